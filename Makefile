@@ -1,0 +1,57 @@
+# `make demo` and `make test` set everything up by themselves: Python 3.11 to 3.13, git and make suffice.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint repro constraints clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# The first interpreter that fits TensorFlow and can make virtual environments.
+FITS := import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+PYTHON ?= $(shell for candidate in python3 python3.12 python3.11 python3.13 python; do \
+	$$candidate -c '$(FITS)' >/dev/null 2>&1 && echo $$candidate && break; done)
+
+# The GPU build of TensorFlow where there is a GPU.
+DEVICE ?= $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
+
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export DO_NOT_TRACK := 1
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+help: ## Say what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+setup: $(STAMP) ## Build .venv, once, with the tested versions
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 to 3.13 with venv found (Debian: apt install" \
+		"python3-venv); name one with 'make setup PYTHON=path/to/python'" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable '.[$(DEVICE),dev]'
+	@touch $@
+
+demo: setup ## Run the whole line on a drawn archive, in a workspace of its own
+	@ferflow demo
+
+test: setup ## Run the tests; FERFLOW_ARCHIVE=path/to/archive.zip adds those on the real faces
+	@python -m pytest
+
+lint: setup ## Check style and types
+	@ruff check . && ruff format --check . && pyright
+
+repro: setup ## Rebuild what changed; ARCHIVE=path/to/archive.zip puts an archive in first
+	@$(if $(ARCHIVE),ferflow add "$(ARCHIVE)",true)
+	@dvc repro
+
+constraints: setup ## Resolve the dependencies anew into constraints.txt
+	@python -m pip install --quiet uv
+	@uv pip compile --universal --fork-strategy fewest --python-version 3.11 --all-extras --quiet \
+		--upgrade --no-header --no-annotate --no-emit-index-url pyproject.toml \
+		| sed 's/ *;.*//' | sort > constraints.txt.new
+	@mv constraints.txt.new constraints.txt
+
+clean: ## Remove the virtual environment and what tools have cached
+	@rm -rf $(VENV) .pytest_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""What a face and its label are, and how they reach TFRecords."""

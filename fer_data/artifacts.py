@@ -1,0 +1,40 @@
+"""Where the artifacts lie: read from `dvc.yaml`, the only place that says so."""
+
+from pathlib import Path
+
+import yaml
+
+from fer_data.stage import UserError
+
+GRAPH_FILE = "dvc.yaml"
+
+
+def output(stage_name: str, file_name: str, *, workspace: Path = Path()) -> Path:
+    """The path of a stage's output.
+
+    Args:
+        stage_name: The stage, for one of a matrix with its item: `mislabels`, `train@scratch`.
+        file_name: The last part of the output's path: `suspects.csv`.
+        workspace: The folder of `dvc.yaml`.
+
+    Returns:
+        The path, below `workspace`.
+
+    Raises:
+        UserError: There is no `dvc.yaml`, or it has no such stage or output.
+    """
+    name, _, item = stage_name.partition("@")
+    try:
+        stages = yaml.safe_load((workspace / GRAPH_FILE).read_text(encoding="utf-8"))["stages"]
+    except FileNotFoundError:
+        raise UserError(
+            f"no {GRAPH_FILE} in {workspace.absolute()}: not a Ferflow workspace"
+        ) from None
+    stage = stages.get(name, {})
+    for path in map(Path, stage.get("outs", [])):
+        filled = path
+        for key in stage.get("matrix", {}):
+            filled = Path(str(filled).replace(f"${{item.{key}}}", item))
+        if filled.name == file_name:
+            return workspace / filled
+    raise UserError(f"{GRAPH_FILE} has no stage '{stage_name}' with an output '{file_name}'")

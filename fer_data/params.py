@@ -1,0 +1,98 @@
+"""Reads sections of `params.yaml` into checked, frozen settings."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from fer_data.stage import UserError
+
+PARAMS_FILE = Path("params.yaml")
+S = TypeVar("S", bound="Settings")
+
+
+class SettingsError(UserError):
+    """A setting that is missing, misspelt, of the wrong type or out of its range."""
+
+
+class Settings(BaseModel):
+    """One section of `params.yaml`: frozen, without unknown keys, without silent conversions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("every expression once")
+    return names
+
+
+class DataSettings(Settings):
+    """Section `data`: what all the stages must agree on."""
+
+    expressions: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[a-z][a-z_]*$")], ...],
+        Field(min_length=2),
+        AfterValidator(_distinct),
+    ]
+    """The classes, in the order of the columns of every `probabilities` array."""
+
+
+def read_settings(settings_class: type[S], section: str, *, file: Path = PARAMS_FILE) -> S:
+    """Reads one section of a parameter file.
+
+    Args:
+        settings_class: The class that says which keys the section has, with types and ranges.
+        section: The section's name; dots descend: `models.scratch`.
+        file: The YAML file.
+
+    Returns:
+        The checked settings.
+
+    Raises:
+        SettingsError: The file or the section is missing, or some of its keys are wrong. The
+            message names each of them, with what was found and what was expected.
+    """
+    values: Any = read_params(file)
+    for key in section.split("."):
+        if not isinstance(values, dict) or key not in values:
+            raise SettingsError(f"{file} has no section '{section}'")
+        values = values[key]
+    try:
+        # Strict validation of JSON lets a list stand for a tuple; of Python objects it does not.
+        return settings_class.model_validate_json(json.dumps(values))
+    except ValidationError as error:
+        raise SettingsError(f"{file}: {_in_words(error, section)}") from None
+
+
+def read_params(file: Path = PARAMS_FILE) -> dict[str, Any]:
+    """The whole of a parameter file, unchecked.
+
+    Raises:
+        SettingsError: The file is missing, or is not a YAML mapping.
+    """
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"no {file} in {Path.cwd()}: run this in a Ferflow workspace") from None
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise SettingsError(f"{file} holds {type(values).__name__}, expected sections with keys")
+    return values
+
+
+def _in_words(error: ValidationError, section: str) -> str:
+    parts: list[str] = []
+    for fault in error.errors():
+        key = ".".join([section, *map(str, fault["loc"])])
+        message = fault["msg"][0].lower() + fault["msg"][1:]
+        if fault["type"] == "extra_forbidden":
+            parts.append(f"'{key}' is not a setting: misspelt?")
+        elif fault["type"] == "missing":
+            parts.append(f"'{key}' is missing")
+        else:
+            parts.append(f"'{key}': got {fault['input']!r}: {message}")
+    return "; ".join(parts)

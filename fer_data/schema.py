@@ -1,0 +1,107 @@
+"""The vocabulary: the names of columns, folders, roles and expressions, and the size of a face."""
+
+from typing import Final
+
+FACE_SIZE: Final = 48
+"""Height and width of a face, in pixels."""
+
+# Columns of the manifest, one row a face, sorted by path.
+PATH: Final = "path"
+SOURCE: Final = "source"
+LABEL: Final = "label"
+PIXEL_HASH: Final = "pixel_hash"
+WIDTH: Final = "width"
+HEIGHT: Final = "height"
+MODE: Final = "mode"
+FORMAT: Final = "format"
+MEAN: Final = "mean"
+STD: Final = "std"
+MANIFEST_COLUMNS: Final = (
+    PATH,
+    SOURCE,
+    LABEL,
+    PIXEL_HASH,
+    WIDTH,
+    HEIGHT,
+    MODE,
+    FORMAT,
+    MEAN,
+    STD,
+)
+
+# Columns of rejected.csv, one row a refused member of the archive.
+REASON: Final = "reason"
+
+# Columns of assignments.parquet, one row a face, in the manifest's order.
+DUPLICATE_GROUP: Final = "duplicate_group"
+ROLE: Final = "role"
+EXCLUSION: Final = "exclusion"
+FOLD: Final = "fold"
+
+# Columns of fold-K.parquet, label_quality.parquet and predictions.parquet.
+PROBABILITIES: Final = "probabilities"
+PREDICTION: Final = "prediction"
+SUGGESTED_LABEL: Final = "suggested_label"
+LABEL_QUALITY: Final = "label_quality"
+RANK: Final = "rank"
+
+# Further columns of roc.csv, one row a point of a curve.
+EXPRESSION: Final = "expression"
+FALSE_POSITIVE_RATE: Final = "false_positive_rate"
+TRUE_POSITIVE_RATE: Final = "true_positive_rate"
+
+# Columns of examples.parquet, one row a face that a role uses.
+WEIGHT: Final = "weight"
+REPEATS: Final = "repeats"
+
+# Columns of relabels.csv, append-only: the last decision on a face wins.
+GIVEN_LABEL: Final = "given_label"
+DECISION: Final = "decision"
+ANNOTATOR: Final = "annotator"
+DECIDED_AT: Final = "decided_at"
+NOTE: Final = "note"
+RELABEL_COLUMNS: Final = (PIXEL_HASH, GIVEN_LABEL, DECISION, ANNOTATOR, DECIDED_AT, NOTE)
+KEEP: Final = "keep"
+DROP: Final = "drop"
+
+# The archive's two folders.
+TRAINING: Final = "training"
+TESTING: Final = "testing"
+SOURCES: Final = (TRAINING, TESTING)
+SOURCE_FOLDERS: Final = {
+    "training": TRAINING,
+    "train": TRAINING,
+    "testing": TESTING,
+    "test": TESTING,
+}
+
+# What a face is used for.
+TRAIN: Final = "train"
+VALIDATION: Final = "validation"
+TEST: Final = "test"
+EXCLUDED: Final = "excluded"
+SPLITS: Final = (TRAIN, VALIDATION, TEST)
+ROLES: Final = (*SPLITS, EXCLUDED)
+TWIN_IN_TESTING: Final = "twin in Testing"
+NO_FOLD: Final = -1
+
+EXPRESSION_FOLDERS: Final = {
+    "anger": "angry",
+    "disgusted": "disgust",
+    "fearful": "fear",
+    "happiness": "happy",
+    "sadness": "sad",
+    "suprise": "surprise",  # as the Kaggle archive spells it
+    "surprised": "surprise",
+}
+"""Other spellings of class folders, in lower case, and the expression that each stands for."""
+
+
+def expression_of_folder(folder: str, expressions: tuple[str, ...]) -> str | None:
+    """The expression that a class folder stands for, or None if it is not one of `expressions`.
+
+    Case is ignored: `Angry`, `ANGER` and `angry` are the same expression.
+    """
+    name = folder.casefold()
+    name = EXPRESSION_FOLDERS.get(name, name)
+    return name if name in expressions else None

@@ -1,0 +1,73 @@
+"""What every stage's `main()` shares: path flags, log, one-line errors, atomic writes."""
+
+import argparse
+import logging
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class UserError(Exception):
+    """Something that a user can cause and mend: printed as one line, without a traceback."""
+
+
+def parse_flags(description: str | None, *paths: str, **choices: type) -> argparse.Namespace:
+    """Parses a stage's command line.
+
+    Args:
+        description: The module's docstring, shown by `--help`.
+        *paths: Names of required path flags: `"manifest"` gives `--manifest PATH`.
+        **choices: Names and types of the other required flags: `fold=int` gives `--fold INT`.
+
+    Returns:
+        A namespace with a `Path` for each name in `paths`, a value for each in `choices`.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    for name in paths:
+        parser.add_argument(f"--{name.replace('_', '-')}", type=Path, required=True)
+    for name, kind in choices.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, required=True)
+    return parser.parse_args()
+
+
+def run(main: Callable[[], None]) -> None:
+    """Runs a stage's `main`: its log goes to standard error, a `UserError` is one line and exit 1."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"error: {error}")
+
+
+@contextmanager
+def written_beside(target: Path) -> Iterator[Path]:
+    """Gives a path beside `target` to write a file or a folder to, and renames it at the end.
+
+    So `target` never holds half an output: after an error, or a killed process, it is as it was.
+
+    Args:
+        target: Where the finished file or folder belongs. Its parent is made if need be; what
+            stands there is replaced.
+
+    Yields:
+        The path to write to, which does not exist yet.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(f".{target.name}.unfinished")
+    _remove(beside)
+    try:
+        yield beside
+        if target.is_dir():
+            _remove(target)
+        beside.replace(target)
+    finally:
+        _remove(beside)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

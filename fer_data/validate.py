@@ -1,0 +1,143 @@
+"""Runs the expectation suite over the manifest: a verdict that gates what follows, and Data Docs."""
+
+import json
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import great_expectations as gx
+import pandas as pd
+from great_expectations.core import ExpectationValidationResult
+from great_expectations.data_context import AbstractDataContext
+from great_expectations.expectations.expectation import Expectation
+from pydantic import Field
+
+from fer_data import stage
+from fer_data.expectations import CRITICAL, build_suite, name_of, with_facts
+from fer_data.params import DataSettings, Settings, read_settings
+from fer_data.schema import PATH
+from fer_data.tables import read_table
+
+logger = logging.getLogger(__name__)
+
+_NUM_PATHS = 20
+
+
+class ValidateSettings(Settings):
+    """Section `validate`."""
+
+    min_faces_per_class: int = Field(ge=1)
+    """How many faces each class has in each folder, at least."""
+    low_contrast: float = Field(ge=0)
+    """The standard deviation of a face's pixels, in grey levels, below which it shows nothing."""
+    max_drift: float = Field(gt=0)
+    """Brightness and contrast of Testing against Training, in standard deviations of Training."""
+
+
+def run_suite(
+    manifest: pd.DataFrame, suite: Sequence[Expectation], *, data_docs: Path | None = None
+) -> dict[str, Any]:
+    """Checks the manifest against the expectations.
+
+    Args:
+        manifest: N faces, see `schema.MANIFEST_COLUMNS`.
+        suite: As `expectations.build_suite` gives it, or a part of it.
+        data_docs: Where Great Expectations writes its own pages, if anywhere.
+
+    Returns:
+        The verdict: `success` (no critical expectation failed), `faces`, and for each expectation
+        its `name`, `meaning`, `severity` (`error` or `warning`), `success`, the number of
+        `unexpected` rows and the first 20 `paths` of them. The same for the same manifest.
+    """
+    context = gx.get_context(mode="ephemeral")
+    asset = context.data_sources.add_pandas("faces").add_dataframe_asset("manifest")
+    definition = gx.ValidationDefinition(
+        name="faces",
+        data=asset.add_batch_definition_whole_dataframe("all"),
+        suite=context.suites.add(gx.ExpectationSuite("faces", expectations=list(suite))),
+    )
+    context.validation_definitions.add(definition)
+    context.variables.progress_bars = gx.data_context.types.base.ProgressBarsConfig(globally=False)
+    if data_docs is not None:
+        _add_data_docs(context, data_docs)
+    result = definition.run(
+        batch_parameters={"dataframe": with_facts(manifest)},
+        result_format={"result_format": "COMPLETE", "unexpected_index_column_names": [PATH]},
+        run_id=gx.RunIdentifier("ferflow", datetime(1970, 1, 1, tzinfo=UTC)),
+    )
+    if data_docs is not None:
+        context.build_data_docs()
+    # Results come grouped by column; people read them in the order of the suite.
+    by_name = {_name_of_result(one): one for one in result.results}
+    outcomes = [_outcome(expectation, by_name[name_of(expectation)]) for expectation in suite]
+    success = all(one["success"] or one["severity"] != "error" for one in outcomes)
+    return {"success": success, "faces": len(manifest), "expectations": outcomes}
+
+
+def _name_of_result(result: ExpectationValidationResult) -> str:
+    assert result.expectation_config is not None  # always set by Great Expectations
+    return result.expectation_config.meta["name"]
+
+
+def _outcome(expectation: Expectation, result: ExpectationValidationResult) -> dict[str, Any]:
+    exception = (result.exception_info or {}).get("exception_message")
+    if exception:
+        raise RuntimeError(
+            f"expectation '{name_of(expectation)}' could not be checked: {exception}"
+        )
+    rows = result.result.get("unexpected_index_list") or []
+    return {
+        "name": name_of(expectation),
+        "meaning": expectation.description,
+        "severity": "error" if expectation.severity == CRITICAL else "warning",
+        "success": bool(result.success),
+        "unexpected": int(result.result.get("unexpected_count", 0)),
+        "paths": [row[PATH] for row in rows[:_NUM_PATHS]],
+    }
+
+
+def _add_data_docs(context: AbstractDataContext, folder: Path) -> None:
+    context.add_data_docs_site(
+        site_name="faces",
+        site_config={
+            "class_name": "SiteBuilder",
+            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+            "store_backend": {
+                "class_name": "TupleFilesystemStoreBackend",
+                "base_directory": str(folder.absolute()),
+            },
+        },
+    )
+
+
+def main() -> None:
+    """Reads the manifest, writes the verdict; fails if a critical expectation does."""
+    flags = stage.parse_flags(__doc__, "manifest", "report")
+    settings = read_settings(ValidateSettings, "validate")
+    expressions = read_settings(DataSettings, "data").expressions
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    suite = build_suite(expressions=expressions, **settings.model_dump())
+    with stage.written_beside(flags.report) as report:
+        report.mkdir()
+        verdict = run_suite(read_table(flags.manifest), suite, data_docs=report / "data_docs")
+        text = json.dumps(verdict, indent=2, ensure_ascii=False) + "\n"
+        (report / "summary.json").write_text(text, encoding="utf-8")
+    failed = [one for one in verdict["expectations"] if not one["success"]]
+    for one in failed:
+        where = f", such as {one['paths'][0]}" if one["paths"] else ""
+        logger.info(
+            "%s: not so: %s (%d%s)", one["severity"], *(one["meaning"], one["unexpected"], where)
+        )
+    if not verdict["success"]:
+        names = ", ".join(one["name"] for one in failed if one["severity"] == "error")
+        raise stage.UserError(
+            f"the archive fails {names}: {flags.report / 'summary.json'} lists the rows; mend the "
+            "archive, or the section 'validate' of params.yaml"
+        )
+    logger.info("validate: %d warnings, no errors -> %s", len(failed), flags.report)
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,151 @@
+"""Decides each face's final label, weight and repeats: `examples.parquet`, and what was done.
+
+Decisions of people come first, then the suspects, then the balance of the classes. Only `train` is
+rebalanced; labels of `test` are never changed.
+"""
+
+import json
+import logging
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from fer_data import stage
+from fer_data.params import DataSettings, Settings, read_settings
+from fer_data.relabels import latest_decisions, read_relabels
+from fer_data.schema import (
+    DECISION,
+    DROP,
+    EXCLUDED,
+    KEEP,
+    LABEL,
+    LABEL_QUALITY,
+    PATH,
+    PIXEL_HASH,
+    REPEATS,
+    ROLE,
+    SPLITS,
+    TEST,
+    TRAIN,
+    WEIGHT,
+)
+from fer_data.tables import read_table, write_table
+
+logger = logging.getLogger(__name__)
+
+Method = Literal["none", "class_weight", "oversample", "undersample"]
+
+
+class RebalanceSettings(Settings):
+    """Section `rebalance`."""
+
+    method: Method
+    """What evens the classes out: weights in the loss, repeated faces, left out faces, or nothing."""
+    min_label_quality: float = Field(ge=0, le=1)
+    """Undecided `train` faces whose label quality lies below are left out; 0 keeps all."""
+    seed: int = Field(ge=0)
+    """Seed of the choice of faces that are repeated or left out."""
+
+
+def curate(
+    examples: pd.DataFrame,
+    decisions: pd.DataFrame,
+    *,
+    method: Method,
+    min_label_quality: float,
+    seed: int,
+) -> tuple[pd.DataFrame, dict[str, object]]:
+    """Applies decisions, leaves out doubtful faces and rebalances `train`.
+
+    Args:
+        examples: N faces with `path`, `pixel_hash`, `label`, `role` and `label_quality` (NaN where
+            none was measured).
+        decisions: The last decision on each face: `pixel_hash`, `decision`.
+        method: `none`; `class_weight`: each class weighs the same in the loss, with a mean weight of
+            1; `oversample`: faces of smaller classes are repeated until all have as many as the
+            largest; `undersample`: faces of larger classes are left out until all have as few as
+            the smallest.
+        min_label_quality: Undecided `train` faces below it are left out.
+        seed: Seed of the choice of faces.
+
+    Returns:
+        The rows that a role uses, in order: `path`, `pixel_hash`, `label` (final), `role`, `weight`
+        (float32, mean 1 over `train`) and `repeats` (0 for a face left out by `undersample`). And a
+        summary: what was decided, left out, and the counts of `train` before and after.
+
+    Raises:
+        UserError: A class has no `train` face left.
+    """
+    decided = examples[PIXEL_HASH].map(decisions.set_index(PIXEL_HASH)[DECISION])
+    decided = decided.where(examples[ROLE] != TEST)
+    relabelled = decided.notna() & ~decided.isin([KEEP, DROP]) & (decided != examples[LABEL])
+    dropped = decided == DROP
+    in_train = examples[ROLE] == TRAIN
+    doubtful = in_train & decided.isna() & (examples[LABEL_QUALITY] < min_label_quality)
+    curated = examples.assign(**{LABEL: decided.where(relabelled, examples[LABEL])})
+    curated = curated[examples[ROLE].isin(SPLITS) & ~dropped & ~doubtful]
+
+    in_train = (curated[ROLE] == TRAIN).to_numpy()
+    labels = curated.loc[in_train, LABEL]
+    before = labels.value_counts().sort_index()
+    missing = set(examples[LABEL]) - set(before.index)
+    if missing:
+        raise stage.UserError(
+            f"no 'train' face of '{min(missing)}' is left after decisions and "
+            "`rebalance.min_label_quality`: lower it, or revise data/relabels.csv"
+        )
+    weight = np.ones(len(curated), dtype=np.float32)
+    repeats = np.ones(len(curated), dtype=np.int64)
+    if method == "class_weight":
+        weight[in_train] = (len(labels) / (len(before) * labels.map(before))).to_numpy()
+    elif method in ("oversample", "undersample"):
+        target = before.max() if method == "oversample" else before.min()
+        repeats[in_train] = _even_repeats(labels, target, seed)
+
+    curated = curated.assign(**{WEIGHT: weight, REPEATS: repeats})
+    after = curated[in_train].groupby(LABEL)[REPEATS].sum()
+    summary: dict[str, object] = {
+        "method": method,
+        "relabelled": int((relabelled & (examples[ROLE] != EXCLUDED)).sum()),
+        "dropped": int((dropped & (examples[ROLE] != EXCLUDED)).sum()),
+        "left_out_as_doubtful": int(doubtful.sum()),
+        "train_before": {str(label): int(count) for label, count in before.items()},
+        "train_after": {str(label): int(count) for label, count in after.items()},
+    }
+    return curated[[PATH, PIXEL_HASH, LABEL, ROLE, WEIGHT, REPEATS]], summary
+
+
+def _even_repeats(labels: pd.Series, target: int, seed: int) -> np.ndarray:
+    """How often each face is used so that each class has `target` uses; extra ones at random."""
+    generator = np.random.default_rng(seed)
+    repeats = np.zeros(len(labels), dtype=np.int64)
+    for label in sorted(labels.unique()):
+        rows = np.flatnonzero(labels == label)
+        whole, extra = divmod(target, len(rows))
+        repeats[rows] = whole
+        repeats[generator.permutation(rows)[:extra]] += 1
+    return repeats
+
+
+def main() -> None:
+    """Reads assignments, label quality and decisions; writes `examples.parquet` and a summary."""
+    flags = stage.parse_flags(
+        __doc__, "manifest", "assignments", "label_quality", "relabels", "examples", "summary"
+    )
+    settings = read_settings(RebalanceSettings, "rebalance")
+    expressions = read_settings(DataSettings, "data").expressions
+    labels = read_table(flags.manifest)[[PATH, LABEL]]
+    quality = read_table(flags.label_quality)[[PATH, LABEL_QUALITY]]
+    examples = read_table(flags.assignments).merge(labels, on=PATH).merge(quality, "left", on=PATH)
+    decisions = latest_decisions(read_relabels(flags.relabels, expressions=expressions))
+    curated, summary = curate(examples, decisions, **settings.model_dump())
+    write_table(curated, flags.examples)
+    with stage.written_beside(flags.summary) as beside:
+        beside.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    logger.info("rebalance: %s -> %s", summary, flags.examples)
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,79 @@
+"""The `ferflow` command: one verb a task, which imports a room only when it is called."""
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def main() -> None:
+    """Parses the command line and runs its verb; a user's mistake is one line and exit code 1."""
+    from fer_data.stage import UserError
+
+    arguments = _parser().parse_args()
+    try:
+        arguments.run(arguments)
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="ferflow", description="Facial-expression classifiers.")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    demo = verbs.add_parser("demo", help="run the whole line on a drawn archive")
+    demo.add_argument("--workspace", type=Path, help="a folder to make (default: a temporary one)")
+    demo.add_argument("--faces", type=int, default=3000, help="faces to draw (default: 3000)")
+    demo.add_argument("--seed", type=int, default=0, help="seed of the drawing (default: 0)")
+    demo.set_defaults(run=_demo)
+
+    sample = verbs.add_parser("sample", help="draw an archive of faces with planted faults")
+    sample.add_argument("archive", type=Path, help="the archive.zip to write")
+    sample.add_argument("--faces", type=int, default=3000, help="faces to draw (default: 3000)")
+    sample.add_argument("--seed", type=int, default=0, help="seed of the drawing (default: 0)")
+    sample.set_defaults(run=_sample)
+
+    add = verbs.add_parser("add", help="put an archive into this workspace, versioned by DVC")
+    add.add_argument("archive", type=Path, help="the archive.zip to copy")
+    add.set_defaults(run=_add)
+    return parser
+
+
+def _demo(arguments: argparse.Namespace) -> None:
+    import tempfile
+    import time
+
+    from rich.console import Console
+
+    from fer_data.params import read_params
+    from fer_data.sample import write_sample
+    from flows import demo, workspace
+
+    console = Console()
+    started = time.monotonic()
+    folder = arguments.workspace or Path(tempfile.mkdtemp(prefix="ferflow-demo-"))
+    overlay = read_params(workspace.project_root() / "profiles" / "demo.yaml")
+    with tempfile.TemporaryDirectory() as scratch:
+        archive = Path(scratch) / "archive.zip"
+        planted = write_sample(archive, num_faces=arguments.faces, seed=arguments.seed)
+        workspace.make_workspace(folder, archive=archive, overlay=overlay)
+    console.print(f"Drew {arguments.faces} faces; running the stages in {folder}:", soft_wrap=True)
+    demo.run_stages(folder, console=console)
+    demo.show_results(folder, planted, console=console)
+    console.print(f"All in {time.monotonic() - started:.0f} s.", highlight=False)
+
+
+def _sample(arguments: argparse.Namespace) -> None:
+    from fer_data.sample import write_sample
+
+    planted = write_sample(arguments.archive, num_faces=arguments.faces, seed=arguments.seed)
+    key = arguments.archive.with_suffix(".planted.csv")
+    planted.to_csv(key, index=False)
+    print(f"{arguments.faces} faces -> {arguments.archive}; {len(planted)} planted faults -> {key}")
+
+
+def _add(arguments: argparse.Namespace) -> None:
+    from flows.workspace import add_archive
+
+    print(add_archive(arguments.archive))

@@ -1,0 +1,115 @@
+"""Runs the whole line on a drawn archive, and says what was planted, what was found, how good it is."""
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TextIO
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from fer_data.artifacts import output
+from fer_data.schema import PATH
+from fer_data.stage import UserError
+from flows.workspace import environment
+
+LOG_NAME = "demo.log"
+
+CATCHERS = {
+    "twin": "twins",
+    "leak": "leaks",
+    "conflicting twin": "conflicting_twins",
+    "black face": "black_faces",
+}
+"""The expectation that catches a planted fault."""
+
+
+def run_stages(workspace: Path, *, console: Console) -> None:
+    """Runs `dvc repro`, with a line a stage on the console and all that it prints in `demo.log`.
+
+    Raises:
+        UserError: A stage failed; the message ends with the end of the log.
+    """
+    log = workspace / LOG_NAME
+    with (
+        log.open("w", encoding="utf-8") as file,
+        subprocess.Popen(
+            ["dvc", "repro"],
+            cwd=workspace,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process,
+    ):
+        for stage_name, seconds in _timed_stages(process.stdout or [], file):
+            console.print(f"  {stage_name:<18} {seconds:5.1f} s", highlight=False)
+    if process.returncode:
+        end = "\n".join(log.read_text(encoding="utf-8").splitlines()[-15:])
+        raise UserError(f"`dvc repro` failed in {workspace}; the end of {log}:\n{end}")
+
+
+def _timed_stages(lines: Iterable[str], log: TextIO) -> Iterator[tuple[str, float]]:
+    """Copies the lines to the log; gives each stage's name and seconds when it has ended."""
+    running, started = "", time.monotonic()
+    for line in lines:
+        log.write(line)
+        match = re.match(r"Running stage '(.+)':", line)
+        if match:
+            if running:
+                yield running, time.monotonic() - started
+            running, started = match[1], time.monotonic()
+    if running:
+        yield running, time.monotonic() - started
+
+
+def findings(workspace: Path, planted: pd.DataFrame) -> pd.DataFrame:
+    """Compares the planted faults with what the stages found.
+
+    Args:
+        workspace: Where `dvc repro` has run.
+        planted: One row a fault: `path` and `fault`, as `sample.write_sample` returns them.
+
+    Returns:
+        One row a kind of fault: `fault`, `planted`, `found`, and `where` it was found.
+    """
+    verdict = json.loads(
+        output("validate", "validate", workspace=workspace).joinpath("summary.json").read_text()
+    )
+    caught_by = {one["name"]: set(one["paths"]) for one in verdict["expectations"]}
+    refused = set(pd.read_csv(output("ingest", "rejected.csv", workspace=workspace))[PATH])
+    queue = pd.read_csv(output("mislabels", "suspects.csv", workspace=workspace))
+    rows = []
+    for fault, faces in planted.groupby("fault", sort=False):
+        paths = set(faces[PATH])
+        if fault in CATCHERS:
+            found, where = paths & caught_by.get(CATCHERS[fault], set()), "validate"
+        elif fault in REFUSED:
+            found, where = paths & refused, "ingest"
+        else:
+            found, where = paths & set(queue[PATH]), f"the queue's {len(queue)} faces"
+        rows.append((fault, len(paths), len(found), where))
+    return pd.DataFrame(rows, columns=["fault", "planted", "found", "where"])
+
+
+def show_results(workspace: Path, planted: pd.DataFrame, *, console: Console) -> None:
+    """Prints what was planted and found, each model's accuracy, and where the reports lie."""
+    table = Table("planted fault", "planted", "found", "where", title="Faults")
+    for row in findings(workspace, planted).itertuples(index=False):
+        table.add_row(*map(str, row))
+    console.print(table)
+    metrics = output("report", "metrics.json", workspace=workspace)
+    table = Table("model", "test accuracy", "95 % interval", "macro-F1", title="Models")
+    for name, roles in json.loads(metrics.read_text()).items():
+        test = roles["test"]
+        interval = f"{test['accuracy_low']:.3f} to {test['accuracy_high']:.3f}"
+        table.add_row(name, f"{test['accuracy']:.3f}", interval, f"{test['macro_f1']:.3f}")
+    console.print(table)
+    console.print("Reports, to open in a browser:")
+    for stage_name in ("report", "quality_report"):
+        page = output(stage_name, "index.html", workspace=workspace)
+        console.print(f"  {page.absolute()}", soft_wrap=True, highlight=False)

@@ -1,0 +1,139 @@
+"""Makes a workspace for the stages: a copy of the tracked files, with a git and a DVC of its own."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fer_data.params import PARAMS_FILE, read_params
+from fer_data.stage import UserError, written_beside
+
+ARCHIVE = Path("data/raw/archive.zip")
+_RELABELS = Path("data/relabels.csv")
+
+
+def environment() -> dict[str, str]:
+    """The environment that stages run in: this interpreter first, no telemetry, a quiet TensorFlow."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    return {
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        **os.environ,
+        "PATH": path,
+        "DO_NOT_TRACK": "1",
+        "DVC_NO_ANALYTICS": "1",
+    }
+
+
+def project_root() -> Path:
+    """The checkout that this code belongs to.
+
+    Raises:
+        UserError: It is no git checkout.
+    """
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        raise UserError(
+            f"{root} is not a git checkout: clone the project, and run this in the clone"
+        )
+    return root
+
+
+def make_workspace(folder: Path, *, archive: Path, overlay: Mapping[str, Any]) -> None:
+    """Copies the project's tracked files, without its data, and puts an archive and settings in.
+
+    Args:
+        folder: A folder that is empty, or does not exist yet.
+        archive: The archive, which is moved to its place.
+        overlay: Settings that replace those of `params.yaml`, section by section.
+
+    Raises:
+        UserError: The folder is not empty, or there is no git checkout to copy from.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise UserError(f"{folder} is not empty: name a folder that does not exist yet")
+    root = project_root()
+    for name in _git("ls-files", "-z", cwd=root).split("\0"):
+        # The user's own data stays out: what DVC tracks, what it recorded, what people decided.
+        if not name or name == "dvc.lock" or name.endswith(".dvc") or not (root / name).is_file():
+            continue
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(root / name, folder / name)
+    header = (root / _RELABELS).read_text(encoding="utf-8").splitlines()[0]
+    (folder / _RELABELS).write_text(f"{header}\n", encoding="utf-8")
+    params = overlaid(read_params(folder / PARAMS_FILE), overlay)
+    (folder / PARAMS_FILE).write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+    shutil.move(archive, folder / ARCHIVE)
+    _git("init", "--quiet", "--initial-branch=main", cwd=folder)
+    commit(folder, "Start")
+
+
+def commit(folder: Path, message: str) -> None:
+    """Commits all that git does not ignore, in the name of a made-up person."""
+    _git("add", "--all", cwd=folder)
+    identity = ("-c", "user.name=Ferflow", "-c", "user.email=ferflow@localhost")
+    _git(*identity, "commit", "--quiet", "--allow-empty", "--message", message, cwd=folder)
+
+
+def overlaid(params: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
+    """`params` with the values of `overlay`, mapping by mapping; lists are replaced whole.
+
+    Raises:
+        UserError: The overlay has a key that the parameters do not have.
+    """
+    merged = dict(params)
+    for key, value in overlay.items():
+        if key not in params:
+            raise UserError(
+                f"the overlay sets '{key}', which {PARAMS_FILE} does not have: misspelt?"
+            )
+        nested = isinstance(value, Mapping) and isinstance(params[key], Mapping)
+        merged[key] = overlaid(params[key], value) if nested else value
+    return merged
+
+
+def _git(*arguments: str, cwd: Path) -> str:
+    command = ["git", *arguments]
+    finished = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    if finished.returncode:
+        words = " ".join(finished.stderr.split())
+        raise UserError(f"git {arguments[0]} failed in {cwd}: {words}")
+    return finished.stdout
+
+
+def add_archive(archive: Path, *, folder: Path = Path()) -> str:
+    """Copies an archive into a workspace and versions it with `dvc add`.
+
+    Args:
+        archive: The archive to copy; left as it is.
+        folder: The workspace.
+
+    Returns:
+        What was done, in words.
+
+    Raises:
+        UserError: There is no such file or workspace, or DVC failed.
+    """
+    if not (folder / PARAMS_FILE).is_file():
+        raise UserError(f"no {PARAMS_FILE} in {folder.absolute()}: run this in a Ferflow workspace")
+    if not archive.is_file():
+        raise UserError(f"no archive at {archive}: expected the path of an archive.zip")
+    target = folder / ARCHIVE
+    if not (target.exists() and target.samefile(archive)):
+        with written_beside(target) as beside:
+            shutil.copyfile(archive, beside)
+    finished = subprocess.run(
+        ["dvc", "add", "--quiet", str(ARCHIVE)],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if finished.returncode:
+        raise UserError(f"`dvc add` failed: {' '.join(finished.stderr.split())}")
+    return f"{archive} -> {target}, versioned in {target}.dvc: `dvc repro` rebuilds what it changes"

@@ -1,0 +1,224 @@
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fer_data import quality_report, stage
+from fer_data.page import face_uri
+from fer_data.params import SettingsError, read_settings
+from fer_data.quality_report import Findings, QualityReportSettings, quality_page, undecided
+from fer_data.tables import write_table
+from tests.fer_data.findings import EXPRESSIONS, HOSTILE, LABELS, PIXELS, TIMES, decided, findings
+
+
+def page_of(made: Findings, *, max_faces: int = 300, max_pairs: int = 60) -> str:
+    page = quality_page(made, expressions=EXPRESSIONS, max_faces=max_faces, max_pairs=max_pairs)
+    return re.sub(r"\s*\n\s*", " ", page)
+
+
+def cards(page: str) -> dict[str, tuple[str, str]]:
+    found = re.findall(
+        r"<dt>(.*?)</dt><dd class=\"number\">(.*?)</dd><dd class=\"aside\">(.*?)</dd>", page
+    )
+    return {name: (number, aside) for name, number, aside in found}
+
+
+def shown_queue(page: str) -> list[str]:
+    return re.findall(r'<li data-label="(\w+)">', page)
+
+
+def test_cards_count_what_was_found() -> None:
+    found = cards(page_of(findings(decisions=decided(3))))
+    assert found["Faces"] == ("12", "9 Training, 3 Testing")
+    assert found["Imbalance"] == (f"2.50{TIMES}", "Training: happy 5, angry 2")
+    assert found["Groups of twins"][0] == "3"
+    assert found["Conflicting twins"][0] == "1"
+    assert found["Leaked Testing faces"][0] == "1"
+    assert found["Leaked Testing faces"][1].startswith("33.3")
+    assert found["Refused members"][0] == "2"
+    assert found["Review queue"] == ("3", "undecided of 5 suspects")
+    assert found["Decisions"][0] == "1"
+
+
+def test_a_decision_takes_all_copies_of_its_face_out_of_the_queue() -> None:
+    suspects = findings().suspects
+    left = undecided(suspects, decided(3))
+    assert list(left["path"]) == [suspects["path"][row] for row in (0, 1, 2)]
+
+
+def test_the_queue_is_sorted_by_doubt_and_cut() -> None:
+    shuffled = findings().suspects.iloc[[3, 0, 4, 2, 1]]
+    page = page_of(findings(suspects=shuffled), max_faces=3)
+    assert shown_queue(page) == ["angry", "happy", "angry"]
+    assert "Here are the 3 most doubtful ones." in page
+    assert page.index("#1, quality 0.020") < page.index("#2, quality 0.140")
+    assert "<b>angry → sad?</b>" in page
+
+
+def test_the_filter_has_a_button_for_each_label_in_the_queue() -> None:
+    buttons = re.findall(
+        r'<button type="button" data-label="(\w*)"[^>]*>([^<]*)<', page_of(findings())
+    )
+    assert buttons == [("", "all 5"), ("angry", "angry 2"), ("happy", "happy 3")]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"decisions": decided(0, 2, 3)}, {"suspects": findings().suspects.head(0)}]
+)
+def test_an_empty_queue_says_so(changes: dict[str, Any]) -> None:
+    page = page_of(findings(**changes))
+    assert "Empty: no face waits for a decision" in page
+    assert "<button" not in page
+
+
+def test_pictures_are_those_of_the_faces() -> None:
+    page = page_of(findings())
+    for row in range(5):
+        assert f'src="{face_uri(PIXELS[row])}"' in page
+    mean = np.round(PIXELS[np.array(LABELS) == "sad"].mean(axis=0)).astype(np.uint8)
+    assert (
+        f'<img src="{face_uri(mean)}" width="136" height="136" alt="Mean of all faces labelled sad">'
+        in page
+    )
+
+
+def test_twins_stand_side_by_side_and_differ_in_what_matters() -> None:
+    page = page_of(findings())
+    twins = page[page.index('id="twins"') : page.index('id="checks"')]
+    conflicts, leaks = twins.split("<h3>Leaks")
+    assert re.findall(r"<b>(\w+)</b>(\w+)<", conflicts) == [
+        ("angry", "Training"),
+        ("happy", "Training"),
+    ]
+    assert re.findall(r"<b>(\w+)</b>(\w+)<", leaks) == [("angry", "Training"), ("angry", "Testing")]
+    assert "Testing/Angry/9.jpg" in leaks
+
+
+def test_a_large_group_shows_two_that_differ_and_counts_the_others() -> None:
+    assignments = findings().assignments.assign(duplicate_group=0)
+    page = page_of(findings(assignments=assignments))
+    assert page.count('<li class="group">') == 2  # once as a conflict, once as a leak
+    others = [text.replace(TIMES, "x") for text in re.findall(r"also ([^<]*)<", page)]
+    assert others == ["5 x happy, 3 x sad, 2 x angry", "6 x happy, 3 x sad, 1 x angry"]
+
+
+def test_roles_and_exclusions_are_counted() -> None:
+    page = page_of(findings())
+    roles = page[page.index('id="roles"') : page.index('id="twins"')]
+    total = re.findall(r"<td>(\d+)</td>", roles[roles.index("<tfoot>") :])
+    assert total == ["6", "2", "3", "1", "12"]
+    assert "1 excluded: twin in Testing." in roles
+
+
+def test_checks_have_a_mark_and_list_some_rows() -> None:
+    page = page_of(findings())
+    marks = re.findall(r'<span class="mark (\w+)">', page)
+    assert marks == ["pass", "warning", "failed"]
+    assert "not so for 23 faces" in page
+    assert "and 22 more" in page
+    assert 'href="../validate/data_docs/index.html"' in page
+
+
+def test_names_from_the_archive_are_escaped() -> None:
+    manifest = findings().manifest
+    hostile = manifest.assign(path=[f"{HOSTILE}{number}" for number in range(len(manifest))])
+    suspects = findings().suspects.assign(path=hostile["path"].head(5))
+    page = page_of(findings(manifest=hostile, suspects=suspects))
+    assert "alert(1)" in page
+    assert "<script>alert" not in page
+    assert page.count("<script") == 1
+
+
+def test_the_page_fetches_nothing() -> None:
+    page = page_of(findings())
+    sources = re.findall(r'src="([^"]*)"', page)
+    assert sources
+    assert all(source.startswith("data:image/png;base64,") for source in sources)
+    assert "http" not in page
+
+
+def test_an_archive_without_faults_can_be_reported() -> None:
+    clean = findings(
+        rejected=pd.DataFrame(columns=["path", "reason"]),
+        assignments=findings().assignments.assign(duplicate_group=range(12), exclusion=""),
+    )
+    page = page_of(clean)
+    assert "None: every member of the archive is a face that can be used." in page
+    assert cards(page)["Conflicting twins"][0] == "0"
+    assert 'class="group"' not in page
+
+
+def test_a_class_without_faces_is_shown_as_empty() -> None:
+    page = quality_page(findings(), expressions=(*EXPRESSIONS, "fear"), max_faces=9, max_pairs=9)
+    assert cards(re.sub(r"\n", "", page))["Imbalance"] == ("∞", "Training has no face of fear")
+
+
+def write_inputs(folder: Path) -> None:
+    made = findings()
+    write_table(made.manifest, folder / "manifest.parquet")
+    np.save(folder / "pixels.npy", made.pixels)
+    made.rejected.to_csv(folder / "rejected.csv", index=False)
+    (folder / "validation.json").write_text(json.dumps(made.validation))
+    write_table(made.assignments, folder / "assignments.parquet")
+    write_table(made.label_quality, folder / "label_quality.parquet")
+    made.suspects.to_csv(folder / "suspects.csv", index=False)
+    decided(3).to_csv(folder / "relabels.csv", index=False)
+    (folder / "params.yaml").write_text(
+        "data: {expressions: [angry, happy, sad]}\nquality_report: {max_faces: 300, max_pairs: 60}"
+    )
+
+
+@pytest.fixture
+def run_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
+    write_inputs(tmp_path)
+    flags = (
+        "--manifest manifest.parquet --pixels pixels.npy --rejected rejected.csv "
+        "--validation validation.json --assignments assignments.parquet "
+        "--label-quality label_quality.parquet --suspects suspects.csv --relabels relabels.csv "
+        "--page out/index.html"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["quality_report", *flags.split()])
+
+    def run() -> str:
+        quality_report.main()
+        return (tmp_path / "out/index.html").read_text(encoding="utf-8")
+
+    return run
+
+
+def test_main_writes_the_same_page_as_the_pure_function(run_stage: Callable[[], str]) -> None:
+    expected = quality_page(
+        findings(decisions=decided(3)), expressions=EXPRESSIONS, max_faces=300, max_pairs=60
+    )
+    assert run_stage() == expected
+
+
+@pytest.mark.parametrize(
+    "file", ["rejected.csv", "validation.json", "suspects.csv", "relabels.csv"]
+)
+def test_a_missing_input_is_named(tmp_path: Path, run_stage: Callable[[], str], file: str) -> None:
+    (tmp_path / file).unlink()
+    with pytest.raises(stage.UserError, match=f"{file} is missing"):
+        run_stage()
+
+
+def test_assignments_of_other_faces_are_refused(
+    tmp_path: Path, run_stage: Callable[[], str]
+) -> None:
+    write_table(findings().assignments.iloc[::-1], tmp_path / "assignments.parquet")
+    with pytest.raises(stage.UserError, match="list different faces: run `dvc repro`"):
+        run_stage()
+
+
+@pytest.mark.parametrize("setting", ["max_faces: -1, max_pairs: 1", "max_faces: 1, max_pairs: 301"])
+def test_settings_have_ranges(tmp_path: Path, setting: str) -> None:
+    (tmp_path / "params.yaml").write_text(f"quality_report: {{{setting}}}")
+    with pytest.raises(SettingsError, match=r"'quality_report\.max_\w+': got"):
+        read_settings(QualityReportSettings, "quality_report", file=tmp_path / "params.yaml")

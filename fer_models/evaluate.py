@@ -1,0 +1,199 @@
+"""Measures a trained model on `validation` and `test`: metrics, confusion, ROC and predictions.
+
+Run it with `dvc repro evaluate@scratch`; 10,000 faces take a few seconds on two cores.
+"""
+
+import json
+import logging
+import zipfile
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import keras
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from fer_data import records, stage
+from fer_data.params import Settings, read_settings
+from fer_data.schema import LABEL, PATH, PIXEL_HASH, PREDICTION, ROLE, TEST, VALIDATION
+from fer_data.tables import with_probabilities, write_table
+from fer_models.intervals import bootstrap_intervals
+from fer_models.metrics import class_measures, confusion_counts, headlines, roc_points
+
+logger = logging.getLogger(__name__)
+
+EVALUATED_ROLES = (VALIDATION, TEST)
+
+
+class EvaluateSettings(Settings):
+    """Section `evaluate`."""
+
+    batch_size: int = Field(ge=1)
+    """Faces that the model sees at once: a matter of speed, memory and the figures' last bits."""
+    bootstrap_resamples: int = Field(ge=100)
+    """How many resamples give the intervals."""
+    calibration_bins: int = Field(ge=1)
+    """Bins of equal width of the calibration error."""
+    seed: int = Field(ge=0)
+    """Seed of the resamples."""
+
+
+def measure(
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    *,
+    expressions: tuple[str, ...],
+    settings: EvaluateSettings,
+) -> dict[str, Any]:
+    """All measures of one role.
+
+    Args:
+        labels: int64 (N,), 0 to K - 1.
+        probabilities: float32 (N, K).
+        expressions: The K classes, in the order of the columns.
+        settings: Number of resamples and bins, and the seed.
+
+    Returns:
+        What `metrics.json` holds of a role: `faces`; for `accuracy`, `loss` (nats), `macro_f1`,
+        `macro_auroc` and `calibration_error` the `value` with the ends `low` and `high` of its 95 %
+        bootstrap interval; `per_class`; and `confusion_matrix`, counts, a row a label and a column a
+        prediction. What is not defined is None.
+
+    Raises:
+        ValueError: The shapes do not fit, labels are not classes, or probabilities are not from 0 to 1.
+    """
+    intervals = bootstrap_intervals(
+        partial(headlines, labels, probabilities, num_bins=settings.calibration_bins),
+        len(labels),
+        num_resamples=settings.bootstrap_resamples,
+        seed=settings.seed,
+    )
+    predictions = probabilities.argmax(axis=1)
+    return {
+        "faces": len(labels),
+        **{name: asdict(interval) for name, interval in intervals.items()},
+        "per_class": class_measures(labels, probabilities, expressions=expressions),
+        "confusion_matrix": confusion_counts(labels, predictions, len(expressions)).tolist(),
+    }
+
+
+def read_model(file: Path) -> keras.Model:
+    """Loads a trained model: uint8 faces (N, 48, 48, 1) to probabilities (N, K).
+
+    Raises:
+        UserError: The file is missing, or is not a `.keras` file.
+    """
+    if not file.is_file():
+        name = file.parent.name
+        trainer = "ensemble" if name == "ensemble" else f"train@{name}"
+        raise stage.UserError(
+            f"{file} is missing: `dvc repro {trainer}` makes it, `dvc pull` fetches it"
+        )
+    if not zipfile.is_zipfile(file):
+        raise stage.UserError(f"{file} is not a Keras model: expected a `.keras` file")
+    return cast(keras.Model, keras.saving.load_model(file, compile=False))
+
+
+def predict(
+    model: keras.Model, faces: np.ndarray, *, num_classes: int, batch_size: int
+) -> np.ndarray:
+    """The model's probabilities, float32 (N, K), of faces, uint8 (N, 48, 48, 1).
+
+    Raises:
+        UserError: The model has another number of classes, or gives what is no probability.
+    """
+    # Keras documents 0, 1 and 2, and types the default, "auto", alone.
+    silent: Any = 0
+    probabilities = np.asarray(
+        model.predict(faces, batch_size=batch_size, verbose=silent), np.float32
+    )
+    expected = (len(faces), num_classes)
+    if probabilities.shape != expected:
+        raise stage.UserError(
+            f"the model gives {probabilities.shape}, the records need {expected}: it was trained on "
+            "other classes; `dvc repro` trains it anew"
+        )
+    num_broken = int((~np.isfinite(probabilities)).any(axis=1).sum())
+    if num_broken:
+        raise stage.UserError(
+            f"the model gives NaN for {num_broken} of {len(faces)} faces: its training diverged; "
+            "lower its `learning_rate` in params.yaml"
+        )
+    return probabilities
+
+
+def prediction_table(
+    examples: records.Examples,
+    probabilities: np.ndarray,
+    *,
+    role: str,
+    expressions: tuple[str, ...],
+) -> pd.DataFrame:
+    """What the model says of each face.
+
+    Args:
+        examples: The N faces of a role.
+        probabilities: float32 (N, K).
+        role: The role.
+        expressions: The K classes, in the order of the columns.
+
+    Returns:
+        One row a face: `path`, `pixel_hash`, `role`, `label` and `prediction` (expressions) and
+        `probabilities`.
+    """
+    names = np.array(expressions, dtype=object)
+    columns = {
+        PATH: examples.paths,
+        PIXEL_HASH: examples.pixel_hashes,
+        ROLE: role,
+        LABEL: names[examples.labels],
+        PREDICTION: names[probabilities.argmax(axis=1)],
+    }
+    return with_probabilities(pd.DataFrame(columns), probabilities)
+
+
+def main() -> None:
+    """Reads the records and the model, writes the folder of the model's evaluation."""
+    flags = stage.parse_flags(__doc__, "records", "model", "output")
+    settings = read_settings(EvaluateSettings, "evaluate")
+    expressions = records.expressions(flags.records)
+    model = read_model(flags.model)
+    metrics: dict[str, dict[str, Any]] = {}
+    predictions: list[pd.DataFrame] = []
+    curves: list[pd.DataFrame] = []
+    for role in EVALUATED_ROLES:
+        examples = records.read_role(flags.records, role)
+        probabilities = predict(
+            model, examples.faces, num_classes=len(expressions), batch_size=settings.batch_size
+        )
+        metrics[role] = measure(
+            examples.labels, probabilities, expressions=expressions, settings=settings
+        )
+        table = prediction_table(examples, probabilities, role=role, expressions=expressions)
+        predictions.append(table)
+        points = roc_points(examples.labels, probabilities, expressions=expressions)
+        points.insert(0, ROLE, role)
+        curves.append(points)
+    faces = pd.concat(predictions, ignore_index=True)
+    with stage.written_beside(flags.output) as folder:
+        folder.mkdir()
+        text = json.dumps(metrics, indent=2, allow_nan=False) + "\n"
+        (folder / "metrics.json").write_text(text, encoding="utf-8")
+        pd.concat(curves, ignore_index=True).to_csv(folder / "roc.csv", index=False)
+        test_faces = faces.loc[faces[ROLE] == TEST, [LABEL, PREDICTION]]
+        test_faces.to_csv(folder / "confusion.csv", index=False)
+        write_table(faces, folder / "predictions.parquet")
+    accuracies = (
+        "{} accuracy {value:.4f} ({low:.4f} to {high:.4f})".format(
+            role, **metrics[role]["accuracy"]
+        )
+        for role in EVALUATED_ROLES
+    )
+    logger.info("evaluate: %d faces, %s -> %s", len(faces), ", ".join(accuracies), flags.output)
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,212 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+from fer_data import records
+from fer_data.params import SettingsError
+from fer_data.schema import FACE_SIZE, LABEL, PATH, PIXEL_HASH, PREDICTION, ROLE, TEST, VALIDATION
+from fer_data.stage import UserError
+from fer_data.tables import probabilities_of, read_table
+from fer_models import evaluate
+
+# Keras 3.15 turns a variable into an array by a call that NumPy 2 asks to be written otherwise.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
+)
+
+EXPRESSIONS = ("angry", "happy", "sad")
+ROLE_LABELS = {VALIDATION: [0, 1] * 15, TEST: [0, 1, 2, 2] * 15}  # nobody is sad in `validation`
+PARAMS = "evaluate: {batch_size: 16, bootstrap_resamples: 100, calibration_bins: 15, seed: 0}\n"
+SETTINGS = evaluate.EvaluateSettings(
+    batch_size=16, bootstrap_resamples=100, calibration_bins=15, seed=0
+)
+
+
+def save_tiny_model(file: Path, *, num_classes: int = 3, bias: float = 0.0) -> None:
+    faces = keras.Input((FACE_SIZE, FACE_SIZE, 1), dtype="uint8")
+    features = keras.layers.Rescaling(1 / 255)(faces)
+    features = keras.layers.Flatten()(features)
+    probabilities = keras.layers.Dense(num_classes, "softmax")(features)
+    model = keras.Model(faces, probabilities)
+    kernel = np.random.default_rng(0).normal(scale=0.05, size=(FACE_SIZE**2, num_classes))
+    model.set_weights([kernel, np.full(num_classes, bias)])
+    file.parent.mkdir(parents=True, exist_ok=True)
+    model.save(file)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with settings, records of noise in two roles, and an untrained model."""
+    generator = np.random.default_rng(0)
+    folder = tmp_path / "data" / "tfrecords"
+    folder.mkdir(parents=True)
+    for role, labels in ROLE_LABELS.items():
+        file = folder / f"{records.NAME}-{role}.tfrecord-00000-of-00001"
+        with tf.io.TFRecordWriter(str(file)) as writer:
+            for number, label in enumerate(labels):
+                face = generator.integers(256, size=(FACE_SIZE, FACE_SIZE), dtype=np.uint8)
+                path, pixel_hash = f"{role}/{number}.jpg", f"{role}{number:060}"
+                writer.write(
+                    records.to_record(face, label, weight=1.0, path=path, pixel_hash=pixel_hash)
+                )
+    (folder / records.EXPRESSIONS_FILE).write_text(json.dumps(EXPRESSIONS))
+    (tmp_path / "params.yaml").write_text(PARAMS)
+    save_tiny_model(tmp_path / "models" / "tiny" / "model.keras")
+    monkeypatch.chdir(tmp_path)
+    paths = {"records": folder, "model": "models/tiny/model.keras", "output": "reports/tiny"}
+    flags = [word for name, path in paths.items() for word in (f"--{name}", str(path))]
+    monkeypatch.setattr("sys.argv", ["evaluate", *flags])
+    return tmp_path
+
+
+def read_strictly(file: Path) -> dict[str, Any]:
+    """JSON without NaN and Infinity, which Python would let pass."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is not JSON")
+
+    return json.loads(file.read_text(), parse_constant=refuse)
+
+
+def test_outputs_agree_with_each_other_and_with_the_model(workspace: Path):
+    evaluate.main()
+    output = workspace / "reports" / "tiny"
+    names = {"metrics.json", "roc.csv", "confusion.csv", "predictions.parquet"}
+    assert {file.name for file in output.iterdir()} == names
+
+    metrics = read_strictly(output / "metrics.json")
+    table = read_table(output / "predictions.parquet")
+    assert list(table.columns) == [PATH, PIXEL_HASH, ROLE, LABEL, PREDICTION, "probabilities"]
+    assert list(metrics) == [VALIDATION, TEST]
+    model: Any = keras.saving.load_model(workspace / "models" / "tiny" / "model.keras")
+    model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    for role, figures in metrics.items():
+        examples = records.read_role(workspace / "data" / "tfrecords", role)
+        rows = table.loc[table[ROLE] == role]
+        assert rows[PATH].tolist() == examples.paths
+        assert rows[PIXEL_HASH].tolist() == examples.pixel_hashes
+        assert rows[LABEL].tolist() == [EXPRESSIONS[label] for label in ROLE_LABELS[role]]
+        probabilities = probabilities_of(rows)
+        expected = model.predict(examples.faces, verbose=0)
+        np.testing.assert_allclose(probabilities, expected, atol=1e-5)
+        assert rows[PREDICTION].tolist() == [EXPRESSIONS[k] for k in probabilities.argmax(axis=1)]
+
+        loss, accuracy = model.evaluate(examples.faces, examples.labels, verbose=0)
+        assert figures["loss"]["value"] == pytest.approx(loss, rel=1e-5)
+        assert figures["accuracy"]["value"] == pytest.approx(accuracy, rel=1e-6)
+        assert figures["faces"] == len(rows) == len(ROLE_LABELS[role])
+        crossed = pd.crosstab(rows[LABEL], rows[PREDICTION])
+        crossed = crossed.reindex(index=EXPRESSIONS, columns=EXPRESSIONS, fill_value=0)
+        assert figures["confusion_matrix"] == crossed.to_numpy().tolist()
+        for name in ("accuracy", "loss", "macro_f1", "macro_auroc", "calibration_error"):
+            assert figures[name]["low"] <= figures[name]["value"] <= figures[name]["high"], name
+            assert figures[name]["low"] < figures[name]["high"], name
+
+
+def test_a_class_without_faces_is_null_in_the_metrics_and_has_no_curve(workspace: Path):
+    evaluate.main()
+    output = workspace / "reports" / "tiny"
+    metrics = read_strictly(output / "metrics.json")
+    assert metrics[VALIDATION]["per_class"]["sad"]["auroc"] is None
+    assert metrics[VALIDATION]["per_class"]["sad"]["faces"] == 0
+    assert 0 < metrics[TEST]["per_class"]["sad"]["auroc"] < 1
+    curves = pd.read_csv(output / "roc.csv")
+    expected = [ROLE, "expression", "false_positive_rate", "true_positive_rate"]
+    assert list(curves.columns) == expected
+    curves_of_role = curves.groupby(ROLE)["expression"].unique().map(list).to_dict()
+    assert curves_of_role == {VALIDATION: ["angry", "happy"], TEST: list(EXPRESSIONS)}
+
+
+def test_confusion_lists_the_test_faces_alone(workspace: Path):
+    evaluate.main()
+    output = workspace / "reports" / "tiny"
+    table = read_table(output / "predictions.parquet")
+    expected = table.loc[table[ROLE] == TEST, [LABEL, PREDICTION]].to_numpy().tolist()
+    confusion = pd.read_csv(output / "confusion.csv")
+    assert list(confusion.columns) == [LABEL, PREDICTION]
+    assert confusion.to_numpy().tolist() == expected
+
+
+def test_a_second_run_replaces_the_first_with_the_same_bytes(workspace: Path):
+    output = workspace / "reports" / "tiny"
+    evaluate.main()
+    first = {file.name: file.read_bytes() for file in output.iterdir()}
+    (output / "left_over.txt").touch()
+    evaluate.main()
+    assert {file.name: file.read_bytes() for file in output.iterdir()} == first
+
+
+@pytest.mark.parametrize(
+    ("model", "stage"), [("tiny", "train@tiny"), ("resnet50", "train@resnet50"), ("ensemble",) * 2]
+)
+def test_a_missing_model_says_how_to_get_it(tmp_path: Path, model: str, stage: str):
+    file = tmp_path / model / "model.keras"
+    message = f"{model}/model.keras is missing: `dvc repro {stage}` makes it, `dvc pull` fetches it"
+    with pytest.raises(UserError, match=message):
+        evaluate.read_model(file)
+
+
+def test_a_file_that_is_no_model_is_refused(tmp_path: Path):
+    (tmp_path / "model.keras").write_text("version https://git-lfs")
+    with pytest.raises(UserError, match=r"model\.keras is not a Keras model"):
+        evaluate.read_model(tmp_path / "model.keras")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_classes": 7}, r"the model gives \(30, 7\), the records need \(30, 3\)"),
+        ({"bias": float("nan")}, "the model gives NaN for 30 of 30 faces: its training diverged"),
+    ],
+)
+def test_a_useless_model_leaves_the_old_output(
+    workspace: Path, options: dict[str, Any], message: str
+):
+    save_tiny_model(workspace / "models" / "tiny" / "model.keras", **options)
+    output = workspace / "reports" / "tiny"
+    output.mkdir(parents=True)
+    (output / "metrics.json").write_text("{}")
+    with pytest.raises(UserError, match=message):
+        evaluate.main()
+    assert [file.name for file in output.parent.iterdir()] == ["tiny"]
+    assert (output / "metrics.json").read_text() == "{}"
+
+
+def test_settings_out_of_range_are_named(workspace: Path):
+    (workspace / "params.yaml").write_text(PARAMS.replace("100", "10"))
+    with pytest.raises(SettingsError, match=r"evaluate\.bootstrap_resamples.*got 10"):
+        evaluate.main()
+
+
+def test_measure_uses_the_settings():
+    generator = np.random.default_rng(0)
+    labels, probabilities = generator.integers(3, size=50), generator.dirichlet(np.ones(3), size=50)
+
+    def measure(**changes: int) -> dict[str, Any]:
+        settings = SETTINGS.model_copy(update=changes)
+        return evaluate.measure(labels, probabilities, expressions=EXPRESSIONS, settings=settings)
+
+    assert measure() == measure()
+    assert measure(seed=1)["accuracy"] != measure()["accuracy"]
+    assert measure(bootstrap_resamples=300)["loss"] != measure()["loss"]
+    one_bin = measure(calibration_bins=1)["calibration_error"]["value"]
+    correct = probabilities.argmax(axis=1) == labels
+    gap = abs(probabilities.max(axis=1).mean() - correct.mean())
+    assert one_bin == pytest.approx(gap, rel=1e-12)
+
+
+def test_measuring_needs_no_tensorflow():
+    modules = "fer_models.intervals, fer_models.metrics"
+    code = f"import sys, {modules}; print('tensorflow' in sys.modules)"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "False"

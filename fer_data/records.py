@@ -85,13 +85,13 @@ def read_role(folder: Path, role: str) -> Examples:
         UserError: There are no records of that role.
     """
     files = sorted(map(str, folder.glob(f"{NAME}-{role}.tfrecord-*")))
-    if not files:
+    dataset = tf.data.TFRecordDataset(files).batch(_READ_BATCH).map(_parse)
+    batches = list(dataset.as_numpy_iterator())
+    if not batches:
         raise UserError(
             f"{folder} has no records of the role '{role}' (roles: {', '.join(SPLITS)}): "
             "`dvc repro tfrecords` makes them, `dvc pull` fetches them"
         )
-    dataset = tf.data.TFRecordDataset(files).batch(_READ_BATCH).map(_parse)
-    batches = list(dataset.as_numpy_iterator())
     columns = [np.concatenate(parts) for parts in zip(*batches, strict=True)]
     faces, labels, weights, paths, hashes = columns
     return Examples(
@@ -121,7 +121,7 @@ def _bytes(value: bytes) -> tf.train.Feature:
     return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
 
 
-def _parse(batch: tf.Tensor) -> tuple[tf.Tensor, ...]:
+def _parse(batch: tf.Tensor) -> tuple[object, ...]:
     columns = tf.io.parse_example(batch, _SPECIFICATION)
     faces = tf.io.decode_raw(columns["image"], tf.uint8)  # (B, 2304)
     faces = tf.reshape(faces, [-1, FACE_SIZE, FACE_SIZE, 1])

@@ -1,5 +1,8 @@
 """Reads the decisions of people, `data/relabels.csv`: checked row by row, the last one wins."""
 
+import csv
+import io
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -23,32 +26,39 @@ def read_relabels(file: Path, *, expressions: tuple[str, ...]) -> pd.DataFrame:
             message names the row.
     """
     try:
-        rows = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8")
+        text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise UserError(f"{file} is missing: `git checkout {file}` brings it back") from None
     except UnicodeDecodeError:
         raise UserError(f"{file} is not UTF-8: save it as CSV in UTF-8") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise UserError(f"{file} is not a CSV file: {' '.join(str(error).split())}") from None
-    if tuple(rows.columns) != RELABEL_COLUMNS:
-        raise UserError(
-            f"{file} has the columns {', '.join(map(str, rows.columns))}; "
-            f"expected {', '.join(RELABEL_COLUMNS)}"
-        )
+    reader = csv.reader(io.StringIO(text), strict=True)
+    rows: list[list[str]] = []
+    try:
+        header = next(reader, [])
+        if tuple(header) != RELABEL_COLUMNS:
+            raise UserError(
+                f"{file} has the columns {', '.join(header)}; expected {', '.join(RELABEL_COLUMNS)}"
+            )
+        for row in reader:
+            _check_row(row, expressions, where=f"{file}, line {reader.line_num}")
+            rows.append(row)
+    except csv.Error as error:
+        raise UserError(f"{file}, line {reader.line_num}: not CSV: {error}") from None
+    return pd.DataFrame(rows, columns=list(RELABEL_COLUMNS), dtype=str)
+
+
+def _check_row(row: list[str], expressions: tuple[str, ...], *, where: str) -> None:
+    if len(row) != len(RELABEL_COLUMNS):
+        raise UserError(f"{where}: got {len(row)} fields, expected {len(RELABEL_COLUMNS)}")
+    fields = dict(zip(RELABEL_COLUMNS, row, strict=True))
+    pixel_hash, decision = fields[PIXEL_HASH], fields[DECISION]
+    if not re.fullmatch("[0-9a-f]{64}", pixel_hash):
+        raise UserError(f"{where}: got the pixel hash '{pixel_hash}', expected 64 hex digits")
     allowed = (*expressions, KEEP, DROP)
-    for line, (pixel_hash, decision) in enumerate(
-        zip(rows[PIXEL_HASH], rows[DECISION], strict=True), start=2
-    ):
-        if len(pixel_hash) != 64 or not set(pixel_hash) <= set("0123456789abcdef"):
-            raise UserError(
-                f"{file}, line {line}: got the pixel hash '{pixel_hash}', expected 64 hex digits"
-            )
-        if decision not in allowed:
-            raise UserError(
-                f"{file}, line {line}: got the decision '{decision}', "
-                f"expected one of {', '.join(allowed)}"
-            )
-    return rows
+    if decision not in allowed:
+        raise UserError(
+            f"{where}: got the decision '{decision}', expected one of {', '.join(allowed)}"
+        )
 
 
 def latest_decisions(relabels: pd.DataFrame) -> pd.DataFrame:

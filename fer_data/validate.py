@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Sequence
+from copy import copy
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import great_expectations as gx
 import pandas as pd
 from great_expectations.core import ExpectationValidationResult
 from great_expectations.data_context import AbstractDataContext
+from great_expectations.data_context.types.base import ProgressBarsConfig
 from great_expectations.expectations.expectation import Expectation
 from pydantic import Field
 
@@ -21,8 +23,6 @@ from fer_data.schema import PATH
 from fer_data.tables import read_table
 
 logger = logging.getLogger(__name__)
-
-_NUM_PATHS = 20
 
 
 class ValidateSettings(Settings):
@@ -49,17 +49,19 @@ def run_suite(
     Returns:
         The verdict: `success` (no critical expectation failed), `faces`, and for each expectation
         its `name`, `meaning`, `severity` (`error` or `warning`), `success`, the number of
-        `unexpected` rows and the first 20 `paths` of them. The same for the same manifest.
+        `unexpected` rows and their `paths`. The same for the same manifest.
     """
     context = gx.get_context(mode="ephemeral")
     asset = context.data_sources.add_pandas("faces").add_dataframe_asset("manifest")
     definition = gx.ValidationDefinition(
         name="faces",
         data=asset.add_batch_definition_whole_dataframe("all"),
-        suite=context.suites.add(gx.ExpectationSuite("faces", expectations=list(suite))),
+        suite=context.suites.add(
+            gx.ExpectationSuite("faces", expectations=[copy(one) for one in suite])
+        ),
     )
     context.validation_definitions.add(definition)
-    context.variables.progress_bars = gx.data_context.types.base.ProgressBarsConfig(globally=False)
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
     if data_docs is not None:
         _add_data_docs(context, data_docs)
     result = definition.run(
@@ -94,7 +96,7 @@ def _outcome(expectation: Expectation, result: ExpectationValidationResult) -> d
         "severity": "error" if expectation.severity == CRITICAL else "warning",
         "success": bool(result.success),
         "unexpected": int(result.result.get("unexpected_count", 0)),
-        "paths": [row[PATH] for row in rows[:_NUM_PATHS]],
+        "paths": [row[PATH] for row in rows],
     }
 
 

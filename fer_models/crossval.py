@@ -99,7 +99,11 @@ def train_network(
         warmup_steps=steps // 10,
         decay_steps=steps - steps // 10,
     )
-    model.compile(keras.optimizers.Adam(schedule), "sparse_categorical_crossentropy", ["accuracy"])
+    model.compile(
+        optimizer=keras.optimizers.Adam(schedule),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
     batches = training_batches(faces, labels, batch_size=settings.batch_size, seed=seed)
     verbose = 1 if sys.stderr.isatty() else 2  # a bar on a terminal, a line an epoch in a log
     model.fit(batches, epochs=settings.epochs, shuffle=False, verbose=verbose)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -13,10 +14,11 @@ _NO_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 def save_model(model: keras.Model, file: Path) -> None:
-    """Writes a `.keras` file, without the optimizer's state and without the date it was saved.
+    """Writes a `.keras` file without the optimizer's state, the date and addresses in memory.
 
-    Keras stamps each part of the archive, and its metadata, with the time; so two saves of one model
-    differ, and DVC would rerun all that depends on it.
+    Keras stamps each part of the archive and its metadata with the time, and names objects in the
+    configuration by their addresses; so two saves of equal models differ, and DVC would rerun all
+    that depends on them.
 
     Args:
         model: From uint8 faces (N, 48, 48, 1) to probabilities (N, K).
@@ -28,12 +30,12 @@ def save_model(model: keras.Model, file: Path) -> None:
     try:
         bare.save(stamped)
         with zipfile.ZipFile(stamped) as source, written_beside(file) as beside:
-            beside.write_bytes(_without_dates(source))
+            beside.write_bytes(_normalised(source))
     finally:
         stamped.unlink(missing_ok=True)
 
 
-def _without_dates(source: zipfile.ZipFile) -> bytes:
+def _normalised(source: zipfile.ZipFile) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as target:
         for name in sorted(source.namelist()):
@@ -42,5 +44,17 @@ def _without_dates(source: zipfile.ZipFile) -> bytes:
                 metadata = json.loads(data)
                 metadata.pop("date_saved", None)
                 data = json.dumps(metadata, sort_keys=True).encode()
+            elif name == "config.json":
+                data = _with_numbered_objects(data)
             target.writestr(zipfile.ZipInfo(name, _NO_DATE), data)
     return buffer.getvalue()
+
+
+def _with_numbered_objects(config: bytes) -> bytes:
+    """Numbers the shared objects in order of appearance, in place of their addresses."""
+    numbers: dict[bytes, int] = {}
+    return re.sub(
+        rb'("shared_object_id": )(\d+)',
+        lambda match: match[1] + str(numbers.setdefault(match[2], len(numbers))).encode(),
+        config,
+    )

@@ -13,6 +13,15 @@ from rich.console import Console
 from rich.table import Table
 
 from fer_data.artifacts import output
+from fer_data.sample import (
+    BLACK,
+    CONFLICTING_TWIN,
+    FAULT,
+    LEAK,
+    NOT_A_PICTURE,
+    TRUNCATED,
+    TWIN,
+)
 from fer_data.schema import PATH
 from fer_data.stage import UserError
 from flows.workspace import environment
@@ -20,12 +29,15 @@ from flows.workspace import environment
 LOG_NAME = "demo.log"
 
 CATCHERS = {
-    "twin": "twins",
-    "leak": "leaks",
-    "conflicting twin": "conflicting_twins",
-    "black face": "black_faces",
+    TWIN: "twins",
+    LEAK: "leaks",
+    CONFLICTING_TWIN: "conflicting_twins",
+    BLACK: "black_faces",
 }
 """The expectation that catches a planted fault."""
+
+REFUSED = frozenset({TRUNCATED, NOT_A_PICTURE})
+"""The faults that `ingest` refuses."""
 
 
 def run_stages(workspace: Path, *, console: Console) -> None:
@@ -84,7 +96,7 @@ def findings(workspace: Path, planted: pd.DataFrame) -> pd.DataFrame:
     refused = set(pd.read_csv(output("ingest", "rejected.csv", workspace=workspace))[PATH])
     queue = pd.read_csv(output("mislabels", "suspects.csv", workspace=workspace))
     rows = []
-    for fault, faces in planted.groupby("fault", sort=False):
+    for fault, faces in planted.groupby(FAULT, sort=False):
         paths = set(faces[PATH])
         if fault in CATCHERS:
             found, where = paths & caught_by.get(CATCHERS[fault], set()), "validate"

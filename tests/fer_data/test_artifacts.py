@@ -1,0 +1,32 @@
+from pathlib import Path
+
+import pytest
+
+from fer_data.artifacts import output
+from fer_data.stage import UserError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("stage_name", "file_name", "expected"),
+    [
+        ("mislabels", "suspects.csv", "data/mislabels/suspects.csv"),
+        ("report", "index.html", "reports/index.html"),
+        ("train@scratch", "scratch", "models/scratch"),
+        ("crossval@3", "fold-3.parquet", "data/crossval/fold-3.parquet"),
+    ],
+)
+def test_paths_come_from_the_graph(stage_name: str, file_name: str, expected: str) -> None:
+    assert output(stage_name, file_name, workspace=ROOT) == ROOT / expected
+
+
+@pytest.mark.parametrize(("stage_name", "file_name"), [("nap", "x"), ("report", "suspects.csv")])
+def test_an_unknown_artifact_is_named(stage_name: str, file_name: str) -> None:
+    with pytest.raises(UserError, match=f"no stage '{stage_name}' with an output '{file_name}'"):
+        output(stage_name, file_name, workspace=ROOT)
+
+
+def test_outside_of_a_workspace_one_line_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no dvc\.yaml in .*: not a Ferflow workspace"):
+        output("report", "index.html", workspace=tmp_path)

@@ -1,0 +1,108 @@
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import Field
+
+from fer_data.params import DataSettings, Settings, SettingsError, read_params, read_settings
+
+
+class Oven(Settings):
+    degrees: float = Field(ge=0, le=300)
+    trays: tuple[int, ...]
+    fan: bool
+
+
+GOOD = "kitchen:\n  oven: {degrees: 180, trays: [1, 3], fan: true}\n"
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "params.yaml"
+    file.write_text(text)
+    return file
+
+
+def test_reads_a_nested_section(tmp_path: Path) -> None:
+    settings = read_settings(Oven, "kitchen.oven", file=write(tmp_path, GOOD))
+    assert settings == Oven(degrees=180.0, trays=(1, 3), fan=True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("degrees", "degres", "'kitchen.oven.degres' is not a setting: misspelt?"),
+        ("degrees: 180, ", "", "'kitchen.oven.degrees' is missing"),
+        ("180", "'180'", "'kitchen.oven.degrees': got '180': input should be a valid number"),
+        (
+            "180",
+            "301",
+            "'kitchen.oven.degrees': got 301: input should be less than or equal to 300",
+        ),
+        ("true", "1", "'kitchen.oven.fan': got 1: input should be a valid boolean"),
+        ("[1, 3]", "[1, 3.5]", "'kitchen.oven.trays.1': got 3.5: input should be a valid integer"),
+    ],
+)
+def test_names_the_key_that_is_wrong(tmp_path: Path, old: str, new: str, message: str) -> None:
+    file = write(tmp_path, GOOD.replace(old, new))
+    with pytest.raises(SettingsError, match=re.escape(message)):
+        read_settings(Oven, "kitchen.oven", file=file)
+
+
+def test_names_all_the_keys_that_are_wrong(tmp_path: Path) -> None:
+    file = write(tmp_path, "kitchen:\n  oven: {degrees: -1, trays: 2, fan: true}\n")
+    with pytest.raises(SettingsError, match=r"degrees.*; .*trays"):
+        read_settings(Oven, "kitchen.oven", file=file)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("kitchen: {}", "has no section 'kitchen.oven'"),
+        ("kitchen: 3", "has no section 'kitchen.oven'"),
+        ("- a\n", "holds list, expected sections with keys"),
+        ("a: [", "is not YAML"),
+    ],
+)
+def test_says_what_is_wrong_with_the_file(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        read_settings(Oven, "kitchen.oven", file=write(tmp_path, text))
+
+
+def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"no .*params\.yaml in .*: run this in a Ferflow"):
+        read_params(tmp_path / "params.yaml")
+
+
+def test_settings_are_frozen() -> None:
+    settings = DataSettings(expressions=("happy", "sad"))
+    with pytest.raises(ValueError, match="frozen"):
+        settings.expressions = ("sad",)  # pyright: ignore[reportAttributeAccessIssue] # the point
+
+
+@pytest.mark.parametrize("expressions", [("happy",), ("happy", "happy"), ("Happy", "sad")])
+def test_expressions_are_at_least_two_distinct_lower_case_names(expressions: tuple) -> None:
+    with pytest.raises(ValueError, match="expressions"):
+        DataSettings(expressions=expressions)
+
+
+@pytest.mark.parametrize(
+    ("module", "settings_class", "section"),
+    [
+        ("fer_data.params", "DataSettings", "data"),
+        ("fer_data.ingest", "IngestSettings", "ingest"),
+        ("fer_data.validate", "ValidateSettings", "validate"),
+        ("fer_data.split", "SplitSettings", "split"),
+        ("fer_models.crossval", "CrossvalSettings", "crossval"),
+        ("fer_data.mislabels", "MislabelsSettings", "mislabels"),
+        ("fer_data.quality_report", "QualityReportSettings", "quality_report"),
+        ("fer_data.rebalance", "RebalanceSettings", "rebalance"),
+        ("fer_data.tfrecords", "TfrecordsSettings", "tfrecords"),
+        ("fer_models.scratch", "ModelSettings", "models.scratch"),
+        ("fer_models.evaluate", "EvaluateSettings", "evaluate"),
+        ("fer_models.report", "ReportSettings", "report"),
+    ],
+)
+def test_the_committed_settings_are_valid(module: str, settings_class: str, section: str) -> None:
+    file = Path(__file__).parents[2] / "params.yaml"
+    loaded = __import__(module, fromlist=[settings_class])
+    assert read_settings(getattr(loaded, settings_class), section, file=file)

@@ -1,0 +1,104 @@
+import pandas as pd
+import pytest
+
+from fer_data.rebalance import Method, curate
+from fer_data.stage import UserError
+
+NO_DECISIONS = pd.DataFrame({"pixel_hash": [], "decision": []}, dtype=object)
+
+
+def examples() -> pd.DataFrame:
+    labels = ["happy"] * 6 + ["sad"] * 2 + ["happy", "sad"] * 2
+    roles = ["train"] * 8 + ["validation"] * 2 + ["test", "excluded"]
+    return pd.DataFrame(
+        {
+            "path": [f"{number:02d}.jpg" for number in range(12)],
+            "pixel_hash": [f"hash{number}" for number in range(12)],
+            "label": labels,
+            "role": roles,
+            "label_quality": [0.1, 0.9, 0.9, 0.9, 0.9, 0.9, 0.4, 0.9, 0.1, 0.9, None, 0.1],
+        }
+    )
+
+
+def decide(**decisions: str) -> pd.DataFrame:
+    return pd.DataFrame({"pixel_hash": list(decisions), "decision": list(decisions.values())})
+
+
+def run(
+    decisions: pd.DataFrame = NO_DECISIONS, *, method: Method = "none", quality: float = 0.0
+) -> tuple[pd.DataFrame, dict]:
+    return curate(examples(), decisions, method=method, min_label_quality=quality, seed=0)
+
+
+def uses(curated: pd.DataFrame) -> dict[str, int]:
+    train = curated[curated["role"] == "train"]
+    return train.groupby("label")["repeats"].sum().to_dict()
+
+
+def test_none_takes_every_face_of_a_role_once() -> None:
+    curated, summary = run()
+    assert list(curated["path"]) == [f"{number:02d}.jpg" for number in range(11)]
+    assert (curated["weight"] == 1).all()
+    assert (curated["repeats"] == 1).all()
+    assert summary["train_before"] == summary["train_after"] == {"happy": 6, "sad": 2}
+
+
+def test_class_weights_give_each_class_the_same_sum_and_a_mean_of_one() -> None:
+    curated, _ = run(method="class_weight")
+    train = curated[curated["role"] == "train"]
+    assert train.groupby("label")["weight"].sum().to_dict() == pytest.approx({"happy": 4, "sad": 4})
+    assert train["weight"].mean() == pytest.approx(1)
+    assert (curated.loc[curated["role"] != "train", "weight"] == 1).all()
+
+
+def test_oversampling_repeats_the_smaller_class() -> None:
+    curated, summary = run(method="oversample")
+    assert uses(curated) == summary["train_after"] == {"happy": 6, "sad": 6}
+    assert curated.loc[curated["label"] == "sad", "repeats"].max() == 3
+
+
+def test_undersampling_leaves_faces_of_the_larger_class_out() -> None:
+    curated, summary = run(method="undersample")
+    assert uses(curated) == summary["train_after"] == {"happy": 2, "sad": 2}
+    assert set(curated["repeats"]) == {0, 1}
+
+
+@pytest.mark.parametrize("method", ["oversample", "undersample", "class_weight"])
+def test_only_train_is_rebalanced(method: Method) -> None:
+    curated, _ = run(method=method)
+    others = curated[curated["role"] != "train"]
+    assert len(others) == 3
+    assert (others["repeats"] == 1).all()
+    assert (others["weight"] == 1).all()
+
+
+def test_decisions_relabel_keep_and_drop() -> None:
+    curated, summary = run(decide(hash0="sad", hash1="drop", hash2="keep", hash8="sad"))
+    labels = curated.set_index("path")["label"]
+    assert labels["00.jpg"] == "sad"
+    assert "01.jpg" not in labels
+    assert labels["02.jpg"] == "happy"
+    assert labels["08.jpg"] == "sad"  # validation is corrected too
+    assert summary["relabelled"] == 2
+    assert summary["dropped"] == 1
+
+
+def test_labels_of_test_are_never_changed() -> None:
+    curated, _ = run(decide(hash10="sad"))
+    assert curated.set_index("path").loc["10.jpg", "label"] == "happy"
+    dropped, _ = run(decide(hash10="drop"))
+    assert "10.jpg" in set(dropped["path"])
+
+
+def test_doubtful_faces_are_left_out_unless_decided() -> None:
+    curated, summary = run(quality=0.5)
+    assert set(examples()["path"]) - set(curated["path"]) == {"00.jpg", "06.jpg", "11.jpg"}
+    assert summary["left_out_as_doubtful"] == 2
+    decided, _ = run(decide(hash0="keep"), quality=0.5)
+    assert "00.jpg" in set(decided["path"])
+
+
+def test_a_class_that_vanishes_is_named() -> None:
+    with pytest.raises(UserError, match="no 'train' face of 'sad' is left"):
+        run(decide(hash6="drop", hash7="happy"))

@@ -1,0 +1,82 @@
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fer_data.stage import UserError, parse_flags, run, written_beside
+
+
+@pytest.fixture(autouse=True)
+def untouched_logging() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+
+
+@pytest.mark.parametrize("old", [None, "old"])
+def test_a_file_appears_whole(tmp_path: Path, old: str | None) -> None:
+    target = tmp_path / "deep" / "file.txt"
+    if old:
+        target.parent.mkdir()
+        target.write_text(old)
+    with written_beside(target) as beside:
+        beside.write_text("new")
+        assert (target.read_text() if target.exists() else None) == old
+    assert target.read_text() == "new"
+    assert [path.name for path in target.parent.iterdir()] == ["file.txt"]
+
+
+def test_a_folder_replaces_a_folder(tmp_path: Path) -> None:
+    target = tmp_path / "folder"
+    target.mkdir()
+    (target / "stale").touch()
+    with written_beside(target) as beside:
+        beside.mkdir()
+        (beside / "fresh").touch()
+    assert [path.name for path in target.iterdir()] == ["fresh"]
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_failure_leaves_what_was_there(tmp_path: Path, kind: str) -> None:
+    target = tmp_path / "target"
+    target.write_text("old")
+
+    def fail() -> None:
+        with written_beside(target) as beside:
+            if kind == "folder":
+                beside.mkdir()
+                beside = beside / "half"
+            beside.write_text("half")
+            raise RuntimeError("disk full")
+
+    with pytest.raises(RuntimeError, match="disk full"):
+        fail()
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_a_killed_process_left_is_cleared(tmp_path: Path) -> None:
+    (tmp_path / ".target.unfinished").mkdir()
+    (tmp_path / ".target.unfinished" / "half").touch()
+    with written_beside(tmp_path / "target") as beside:
+        beside.write_text("whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["target"]
+
+
+def test_flags_are_paths_and_typed_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["stage", "--label-quality", "a/b.parquet", "--fold", "3"])
+    flags = parse_flags("What it does.", "label_quality", fold=int)
+    assert flags.label_quality == Path("a/b.parquet")
+    assert flags.fold == 3
+
+
+def test_a_user_error_is_one_line_and_an_exit_code() -> None:
+    def main() -> None:
+        raise UserError("got 3, expected 4: mend it")
+
+    with pytest.raises(SystemExit, match=r"^error: got 3, expected 4: mend it$") as exit_info:
+        run(main)
+    assert exit_info.value.code not in (0, None)

@@ -1,0 +1,47 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fer_data.faces import read_faces, read_pixels
+from fer_data.stage import UserError
+from fer_data.tables import probabilities_of, read_table, with_probabilities, write_table
+
+
+def test_probabilities_survive_a_table(tmp_path: Path) -> None:
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(6), 5).astype(np.float32)
+    frame = pd.DataFrame({"path": list("abcde")})
+    write_table(with_probabilities(frame, probabilities), tmp_path / "table.parquet")
+    again = read_table(tmp_path / "table.parquet")
+    assert list(frame.columns) == ["path"]  # the given frame is left as it was
+    assert probabilities_of(again).dtype == np.float32
+    np.testing.assert_array_equal(probabilities_of(again), probabilities)
+
+
+def test_the_same_rows_are_the_same_bytes(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"path": ["b", "a"], "mean": [0.1, 0.2]})
+    for name in ("first", "second"):
+        write_table(frame, tmp_path / name)
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
+
+
+def test_missing_tables_and_pixels_name_the_way_to_get_them(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no\.parquet is missing: `dvc repro` makes it"):
+        read_table(tmp_path / "no.parquet")
+    with pytest.raises(UserError, match=r"no\.npy is missing: `dvc repro` makes it"):
+        read_pixels(tmp_path / "no.npy")
+
+
+@pytest.mark.parametrize("pixels", [np.zeros((2, 40, 48), np.uint8), np.zeros((2, 48, 48))])
+def test_other_pixels_are_refused(tmp_path: Path, pixels: np.ndarray) -> None:
+    np.save(tmp_path / "pixels.npy", pixels)
+    with pytest.raises(UserError, match=r"holds .* expected uint8 \(2, 48, 48\)"):
+        read_pixels(tmp_path / "pixels.npy")
+
+
+def test_faces_and_rows_must_be_as_many(tmp_path: Path) -> None:
+    write_table(pd.DataFrame({"path": ["a", "b", "c"]}), tmp_path / "manifest.parquet")
+    np.save(tmp_path / "pixels.npy", np.zeros((2, 48, 48), np.uint8))
+    with pytest.raises(UserError, match=r"has 3 rows, .* 2 faces"):
+        read_faces(tmp_path / "manifest.parquet", tmp_path / "pixels.npy")

@@ -1,0 +1,88 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from fer_data.stage import UserError
+from fer_data.tables import probabilities_of
+from fer_models.batches import make_repeatable
+from fer_models.crossval import CrossvalSettings, score_fold
+from tests.fer_models.tiny import EXPRESSIONS, banded_faces
+
+SETTINGS = CrossvalSettings(
+    filters=(4, 8),
+    dropout=0.1,
+    epochs=6,
+    batch_size=16,
+    learning_rate=0.01,
+    deterministic=True,
+    seed=0,
+)
+
+
+@pytest.fixture(scope="module")
+def data() -> tuple[pd.DataFrame, np.ndarray]:
+    """240 faces: three folds of Training, every tenth face excluded, the last 30 Testing."""
+    faces, labels = banded_faces(240)
+    fold = np.arange(240) % 3
+    fold[-30:] = -1
+    role = np.where(np.arange(240) % 10 == 0, "excluded", "train").astype(object)
+    role[-30:] = "test"
+    assignments = pd.DataFrame(
+        {
+            "path": [f"{number:03d}.jpg" for number in range(240)],
+            "pixel_hash": [f"hash{number}" for number in range(240)],
+            "source": np.where(fold < 0, "testing", "training"),
+            "label": np.array(EXPRESSIONS, dtype=object)[labels],
+            "role": role,
+            "fold": fold,
+        }
+    )
+    return assignments, faces
+
+
+def score(assignments: pd.DataFrame, faces: np.ndarray, fold: int = 1) -> pd.DataFrame:
+    make_repeatable(SETTINGS.seed + fold, deterministic=True)
+    return score_fold(assignments, faces, fold=fold, settings=SETTINGS, expressions=EXPRESSIONS)
+
+
+def test_a_fold_and_the_testing_faces_are_scored_well(data) -> None:
+    assignments, faces = data
+    scored = score(assignments, faces)
+    expected = assignments[(assignments["fold"] == 1) | (assignments["source"] == "testing")]
+    assert list(scored["path"]) == list(expected["path"])
+    assert (scored["fold"] == 1).all()
+    probabilities = probabilities_of(scored)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    predictions = np.array(EXPRESSIONS)[probabilities.argmax(axis=1)]
+    assert (predictions == expected["label"].to_numpy()).mean() > 0.8
+
+
+def test_the_same_seed_gives_the_same_probabilities(data) -> None:
+    first, second = (probabilities_of(score(*data)) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("unseen", ["the fold", "excluded faces", "testing faces"])
+def test_labels_of_unseen_faces_change_nothing(data, unseen: str) -> None:
+    assignments, faces = data
+    rows = {
+        "the fold": assignments["fold"] == 1,
+        "excluded faces": assignments["role"] == "excluded",
+        "testing faces": assignments["source"] == "testing",
+    }[unseen]
+    changed = assignments.assign(label=assignments["label"].where(~rows, "sad"))
+    assert (changed["label"] != assignments["label"]).any()
+    expected = probabilities_of(score(assignments, faces))
+    np.testing.assert_array_equal(probabilities_of(score(changed, faces)), expected)
+
+
+def test_labels_of_seen_faces_matter(data) -> None:
+    assignments, faces = data
+    changed = assignments.assign(label=assignments["label"].where(assignments["fold"] != 0, "sad"))
+    expected = probabilities_of(score(assignments, faces))
+    assert np.abs(probabilities_of(score(changed, faces)) - expected).max() > 0.01
+
+
+def test_a_fold_that_no_face_has_is_named(data) -> None:
+    with pytest.raises(UserError, match=r"no face is in fold 7 \(folds: 0 to 2\)"):
+        score(*data, fold=7)

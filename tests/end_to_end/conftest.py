@@ -1,0 +1,38 @@
+"""One small workspace in which the whole line has run; each test gets a copy of its own."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from fer_data.sample import write_sample
+from flows.workspace import commit, make_workspace
+from tests.end_to_end.commands import repro
+
+NUM_FACES = 480
+TINY = {
+    "crossval": {"filters": [4, 8], "epochs": 2, "batch_size": 32},
+    "mislabels": {"budget": 40},
+    "models": {"scratch": {"filters": [4, 8, 8], "dense_units": 16, "epochs": 2}},
+    "evaluate": {"bootstrap_resamples": 100},
+}
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace after its first `dvc repro`, committed. Not to be changed: see `workspace`."""
+    folder = tmp_path_factory.mktemp("finished") / "workspace"
+    archive = folder.parent / "archive.zip"
+    write_sample(archive, num_faces=NUM_FACES)
+    make_workspace(folder, archive=archive, overlay=TINY)
+    assert repro(folder)[0] == "ingest"
+    commit(folder, "First run")
+    return folder
+
+
+@pytest.fixture
+def workspace(finished: Path, tmp_path: Path) -> Path:
+    """A copy of the finished workspace, to change at will."""
+    folder = tmp_path / "workspace"
+    shutil.copytree(finished, folder, symlinks=True)
+    return folder

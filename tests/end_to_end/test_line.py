@@ -1,0 +1,122 @@
+"""The whole line in a small workspace: what runs, what does not run again, what changes what."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from fer_data.tables import read_table
+from tests.end_to_end.commands import call, ok, repro, set_param
+
+BELOW_RECORDS = ["train@scratch", "evaluate@scratch", "report"]
+
+
+def stages_of(workspace: Path) -> list[str]:
+    return list(yaml.safe_load((workspace / "dvc.lock").read_text())["stages"])
+
+
+def test_the_first_run_makes_every_output(finished: Path) -> None:
+    lock = yaml.safe_load((finished / "dvc.lock").read_text())["stages"]
+    assert len(lock) == 15
+    outputs = [finished / out["path"] for stage in lock.values() for out in stage["outs"]]
+    assert len(outputs) > 15
+    assert [path for path in outputs if not path.exists()] == []
+
+
+def test_the_second_run_does_nothing(workspace: Path) -> None:
+    assert repro(workspace) == []
+    assert "Data and pipelines are up to date" in ok(workspace, "dvc", "status")
+
+
+def test_data_outputs_are_repeatable_byte_for_byte(workspace: Path) -> None:
+    before = yaml.safe_load((workspace / "dvc.lock").read_text())["stages"]
+    ran = repro(workspace, "--force", "--no-run-cache", "tfrecords")
+    assert set(ran) == {name for name in before if name.split("@")[0] not in NOT_ABOVE_RECORDS}
+    after = yaml.safe_load((workspace / "dvc.lock").read_text())["stages"]
+    for name in ran:
+        data = [out for out in before[name]["outs"] if out["path"].startswith("data/")]
+        assert [out for out in after[name]["outs"] if out["path"].startswith("data/")] == data
+
+
+NOT_ABOVE_RECORDS = {"quality_report", "train", "evaluate", "report"}
+
+
+def test_a_model_s_setting_reruns_only_that_model(workspace: Path) -> None:
+    set_param(workspace, "models.scratch", "epochs", 1)
+    assert repro(workspace) == BELOW_RECORDS
+
+
+def test_settings_of_mislabels_rerun_no_fold(workspace: Path) -> None:
+    set_param(workspace, "mislabels", "budget", 30)
+    assert repro(workspace) == ["mislabels", "quality_report"]
+
+
+def test_a_decision_reruns_what_lies_below_it(workspace: Path) -> None:
+    assignments = read_table(workspace / "data/split/assignments.parquet")
+    face = assignments.loc[assignments["role"] == "train", "pixel_hash"].iloc[0]
+    with (workspace / "data/relabels.csv").open("a") as file:
+        file.write(f"{face},angry,surprise,ann,2026-01-01T00:00:00Z,\n")
+    assert sorted(repro(workspace)) == sorted(
+        ["quality_report", "rebalance", "tfrecords", *BELOW_RECORDS]
+    )
+    examples = read_table(workspace / "data/curated/examples.parquet")
+    labels = examples.loc[examples["pixel_hash"] == face, "label"]
+    assert set(labels) == {"surprise"}
+
+
+def test_training_needs_nothing_but_the_records(workspace: Path) -> None:
+    (workspace / "data/faces/pixels.npy").unlink()
+    shutil.rmtree(workspace / "data/raw")
+    command = yaml.safe_load((workspace / "dvc.yaml").read_text())["stages"]["train"]["cmd"]
+    words = command.replace("${item.model}", "scratch").split()
+    before = (workspace / "models/scratch/model.keras").read_bytes()
+    shutil.rmtree(workspace / "models")
+    ok(workspace, *words)
+    assert (workspace / "models/scratch/model.keras").read_bytes() == before
+
+
+def test_metrics_and_plots_show(workspace: Path) -> None:
+    shown = json.loads(ok(workspace, "dvc", "metrics", "show", "--json"))
+    assert 0 < shown[""]["data"]["reports/metrics.json"]["data"]["scratch"]["test"]["accuracy"] < 1
+    ok(workspace, "dvc", "plots", "show", "--out", "plots")
+    page = (workspace / "plots" / "index.html").read_text()
+    for title in ("Accuracy on train and validation", "Loss on train", "Confusion on test"):
+        assert title in page
+
+
+def test_metrics_diff_tells_two_runs_apart(workspace: Path) -> None:
+    set_param(workspace, "models.scratch", "epochs", 1)
+    repro(workspace)
+    diff = json.loads(ok(workspace, "dvc", "metrics", "diff", "--json"))
+    change = diff["reports/metrics.json"]["scratch.test.loss"]
+    assert change["old"] != change["new"]
+
+
+def test_the_reports_need_no_network(finished: Path) -> None:
+    for page in ("reports/index.html", "reports/data_quality/index.html"):
+        text = (finished / page).read_text(encoding="utf-8")
+        assert not re.findall(r'(?:src|href)="(?:https?:)?//[^"]*"|url\((?!data:)[^)]*\)', text)
+
+
+@pytest.mark.parametrize(
+    ("damage", "line"),
+    [
+        (lambda archive: archive.unlink(), "apollo2506/facial-recognition-dataset"),
+        (lambda archive: archive.write_bytes(archive.read_bytes()[:50_000]), "half a download"),
+        (lambda archive: archive.write_text("<html>Sign in</html>"), "not a zip"),
+    ],
+)
+def test_a_bad_archive_is_one_line_and_loses_nothing(workspace: Path, damage, line: str) -> None:
+    damage(workspace / "data/raw/archive.zip")
+    finished = call(workspace, "dvc", "repro", "--single-item", "ingest")
+    assert finished.returncode != 0
+    errors = [text for text in finished.stderr.splitlines() if text.startswith("error: ")]
+    assert len(errors) == 1
+    assert line in errors[0]
+    assert "Traceback" not in finished.stderr
+    ok(workspace, "dvc", "checkout", "--force", "data/faces/manifest.parquet")
+    assert len(pd.read_parquet(workspace / "data/faces/manifest.parquet")) == 480

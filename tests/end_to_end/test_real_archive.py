@@ -1,0 +1,91 @@
+"""The data stages on the real archive, where FERFLOW_ARCHIVE names it: its facts, time and memory."""
+
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from fer_data import records
+from fer_data.tables import read_table, write_table
+from flows.workspace import environment, make_workspace
+
+pytestmark = pytest.mark.skipif(
+    "FERFLOW_ARCHIVE" not in os.environ, reason="FERFLOW_ARCHIVE does not name the real archive"
+)
+
+DATA_STAGES = ("ingest", "validate", "split", "rebalance", "tfrecords")
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data stages, run by their commands; all labels count as good, so that no fold is scored."""
+    folder = tmp_path_factory.mktemp("real") / "workspace"
+    link = folder.parent / "archive.zip"
+    link.symlink_to(Path(os.environ["FERFLOW_ARCHIVE"]).absolute())
+    make_workspace(folder, archive=link, overlay={})
+    stages = yaml.safe_load((folder / "dvc.yaml").read_text())["stages"]
+    started = time.monotonic()
+    for name in DATA_STAGES:
+        if name == "rebalance":
+            manifest = read_table(folder / "data/faces/manifest.parquet")
+            quality = manifest[["path", "pixel_hash", "label"]].assign(label_quality=1.0)
+            write_table(quality, folder / "data/mislabels/label_quality.parquet")
+        words = stages[name]["cmd"].split()
+        subprocess.run([sys.executable, *words[1:]], cwd=folder, env=environment(), check=True)
+    (folder / "seconds").write_text(str(time.monotonic() - started))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def manifest(workspace: Path) -> pd.DataFrame:
+    return read_table(workspace / "data/faces/manifest.parquet")
+
+
+def test_every_face_is_taken(workspace: Path, manifest: pd.DataFrame) -> None:
+    assert manifest["source"].value_counts().to_dict() == {"training": 28_273, "testing": 7_067}
+    assert len(pd.read_csv(workspace / "data/faces/rejected.csv")) == 0
+
+
+def test_twins_leaks_and_black_faces_are_those_of_the_archive(manifest: pd.DataFrame) -> None:
+    groups = manifest.groupby("pixel_hash")
+    twins = groups.filter(lambda group: len(group) > 1).groupby("pixel_hash")
+    assert twins.ngroups == 1_450
+    assert (twins["label"].nunique() > 1).sum() == 54
+    in_training = set(manifest.loc[manifest["source"] == "training", "pixel_hash"])
+    testing = manifest[manifest["source"] == "testing"]
+    assert testing["pixel_hash"].isin(in_training).sum() == 537
+    assert (manifest["mean"] == 0).sum() == 12
+
+
+def test_no_twin_group_straddles_roles_or_folds(workspace: Path) -> None:
+    rows = read_table(workspace / "data/split/assignments.parquet")
+    used = rows[rows["role"] != "excluded"]
+    assert used.groupby("duplicate_group")["role"].nunique().max() == 1
+    training = rows[rows["fold"] >= 0]
+    assert training.groupby("duplicate_group")["fold"].nunique().max() == 1
+    assert rows["role"].value_counts().to_dict() == {
+        "train": 24_849,
+        "test": 7_067,
+        "validation": 2_769,
+        "excluded": 655,
+    }
+
+
+def test_the_records_hold_every_face_of_a_role(workspace: Path) -> None:
+    rows = read_table(workspace / "data/split/assignments.parquet")
+    for role in ("train", "validation", "test"):
+        examples = records.read_role(workspace / "data/tfrecords", role)
+        assert sorted(examples.paths) == sorted(rows.loc[rows["role"] == role, "path"])
+
+
+def test_the_stages_are_fast_and_small(workspace: Path) -> None:
+    """All data stages but `crossval` get 60 s and 1.5 GB; these five are most of it."""
+    assert float((workspace / "seconds").read_text()) < 60
+    kilobytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    assert kilobytes < 1_500_000

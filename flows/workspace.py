@@ -67,6 +67,7 @@ def make_workspace(folder: Path, *, archive: Path, overlay: Mapping[str, Any]) -
     (folder / _RELABELS).write_text(f"{header}\n", encoding="utf-8")
     params = overlaid(read_params(folder / PARAMS_FILE), overlay)
     (folder / PARAMS_FILE).write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+    (folder / ARCHIVE).parent.mkdir(parents=True, exist_ok=True)
     shutil.move(archive, folder / ARCHIVE)
     _git("init", "--quiet", "--initial-branch=main", cwd=folder)
     commit(folder, "Start")

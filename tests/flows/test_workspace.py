@@ -1,0 +1,98 @@
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from fer_data.stage import UserError
+from flows import workspace
+from flows.workspace import add_archive, make_workspace, overlaid, project_root
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    (tmp_path / "archive.zip").write_bytes(b"zip")
+    folder = tmp_path / "workspace"
+    overlay = {"split": {"seed": 7}}
+    make_workspace(folder, archive=tmp_path / "archive.zip", overlay=overlay)
+    return folder
+
+
+def git(folder: Path, *words: str) -> str:
+    finished = subprocess.run(
+        ["git", *words], cwd=folder, capture_output=True, text=True, check=True
+    )
+    return finished.stdout
+
+
+def test_a_workspace_is_a_clean_checkout_of_its_own(made: Path) -> None:
+    assert git(made, "status", "--porcelain") == ""
+    assert git(made, "log", "--format=%s").splitlines() == ["Start"]
+    assert (made / "data/raw/archive.zip").read_bytes() == b"zip"
+    assert "data/raw/archive.zip" not in git(made, "ls-files")
+    for name in ("dvc.yaml", "fer_data/ingest.py", ".dvc/config"):
+        assert (made / name).read_bytes() == (project_root() / name).read_bytes()
+    assert not (made / ".venv").exists()
+
+
+def test_only_the_overlaid_settings_differ(made: Path) -> None:
+    ours = yaml.safe_load((project_root() / "params.yaml").read_text())
+    theirs = yaml.safe_load((made / "params.yaml").read_text())
+    assert theirs["split"].pop("seed") == 7
+    assert ours["split"].pop("seed") == 0
+    assert theirs == ours
+
+
+def test_a_user_s_data_and_decisions_stay_out(tmp_path: Path, monkeypatch) -> None:
+    """A project with an added archive, a lock file and decisions, as a user's clone has them."""
+    project = tmp_path / "project"
+    for name in ("data/raw/archive.zip.dvc", "dvc.lock", "kept.txt", ".dvc/config"):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).touch()
+    (project / "data/relabels.csv").write_text("header\ndecision\n")
+    (project / "params.yaml").write_text("a: 1\n")
+    git(project, "init", "--quiet")
+    git(project, "add", "--all")
+    monkeypatch.setattr(workspace, "project_root", lambda: project)
+    (tmp_path / "archive.zip").touch()
+    folder = tmp_path / "workspace"
+    make_workspace(folder, archive=tmp_path / "archive.zip", overlay={})
+    tracked = set(git(folder, "ls-files").splitlines())
+    assert "kept.txt" in tracked
+    assert not tracked & {"dvc.lock", "data/raw/archive.zip.dvc"}
+    assert (folder / "data/relabels.csv").read_text() == "header\n"
+    assert (project / "data/relabels.csv").read_text() == "header\ndecision\n"
+
+
+def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(UserError, match="is not empty: name a folder that does not exist yet"):
+        make_workspace(tmp_path, archive=tmp_path / "archive.zip", overlay={})
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_overlays_go_into_sections_and_replace_lists() -> None:
+    params = {"a": {"b": 1, "c": [1, 2]}, "d": 4}
+    assert overlaid(params, {"a": {"c": [3]}}) == {"a": {"b": 1, "c": [3]}, "d": 4}
+    assert params == {"a": {"b": 1, "c": [1, 2]}, "d": 4}
+
+
+def test_a_misspelt_overlay_is_named() -> None:
+    with pytest.raises(UserError, match="the overlay sets 'budgte'"):
+        overlaid({"mislabels": {"budget": 1}}, {"mislabels": {"budgte": 2}})
+
+
+def test_adding_an_archive_keeps_the_original_and_versions_the_copy(made, tmp_path) -> None:
+    (tmp_path / "next.zip").write_bytes(b"next")
+    words = add_archive(tmp_path / "next.zip", folder=made)
+    assert "`dvc repro` rebuilds" in words
+    assert (made / "data/raw/archive.zip").read_bytes() == b"next"
+    assert (tmp_path / "next.zip").read_bytes() == b"next"
+    assert "md5" in (made / "data/raw/archive.zip.dvc").read_text()
+
+
+def test_what_cannot_be_added_is_one_line(made: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no archive at .*absent\.zip"):
+        add_archive(tmp_path / "absent.zip", folder=made)
+    with pytest.raises(UserError, match=r"no params\.yaml in .*: run this in a Ferflow workspace"):
+        add_archive(tmp_path / "absent.zip", folder=tmp_path)

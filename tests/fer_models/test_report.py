@@ -148,6 +148,18 @@ def test_page_says_plainly_how_we_compare_with_the_paper(
     assert verdict in page
 
 
+def test_page_does_not_compare_other_faces_with_the_paper(tmp_path: Path) -> None:
+    write_reports(tmp_path)
+    file = tmp_path / "evaluate" / "scratch" / "metrics.json"
+    metrics = json.loads(file.read_text())
+    metrics[TEST]["faces"] = 601
+    file.write_text(json.dumps(metrics))
+    page = text_of(report_page([model_from(tmp_path)]))
+    assert "Not to be compared" in page
+    assert "ours of 601 others" in page
+    assert "points below" not in page
+
+
 def test_what_the_paper_does_not_say_is_a_dash(tmp_path: Path) -> None:
     write_reports(tmp_path, paper=dict.fromkeys(PAPER))
     page = text_of(report_page([model_from(tmp_path)]))

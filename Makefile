@@ -42,8 +42,9 @@ test: setup ## Run the tests; FERFLOW_ARCHIVE=path/to/archive.zip adds those on 
 lint: setup ## Check style and types
 	@ruff check . && ruff format --check . && pyright
 
-repro: setup ## Rebuild what changed; ARCHIVE=path/to/archive.zip puts an archive in first
+repro: setup ## Rebuild what changed; ARCHIVE=path/to/archive.zip adds an archive, PROFILE=name settings
 	@$(if $(ARCHIVE),ferflow add "$(ARCHIVE)",true)
+	@$(if $(PROFILE),ferflow profile "$(PROFILE)",true)
 	@dvc repro
 
 constraints: setup ## Resolve the dependencies anew into constraints.txt

@@ -37,6 +37,10 @@ def _parser() -> argparse.ArgumentParser:
     add = verbs.add_parser("add", help="put an archive into this workspace, versioned by DVC")
     add.add_argument("archive", type=Path, help="the archive.zip to copy")
     add.set_defaults(run=_add)
+
+    profile = verbs.add_parser("profile", help="lay profiles/NAME.yaml over params.yaml")
+    profile.add_argument("name", metavar="NAME", help="the profile, such as scratch_tuned")
+    profile.set_defaults(run=_profile)
     return parser
 
 
@@ -46,14 +50,13 @@ def _demo(arguments: argparse.Namespace) -> None:
 
     from rich.console import Console
 
-    from fer_data.params import read_params
     from fer_data.sample import write_sample
-    from flows import demo, workspace
+    from flows import demo, profiles, workspace
 
     console = Console()
     started = time.monotonic()
     folder = arguments.workspace or Path(tempfile.mkdtemp(prefix="ferflow-demo-"))
-    overlay = read_params(workspace.project_root() / "profiles" / "demo.yaml")
+    overlay = profiles.read_profile("demo", folder=workspace.project_root())
     with tempfile.TemporaryDirectory() as scratch:
         archive = Path(scratch) / "archive.zip"
         planted = write_sample(archive, num_faces=arguments.faces, seed=arguments.seed)
@@ -77,3 +80,10 @@ def _add(arguments: argparse.Namespace) -> None:
     from flows.workspace import add_archive
 
     print(add_archive(arguments.archive))
+
+
+def _profile(arguments: argparse.Namespace) -> None:
+    from flows.profiles import lay_over, read_profile
+
+    changes = lay_over(read_profile(arguments.name))
+    print("\n".join(changes) or f"params.yaml holds the settings of '{arguments.name}' already")

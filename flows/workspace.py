@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from fer_data.params import PARAMS_FILE, read_params
+from fer_data.params import PARAMS_FILE
 from fer_data.stage import UserError, written_beside
+from flows.profiles import lay_over
 
 ARCHIVE = Path("data/raw/archive.zip")
 _RELABELS = Path("data/relabels.csv")
@@ -65,8 +64,7 @@ def make_workspace(folder: Path, *, archive: Path, overlay: Mapping[str, Any]) -
         shutil.copyfile(root / name, folder / name)
     header = (root / _RELABELS).read_text(encoding="utf-8").splitlines()[0]
     (folder / _RELABELS).write_text(f"{header}\n", encoding="utf-8")
-    params = overlaid(read_params(folder / PARAMS_FILE), overlay)
-    (folder / PARAMS_FILE).write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+    lay_over(overlay, folder=folder)
     (folder / ARCHIVE).parent.mkdir(parents=True, exist_ok=True)
     shutil.move(archive, folder / ARCHIVE)
     _git("init", "--quiet", "--initial-branch=main", cwd=folder)
@@ -78,23 +76,6 @@ def commit(folder: Path, message: str) -> None:
     _git("add", "--all", cwd=folder)
     identity = ("-c", "user.name=Ferflow", "-c", "user.email=ferflow@localhost")
     _git(*identity, "commit", "--quiet", "--allow-empty", "--message", message, cwd=folder)
-
-
-def overlaid(params: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
-    """`params` with the values of `overlay`, mapping by mapping; lists are replaced whole.
-
-    Raises:
-        UserError: The overlay has a key that the parameters do not have.
-    """
-    merged = dict(params)
-    for key, value in overlay.items():
-        if key not in params:
-            raise UserError(
-                f"the overlay sets '{key}', which {PARAMS_FILE} does not have: misspelt?"
-            )
-        nested = isinstance(value, Mapping) and isinstance(params[key], Mapping)
-        merged[key] = overlaid(params[key], value) if nested else value
-    return merged
 
 
 def _git(*arguments: str, cwd: Path) -> str:

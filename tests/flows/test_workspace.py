@@ -6,7 +6,7 @@ import yaml
 
 from fer_data.stage import UserError
 from flows import workspace
-from flows.workspace import add_archive, make_workspace, overlaid, project_root
+from flows.workspace import add_archive, make_workspace, project_root
 
 
 @pytest.fixture
@@ -69,17 +69,6 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is not empty: name a folder that does not exist yet"):
         make_workspace(tmp_path, archive=tmp_path / "archive.zip", overlay={})
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
-
-
-def test_overlays_go_into_sections_and_replace_lists() -> None:
-    params = {"a": {"b": 1, "c": [1, 2]}, "d": 4}
-    assert overlaid(params, {"a": {"c": [3]}}) == {"a": {"b": 1, "c": [3]}, "d": 4}
-    assert params == {"a": {"b": 1, "c": [1, 2]}, "d": 4}
-
-
-def test_a_misspelt_overlay_is_named() -> None:
-    with pytest.raises(UserError, match="the overlay sets 'budgte'"):
-        overlaid({"mislabels": {"budget": 1}}, {"mislabels": {"budgte": 2}})
 
 
 def test_adding_an_archive_keeps_the_original_and_versions_the_copy(made, tmp_path) -> None:

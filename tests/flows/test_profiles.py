@@ -1,0 +1,55 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from fer_data.stage import UserError
+from flows.profiles import lay_over, read_profile
+
+PARAMS = """\
+# Settings.
+a:
+  b: [1, 2] # a list
+  c: 1_000
+d: text
+"""
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    (tmp_path / "params.yaml").write_text(PARAMS)
+    return tmp_path
+
+
+def test_settings_change_and_comments_stay(workspace: Path) -> None:
+    changes = lay_over({"a": {"b": [3, 4]}, "d": "word"}, folder=workspace)
+    assert changes == ["a.b: [1, 2] -> [3, 4]", "d: text -> word"]
+    expected = PARAMS.replace("[1, 2]", "[3, 4]").replace("text", "word")
+    assert (workspace / "params.yaml").read_text() == expected
+
+
+def test_laying_over_twice_changes_nothing(workspace: Path) -> None:
+    lay_over({"a": {"c": 5}}, folder=workspace)
+    assert lay_over({"a": {"c": 5}}, folder=workspace) == []
+
+
+def test_a_misspelt_key_is_named_and_nothing_changes(workspace: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"the profile sets 'a\.e', which params\.yaml does not have"
+    ):
+        lay_over({"d": "word", "a": {"e": 1}}, folder=workspace)
+    assert (workspace / "params.yaml").read_text() == PARAMS
+
+
+def test_an_unknown_profile_names_those_that_there_are() -> None:
+    with pytest.raises(UserError, match="no profile 'dmeo': expected one of demo"):
+        read_profile("dmeo", folder=ROOT)
+
+
+@pytest.mark.parametrize("name", sorted(file.stem for file in (ROOT / "profiles").glob("*.yaml")))
+def test_the_committed_profiles_fit_the_committed_settings(name: str, tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    assert lay_over(read_profile(name, folder=ROOT), folder=tmp_path)
+    before = yaml.safe_load((ROOT / "params.yaml").read_text())
+    assert list(yaml.safe_load((tmp_path / "params.yaml").read_text())) == list(before)

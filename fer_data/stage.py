@@ -34,11 +34,19 @@ def parse_flags(description: str | None, *paths: str, **choices: type) -> argpar
 
 def run(main: Callable[[], None]) -> None:
     """Runs a stage's `main`: its log goes to standard error, a `UserError` is one line and exit 1."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    log = logging.StreamHandler(sys.stderr)
+    log.addFilter(_ours_or_urgent)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[log])
     try:
         main()
     except UserError as error:
         sys.exit(f"error: {error}")
+
+
+def _ours_or_urgent(record: logging.LogRecord) -> bool:
+    """Whether a record is of a stage (which runs as `__main__`), or at least a warning."""
+    ours = record.name.split(".")[0] in ("__main__", "fer_data", "fer_models")
+    return ours or record.levelno >= logging.WARNING
 
 
 @contextmanager

@@ -119,7 +119,6 @@ def main() -> None:
     flags = stage.parse_flags(__doc__, "manifest", "report")
     settings = read_settings(ValidateSettings, "validate")
     expressions = read_settings(DataSettings, "data").expressions
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)
     suite = build_suite(expressions=expressions, **settings.model_dump())
     with stage.written_beside(flags.report) as report:
         report.mkdir()

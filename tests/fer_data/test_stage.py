@@ -80,3 +80,14 @@ def test_a_user_error_is_one_line_and_an_exit_code() -> None:
     with pytest.raises(SystemExit, match=r"^error: got 3, expected 4: mend it$") as exit_info:
         run(main)
     assert exit_info.value.code not in (0, None)
+
+
+def test_libraries_are_heard_only_when_they_warn(capsys: pytest.CaptureFixture[str]) -> None:
+    def main() -> None:
+        logging.getLogger("fer_data.split").info("ours")
+        logging.getLogger("noisy.library").info("chatter")
+        logging.getLogger("noisy.library").warning("trouble")
+
+    logging.getLogger().handlers.clear()
+    run(main)
+    assert capsys.readouterr().err.splitlines() == ["ours", "trouble"]

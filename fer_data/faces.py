@@ -7,7 +7,7 @@ import pandas as pd
 
 from fer_data.schema import FACE_SIZE
 from fer_data.stage import UserError
-from fer_data.tables import read_table
+from fer_data.tables import missing, read_table
 
 
 def read_pixels(file: Path) -> np.ndarray:
@@ -19,7 +19,7 @@ def read_pixels(file: Path) -> np.ndarray:
     try:
         pixels = np.load(file, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
-        raise UserError(f"{file} is missing: `dvc repro` makes it, `dvc pull` fetches it") from None
+        raise missing(file) from None
     expected = (len(pixels), FACE_SIZE, FACE_SIZE)
     if pixels.dtype != np.uint8 or pixels.shape != expected:
         raise UserError(

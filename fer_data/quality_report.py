@@ -5,7 +5,6 @@ out goes one HTML file that opens from disk without a network.
 """
 
 import argparse
-import json
 import logging
 from collections import Counter
 from collections.abc import Iterable
@@ -39,7 +38,7 @@ from fer_data.schema import (
     SUGGESTED_LABEL,
     TESTING,
 )
-from fer_data.tables import read_table
+from fer_data.tables import read_csv, read_json, read_table
 
 logger = logging.getLogger(__name__)
 
@@ -177,10 +176,7 @@ def _doubts(
 
 def _read_text_table(file: Path) -> pd.DataFrame:
     """A CSV file whose columns are text, save the numbers of the queue."""
-    try:
-        table = pd.read_csv(file, dtype=str, keep_default_na=False)
-    except FileNotFoundError:
-        raise stage.UserError(f"{file} is missing: `dvc repro` makes it") from None
+    table = read_csv(file, dtype=str)
     numbers = {name: kind for name, kind in ((LABEL_QUALITY, float), (RANK, int)) if name in table}
     return table.astype(numbers)
 
@@ -192,15 +188,11 @@ def _read_findings(flags: argparse.Namespace, expressions: tuple[str, ...]) -> F
         raise stage.UserError(
             f"{flags.assignments} and {flags.manifest} list different faces: run `dvc repro`"
         )
-    try:
-        validation = json.loads(flags.validation.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise stage.UserError(f"{flags.validation} is missing: `dvc repro` makes it") from None
     return Findings(
         manifest=manifest,
         pixels=pixels,
         rejected=_read_text_table(flags.rejected),
-        validation=validation,
+        validation=read_json(flags.validation),
         assignments=assignments,
         label_quality=read_table(flags.label_quality),
         suspects=_read_text_table(flags.suspects),

@@ -75,6 +75,9 @@ SOURCE_FOLDERS: Final = {
     "test": TESTING,
 }
 
+# Columns of history.csv, one row an epoch, named as Keras does.
+HISTORY_COLUMNS: Final = ("epoch", "accuracy", "loss", "val_accuracy", "val_loss", "seconds")
+
 # What a face is used for.
 TRAIN: Final = "train"
 VALIDATION: Final = "validation"

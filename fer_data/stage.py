@@ -1,12 +1,16 @@
 """What every stage's `main()` shares: path flags, log, one-line errors, atomic writes."""
 
 import argparse
+import errno
 import logging
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_MENDABLE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS}
+"""A full disk and missing rights: what a user can mend, so one line and no traceback."""
 
 
 class UserError(Exception):
@@ -41,6 +45,12 @@ def run(main: Callable[[], None]) -> None:
         main()
     except UserError as error:
         sys.exit(f"error: {error}")
+    except OSError as error:
+        if error.errno not in _MENDABLE:
+            raise
+        sys.exit(
+            f"error: {error.strerror}: {error.filename or 'while writing'}: nothing half-written"
+        )
 
 
 def _ours_or_urgent(record: logging.LogRecord) -> bool:

@@ -20,6 +20,7 @@ from fer_data import stage
 from fer_data.page import render_page
 from fer_data.params import Settings, read_settings
 from fer_data.schema import ROLE, TEST, VALIDATION
+from fer_data.tables import read_csv, read_json
 from fer_models.charts import confusion_chart, roc_chart, training_curve
 
 logger = logging.getLogger(__name__)
@@ -96,10 +97,10 @@ def read_model(train: Path, evaluate: Path, *, name: str) -> ModelReport:
     """
     return ModelReport(
         name=name,
-        history=_read_csv(train / name / "history.csv"),
-        training=_read_json(train / name / "summary.json"),
-        measured=_read_json(evaluate / name / "metrics.json"),
-        roc=_read_csv(evaluate / name / "roc.csv"),
+        history=read_csv(train / name / "history.csv"),
+        training=read_json(train / name / "summary.json"),
+        measured=read_json(evaluate / name / "metrics.json"),
+        roc=read_csv(evaluate / name / "roc.csv"),
     )
 
 
@@ -180,29 +181,6 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         else:
             flat[prefix + key] = value if isinstance(value, str) else json.dumps(value)
     return flat
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise _missing(file) from None
-    except ValueError as error:
-        raise stage.UserError(f"{file} is not JSON ({error}): `dvc repro` makes it anew") from None
-
-
-def _read_csv(file: Path) -> pd.DataFrame:
-    try:
-        return pd.read_csv(file)
-    except FileNotFoundError:
-        raise _missing(file) from None
-
-
-def _missing(file: Path) -> stage.UserError:
-    return stage.UserError(
-        f"{file} is missing: `dvc repro` makes it, `dvc pull` fetches it; the models on the page "
-        "are listed under `report.models` in params.yaml"
-    )
 
 
 def main() -> None:

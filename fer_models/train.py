@@ -13,7 +13,7 @@ from dvclive.live import Live
 
 from fer_data import records, stage
 from fer_data.params import read_settings
-from fer_data.schema import TRAIN, VALIDATION
+from fer_data.schema import HISTORY_COLUMNS, TRAIN, VALIDATION
 from fer_models.batches import make_repeatable, training_batches
 from fer_models.recipe import Recipe
 from fer_models.saving import save_model
@@ -109,8 +109,7 @@ def fit(
             shuffle=False,  # the batches are shuffled already; Keras would warn
             verbose=1 if sys.stderr.isatty() else 0,
         )
-    columns = ["epoch", "accuracy", "loss", "val_accuracy", "val_loss", "seconds"]
-    return pd.DataFrame(epoch_log.rows)[columns]
+    return pd.DataFrame(epoch_log.rows)[list(HISTORY_COLUMNS)]
 
 
 def main() -> None:

@@ -1,4 +1,6 @@
+import errno
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,3 +93,20 @@ def test_libraries_are_heard_only_when_they_warn(capsys: pytest.CaptureFixture[s
     logging.getLogger().handlers.clear()
     run(main)
     assert capsys.readouterr().err.splitlines() == ["ours", "trouble"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES])
+def test_a_full_disk_and_missing_rights_are_one_line(number: int) -> None:
+    def main() -> None:
+        raise OSError(number, os.strerror(number), "data/faces")
+
+    with pytest.raises(SystemExit, match=rf"^error: {os.strerror(number)}: data/faces"):
+        run(main)
+
+
+def test_other_errors_of_the_system_keep_their_traceback() -> None:
+    def main() -> None:
+        raise OSError(errno.EIO, "input/output error")
+
+    with pytest.raises(OSError, match="input/output error"):
+        run(main)

@@ -1,0 +1,26 @@
+import pytest
+
+from fer_data.schema import expression_of_folder
+
+SIX = ("angry", "fear", "happy", "neutral", "sad", "surprise")
+
+
+@pytest.mark.parametrize(
+    ("folder", "expression"),
+    [
+        ("Angry", "angry"),
+        ("ANGER", "angry"),
+        ("Suprise", "surprise"),
+        ("surprise", "surprise"),
+        ("Sadness", "sad"),
+        ("Disgust", None),
+        ("Contempt", None),
+        ("", None),
+    ],
+)
+def test_folders_are_matched_without_case_and_through_aliases(folder, expression) -> None:
+    assert expression_of_folder(folder, SIX) == expression
+
+
+def test_a_seventh_class_is_a_setting() -> None:
+    assert expression_of_folder("Disgusted", (*SIX, "disgust")) == "disgust"

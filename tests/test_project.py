@@ -1,0 +1,55 @@
+"""What must hold of the files at the top: pins, caps, nothing of one machine."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+ROOT = Path(__file__).parent.parent
+PINS = {
+    name: Version(version)
+    for name, version in (
+        line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines()
+    )
+}
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def test_constraints_are_plain_pins_one_a_package() -> None:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    assert len(lines) > 200
+    assert [
+        line for line in lines if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*==[\w.+!]+", line)
+    ] == []
+    assert len(PINS) == len(lines)
+
+
+def test_every_requirement_has_a_pin_that_fits() -> None:
+    extras = PROJECT["optional-dependencies"].values()
+    texts = [*PROJECT["dependencies"], *(text for extra in extras for text in extra)]
+    for requirement in map(Requirement, texts):
+        assert requirement.specifier.contains(PINS[requirement.name]), requirement
+
+
+def test_prefect_s_caps_hold() -> None:
+    caps = {"fastapi": Version("0.151"), "sqlalchemy": Version("2.1")}
+    texts = {Requirement(text).name: text for text in PROJECT["dependencies"]}
+    for name, cap in caps.items():
+        assert PINS[name] < cap
+        assert not Requirement(texts[name]).specifier.contains(cap)
+
+
+def test_no_file_names_a_machine_s_folder_or_holds_a_picture_of_data() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split("\0")
+    tracked = [ROOT / name for name in listed if name and (ROOT / name).is_file()]
+    assert len(tracked) > 50
+    suffixes = {file.suffix for file in tracked}
+    assert not suffixes & {".zip", ".npy", ".parquet", ".keras", ".h5", ".jpg", ".jpeg"}
+    folder = re.compile(rb"(?<![\w.~])/(home|root|Users)/")
+    guilty = [file for file in tracked if folder.search(file.read_bytes())]
+    assert guilty == []

@@ -1,0 +1,60 @@
+"""Seconds and peak memory of each stage, by its own command, in a workspace where `dvc repro` has run.
+
+    python benchmarks/stages.py                      # the data stages, in this workspace: half a minute
+    python benchmarks/stages.py train evaluate       # others, by name: a matrix runs its first item
+
+Outputs are written anew, with the same bytes; nothing is recorded by DVC.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from flows.workspace import environment
+
+DATA_STAGES = (
+    "ingest",
+    "validate",
+    "split",
+    "mislabels",
+    "quality_report",
+    "rebalance",
+    "tfrecords",
+)
+
+
+def command_of(stage: dict[str, Any]) -> list[str]:
+    """The words of a stage's command, for the first item of its matrix."""
+    command = stage["cmd"]
+    for key, items in stage.get("matrix", {}).items():
+        command = command.replace(f"${{item.{key}}}", str(items[0]))
+    return command.split()
+
+
+def measure(command: list[str]) -> tuple[float, float]:
+    """Runs a command; gives its seconds and its peak resident memory in MB."""
+    started = time.monotonic()
+    process = subprocess.Popen(command, env=environment(), stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if os.waitstatus_to_exitcode(status):
+        sys.exit(f"error: {' '.join(command)} failed: has `dvc repro` run here?")
+    return time.monotonic() - started, usage.ru_maxrss / 1000
+
+
+def main() -> None:
+    """Prints one line a stage, and the sum and the peak of all."""
+    stages = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    rows = [(name, *measure(command_of(stages[name]))) for name in sys.argv[1:] or DATA_STAGES]
+    rows.append(("all", sum(row[1] for row in rows), max(row[2] for row in rows)))
+    print(f"{'stage':<16}{'seconds':>8}{'peak MB':>9}")
+    for name, seconds, megabytes in rows:
+        print(f"{name:<16}{seconds:>8.1f}{megabytes:>9.0f}")
+
+
+if __name__ == "__main__":
+    main()

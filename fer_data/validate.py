@@ -24,6 +24,8 @@ from fer_data.tables import read_table
 
 logger = logging.getLogger(__name__)
 
+_SITE = "faces"
+
 
 class ValidateSettings(Settings):
     """Section `validate`."""
@@ -70,7 +72,8 @@ def run_suite(
         run_id=gx.RunIdentifier("ferflow", datetime(1970, 1, 1, tzinfo=UTC)),
     )
     if data_docs is not None:
-        context.build_data_docs()
+        # Not its default site, which would lie in a temporary folder for ever.
+        context.build_data_docs(site_names=[_SITE])
     # Results come grouped by column; people read them in the order of the suite.
     by_name = {_name_of_result(one): one for one in result.results}
     outcomes = [_outcome(expectation, by_name[name_of(expectation)]) for expectation in suite]
@@ -102,7 +105,7 @@ def _outcome(expectation: Expectation, result: ExpectationValidationResult) -> d
 
 def _add_data_docs(context: AbstractDataContext, folder: Path) -> None:
     context.add_data_docs_site(
-        site_name="faces",
+        site_name=_SITE,
         site_config={
             "class_name": "SiteBuilder",
             "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},

@@ -41,7 +41,8 @@ def measure(command: list[str]) -> tuple[float, float]:
     started = time.monotonic()
     process = subprocess.Popen(command, env=environment(), stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
-    if os.waitstatus_to_exitcode(status):
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
         sys.exit(f"error: {' '.join(command)} failed: has `dvc repro` run here?")
     return time.monotonic() - started, usage.ru_maxrss / 1000
 

@@ -99,7 +99,7 @@ def test_metrics_diff_tells_two_runs_apart(workspace: Path) -> None:
 def test_the_reports_need_no_network(finished: Path) -> None:
     for page in ("reports/index.html", "reports/data_quality/index.html"):
         text = (finished / page).read_text(encoding="utf-8")
-        assert not re.findall(r'(?:src|href)="(?:https?:)?//[^"]*"|url\((?!data:)[^)]*\)', text)
+        assert not re.findall(r'(?:src|href)="(?:https?:)?//[^"]*"|url\((?!data:|#)[^)]*\)', text)
 
 
 @pytest.mark.parametrize(

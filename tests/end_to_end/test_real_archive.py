@@ -40,7 +40,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
         command = [sys.executable, *words[1:]]
         process = subprocess.Popen(command, cwd=folder, env=environment())
         _, status, usage = os.wait4(process.pid, 0)
-        assert os.waitstatus_to_exitcode(status) == 0, name
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0, name
         kilobytes = max(kilobytes, usage.ru_maxrss)
     cost = {"seconds": time.monotonic() - started, "kilobytes": kilobytes}
     (folder / "cost.json").write_text(json.dumps(cost))

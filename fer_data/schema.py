@@ -45,6 +45,19 @@ SUGGESTED_LABEL: Final = "suggested_label"
 LABEL_QUALITY: Final = "label_quality"
 RANK: Final = "rank"
 
+# Further column of suspects.csv: what is doubtful about a face.
+KIND: Final = "kind"
+WRONG: Final = "wrong"
+"""One clear other expression."""
+AMBIGUOUS: Final = "ambiguous"
+"""Two plausible expressions."""
+NON_FACE: Final = "non_face"
+"""An error picture, a text, a drawing, or nothing but one grey."""
+KINDS: Final = (WRONG, AMBIGUOUS, NON_FACE)
+
+# Further column of neighbours.parquet, one row a suspect: paths, the nearest first.
+NEIGHBOURS: Final = "neighbours"
+
 # Further columns of roc.csv, one row a point of a curve.
 EXPRESSION: Final = "expression"
 FALSE_POSITIVE_RATE: Final = "false_positive_rate"
@@ -54,7 +67,7 @@ TRUE_POSITIVE_RATE: Final = "true_positive_rate"
 WEIGHT: Final = "weight"
 REPEATS: Final = "repeats"
 
-# Columns of relabels.csv, append-only: the last decision on a face wins.
+# Columns of relabels.csv, append-only: the last decision on a face that was not undone wins.
 GIVEN_LABEL: Final = "given_label"
 DECISION: Final = "decision"
 ANNOTATOR: Final = "annotator"
@@ -63,6 +76,8 @@ NOTE: Final = "note"
 RELABEL_COLUMNS: Final = (PIXEL_HASH, GIVEN_LABEL, DECISION, ANNOTATOR, DECIDED_AT, NOTE)
 KEEP: Final = "keep"
 DROP: Final = "drop"
+UNDO: Final = "undo"
+"""Takes the last decision on the face back."""
 
 # The archive's two folders.
 TRAINING: Final = "training"

@@ -1,0 +1,153 @@
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from fer_data.decisions import Decision, append_decisions, now
+from fer_data.relabels import latest_decisions, read_relabels
+from fer_data.stage import UserError
+
+HEADER = "pixel_hash,given_label,decision,annotator,decided_at,note\n"
+EXPRESSIONS = ("happy", "sad")
+
+
+def decision(number: int = 0, word: str = "sad", **changes: str) -> Decision:
+    fields = {
+        "pixel_hash": f"{number:064x}",
+        "given_label": "happy",
+        "decision": word,
+        "annotator": "ann",
+        "decided_at": "2026-01-31T10:00:00Z",
+    }
+    return Decision(**{**fields, **changes})
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    file = tmp_path / "relabels.csv"
+    file.write_text(HEADER)
+    return file
+
+
+def test_decisions_are_read_back_as_they_were_made(file: Path) -> None:
+    append_decisions(
+        file, [decision(1), decision(2, note='said "oh", twice')], expressions=EXPRESSIONS
+    )
+    append_decisions(file, [decision(1, "keep")], expressions=EXPRESSIONS)
+    read = read_relabels(file, expressions=EXPRESSIONS)
+    assert list(read["decision"]) == ["sad", "sad", "keep"]
+    assert list(read["note"]) == ["", 'said "oh", twice', ""]
+    assert set(latest_decisions(read)["decision"]) == {"sad", "keep"}
+
+
+def test_an_undo_lets_the_decision_before_stand_again(file: Path) -> None:
+    words = ("sad", "keep", "undo")
+    append_decisions(file, [decision(1, word) for word in words], expressions=EXPRESSIONS)
+    assert list(latest_decisions(read_relabels(file, expressions=EXPRESSIONS))["decision"]) == [
+        "sad"
+    ]
+    append_decisions(file, [decision(1, "undo"), decision(2, "undo")], expressions=EXPRESSIONS)
+    assert latest_decisions(read_relabels(file, expressions=EXPRESSIONS)).empty
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (decision(word="glad"), "got the decision 'glad', expected one of happy, sad, keep, drop"),
+        (decision(pixel_hash="12"), "got the pixel hash '12'"),
+        (decision(note="=1+1"), "the note '=1.1' would be a formula in a spreadsheet"),
+        (decision(annotator="@ann"), "the annotator '@ann' would be a formula"),
+        (decision(note="two\nlines"), "the note holds a line break"),
+    ],
+)
+def test_one_wrong_decision_lets_none_of_them_in(file: Path, wrong: Decision, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        append_decisions(file, [decision(1), wrong], expressions=EXPRESSIONS)
+    assert file.read_text() == HEADER
+
+
+def test_a_last_line_without_its_end_is_ended_first(file: Path) -> None:
+    append_decisions(file, [decision(1)], expressions=EXPRESSIONS)
+    file.write_text(file.read_text().rstrip("\n"))
+    append_decisions(file, [decision(2)], expressions=EXPRESSIONS)
+    assert len(read_relabels(file, expressions=EXPRESSIONS)) == 2
+
+
+def test_a_missing_file_is_said_and_not_made(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"relabels\.csv is missing: `git checkout"):
+        append_decisions(tmp_path / "relabels.csv", [decision()], expressions=EXPRESSIONS)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_leaves_no_half_line(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.write
+    calls = iter([lambda fd, data: write(fd, data[:20])])
+
+    def full(descriptor: int, data: bytes) -> int:
+        for call in calls:
+            return call(descriptor, data)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        append_decisions(file, [decision()], expressions=EXPRESSIONS)
+    assert file.read_text() == HEADER
+
+
+def test_a_file_that_is_replaced_while_a_writer_waits_gets_the_line(file: Path) -> None:
+    import fcntl
+
+    with file.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        writer = threading.Thread(
+            target=append_decisions, args=(file, [decision(1)]), kwargs={"expressions": EXPRESSIONS}
+        )
+        writer.start()
+        writer.join(0.2)
+        assert writer.is_alive()
+        other = file.with_name("other.csv")
+        other.write_text(HEADER)
+        other.replace(file)
+    writer.join(10)
+    assert len(read_relabels(file, expressions=EXPRESSIONS)) == 1
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from fer_data.decisions import Decision, append_decisions
+for number in range(int(sys.argv[2])):
+    one = Decision(f"{number:064x}", "happy", "sad", sys.argv[3], "2026-01-31T10:00:00Z", "n" * 300)
+    append_decisions(Path(sys.argv[1]), [one], expressions=("happy", "sad"))
+"""
+
+
+def test_two_writers_at_once_lose_nothing(file: Path) -> None:
+    command = [sys.executable, "-c", WRITER, str(file), "40"]
+    writers = [subprocess.Popen([*command, name]) for name in ("ann", "bob")]
+    assert [writer.wait(60) for writer in writers] == [0, 0]
+    read = read_relabels(file, expressions=EXPRESSIONS)
+    assert dict(read["annotator"].value_counts()) == {"ann": 40, "bob": 40}
+
+
+def test_a_writer_killed_at_any_moment_leaves_whole_lines(file: Path) -> None:
+    for delay in (0.0, 0.02, 0.05):
+        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(file), "100000", "ann"])
+        try:
+            size = file.stat().st_size
+            while file.stat().st_size == size:
+                assert writer.poll() is None
+            threading.Event().wait(delay)
+        finally:
+            writer.kill()
+            writer.wait()
+        assert file.read_bytes().endswith(b"\n")
+        assert len(read_relabels(file, expressions=EXPRESSIONS)) > 0
+
+
+def test_now_is_in_utc_to_the_second() -> None:
+    assert len(now()) == len("2026-01-31T10:00:00Z")
+    assert now().endswith("Z")

@@ -14,5 +14,5 @@ picture() { # picture PAGE NAME HEIGHT
     rm -rf "$profile"
 }
 
-picture reports/index.html models 2900
+picture "reports/index.html#model-1" models 1500
 picture reports/data_quality/index.html data-quality 1500

@@ -24,7 +24,7 @@ def moved(
         float32 (B, size, size, 1).
     """
     num_faces = tf.shape(faces)[0]
-    draws = tf.random.stateless_uniform([5, num_faces], seed, -1.0, 1.0)
+    draws = tf.random.stateless_uniform(tf.stack([5, num_faces]), seed, -1.0, 1.0)
     mirror = tf.where(draws[4] > 0, 1.0, -1.0)
     scale = 1 + zoom * draws[1]
     cosine, sine = scale * tf.cos(rotation * draws[0]), scale * tf.sin(rotation * draws[0])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, Dialog, Page
+from playwright.sync_api import Browser, Dialog, Page, ViewportSize
 
 from fer_data.archive import Limits
 from fer_data.drawing import draw_face
@@ -27,7 +27,7 @@ from tests.fer_data.manifests import manifest_of
 pytestmark = needs_chromium
 
 NUM_QUEUED = 1000
-PHONE = {"width": 390, "height": 844}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from fer_data.params import SettingsError, read_settings
 from fer_data.quality_report import QualityReportSettings, quality_page
 from fer_data.tables import write_table
 from tests.fer_data.findings import EXPRESSIONS, HOSTILE, LABELS, PIXELS, TIMES, decided, findings
-from tests.fer_data.pages import cards, page_of
+from tests.fer_data.pages import cards, page_of, text
 
 
 def test_cards_count_what_was_found() -> None:
@@ -62,7 +62,7 @@ def test_a_large_group_shows_two_that_differ_and_counts_the_others() -> None:
     assignments = findings().assignments.assign(duplicate_group=0)
     page = page_of(findings(assignments=assignments))
     assert page.count('<li class="group">') == 2  # once as a conflict, once as a leak
-    others = [text.replace(TIMES, "x") for text in re.findall(r"also ([^<]*)<", page)]
+    others = [text(words).replace(TIMES, "x") for words in re.findall(r"also ([^<]*)<", page)]
     assert others == ["5 x happy, 3 x sad, 2 x angry", "6 x happy, 3 x sad, 1 x angry"]
 
 

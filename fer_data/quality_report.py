@@ -18,11 +18,11 @@ from pydantic import Field
 
 from fer_data import stage
 from fer_data.decision_summary import summarise_decisions
-from fer_data.doubts import doubts_by_class, undecided
 from fer_data.faces import read_faces
 from fer_data.galleries import mean_faces, pictured, spread, twins
 from fer_data.page import render_page
 from fer_data.params import DataSettings, Settings, read_settings
+from fer_data.queue_summary import queue_by_class, undecided
 from fer_data.relabels import latest_decisions, read_relabels
 from fer_data.schema import (
     DUPLICATE_GROUP,
@@ -130,7 +130,7 @@ def quality_page(
         num_queued=len(queue),
         queue=pictured(queue.head(max_faces), faces, pixels),
         kinds=KINDS,
-        doubts=doubts_by_class(findings.label_quality, queue, expressions=expressions),
+        doubts=queue_by_class(findings.label_quality, queue, expressions=expressions),
     )
 
 

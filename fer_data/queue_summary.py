@@ -1,4 +1,4 @@
-"""The doubts about labels that are still open: which faces wait for people, of which class and kind."""
+"""What still waits in the review queue: which faces, of which class and kind."""
 
 from collections import Counter
 from typing import Any
@@ -18,10 +18,10 @@ def undecided(suspects: pd.DataFrame, decisions: pd.DataFrame) -> pd.DataFrame:
     return suspects.loc[~suspects[PIXEL_HASH].isin(decisions[PIXEL_HASH])].sort_values(RANK)
 
 
-def doubts_by_class(
+def queue_by_class(
     label_quality: pd.DataFrame, queue: pd.DataFrame, *, expressions: tuple[str, ...]
 ) -> list[dict[str, Any]]:
-    """Sums up the doubts about each class.
+    """Sums up the doubts about each class, and what of it waits.
 
     Args:
         label_quality: `label` and `label_quality` of each scored face.

@@ -1,6 +1,6 @@
 import pytest
 
-from fer_data.doubts import doubts_by_class, undecided
+from fer_data.queue_summary import queue_by_class, undecided
 from tests.fer_data.findings import EXPRESSIONS, decided, findings
 
 SUSPECTS = findings().suspects
@@ -17,7 +17,7 @@ def test_the_most_doubtful_come_first() -> None:
 
 
 def test_doubts_are_summed_up_by_class() -> None:
-    angry, happy, sad = doubts_by_class(findings().label_quality, SUSPECTS, expressions=EXPRESSIONS)
+    angry, happy, sad = queue_by_class(findings().label_quality, SUSPECTS, expressions=EXPRESSIONS)
     assert angry == {
         "expression": "angry",
         "scored": 2,
@@ -31,5 +31,5 @@ def test_doubts_are_summed_up_by_class() -> None:
 
 
 def test_a_class_without_scored_faces_has_no_median() -> None:
-    (fear,) = doubts_by_class(findings().label_quality, SUSPECTS, expressions=("fear",))
+    (fear,) = queue_by_class(findings().label_quality, SUSPECTS, expressions=("fear",))
     assert (fear["scored"], fear["median"]) == (0, None)

@@ -115,7 +115,7 @@ class Review:
         standing = self.decided()
         for pixel_hash in pixel_hashes:
             by = standing.get(pixel_hash, {}).get(ANNOTATOR)
-            if by != annotator:
+            if by != annotator.strip():
                 raise UserError(
                     "nothing to take back: the decision has been taken back already"
                     if by is None

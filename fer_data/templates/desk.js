@@ -28,7 +28,7 @@ async function call(verb, ...data) {
     reply = await response.json();
   } catch {
     answering = false;
-    throw new Error("The desk does not answer: is `ferflow relabel` still running?");
+    throw new Error("The desk does not answer: is “ferflow relabel” still running?");
   }
   if (!answering) say("The desk answers again.");
   answering = true;
@@ -86,8 +86,8 @@ function drawNothing() {
   text.textContent = some
     ? "Every face of this kind is decided; others wait."
     : faces.length
-      ? "Thank you. Commit data/relabels.csv; then `dvc repro` rebuilds what the decisions change."
-      : "No label is doubtful enough to be looked at; `dvc repro mislabels` ranks them anew.";
+      ? "Thank you. Commit data/relabels.csv and run “dvc repro”: it rebuilds what the decisions change."
+      : "No label is doubtful enough to be looked at. “dvc repro mislabels” ranks them anew.";
   at("show-all").hidden = !some;
 }
 

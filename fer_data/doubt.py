@@ -10,6 +10,8 @@ from cleanlab.rank import get_label_quality_scores
 
 from fer_data.schema import AMBIGUOUS, NON_FACE, WRONG
 
+ODDS = "odds"
+"""Our own score, see `quality_of`."""
 NO_NEIGHBOUR = -1
 MAX_TWINS = 3
 """How many twins' labels count: copies of a copy add nothing."""
@@ -78,16 +80,21 @@ def with_twins(
 
 
 def quality_of(labels: np.ndarray, probabilities: np.ndarray, *, method: str) -> np.ndarray:
-    """Scores each label by the probabilities of its face (Northcutt et al., 2021).
+    """Scores each label by the probabilities of its face.
 
     Args:
         labels: int (N,).
         probabilities: float64 (N, K), each row with the sum 1.
-        method: The score of `cleanlab.rank.get_label_quality_scores`.
+        method: `odds`: the label's probability over the sum of it and its strongest rival's, so that a
+            clear other expression counts more than a face that could show anything; or a score of
+            `cleanlab.rank.get_label_quality_scores` (Northcutt et al., 2021).
 
     Returns:
         float64 (N,), from 0 to 1: low is doubtful.
     """
+    if method == ODDS:
+        given = probabilities[np.arange(len(labels)), labels]
+        return given / (given + _without(probabilities, labels).max(axis=1))
     return get_label_quality_scores(labels, probabilities, method=method)
 
 

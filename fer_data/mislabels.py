@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 
 NUM_NEIGHBOURS_SHOWN = 8
 
-Method = Literal["self_confidence", "normalized_margin", "confidence_weighted_entropy"]
+Method = Literal["odds", "self_confidence", "normalized_margin", "confidence_weighted_entropy"]
 Balance = Literal["none", "equal"]
 
 
@@ -51,7 +51,7 @@ class RankingSettings(Settings):
     """How labels are ranked: a part of the section `mislabels`."""
 
     method: Method
-    """The score of cleanlab that labels are ranked by, on probabilities that all evidence has moved."""
+    """The score that labels are ranked by, on probabilities that all evidence has moved."""
     neighbour_weight: float = Field(ge=0, le=1)
     """How much the labels of neighbours in feature space weigh, against the networks' probabilities."""
     twin_reliability: float = Field(gt=0, lt=1)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fer_data.doubt import kinds_of, suggestions, with_neighbours, with_twins
+from fer_data.doubt import kinds_of, quality_of, suggestions, with_neighbours, with_twins
 
 
 def test_neighbours_pull_towards_their_labels_and_none_pull_nowhere() -> None:
@@ -78,3 +78,13 @@ def test_the_kind_says_whether_another_expression_is_clear(probabilities, kind: 
 def test_the_suggestion_is_never_the_given_label() -> None:
     probabilities = np.array([[0.6, 0.3, 0.1], [0.6, 0.3, 0.1]])
     assert list(suggestions(np.array([0, 2]), probabilities)) == [1, 0]
+
+
+def test_odds_doubt_a_clear_rival_more_than_a_face_that_could_show_anything() -> None:
+    labels = np.array([0, 0, 0])
+    probabilities = np.array([[0.1, 0.9, 0.0], [0.1, 0.45, 0.45], [0.9, 0.1, 0.0]])
+    np.testing.assert_allclose(
+        quality_of(labels, probabilities, method="odds"), [0.1, 0.1 / 0.55, 0.9]
+    )
+    own = quality_of(labels, probabilities, method="self_confidence")
+    np.testing.assert_allclose(own, [0.1, 0.1, 0.9])

@@ -13,7 +13,7 @@ from fer_data.tables import probabilities_of, read_table, with_probabilities, wr
 from tests.fer_data.manifests import EXPRESSIONS, plain_manifest
 
 RANKING = RankingSettings(
-    method="normalized_margin",
+    method="odds",
     neighbour_weight=0.2,
     twin_reliability=0.7,
     clear_ratio=2.0,
@@ -45,7 +45,7 @@ def ranked_by(faces: pd.DataFrame, probabilities: np.ndarray, **changes: object)
 
 
 @pytest.mark.parametrize(
-    "method", ["self_confidence", "normalized_margin", "confidence_weighted_entropy"]
+    "method", ["odds", "self_confidence", "normalized_margin", "confidence_weighted_entropy"]
 )
 def test_wrong_labels_come_first_with_the_right_suggestion(faces, method) -> None:
     probabilities = confident_in(faces["label"])

@@ -23,6 +23,27 @@ def output(stage_name: str, file_name: str, *, workspace: Path = Path()) -> Path
     Raises:
         UserError: There is no `dvc.yaml`, or it has no such stage or output.
     """
+    return _path(stage_name, file_name, "outs", "an output", workspace=workspace)
+
+
+def dependency(stage_name: str, file_name: str, *, workspace: Path = Path()) -> Path:
+    """The path of a file that a stage reads and no stage makes, such as what people decided.
+
+    Args:
+        stage_name: The stage, as in `output`.
+        file_name: The last part of the dependency's path: `relabels.csv`.
+        workspace: The folder of `dvc.yaml`.
+
+    Returns:
+        The path, below `workspace`.
+
+    Raises:
+        UserError: There is no `dvc.yaml`, or it has no such stage or dependency.
+    """
+    return _path(stage_name, file_name, "deps", "a dependency", workspace=workspace)
+
+
+def _path(stage_name: str, file_name: str, key: str, what: str, *, workspace: Path) -> Path:
     name, _, item = stage_name.partition("@")
     try:
         stages = yaml.safe_load((workspace / GRAPH_FILE).read_text(encoding="utf-8"))["stages"]
@@ -31,10 +52,10 @@ def output(stage_name: str, file_name: str, *, workspace: Path = Path()) -> Path
             f"no {GRAPH_FILE} in {workspace.absolute()}: not a Ferflow workspace"
         ) from None
     stage = stages.get(name, {})
-    for path in map(Path, stage.get("outs", [])):
+    for path in map(Path, stage.get(key, [])):
         filled = path
-        for key in stage.get("matrix", {}):
-            filled = Path(str(filled).replace(f"${{item.{key}}}", item))
+        for axis in stage.get("matrix", {}):
+            filled = Path(str(filled).replace(f"${{item.{axis}}}", item))
         if filled.name == file_name:
             return workspace / filled
-    raise UserError(f"{GRAPH_FILE} has no stage '{stage_name}' with an output '{file_name}'")
+    raise UserError(f"{GRAPH_FILE} has no stage '{stage_name}' with {what} '{file_name}'")

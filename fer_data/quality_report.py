@@ -21,7 +21,7 @@ from fer_data.faces import read_faces
 from fer_data.galleries import mean_faces, pictured, spread, twins
 from fer_data.page import render_page
 from fer_data.params import DataSettings, Settings, read_settings
-from fer_data.relabels import latest_decisions, read_relabels
+from fer_data.relabels import read_decisions
 from fer_data.schema import (
     DUPLICATE_GROUP,
     EXCLUSION,
@@ -196,7 +196,7 @@ def _read_findings(flags: argparse.Namespace, expressions: tuple[str, ...]) -> F
         assignments=assignments,
         label_quality=read_table(flags.label_quality),
         suspects=_read_text_table(flags.suspects),
-        decisions=latest_decisions(read_relabels(flags.relabels, expressions=expressions)),
+        decisions=read_decisions(flags.relabels, manifest, expressions=expressions),
     )
 
 

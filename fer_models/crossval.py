@@ -11,6 +11,7 @@ from pydantic import Field
 from fer_data import stage
 from fer_data.faces import read_faces
 from fer_data.params import DataSettings, Settings, read_settings
+from fer_data.relabels import apply_decisions, read_decisions
 from fer_data.schema import (
     EXCLUDED,
     FACE_SIZE,
@@ -120,7 +121,7 @@ def score_fold(
 ) -> pd.DataFrame:
     """Trains on all folds but one, and scores that one, and the Testing faces.
 
-    Excluded faces (twins of Testing faces) are scored like others, and never trained on.
+    Excluded faces (twins of Testing faces, dropped faces) are scored like others, and never trained on.
 
     Args:
         assignments: N faces with `path`, `pixel_hash`, `source`, `label`, `role` and `fold`.
@@ -164,13 +165,15 @@ def score_fold(
 def main() -> None:
     """Reads the faces and their folds, writes the probabilities of one fold."""
     flags = stage.parse_flags(
-        __doc__, "manifest", "pixels", "assignments", "probabilities", fold=int
+        __doc__, "manifest", "pixels", "assignments", "decisions", "probabilities", fold=int
     )
     settings = read_settings(CrossvalSettings, "crossval")
     expressions = read_settings(DataSettings, "data").expressions
     make_repeatable(settings.seed + flags.fold, deterministic=settings.deterministic)
     manifest, faces = read_faces(flags.manifest, flags.pixels)
     assignments = read_table(flags.assignments).merge(manifest[[PATH, SOURCE, LABEL]], on=PATH)
+    decisions = read_decisions(flags.decisions, manifest, expressions=expressions)
+    assignments = apply_decisions(assignments, decisions)
     scored = score_fold(
         assignments, faces, fold=flags.fold, settings=settings, expressions=expressions
     )

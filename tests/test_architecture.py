@@ -15,6 +15,7 @@ VOCABULARY = {
     "fer_data.page",
     "fer_data.params",
     "fer_data.records",
+    "fer_data.relabels",
     "fer_data.schema",
     "fer_data.stage",
     "fer_data.tables",

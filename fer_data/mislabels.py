@@ -7,16 +7,28 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from cleanlab.rank import get_label_quality_scores
 from pydantic import Field
 
 from fer_data import stage
+from fer_data.doubt import (
+    NO_NEIGHBOUR,
+    kinds_of,
+    quality_of,
+    suggestions,
+    with_neighbours,
+    with_twins,
+)
 from fer_data.faces import read_faces
 from fer_data.label_studio import to_tasks
+from fer_data.non_faces import oddness
 from fer_data.params import DataSettings, Settings, read_settings
 from fer_data.schema import (
+    KIND,
     LABEL,
     LABEL_QUALITY,
+    NEAR_GROUP,
+    NEIGHBOURS,
+    NON_FACE,
     PATH,
     PIXEL_HASH,
     PROBABILITIES,
@@ -29,70 +41,115 @@ from fer_data.tables import probabilities_of, read_table, write_table
 
 logger = logging.getLogger(__name__)
 
+NUM_NEIGHBOURS_SHOWN = 8
+
 Method = Literal["self_confidence", "normalized_margin", "confidence_weighted_entropy"]
+Balance = Literal["none", "equal"]
 
 
-class MislabelsSettings(Settings):
-    """Section `mislabels`."""
+class RankingSettings(Settings):
+    """How labels are ranked: a part of the section `mislabels`."""
 
     method: Method
-    """The score of cleanlab that labels are ranked by."""
+    """The score of cleanlab that labels are ranked by, on probabilities that all evidence has moved."""
+    neighbour_weight: float = Field(ge=0, le=1)
+    """How much the labels of neighbours in feature space weigh, against the networks' probabilities."""
+    twin_reliability: float = Field(gt=0, lt=1)
+    """How often the label of a twin is taken to be right; 1 / K, and twins say nothing."""
+    clear_ratio: float = Field(ge=1)
+    """How many times as probable as any other class the suggested one is where a label is `wrong`."""
+    min_oddness: float = Field(gt=0)
+    """How odd a picture is that counts as no face, see `non_faces.oddness`."""
+
+
+class MislabelsSettings(RankingSettings):
+    """Section `mislabels`."""
+
     budget: int = Field(ge=1)
     """How many faces the review queue holds at most."""
+    balance: Balance
+    """How the budget is divided among the given classes: by doubt alone, or the same for each."""
 
 
 def rank_labels(
     faces: pd.DataFrame,
     probabilities: np.ndarray,
+    odd: np.ndarray,
     *,
     expressions: tuple[str, ...],
-    method: Method,
+    settings: RankingSettings,
 ) -> pd.DataFrame:
-    """Scores each label by the out-of-sample probabilities of its face (Northcutt et al., 2021).
+    """Ranks the labels by all that speaks against them.
 
     Args:
-        faces: N faces with `path`, `pixel_hash` and `label`.
+        faces: N faces with `path`, `pixel_hash`, `near_group`, `label` and `neighbours`, lists of paths.
         probabilities: float32 (N, K), out of sample, in the same order.
+        odd: float (N,), see `non_faces.oddness`.
         expressions: The K classes, in the order of the columns.
-        method: The score of `cleanlab.rank.get_label_quality_scores`.
+        settings: How the evidence is weighed.
 
     Returns:
         N rows, most doubtful first: `path`, `pixel_hash`, `label`, `suggested_label` (the most
-        probable other class), `label_quality` (0 to 1, low is doubtful), `rank` (from 1) and
-        `probabilities`.
+        probable other class), `label_quality` (0 to 1, low is doubtful), `rank` (from 1), `kind` (what
+        is doubtful, if anything) and `probabilities`, as they came.
     """
     label_numbers = {expression: number for number, expression in enumerate(expressions)}
     labels = faces[LABEL].map(label_numbers).to_numpy(np.int64)
-    # In double precision, since float32 rows sum to 1 only within cleanlab's tolerance.
-    exact = probabilities.astype(np.float64)
-    exact /= exact.sum(axis=1, keepdims=True)
-    quality = get_label_quality_scores(labels, exact, method=method)
-    others = exact.copy()
-    others[np.arange(len(labels)), labels] = -1
-    suggested = np.array(expressions, dtype=object)[others.argmax(axis=1)]
+    evidence = with_neighbours(
+        probabilities, _neighbour_labels(faces, labels), weight=settings.neighbour_weight
+    )
+    evidence = with_twins(
+        evidence,
+        labels,
+        faces=faces[PIXEL_HASH].to_numpy(object),
+        groups=faces[NEAR_GROUP].to_numpy(),
+        reliability=settings.twin_reliability,
+    )
+    no_face = odd >= settings.min_oddness
+    quality = quality_of(labels, evidence, method=settings.method)
+    # The label of what is no face is wrong whatever it says; the odder, the surer.
+    quality = np.where(no_face, np.minimum(quality, np.maximum(odd, 1) ** -2.0), quality)
     ranked = faces[[PATH, PIXEL_HASH, LABEL]].assign(
         **{
-            SUGGESTED_LABEL: suggested,
+            SUGGESTED_LABEL: np.array(expressions, dtype=object)[suggestions(labels, evidence)],
             LABEL_QUALITY: quality,
+            KIND: kinds_of(labels, evidence, no_face, clear_ratio=settings.clear_ratio),
             PROBABILITIES: list(probabilities.astype(np.float32)),
         }
     )
     ranked = ranked.sort_values([LABEL_QUALITY, PATH], ignore_index=True)
     ranked[RANK] = np.arange(1, len(ranked) + 1)
-    return ranked[[PATH, PIXEL_HASH, LABEL, SUGGESTED_LABEL, LABEL_QUALITY, RANK, PROBABILITIES]]
+    columns = [PATH, PIXEL_HASH, LABEL, SUGGESTED_LABEL, LABEL_QUALITY, RANK, KIND, PROBABILITIES]
+    return ranked[columns]
 
 
-def review_queue(ranked: pd.DataFrame, *, budget: int) -> pd.DataFrame:
+def _neighbour_labels(faces: pd.DataFrame, labels: np.ndarray) -> np.ndarray:
+    """The labels of each face's neighbours, int (N, M), `NO_NEIGHBOUR` where a list is shorter."""
+    lists = [[] if one is None else list(one) for one in faces[NEIGHBOURS]]
+    places = np.full((len(faces), max(map(len, lists), default=0)), NO_NEIGHBOUR)
+    row_of_path = dict(zip(faces[PATH], range(len(faces)), strict=True))
+    for row, paths in enumerate(lists):
+        places[row, : len(paths)] = [row_of_path[path] for path in paths]
+    return np.where(places == NO_NEIGHBOUR, NO_NEIGHBOUR, labels[places])
+
+
+def review_queue(ranked: pd.DataFrame, *, budget: int, balance: Balance) -> pd.DataFrame:
     """The most doubtful faces, each once: of twins with the same label, the first is asked about.
 
     Args:
         ranked: As `rank_labels` returns it.
         budget: How many faces the queue holds at most.
+        balance: `none`: the most doubtful of all; `equal`: as many of each given class, and of those
+            classes more that have them where others have too few.
 
     Returns:
         At most `budget` rows, most doubtful first, without the probabilities.
     """
     once = ranked.drop_duplicates([PIXEL_HASH, LABEL])
+    if balance == "equal":
+        turn = once.groupby(LABEL).cumcount()
+        once = once.assign(turn=turn).sort_values(["turn", RANK]).head(budget)
+        once = once.drop(columns="turn").sort_values(RANK)
     return once.head(budget).drop(columns=PROBABILITIES).reset_index(drop=True)
 
 
@@ -114,9 +171,11 @@ def out_of_sample(folds: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def main() -> None:
-    """Reads the probabilities of all folds, writes the ranking, the queue and its tasks."""
+    """Reads the scores of all folds; writes the ranking, the queue, its neighbours and its tasks."""
     flags = stage.parse_flags(
-        __doc__, "manifest", "pixels", "crossval", "label_quality", "suspects", "label_studio"
+        __doc__,
+        *("manifest", "pixels", "assignments", "crossval"),
+        *("label_quality", "suspects", "neighbours", "label_studio"),
     )
     settings = read_settings(MislabelsSettings, "mislabels")
     expressions = read_settings(DataSettings, "data").expressions
@@ -124,27 +183,37 @@ def main() -> None:
     if not files:
         raise stage.UserError(f"{flags.crossval} holds no fold-K.parquet: `dvc repro` makes them")
     scored = out_of_sample([read_table(file) for file in files])
-    manifest, faces = read_faces(flags.manifest, flags.pixels)
-    training = manifest.loc[manifest[SOURCE] == TRAINING, [PATH, LABEL]]
-    scored = training.merge(scored, on=PATH)
-    if len(scored) < len(training):
+    manifest, pixels = read_faces(flags.manifest, flags.pixels)
+    training = manifest[[PATH, LABEL]].assign(row=np.arange(len(manifest)))
+    training = training[manifest[SOURCE] == TRAINING]
+    faces = training.merge(scored, on=PATH).merge(
+        read_table(flags.assignments)[[PATH, NEAR_GROUP]], on=PATH
+    )
+    if len(faces) < len(training):
         raise stage.UserError(
-            f"{flags.crossval} scores {len(scored)} of {len(training)} Training faces: the folds "
+            f"{flags.crossval} scores {len(faces)} of {len(training)} Training faces: the folds "
             "that `crossval` lists in dvc.yaml and `split.num_folds` must agree"
         )
     ranked = rank_labels(
-        scored, probabilities_of(scored), expressions=expressions, method=settings.method
+        faces,
+        probabilities_of(faces),
+        oddness(pixels[faces["row"]]),
+        expressions=expressions,
+        settings=settings,
     )
-    queue = review_queue(ranked, budget=settings.budget)
+    queue = review_queue(ranked, budget=settings.budget, balance=settings.balance)
     write_table(ranked, flags.label_quality)
     with stage.written_beside(flags.suspects) as beside:
         queue.to_csv(beside, index=False)
-    row_of_path = pd.Series(np.arange(len(manifest)), index=manifest[PATH])
-    tasks = to_tasks(queue, faces[row_of_path.loc[queue[PATH]]])
+    queued = faces.set_index(PATH).loc[queue[PATH]]
+    nearest = [[] if one is None else one[:NUM_NEIGHBOURS_SHOWN] for one in queued[NEIGHBOURS]]
+    write_table(queue[[PATH]].assign(**{NEIGHBOURS: nearest}), flags.neighbours)
+    tasks = to_tasks(queue, pixels[queued["row"]])
     with stage.written_beside(flags.label_studio) as beside:
         beside.write_text(json.dumps(tasks, indent=1) + "\n", encoding="utf-8")
     logger.info(
-        "mislabels: %d faces ranked, %d queued -> %s", len(ranked), len(queue), flags.suspects
+        "mislabels: %d faces ranked, %d queued (%d of no face) -> %s",
+        *(len(ranked), len(queue), (queue[KIND] == NON_FACE).sum(), flags.suspects),
     )
 
 

@@ -17,14 +17,17 @@ import pandas as pd
 from pydantic import Field
 
 from fer_data import stage
+from fer_data.decision_summary import summarise_decisions
 from fer_data.faces import read_faces
 from fer_data.galleries import mean_faces, pictured, spread, twins
 from fer_data.page import render_page
 from fer_data.params import DataSettings, Settings, read_settings
-from fer_data.relabels import read_decisions
+from fer_data.queue_summary import queue_by_class, undecided
+from fer_data.relabels import known_faces, latest_decisions, read_relabels
 from fer_data.schema import (
     DUPLICATE_GROUP,
     EXCLUSION,
+    KINDS,
     LABEL,
     LABEL_QUALITY,
     PATH,
@@ -35,7 +38,6 @@ from fer_data.schema import (
     ROLES,
     SOURCE,
     SOURCES,
-    SUGGESTED_LABEL,
     TESTING,
 )
 from fer_data.tables import read_csv, read_json, read_table
@@ -51,7 +53,7 @@ class QualityReportSettings(Settings):
     max_faces: int = Field(ge=0, le=2000)
     """How many faces of the review queue are shown as pictures, 3 kB each; the most doubtful first."""
     max_pairs: int = Field(ge=0, le=300)
-    """How many groups of twins with conflicting labels are shown, and as many leaks."""
+    """How many groups of twins are shown of each sort: conflicting, leaks, and harmless ones."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,8 @@ class Findings:
     """`label` and `label_quality` of each scored face."""
     suspects: pd.DataFrame
     """The review queue, decided faces included: a row for each suspect."""
-    decisions: pd.DataFrame
-    """The last decision on each face."""
+    relabels: pd.DataFrame
+    """All decisions, in the order in which they were made; not all of them need to stand."""
 
 
 def quality_page(
@@ -85,7 +87,7 @@ def quality_page(
         findings: What was found out.
         expressions: The classes, in the page's order.
         max_faces: How many faces of the queue are shown.
-        max_pairs: How many conflicting groups of twins are shown, and as many leaks.
+        max_pairs: How many groups of twins are shown of each sort.
 
     Returns:
         HTML with everything inlined.
@@ -94,10 +96,14 @@ def quality_page(
     faces = findings.manifest.assign(
         **{name: findings.assignments[name].to_numpy() for name in (DUPLICATE_GROUP, ROLE)}
     )
+    twin_groups = _groups_that_vary(faces, PATH)
     conflicting, leaked = _groups_that_vary(faces, LABEL), _groups_that_vary(faces, SOURCE)
+    harmless = np.setdiff1d(twin_groups, np.concatenate([conflicting, leaked]))
     is_leaked = np.isin(faces[DUPLICATE_GROUP].to_numpy(), leaked)
     is_testing = faces[SOURCE].to_numpy() == TESTING
-    queue = undecided(findings.suspects, findings.decisions)
+    known = findings.relabels[PIXEL_HASH].isin(faces[PIXEL_HASH])
+    relabels = findings.relabels[known]
+    queue = undecided(findings.suspects, latest_decisions(relabels))
     return render_page(
         "fer_data",
         "quality_report.html.j2",
@@ -105,33 +111,27 @@ def quality_page(
         roles=_counts(faces, ROLE, rows=expressions, columns=ROLES),
         exclusions=_tally(name for name in findings.assignments[EXCLUSION] if name),
         mean_faces=mean_faces(faces, pixels, expressions=expressions),
-        num_twin_groups=len(_groups_that_vary(faces, PATH)),
+        num_twin_groups=len(twin_groups),
         num_conflicting=len(conflicting),
         num_leak_groups=len(leaked),
+        num_harmless=len(harmless),
         num_leaked=int((is_leaked & is_testing).sum()),
         num_leaking=int((is_leaked & ~is_testing).sum()),
         conflicts=twins(faces, pixels, groups=spread(conflicting, max_pairs), differ_in=LABEL),
         leaks=twins(faces, pixels, groups=spread(leaked, max_pairs), differ_in=SOURCE),
+        harmless=twins(faces, pixels, groups=spread(harmless, max_pairs), differ_in=PATH),
         num_rejected=len(findings.rejected),
         reasons=_tally(findings.rejected[REASON]),
         rejected=findings.rejected.head(NUM_REJECTED_SHOWN).to_dict("records"),
         validation=findings.validation,
-        num_decisions=len(findings.decisions),
+        decisions=summarise_decisions(relabels, findings.suspects, expressions=expressions),
+        num_foreign=int((~known).sum()),
         num_suspects=len(findings.suspects),
         num_queued=len(queue),
         queue=pictured(queue.head(max_faces), faces, pixels),
-        doubts=_doubts(findings.label_quality, queue, expressions),
+        kinds=KINDS,
+        doubts=queue_by_class(findings.label_quality, queue, expressions=expressions),
     )
-
-
-def undecided(suspects: pd.DataFrame, decisions: pd.DataFrame) -> pd.DataFrame:
-    """The suspects whose face nobody has decided on, the most doubtful first.
-
-    Args:
-        suspects: Rows with `pixel_hash` and `rank`.
-        decisions: Rows with `pixel_hash`.
-    """
-    return suspects.loc[~suspects[PIXEL_HASH].isin(decisions[PIXEL_HASH])].sort_values(RANK)
 
 
 def _counts(
@@ -154,26 +154,6 @@ def _tally(names: Iterable[str]) -> dict[str, int]:
     return dict(Counter(names).most_common())
 
 
-def _doubts(
-    label_quality: pd.DataFrame, queue: pd.DataFrame, expressions: tuple[str, ...]
-) -> list[dict[str, Any]]:
-    """For each class: how many faces were scored and queued, and what is suggested instead."""
-    rows: list[dict[str, Any]] = []
-    for expression in expressions:
-        scores = label_quality.loc[label_quality[LABEL] == expression, LABEL_QUALITY]
-        suggested = queue.loc[queue[LABEL] == expression, SUGGESTED_LABEL]
-        rows.append(
-            {
-                "expression": expression,
-                "scored": len(scores),
-                "median": float(scores.median()) if len(scores) else None,
-                "queued": len(suggested),
-                "suggestions": _tally(suggested),
-            }
-        )
-    return rows
-
-
 def _read_text_table(file: Path) -> pd.DataFrame:
     """A CSV file whose columns are text, save the numbers of the queue."""
     table = read_csv(file, dtype=str)
@@ -188,6 +168,8 @@ def _read_findings(flags: argparse.Namespace, expressions: tuple[str, ...]) -> F
         raise stage.UserError(
             f"{flags.assignments} and {flags.manifest} list different faces: run `dvc repro`"
         )
+    relabels = read_relabels(flags.relabels, expressions=expressions)
+    known_faces(relabels, manifest, file=flags.relabels)  # says in the log what the page says too
     return Findings(
         manifest=manifest,
         pixels=pixels,
@@ -196,7 +178,7 @@ def _read_findings(flags: argparse.Namespace, expressions: tuple[str, ...]) -> F
         assignments=assignments,
         label_quality=read_table(flags.label_quality),
         suspects=_read_text_table(flags.suspects),
-        decisions=read_decisions(flags.relabels, manifest, expressions=expressions),
+        relabels=relabels,
     )
 
 
@@ -214,8 +196,8 @@ def main() -> None:
     with stage.written_beside(flags.page) as beside:
         beside.write_text(page, encoding="utf-8")
     logger.info(
-        "quality_report: %d faces, %d suspects, %d decisions -> %s",
-        *(len(findings.manifest), len(findings.suspects), len(findings.decisions), flags.page),
+        "quality_report: %d faces, %d suspects, %d lines of decisions -> %s",
+        *(len(findings.manifest), len(findings.suspects), len(findings.relabels), flags.page),
     )
 
 

@@ -199,14 +199,28 @@ def read_decisions(
         UserError: As `read_relabels`.
     """
     decisions = latest_decisions(read_relabels(file, expressions=expressions))
-    known = decisions[PIXEL_HASH].isin(faces[PIXEL_HASH])
+    return decisions[known_faces(decisions, faces, file=file)]
+
+
+def known_faces(relabels: pd.DataFrame, faces: pd.DataFrame, *, file: Path) -> pd.Series:
+    """Which decisions are on faces of the archive; the others are counted in a warning in the log.
+
+    Args:
+        relabels: N decisions: rows with `pixel_hash`.
+        faces: The archive's faces: rows with `pixel_hash`.
+        file: Where the decisions come from, for the log.
+
+    Returns:
+        N booleans.
+    """
+    known = relabels[PIXEL_HASH].isin(faces[PIXEL_HASH])
     if not known.all():
         logger.warning(
             "warning: %s: %d of %d decisions are on faces that the archive does not hold, such as "
             "%s: left aside",
-            *(file, (~known).sum(), len(known), decisions.loc[~known, PIXEL_HASH].iloc[0]),
+            *(file, (~known).sum(), len(known), relabels.loc[~known, PIXEL_HASH].iloc[0]),
         )
-    return decisions[known]
+    return known
 
 
 def apply_decisions(faces: pd.DataFrame, decisions: pd.DataFrame) -> pd.DataFrame:

@@ -34,6 +34,8 @@ REASON: Final = "reason"
 
 # Columns of assignments.parquet, one row a face, in the manifest's order.
 DUPLICATE_GROUP: Final = "duplicate_group"
+NEAR_GROUP: Final = "near_group"
+"""Equal for near twins too: mirrored, recompressed or slightly shifted copies."""
 ROLE: Final = "role"
 EXCLUSION: Final = "exclusion"
 FOLD: Final = "fold"

@@ -1,8 +1,9 @@
-"""Gives each face of the manifest a duplicate group, a role and a fold: `assignments.parquet`.
+"""Gives each face of the manifest its groups, a role and a fold: `assignments.parquet`.
 
 Exact twins (equal pixels) form a group, and a group is never torn apart: neither by the folds nor by
 `train`, `validation` and `test`. Training twins of Testing faces are excluded, since a network that
-saw them would be tested on what it learned by heart.
+saw them would be tested on what it learned by heart. The folds keep near twins together too: a network
+that saw one of them, with the same wrong label, would find nothing wrong with the other.
 """
 
 import logging
@@ -13,6 +14,8 @@ from pydantic import Field
 from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit
 
 from fer_data import stage
+from fer_data.faces import read_faces
+from fer_data.near_twins import near_groups
 from fer_data.params import Settings, read_settings
 from fer_data.schema import (
     DUPLICATE_GROUP,
@@ -20,6 +23,7 @@ from fer_data.schema import (
     EXCLUSION,
     FOLD,
     LABEL,
+    NEAR_GROUP,
     NO_FOLD,
     PATH,
     PIXEL_HASH,
@@ -28,11 +32,10 @@ from fer_data.schema import (
     TEST,
     TESTING,
     TRAIN,
-    TRAINING,
     TWIN_IN_TESTING,
     VALIDATION,
 )
-from fer_data.tables import read_table, write_table
+from fer_data.tables import write_table
 
 logger = logging.getLogger(__name__)
 
@@ -46,11 +49,14 @@ class SplitSettings(Settings):
     """How many folds `crossval` has: as many as `dvc.yaml` lists."""
     exclude_leaks: bool
     """Whether Training twins of Testing faces are excluded; False is the paper's leaky protocol."""
+    min_correlation: float = Field(gt=0.5, le=1)
+    """Pearson's correlation of two faces' pixels, from which on they count as near twins."""
     seed: int = Field(ge=0)
 
 
 def assign_roles(
     manifest: pd.DataFrame,
+    near: np.ndarray,
     *,
     validation_fraction: float,
     num_folds: int,
@@ -64,6 +70,7 @@ def assign_roles(
 
     Args:
         manifest: N faces with `path`, `source`, `label` and `pixel_hash`.
+        near: int64 (N,), the near group of each face; exact twins are in the same one.
         validation_fraction: The part of the Training faces that becomes `validation`.
         num_folds: The number of folds.
         exclude_leaks: Whether Training twins of Testing faces are excluded. If not, such a group is
@@ -72,23 +79,27 @@ def assign_roles(
 
     Returns:
         N rows in the manifest's order: `path`, `pixel_hash`, `duplicate_group` (0-based, in order of
-        appearance), `role`, `exclusion` (why, or empty) and `fold` (-1 for Testing faces).
+        appearance), `near_group`, `role`, `exclusion` (why, or empty) and `fold` (-1 for Testing).
 
     Raises:
         UserError: A class has too few groups for the folds or for `validation`.
     """
     assignments = manifest[[PATH, PIXEL_HASH]].copy()
     assignments[DUPLICATE_GROUP] = pd.factorize(manifest[PIXEL_HASH])[0]
+    assignments[NEAR_GROUP] = near
     testing = manifest[SOURCE] == TESTING
     leaked = ~testing & manifest[PIXEL_HASH].isin(manifest.loc[testing, PIXEL_HASH])
 
-    training_groups = _groups(manifest[manifest[SOURCE] == TRAINING])
-    _check_sizes(training_groups, num_folds)
-    fold_of_group = _stratified_parts(training_groups, num_folds, seed)
-    assignments[FOLD] = manifest[PIXEL_HASH].map(fold_of_group).where(~testing, NO_FOLD).astype(int)
+    near_of_training = _labels_of(
+        manifest[~testing].assign(**{NEAR_GROUP: near[~testing]}), NEAR_GROUP
+    )
+    _check_sizes(near_of_training, num_folds)
+    fold_of_group = _stratified_parts(near_of_training, num_folds, seed)
+    folds = assignments[NEAR_GROUP].map(fold_of_group)
+    assignments[FOLD] = folds.where(~testing, NO_FOLD).astype(int)
 
     excluded = leaked if exclude_leaks else pd.Series(data=False, index=manifest.index)
-    candidates = _groups(manifest[~testing & ~leaked])
+    candidates = _labels_of(manifest[~testing & ~leaked], PIXEL_HASH)
     kept_for_validation = _stratified_sample(candidates, validation_fraction, seed)
 
     assignments[ROLE] = TRAIN
@@ -96,12 +107,12 @@ def assign_roles(
     assignments.loc[testing, ROLE] = TEST
     assignments.loc[excluded, ROLE] = EXCLUDED
     assignments[EXCLUSION] = np.where(excluded, TWIN_IN_TESTING, "")
-    return assignments[[PATH, PIXEL_HASH, DUPLICATE_GROUP, ROLE, EXCLUSION, FOLD]]
+    return assignments[[PATH, PIXEL_HASH, DUPLICATE_GROUP, NEAR_GROUP, ROLE, EXCLUSION, FOLD]]
 
 
-def _groups(faces: pd.DataFrame) -> pd.Series:
-    """The label of each group's first face, by pixel hash."""
-    return faces.drop_duplicates(PIXEL_HASH).set_index(PIXEL_HASH)[LABEL]
+def _labels_of(faces: pd.DataFrame, group: str) -> pd.Series:
+    """The label of each group's first face, by the group: a column of `faces`."""
+    return faces.drop_duplicates(group).set_index(group)[LABEL]
 
 
 def _check_sizes(groups: pd.Series, num_parts: int) -> None:
@@ -130,11 +141,16 @@ def _stratified_sample(groups: pd.Series, fraction: float, seed: int) -> pd.Inde
 
 
 def main() -> None:
-    """Reads the manifest, writes `assignments.parquet`."""
-    flags = stage.parse_flags(__doc__, "manifest", "assignments")
+    """Reads the faces, writes `assignments.parquet`."""
+    flags = stage.parse_flags(__doc__, "manifest", "pixels", "assignments")
     settings = read_settings(SplitSettings, "split")
-    manifest = read_table(flags.manifest)
-    assignments = assign_roles(manifest, **settings.model_dump())
+    manifest, pixels = read_faces(flags.manifest, flags.pixels)
+    near = near_groups(
+        pixels,
+        pd.factorize(manifest[PIXEL_HASH])[0],
+        min_correlation=settings.min_correlation,
+    )
+    assignments = assign_roles(manifest, near, **settings.model_dump(exclude={"min_correlation"}))
     write_table(assignments, flags.assignments)
     counts = assignments[ROLE].value_counts()
     logger.info("split: %s -> %s", counts.to_dict(), flags.assignments)

@@ -1,7 +1,8 @@
 """Gathers what was trained and measured into one page and one small file of metrics.
 
-In come, for each model that `params.yaml` lists, the reports of `train` and of `evaluate`; out go
-`index.html`, which opens from disk without a network, and `metrics.json` for `dvc metrics`.
+In come, for each model that `params.yaml` lists, the reports of `train` and of `evaluate`, and what was
+measured when decisions were last accepted; out go `index.html`, which opens from disk without a
+network, and `metrics.json` for `dvc metrics`.
 """
 
 import json
@@ -21,6 +22,7 @@ from fer_data.page import render_page
 from fer_data.params import Settings, read_settings
 from fer_data.schema import ROLE, TEST, VALIDATION
 from fer_data.tables import read_csv, read_json
+from fer_models.changes import Accepted, changes_since, read_accepted
 from fer_models.charts import confusion_chart, roc_chart, training_curve
 
 logger = logging.getLogger(__name__)
@@ -65,11 +67,12 @@ def compact_metrics(models: Sequence[ModelReport]) -> dict[str, dict[str, dict[s
     }
 
 
-def report_page(models: Sequence[ModelReport]) -> str:
+def report_page(models: Sequence[ModelReport], *, accepted: Accepted | None) -> str:
     """The page about all models.
 
     Args:
         models: At least one, in the page's order.
+        accepted: What was measured when decisions were last accepted, if they ever were.
 
     Returns:
         HTML with everything inlined.
@@ -81,6 +84,10 @@ def report_page(models: Sequence[ModelReport]) -> str:
         models=[_view(model, number) for number, model in enumerate(models, start=1)],
         paper_faces=PAPER_TEST_FACES,
         best=ranked[-1].name if len(models) > 1 else None,
+        accepted=accepted,
+        changes=changes_since(
+            accepted.metrics if accepted else {}, {model.name: model.measured for model in models}
+        ),
     )
 
 
@@ -185,10 +192,11 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 def main() -> None:
     """Reads the models' reports, writes the page and the metrics."""
-    flags = stage.parse_flags(__doc__, "train", "evaluate", "page", "metrics")
+    flags = stage.parse_flags(__doc__, "train", "evaluate", "accepted", "page", "metrics")
     settings = read_settings(ReportSettings, "report")
     models = [read_model(flags.train, flags.evaluate, name=name) for name in settings.models]
-    page, metrics = report_page(models), compact_metrics(models)
+    page = report_page(models, accepted=read_accepted(flags.accepted))
+    metrics = compact_metrics(models)
     with stage.written_beside(flags.page) as beside:
         beside.write_text(page, encoding="utf-8")
     with stage.written_beside(flags.metrics) as beside:

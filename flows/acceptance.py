@@ -20,8 +20,8 @@ METRICS_NAME = "metrics.json"
 def accept_relabels(*, by: str, folder: Path = Path()) -> str:
     """Makes the decisions the ones that the next `crossval` learns from, and commits them.
 
-    Beside them it keeps the metrics of the last run, as `accepted_by`, `accepted_at` and `metrics` (the
-    content of `reports/metrics.json`; null before the first run), for the next run to be held against.
+    Beside them it keeps what the last run measured, for the next one to be held against: `by`, `at`,
+    `num_decisions`, and `metrics`, the content of `reports/metrics.json` (empty before the first run).
 
     Args:
         by: Who accepts.
@@ -41,14 +41,14 @@ def accept_relabels(*, by: str, folder: Path = Path()) -> str:
     decisions = read_relabels(relabels, expressions=expressions)
     if decisions.empty:
         raise UserError(f"{relabels} holds no decision: nothing to accept")
+    num_standing = len(latest_decisions(decisions))
     measured = output("report", METRICS_NAME, workspace=folder)
-    metrics = read_json(measured) if measured.exists() else None
-    kept = snapshot.with_name(METRICS_NAME)
+    metrics = read_json(measured) if measured.exists() else {}
+    kept = dependency("report", METRICS_NAME, workspace=folder)
     contents = {snapshot: relabels.read_bytes()}
     if _differs(snapshot, contents[snapshot]) or _metrics_in(kept) != metrics:
-        record = {"accepted_by": by, "accepted_at": now(), "metrics": metrics}
+        record = {"by": by, "at": now(), "num_decisions": num_standing, "metrics": metrics}
         contents[kept] = (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()
-    num_standing = len(latest_decisions(decisions))
     done = _commit_alone(
         contents,
         f"Accept {num_standing} decisions on labels, by {by}",

@@ -1,6 +1,7 @@
 """The import rules of ARCHITECTURE.md, and `dvc.yaml` against the imports of its stages."""
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
@@ -114,6 +115,18 @@ def test_a_stage_depends_on_every_module_that_it_uses(name: str) -> None:
     listed -= {path for path in listed if "${item." in path}
     used = {f"{module.replace('.', '/')}.py" for module in reaches(MODULE_OF_STAGE[name])}
     assert listed == used
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_depends_on_every_template_that_it_renders(name: str) -> None:
+    sources = [f"{module.replace('.', '/')}.py" for module in reaches(MODULE_OF_STAGE[name])]
+    used: set[str] = set()
+    while sources:
+        names = re.findall(r'"([\w.]+\.j2)"', (ROOT / sources.pop()).read_text())
+        paths = {str(path.relative_to(ROOT)) for one in names for path in ROOT.glob(f"*/*/{one}")}
+        sources += paths - used
+        used |= paths
+    assert {path for path in STAGES[name]["deps"] if path.endswith(".j2")} == used
 
 
 @pytest.mark.parametrize("name", STAGES)

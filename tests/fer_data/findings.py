@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from fer_data.quality_report import Findings
-from fer_data.schema import RELABEL_COLUMNS, TWIN_IN_TESTING
+from fer_data.schema import AMBIGUOUS, NON_FACE, RELABEL_COLUMNS, TWIN_IN_TESTING, WRONG
 from fer_data.tables import with_probabilities
 
 EXPRESSIONS = ("angry", "happy", "sad")
@@ -69,8 +69,8 @@ def findings(**changes: Any) -> Findings:
         "validation": {"success": False, "faces": 12, "expectations": checks},
         "assignments": assignments,
         "label_quality": with_probabilities(ranked, np.full((NUM_TRAINING, 3), 1 / 3)),
-        "suspects": ranked.head(5),
-        "decisions": pd.DataFrame(columns=list(RELABEL_COLUMNS)),
+        "suspects": ranked.head(5).assign(kind=[WRONG, AMBIGUOUS, WRONG, WRONG, NON_FACE]),
+        "relabels": pd.DataFrame(columns=list(RELABEL_COLUMNS)),
     }
     return Findings(**(values | changes))
 
@@ -80,8 +80,12 @@ def check(name: str, meaning: str, *, success: bool, **facts: Any) -> dict[str, 
     return {"name": name, "meaning": meaning, "success": success, **defaults, **facts}
 
 
-def decided(*rows: int) -> pd.DataFrame:
+def decided(*rows: int, decision: str = "keep") -> pd.DataFrame:
+    """The lines of a file in which one person decided the same on some faces."""
     return pd.DataFrame(
-        [[f"{GROUPS[row]:064x}", LABELS[row], "keep", "me", "2024-01-01", ""] for row in rows],
+        [
+            [f"{GROUPS[row]:064x}", LABELS[row], decision, "ann", "2026-01-31T10:00:00Z", ""]
+            for row in rows
+        ],
         columns=list(RELABEL_COLUMNS),
     )

@@ -7,10 +7,18 @@ import pandas as pd
 import pytest
 
 from fer_data import mislabels
-from fer_data.mislabels import out_of_sample, rank_labels, review_queue
+from fer_data.mislabels import RankingSettings, out_of_sample, rank_labels, review_queue
 from fer_data.stage import UserError
 from fer_data.tables import probabilities_of, read_table, with_probabilities, write_table
 from tests.fer_data.manifests import EXPRESSIONS, plain_manifest
+
+RANKING = RankingSettings(
+    method="normalized_margin",
+    neighbour_weight=0.2,
+    twin_reliability=0.7,
+    clear_ratio=2.0,
+    min_oddness=8.0,
+)
 
 
 def confident_in(labels: pd.Series) -> np.ndarray:
@@ -23,8 +31,17 @@ def confident_in(labels: pd.Series) -> np.ndarray:
 
 @pytest.fixture
 def faces() -> pd.DataFrame:
+    """120 Training faces, each its own only neighbour, none the twin of another."""
     manifest, _ = plain_manifest()
-    return manifest[manifest["source"] == "training"].reset_index(drop=True)
+    training = manifest[manifest["source"] == "training"].reset_index(drop=True)
+    lists = [[path] for path in training["path"]]
+    return training.assign(near_group=np.arange(len(training)), neighbours=lists)
+
+
+def ranked_by(faces: pd.DataFrame, probabilities: np.ndarray, **changes: object) -> pd.DataFrame:
+    settings = RANKING.model_copy(update=changes)
+    odd = np.zeros(len(faces))
+    return rank_labels(faces, probabilities, odd, expressions=EXPRESSIONS, settings=settings)
 
 
 @pytest.mark.parametrize(
@@ -35,8 +52,9 @@ def test_wrong_labels_come_first_with_the_right_suggestion(faces, method) -> Non
     wrong = [3, 50, 90]
     given = faces.copy()
     given.loc[wrong, "label"] = ["sad", "happy", "neutral"]
-    ranked = rank_labels(given, probabilities, expressions=EXPRESSIONS, method=method)
+    ranked = ranked_by(given, probabilities, method=method)
     assert set(ranked["path"][:3]) == set(faces.loc[wrong, "path"])
+    assert set(ranked["kind"][:3]) == {"wrong"}
     suggested = ranked.set_index("path")["suggested_label"]
     assert list(suggested[faces.loc[wrong, "path"]]) == list(faces.loc[wrong, "label"])
     assert (ranked["suggested_label"] != ranked["label"]).all()
@@ -44,7 +62,7 @@ def test_wrong_labels_come_first_with_the_right_suggestion(faces, method) -> Non
 
 def test_every_face_is_ranked_once_by_quality(faces: pd.DataFrame) -> None:
     probabilities = confident_in(faces["label"])
-    ranked = rank_labels(faces, probabilities, expressions=EXPRESSIONS, method="normalized_margin")
+    ranked = ranked_by(faces, probabilities)
     assert sorted(ranked["path"]) == sorted(faces["path"])
     assert list(ranked["rank"]) == list(range(1, len(faces) + 1))
     assert ranked["label_quality"].is_monotonic_increasing
@@ -54,17 +72,57 @@ def test_every_face_is_ranked_once_by_quality(faces: pd.DataFrame) -> None:
     np.testing.assert_array_equal(probabilities_of(ranked), expected)
 
 
+def test_neighbours_with_another_label_lower_the_quality(faces: pd.DataFrame) -> None:
+    probabilities = np.full((len(faces), 3), 1 / 3, np.float32)
+    lists = [[path] for path in faces["path"]]
+    sad = list(faces.loc[faces["label"] == "sad", "path"][:5])
+    lists[0] = sad
+    ranked = ranked_by(faces.assign(neighbours=lists), probabilities)
+    assert ranked["path"][0] == faces["path"][0]
+    assert ranked["suggested_label"][0] == "sad"
+
+
+def test_a_near_twin_with_another_label_raises_doubt(faces: pd.DataFrame) -> None:
+    groups = np.arange(len(faces))
+    groups[100] = groups[5]  # a sad face, a happy face
+    ranked = ranked_by(faces.assign(near_group=groups), confident_in(faces["label"]))
+    place = ranked.set_index("path")
+    alone = ranked_by(faces, confident_in(faces["label"])).set_index("path")
+    for row in (5, 100):
+        path = faces["path"][row]
+        assert place.loc[path, "label_quality"] < alone.loc[path, "label_quality"] - 0.05
+
+
+def test_pictures_without_a_face_come_first_and_are_called_so(faces: pd.DataFrame) -> None:
+    odd = np.zeros(len(faces))
+    odd[[7, 70]] = 12, 20
+    ranked = rank_labels(
+        faces, confident_in(faces["label"]), odd, expressions=EXPRESSIONS, settings=RANKING
+    )
+    assert list(ranked["path"][:2]) == list(faces["path"][[70, 7]])
+    assert list(ranked["kind"][:2]) == ["non_face"] * 2
+    assert "non_face" not in set(ranked["kind"][2:])
+
+
 def test_the_queue_holds_the_budget_and_asks_about_twins_once(faces: pd.DataFrame) -> None:
     twins = faces.assign(
         pixel_hash=faces["pixel_hash"].where(faces.index != 1, faces["pixel_hash"][0])
     )
-    probabilities = confident_in(faces["label"])
-    ranked = rank_labels(twins, probabilities, expressions=EXPRESSIONS, method="self_confidence")
-    queue = review_queue(ranked, budget=5)
+    ranked = ranked_by(twins, confident_in(faces["label"]), method="self_confidence")
+    queue = review_queue(ranked, budget=5, balance="none")
     assert len(queue) == 5
     assert not queue["pixel_hash"].duplicated().any()
     assert list(queue["rank"]) == [1, 3, 4, 5, 6]
     assert "probabilities" not in queue.columns
+
+
+def test_a_balanced_queue_holds_each_given_class_as_long_as_it_lasts(faces: pd.DataFrame) -> None:
+    few = faces[(faces["label"] != "sad") | (faces.index >= len(faces) - 2)].reset_index(drop=True)
+    ranked = ranked_by(few, confident_in(few["label"]))
+    queue = review_queue(ranked, budget=12, balance="equal")
+    assert queue["label"].value_counts().to_dict() == {"happy": 5, "neutral": 5, "sad": 2}
+    assert queue["rank"].is_monotonic_increasing
+    assert list(review_queue(ranked, budget=12, balance="none")["rank"]) == list(range(1, 13))
 
 
 def test_a_face_scored_twice_is_refused(faces: pd.DataFrame) -> None:
@@ -77,14 +135,17 @@ def write_workspace(folder: Path, *, folds: int) -> pd.DataFrame:
     write_table(manifest, folder / "manifest.parquet")
     np.save(folder / "pixels.npy", pixels)
     training = manifest["source"] == "training"
+    groups = manifest[["path"]].assign(near_group=np.arange(len(manifest)))
+    write_table(groups, folder / "assignments.parquet")
     for fold in range(folds):
         scored = manifest[(manifest.index % 2 == fold) | ~training]
-        keys = scored[["path", "pixel_hash", "source"]].assign(fold=fold)
+        near = [list(manifest["path"][:9]) if one else None for one in training[scored.index]]
+        keys = scored[["path", "pixel_hash", "source"]].assign(fold=fold, neighbours=near)
         table = with_probabilities(keys, confident_in(scored["label"]))
         write_table(table, folder / "crossval" / f"fold-{fold}.parquet")
     (folder / "params.yaml").write_text(
         "data: {expressions: [happy, neutral, sad]}\n"
-        "mislabels: {method: normalized_margin, budget: 7}\n"
+        f"mislabels: {json.dumps({**RANKING.model_dump(), 'budget': 7, 'balance': 'none'})}\n"
     )
     return manifest[training]
 
@@ -94,9 +155,11 @@ def run_main(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     flags = {
         "manifest": "manifest.parquet",
         "pixels": "pixels.npy",
+        "assignments": "assignments.parquet",
         "crossval": "crossval",
         "label-quality": "out/label_quality.parquet",
         "suspects": "out/suspects.csv",
+        "neighbours": "out/neighbours.parquet",
         "label-studio": "out/label_studio.json",
     }
     words = [word for name, value in flags.items() for word in (f"--{name}", value)]
@@ -113,6 +176,7 @@ def test_the_stage_ranks_training_and_queues_the_same_bytes_each_time(
     assert [file.name for file in files] == [
         "label_quality.parquet",
         "label_studio.json",
+        "neighbours.parquet",
         "suspects.csv",
     ]
     first = [file.read_bytes() for file in files]
@@ -120,7 +184,10 @@ def test_the_stage_ranks_training_and_queues_the_same_bytes_each_time(
     assert [file.read_bytes() for file in files] == first
     assert set(read_table(files[0])["path"]) == set(training["path"])
 
-    queue = pd.read_csv(files[2])
+    queue = pd.read_csv(files[3])
+    nearby = read_table(files[2])
+    assert list(nearby["path"]) == list(queue["path"])
+    assert {len(paths) for paths in nearby["neighbours"]} == {8}
     tasks = json.loads(files[1].read_text())
     assert len(queue) == len(tasks) == 7
     for row, task in zip(queue.to_dict("records"), tasks, strict=True):

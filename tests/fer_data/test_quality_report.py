@@ -3,7 +3,6 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,29 +11,14 @@ import pytest
 from fer_data import quality_report, stage
 from fer_data.page import face_uri
 from fer_data.params import SettingsError, read_settings
-from fer_data.quality_report import Findings, QualityReportSettings, quality_page, undecided
+from fer_data.quality_report import QualityReportSettings, quality_page
 from fer_data.tables import write_table
 from tests.fer_data.findings import EXPRESSIONS, HOSTILE, LABELS, PIXELS, TIMES, decided, findings
-
-
-def page_of(made: Findings, *, max_faces: int = 300, max_pairs: int = 60) -> str:
-    page = quality_page(made, expressions=EXPRESSIONS, max_faces=max_faces, max_pairs=max_pairs)
-    return re.sub(r"\s*\n\s*", " ", page)
-
-
-def cards(page: str) -> dict[str, tuple[str, str]]:
-    found = re.findall(
-        r"<dt>(.*?)</dt><dd class=\"number\">(.*?)</dd><dd class=\"aside\">(.*?)</dd>", page
-    )
-    return {name: (number, aside) for name, number, aside in found}
-
-
-def shown_queue(page: str) -> list[str]:
-    return re.findall(r'<li data-label="(\w+)">', page)
+from tests.fer_data.pages import cards, page_of, text
 
 
 def test_cards_count_what_was_found() -> None:
-    found = cards(page_of(findings(decisions=decided(3))))
+    found = cards(page_of(findings(relabels=decided(3))))
     assert found["Faces"] == ("12", "9 Training, 3 Testing")
     assert found["Imbalance"] == (f"2.50{TIMES}", "Training: happy 5, angry 2")
     assert found["Groups of twins"][0] == "3"
@@ -43,38 +27,7 @@ def test_cards_count_what_was_found() -> None:
     assert found["Leaked Testing faces"][1].startswith("33.3")
     assert found["Refused members"][0] == "2"
     assert found["Review queue"] == ("3", "undecided of 5 suspects")
-    assert found["Decisions"][0] == "1"
-
-
-def test_a_decision_takes_all_copies_of_its_face_out_of_the_queue() -> None:
-    suspects = findings().suspects
-    left = undecided(suspects, decided(3))
-    assert list(left["path"]) == [suspects["path"][row] for row in (0, 1, 2)]
-
-
-def test_the_queue_is_sorted_by_doubt_and_cut() -> None:
-    shuffled = findings().suspects.iloc[[3, 0, 4, 2, 1]]
-    page = page_of(findings(suspects=shuffled), max_faces=3)
-    assert shown_queue(page) == ["angry", "happy", "angry"]
-    assert "Here are the 3 most doubtful ones." in page
-    assert page.index("#1, quality 0.020") < page.index("#2, quality 0.140")
-    assert "<b>angry → sad?</b>" in page
-
-
-def test_the_filter_has_a_button_for_each_label_in_the_queue() -> None:
-    buttons = re.findall(
-        r'<button type="button" data-label="(\w*)"[^>]*>([^<]*)<', page_of(findings())
-    )
-    assert buttons == [("", "all 5"), ("angry", "angry 2"), ("happy", "happy 3")]
-
-
-@pytest.mark.parametrize(
-    "changes", [{"decisions": decided(0, 2, 3)}, {"suspects": findings().suspects.head(0)}]
-)
-def test_an_empty_queue_says_so(changes: dict[str, Any]) -> None:
-    page = page_of(findings(**changes))
-    assert "Empty: no face waits for a decision" in page
-    assert "<button" not in page
+    assert found["Decided faces"] == ("1", "1 kept, 0 relabelled, 0 dropped")
 
 
 def test_pictures_are_those_of_the_faces() -> None:
@@ -92,19 +45,24 @@ def test_twins_stand_side_by_side_and_differ_in_what_matters() -> None:
     page = page_of(findings())
     twins = page[page.index('id="twins"') : page.index('id="checks"')]
     conflicts, leaks = twins.split("<h3>Leaks")
+    leaks, harmless = leaks.split("<h3>Harmless")
     assert re.findall(r"<b>(\w+)</b>(\w+)<", conflicts) == [
         ("angry", "Training"),
         ("happy", "Training"),
     ]
     assert re.findall(r"<b>(\w+)</b>(\w+)<", leaks) == [("angry", "Training"), ("angry", "Testing")]
     assert "Testing/Angry/9.jpg" in leaks
+    assert "copies: 1 group<" in harmless
+    assert re.findall(r'class="path">([^<]*)<', harmless) == [
+        *("Training/Happy/3.jpg", "Training/Happy/4.jpg")
+    ]
 
 
 def test_a_large_group_shows_two_that_differ_and_counts_the_others() -> None:
     assignments = findings().assignments.assign(duplicate_group=0)
     page = page_of(findings(assignments=assignments))
     assert page.count('<li class="group">') == 2  # once as a conflict, once as a leak
-    others = [text.replace(TIMES, "x") for text in re.findall(r"also ([^<]*)<", page)]
+    others = [text(words).replace(TIMES, "x") for words in re.findall(r"also ([^<]*)<", page)]
     assert others == ["5 x happy, 3 x sad, 2 x angry", "6 x happy, 3 x sad, 1 x angry"]
 
 
@@ -120,6 +78,7 @@ def test_checks_have_a_mark_and_list_some_rows() -> None:
     page = page_of(findings())
     marks = re.findall(r'<span class="mark (\w+)">', page)
     assert marks == ["pass", "warning", "failed"]
+    assert "1 of 3 checks pass, 1 warns, 1 fails." in page
     assert "not so for 23 faces" in page
     assert "and 22 more" in page
     assert 'href="../validate/data_docs/index.html"' in page
@@ -129,7 +88,8 @@ def test_names_from_the_archive_are_escaped() -> None:
     manifest = findings().manifest
     hostile = manifest.assign(path=[f"{HOSTILE}{number}" for number in range(len(manifest))])
     suspects = findings().suspects.assign(path=hostile["path"].head(5))
-    page = page_of(findings(manifest=hostile, suspects=suspects))
+    relabels = decided(0).assign(annotator=HOSTILE, given_label=HOSTILE, decided_at=HOSTILE)
+    page = page_of(findings(manifest=hostile, suspects=suspects, relabels=relabels))
     assert "alert(1)" in page
     assert "<script>alert" not in page
     assert page.count("<script") == 1
@@ -195,7 +155,7 @@ def run_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], s
 
 def test_main_writes_the_same_page_as_the_pure_function(run_stage: Callable[[], str]) -> None:
     expected = quality_page(
-        findings(decisions=decided(3)), expressions=EXPRESSIONS, max_faces=300, max_pairs=60
+        findings(relabels=decided(3)), expressions=EXPRESSIONS, max_faces=300, max_pairs=60
     )
     assert run_stage() == expected
 

@@ -1,3 +1,4 @@
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -7,6 +8,10 @@ from fer_data.stage import UserError
 from tests.fer_data.manifests import manifest_of, noise_faces, plain_manifest
 
 SETTINGS = {"validation_fraction": 0.1, "num_folds": 5, "exclude_leaks": True, "seed": 0}
+
+
+def exact_groups(manifest: pd.DataFrame) -> np.ndarray:
+    return pd.factorize(manifest["pixel_hash"])[0]
 
 
 @pytest.fixture
@@ -23,7 +28,7 @@ def manifest() -> pd.DataFrame:
 
 
 def test_no_group_is_torn_apart(manifest: pd.DataFrame) -> None:
-    rows = assign_roles(manifest, **SETTINGS)
+    rows = assign_roles(manifest, exact_groups(manifest), **SETTINGS)
     used = rows[rows["role"] != "excluded"]
     assert used.groupby("duplicate_group")["role"].nunique().max() == 1
     training = rows[manifest["source"] == TRAINING]
@@ -32,14 +37,25 @@ def test_no_group_is_torn_apart(manifest: pd.DataFrame) -> None:
     assert rows["duplicate_group"].nunique() == manifest["pixel_hash"].nunique() == 150
 
 
+def test_the_folds_keep_near_twins_together_and_the_roles_need_not(manifest: pd.DataFrame) -> None:
+    near = exact_groups(manifest)
+    near[1:10:2] = near[0:9:2]  # five pairs of near twins
+    rows = assign_roles(manifest, near, **SETTINGS)
+    training = rows[manifest["source"] == TRAINING]
+    assert training.groupby("near_group")["fold"].nunique().max() == 1
+    assert (rows["near_group"] == near).all()
+    exact = assign_roles(manifest, exact_groups(manifest), **SETTINGS)
+    assert (rows["role"] == exact["role"]).all()
+
+
 def test_test_is_the_testing_folder(manifest: pd.DataFrame) -> None:
-    rows = assign_roles(manifest, **SETTINGS)
+    rows = assign_roles(manifest, exact_groups(manifest), **SETTINGS)
     assert ((rows["role"] == "test") == (manifest["source"] == TESTING)).all()
     assert ((rows["fold"] == -1) == (manifest["source"] == TESTING)).all()
 
 
 def test_training_twins_of_testing_faces_are_excluded(manifest: pd.DataFrame) -> None:
-    rows = assign_roles(manifest, **SETTINGS)
+    rows = assign_roles(manifest, exact_groups(manifest), **SETTINGS)
     excluded = rows[rows["role"] == "excluded"]
     assert list(excluded.index) == [10, 60, 110, 156]
     assert (excluded["exclusion"] == "twin in Testing").all()
@@ -48,12 +64,14 @@ def test_training_twins_of_testing_faces_are_excluded(manifest: pd.DataFrame) ->
 
 
 def test_the_leaky_protocol_trains_on_them(manifest: pd.DataFrame) -> None:
-    rows = assign_roles(manifest, **{**SETTINGS, "exclude_leaks": False})
+    rows = assign_roles(manifest, exact_groups(manifest), **{**SETTINGS, "exclude_leaks": False})
     assert (rows.loc[[10, 60, 110, 156], "role"] == "train").all()
 
 
 def test_validation_and_folds_are_stratified(manifest: pd.DataFrame) -> None:
-    rows = assign_roles(manifest, **SETTINGS).assign(label=manifest["label"])
+    rows = assign_roles(manifest, exact_groups(manifest), **SETTINGS).assign(
+        label=manifest["label"]
+    )
     validation = rows[rows["role"] == "validation"]["label"].value_counts()
     assert validation.between(3, 5).all()
     assert validation.sum() == pytest.approx(12, abs=3)  # 12 groups, some of them twins
@@ -63,8 +81,8 @@ def test_validation_and_folds_are_stratified(manifest: pd.DataFrame) -> None:
 
 
 def test_the_seed_decides(manifest: pd.DataFrame) -> None:
-    first, again = (assign_roles(manifest, **SETTINGS) for _ in range(2))
-    other = assign_roles(manifest, **{**SETTINGS, "seed": 1})
+    first, again = (assign_roles(manifest, exact_groups(manifest), **SETTINGS) for _ in range(2))
+    other = assign_roles(manifest, exact_groups(manifest), **{**SETTINGS, "seed": 1})
     pd.testing.assert_frame_equal(first, again)
     assert (first["fold"] != other["fold"]).any()
     assert (first["role"] != other["role"]).any()
@@ -76,4 +94,4 @@ def test_a_class_too_small_for_the_folds_is_named() -> None:
     with pytest.raises(
         UserError, match="class 'sad' has 4 different Training faces, fewer than the 5"
     ):
-        assign_roles(rows, **SETTINGS)
+        assign_roles(rows, exact_groups(rows), **SETTINGS)

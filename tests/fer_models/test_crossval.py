@@ -11,16 +11,23 @@ from fer_data.schema import RELABEL_COLUMNS
 from fer_data.stage import UserError
 from fer_data.tables import probabilities_of, read_table, write_table
 from fer_models import crossval
-from fer_models.batches import make_repeatable
 from fer_models.crossval import CrossvalSettings, score_fold
 from tests.fer_models.tiny import EXPRESSIONS, banded_faces
 
 SETTINGS = CrossvalSettings(
     filters=(4, 8),
     dropout=0.1,
-    epochs=6,
+    phases=((24, 3), (48, 5)),
     batch_size=16,
     learning_rate=0.01,
+    weight_decay=0.01,
+    label_smoothing=0.1,
+    shift=1.0,
+    rotation=0.05,
+    zoom=0.02,
+    num_networks=1,
+    calibration_fraction=0.2,
+    num_neighbours=4,
     deterministic=True,
     seed=0,
 )
@@ -38,6 +45,7 @@ def data() -> tuple[pd.DataFrame, np.ndarray]:
         {
             "path": [f"{number:03d}.jpg" for number in range(240)],
             "pixel_hash": [f"hash{number}" for number in range(240)],
+            "near_group": np.arange(240),
             "source": np.where(fold < 0, "testing", "training"),
             "label": np.array(EXPRESSIONS, dtype=object)[labels],
             "role": role,
@@ -47,9 +55,11 @@ def data() -> tuple[pd.DataFrame, np.ndarray]:
     return assignments, faces
 
 
-def score(assignments: pd.DataFrame, faces: np.ndarray, fold: int = 1) -> pd.DataFrame:
-    make_repeatable(SETTINGS.seed + fold, deterministic=True)
-    return score_fold(assignments, faces, fold=fold, settings=SETTINGS, expressions=EXPRESSIONS)
+def score(
+    assignments: pd.DataFrame, faces: np.ndarray, fold: int = 1, **changes: object
+) -> pd.DataFrame:
+    settings = SETTINGS.model_copy(update=changes)
+    return score_fold(assignments, faces, fold=fold, settings=settings, expressions=EXPRESSIONS)
 
 
 def test_a_fold_and_the_testing_faces_are_scored_well(data) -> None:
@@ -62,6 +72,32 @@ def test_a_fold_and_the_testing_faces_are_scored_well(data) -> None:
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
     predictions = np.array(EXPRESSIONS)[probabilities.argmax(axis=1)]
     assert (predictions == expected["label"].to_numpy()).mean() > 0.8
+
+
+def test_neighbours_are_faces_that_the_networks_learned_from(data) -> None:
+    assignments, faces = data
+    scored = score(assignments, faces).set_index("path")
+    rows = assignments.set_index("path")
+    for path, neighbours in scored["neighbours"].items():
+        if rows.loc[path, "source"] == "testing":
+            assert neighbours is None
+            continue
+        assert len(set(neighbours)) == 4
+        nearby = rows.loc[list(neighbours)]
+        assert set(nearby["fold"]) <= {0, 2}
+        assert (nearby["role"] == "train").all()
+    training = scored[scored["source"] == "training"]
+    agree = [
+        (rows.loc[list(near), "label"] == rows.loc[path, "label"]).mean()
+        for path, near in training["neighbours"].items()
+    ]
+    assert np.mean(agree) > 0.6  # by chance: a third
+
+
+def test_several_networks_are_averaged(data) -> None:
+    one, two = (probabilities_of(score(*data, num_networks=number)) for number in (1, 2))
+    assert np.abs(one - two).max() > 0.01
+    np.testing.assert_allclose(two.sum(axis=1), 1, rtol=1e-5)
 
 
 def test_the_same_seed_gives_the_same_probabilities(data) -> None:
@@ -102,7 +138,7 @@ def stage(data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     hashes = assignments.assign(pixel_hash=[f"{number:064x}" for number in range(len(faces))])
     columns = ["path", "pixel_hash"]
     write_table(hashes[[*columns, "source", "label"]], tmp_path / "manifest.parquet")
-    write_table(hashes[[*columns, "role", "fold"]], tmp_path / "assignments.parquet")
+    write_table(hashes[[*columns, "near_group", "role", "fold"]], tmp_path / "assignments.parquet")
     np.save(tmp_path / "pixels.npy", faces)
     params = {"data": {"expressions": EXPRESSIONS}, "crossval": SETTINGS.model_dump()}
     (tmp_path / "params.yaml").write_text(json.dumps(params))
@@ -132,7 +168,10 @@ def test_accepted_decisions_teach_and_are_scored_but_never_testing_s(data, stage
     none = stage(assignments["fold"] == 99, "sad")
     unseen = stage((assignments["fold"] == 1) | (assignments["source"] == "testing"), "drop")
     pd.testing.assert_frame_equal(unseen, none)
+    seen = (assignments["fold"] == 0) & (assignments.index < 60)
     for decision in ("sad", "drop"):
-        taught = stage((assignments["fold"] == 0) & (assignments.index < 60), decision)
+        taught = stage(seen, decision)
         assert list(taught["path"]) == list(none["path"])
         assert (probabilities_of(taught) != probabilities_of(none)).any()
+        neighbours = {path for near in taught["neighbours"].dropna() for path in near}
+        assert bool(neighbours & set(assignments.loc[seen, "path"])) == (decision == "sad")

@@ -8,6 +8,7 @@ import pytest
 
 from fer_data.profile import read_profile
 from fer_data.stage import UserError
+from fer_models.changes import read_accepted
 from flows.acceptance import accept_profile, accept_relabels
 from tests.flows.workspaces import ACCEPTED, RELABELS, decide, git, make
 
@@ -34,10 +35,12 @@ def test_decisions_become_the_snapshot_with_who_when_and_the_metrics(tmp_path, m
     words = accept_relabels(by="Zo\u00eb", folder=tmp_path)
     assert "2 decisions ->" in words
     assert accepted(tmp_path, "relabels.csv") == (tmp_path / RELABELS).read_text()
-    record = json.loads(accepted(tmp_path, "metrics.json"))
-    assert record["accepted_by"] == "Zo\u00eb"
-    assert record["accepted_at"].endswith("Z")
-    assert record["metrics"] == METRICS
+    record = read_accepted(tmp_path / ACCEPTED / "metrics.json")
+    assert record is not None
+    assert record.by == "Zo\u00eb"
+    assert record.at.endswith("Z")
+    assert record.num_decisions == 2
+    assert record.metrics == METRICS
     assert git(tmp_path, "status", "--porcelain") == ""
     assert git(tmp_path, "log", "-1", "--format=%s").strip() == (
         "Accept 2 decisions on labels, by Zo\u00eb"
@@ -62,7 +65,7 @@ def test_what_else_is_changed_or_staged_stays_as_it_was(tmp_path: Path, manifest
 def test_accepting_twice_commits_once_until_the_metrics_move(tmp_path: Path, manifest) -> None:
     decide(tmp_path, manifest, 0)
     accept_relabels(by="ann", folder=tmp_path)
-    assert json.loads(accepted(tmp_path, "metrics.json"))["metrics"] is None
+    assert json.loads(accepted(tmp_path, "metrics.json"))["metrics"] == {}
     head = git(tmp_path, "rev-parse", "HEAD")
     assert "accepted already: nothing to commit" in accept_relabels(by="bob", folder=tmp_path)
     assert git(tmp_path, "rev-parse", "HEAD") == head

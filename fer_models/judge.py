@@ -1,0 +1,190 @@
+"""The networks that judge labels: small, quick to train on two cores, and calibrated.
+
+Run by `crossval`; a network sees small faces first, which costs a third as much an epoch, and whole
+ones in the end (progressive resizing: Howard, 2018, fast.ai's entry to DAWNBench).
+"""
+
+import sys
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from pydantic import Field
+from scipy.optimize import minimize_scalar
+
+from fer_data.params import Settings
+from fer_models.augmentation import moved
+
+_PREDICTION_BATCH = 512
+
+
+class JudgeSettings(Settings):
+    """The recipe of a network, in the section `crossval`."""
+
+    filters: tuple[int, ...] = Field(min_length=1, max_length=4)
+    """Filters of each stage: two convolutions, at half the size of the stage before."""
+    dropout: float = Field(ge=0, lt=1)
+    """The part of the features that is dropped in training."""
+    phases: tuple[tuple[int, int], ...] = Field(min_length=1)
+    """Size of the faces in pixels, and for how many epochs; one after the other."""
+    batch_size: int = Field(ge=1)
+    """Faces a step."""
+    learning_rate: float = Field(gt=0, le=1)
+    """AdamW's largest step size, reached after a tenth of the steps, lowered to 0 by a cosine."""
+    weight_decay: float = Field(ge=0, lt=1)
+    """Decay of the convolutions' and the last layer's weights, a step, times the step size."""
+    label_smoothing: float = Field(ge=0, lt=1)
+    """The part of each label that is spread over all classes."""
+    shift: float = Field(ge=0, le=12)
+    """How far a face is moved at most along each axis, in pixels."""
+    rotation: float = Field(ge=0, le=1.6)
+    """How far it is turned at most, in radians, either way."""
+    zoom: float = Field(ge=0, lt=1)
+    """How much its scale changes at most, as a fraction."""
+
+
+def build_network(filters: tuple[int, ...], *, dropout: float, num_classes: int) -> keras.Model:
+    """A plain convolutional network of any input size: 5x5 with stride 2, then two 3x3 a stage.
+
+    Args:
+        filters: Filters of each stage.
+        dropout: Dropout of the features, the mean of the last maps.
+        num_classes: K.
+
+    Returns:
+        A model from grey levels, float32 (N, size, size, 1), to features (N, `filters[-1]`) and
+        logits (N, K), a dict of both.
+    """
+    layers = keras.layers
+
+    def convolution(maps: Any, width: int, kernel: int = 3, stride: int = 1) -> Any:
+        maps = layers.Conv2D(
+            *(width, kernel, stride),
+            padding="same",
+            use_bias=False,
+            kernel_initializer="he_normal",
+        )(maps)
+        return layers.ReLU()(layers.BatchNormalization(momentum=0.95)(maps))
+
+    faces = keras.Input((None, None, 1), name="faces")
+    maps = layers.Rescaling(1 / 64, offset=-2)(faces)
+    maps = convolution(maps, filters[0], kernel=5, stride=2)
+    for number, width in enumerate(filters):
+        if number:
+            maps = layers.MaxPooling2D(padding="same")(maps)
+        maps = convolution(convolution(maps, width), width)
+    features = layers.GlobalAveragePooling2D()(maps)
+    logits = layers.Dense(num_classes)(layers.Dropout(dropout)(features))
+    return keras.Model(faces, {"features": features, "logits": logits}, name="judge")
+
+
+def train_network(
+    faces: np.ndarray, targets: np.ndarray, *, settings: JudgeSettings, seed: int
+) -> keras.Model:
+    """Trains a network on all the given faces.
+
+    Args:
+        faces: uint8 (N, 48, 48).
+        targets: float32 (N, K), 1 for the label.
+        settings: The recipe.
+        seed: Seed of the order and the moves of the faces; initial weights and dropout follow the
+            global seed.
+
+    Returns:
+        The model, as `build_network` describes it.
+    """
+    model = build_network(settings.filters, dropout=settings.dropout, num_classes=targets.shape[1])
+    logits = keras.Model(model.input, model.output["logits"])
+    steps_per_epoch = -(-len(faces) // settings.batch_size)
+    steps = steps_per_epoch * sum(epochs for _, epochs in settings.phases)
+    optimizer = keras.optimizers.AdamW(
+        keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=settings.learning_rate / 10,
+            warmup_target=settings.learning_rate,
+            warmup_steps=steps // 10,
+            decay_steps=steps - steps // 10,
+        ),
+        weight_decay=settings.weight_decay,
+    )
+    optimizer.exclude_from_weight_decay(var_names=["beta", "gamma", "bias"])
+    logits.compile(
+        optimizer=optimizer,
+        loss=keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=settings.label_smoothing
+        ),
+        metrics=["accuracy"],
+    )
+    verbose = 1 if sys.stderr.isatty() else 2  # a bar on a terminal, a line an epoch in a log
+    for number, (size, epochs) in enumerate(settings.phases):
+        batches = _moving_batches(faces, targets, settings, size=size, seed=seed + 1000 * number)
+        logits.fit(
+            batches,
+            epochs=epochs,
+            steps_per_epoch=steps_per_epoch,
+            shuffle=False,
+            verbose=verbose,
+        )
+    return model
+
+
+def _moving_batches(
+    faces: np.ndarray, targets: np.ndarray, settings: JudgeSettings, *, size: int, seed: int
+) -> tf.data.Dataset:
+    """Endless batches, in an order and with moves that differ from epoch to epoch."""
+    all_faces, all_targets = tf.constant(faces[..., np.newaxis]), tf.constant(targets)
+    moves = {"shift": settings.shift, "rotation": settings.rotation, "zoom": settings.zoom}
+
+    def batch(rows: tf.Tensor, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        gathered = tf.cast(tf.gather(all_faces, rows), tf.float32)
+        draw = tf.stack([tf.constant(seed, tf.int64), number])
+        return moved(gathered, draw, size=size, **moves), tf.gather(all_targets, rows)
+
+    rows = tf.data.Dataset.range(len(faces)).shuffle(len(faces), seed=seed)
+    rows = rows.batch(settings.batch_size).repeat()
+    return tf.data.Dataset.zip(rows, tf.data.Dataset.counter()).map(batch).prefetch(4)
+
+
+def judge(model: keras.Model, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Features and logits of faces, each the mean of the face and its mirror image.
+
+    Args:
+        model: As `build_network` describes it.
+        faces: uint8 (N, 48, 48).
+
+    Returns:
+        float32 (N, F) and float32 (N, K).
+    """
+    features, logits = [], []
+    for start in range(0, len(faces), _PREDICTION_BATCH):
+        part = faces[start : start + _PREDICTION_BATCH, ..., np.newaxis].astype(np.float32)
+        straight, mirrored = (model(one, training=False) for one in (part, part[:, :, ::-1]))
+        features.append((straight["features"] + mirrored["features"]).numpy() / 2)
+        logits.append((straight["logits"] + mirrored["logits"]).numpy() / 2)
+    return np.concatenate(features), np.concatenate(logits)
+
+
+def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+    """The temperature that makes probabilities honest (Guo et al., 2017, section 4.2).
+
+    Args:
+        logits: float (N, K), of faces that the network did not learn from.
+        labels: int (N,).
+
+    Returns:
+        What to divide logits by, 0.1 to 10, so that the labels' mean negative log-likelihood is
+        smallest.
+    """
+
+    def loss(log_temperature: float) -> float:
+        probabilities = softmax(logits / np.exp(log_temperature))
+        return -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-12)).mean()
+
+    bounds = (np.log(0.1), np.log(10))
+    return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities, float64 (N, K), of logits (N, K)."""
+    weights = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    return weights / weights.sum(axis=1, keepdims=True)

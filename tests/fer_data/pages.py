@@ -1,0 +1,35 @@
+"""Takes the page about the data apart, for its tests."""
+
+import re
+from html import unescape
+
+from fer_data.page import UNKNOWN
+from fer_data.quality_report import Findings, quality_page
+from tests.fer_data.findings import EXPRESSIONS
+
+
+def page_of(made: Findings, *, max_faces: int = 300, max_pairs: int = 60) -> str:
+    page = quality_page(made, expressions=EXPRESSIONS, max_faces=max_faces, max_pairs=max_pairs)
+    return re.sub(r"\s*\n\s*", " ", page)
+
+
+def cards(page: str) -> dict[str, tuple[str, str]]:
+    found = re.findall(
+        r"<dt>(.*?)</dt><dd class=\"number\">(.*?)</dd><dd class=\"aside\">(.*?)</dd>", page
+    )
+    return {name: (number, aside) for name, number, aside in found}
+
+
+def shown_queue(page: str) -> list[tuple[str, str]]:
+    """The given label and the kind of each face of the queue, in order."""
+    return re.findall(r'<li data-label="(\w+)" data-kind="(\w+)">', page)
+
+
+def section(page: str, name: str) -> str:
+    return page.split(f'<section id="{name}">')[1].split("</section>")[0]
+
+
+def text(html: str) -> str:
+    """What a reader sees, with plain spaces and dashes."""
+    words = unescape(re.sub(r"<[^>]*>", " ", html)).replace(UNKNOWN, "-")
+    return " ".join(words.split())

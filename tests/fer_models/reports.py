@@ -1,0 +1,118 @@
+"""Made-up reports of `train` and `evaluate`, for the tests of the page about the models."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fer_data.schema import TEST, VALIDATION
+from fer_models.changes import Accepted
+from fer_models.report import ModelReport, read_model, report_page
+
+EXPRESSIONS = ("angry", "fear", "happy", "neutral", "sad", "surprise")
+PAPER = {"accuracy": None, "loss": None, "val_accuracy": 0.5776, "val_loss": None}
+
+
+def measured(accuracy: float, *, faces: int, seed: int) -> dict[str, Any]:
+    generator = np.random.default_rng(seed)
+    matrix = generator.multinomial(faces // 36, np.full(6, 1 / 6), size=6)
+    matrix[np.diag_indices(6)] += faces // 9
+
+    def figure(value: float, half: float) -> dict[str, float]:
+        return {"value": value, "low": value - half, "high": value + half}
+
+    per_class = {
+        name: {
+            "precision": 0.5,
+            "recall": 0.6,
+            "f1": 0.545,
+            "auroc": 0.75 + 0.04 * number,
+            "faces": 7,
+        }
+        for number, name in enumerate(EXPRESSIONS)
+    }
+    return {
+        "faces": faces,
+        "accuracy": figure(accuracy, 0.011),
+        "loss": figure(1.123, 0.02),
+        "macro_f1": figure(0.534, 0.012),
+        "macro_auroc": figure(0.861, 0.006),
+        "calibration_error": figure(0.041, 0.009),
+        "per_class": per_class,
+        "confusion_matrix": matrix.tolist(),
+    }
+
+
+def write_reports(
+    folder: Path, *, name: str = "scratch", test_accuracy: float = 0.5612, **summary: Any
+) -> None:
+    train, evaluate = folder / "train" / name, folder / "evaluate" / name
+    train.mkdir(parents=True)
+    evaluate.mkdir(parents=True)
+    epochs = np.arange(1, 13)
+    rising = 1 - np.exp(-epochs / 4)
+    columns = {
+        "epoch": epochs,
+        "accuracy": 0.2 + 0.42 * rising,
+        "loss": 1.8 - 0.8 * rising,
+        "val_accuracy": 0.25 + 0.31 * rising,
+        "val_loss": 1.75 - 0.6 * rising + 0.01 * epochs,
+        "seconds": 12.5,
+    }
+    pd.DataFrame(columns).to_csv(train / "history.csv", index=False)
+    values = {
+        "model": name,
+        "title": "Eleven-layer CNN from scratch",
+        "parameters": 322_118,
+        "epochs": 12,
+        "kept_epoch": 10,
+        "seconds": 930.0,
+        "seed": 0,
+        "train_faces": 24_955,
+        "validation_faces": 2_781,
+        "training": {"accuracy": 0.6321, "loss": 0.987},
+        "paper": PAPER,
+        "settings": {"epochs": 12, "optimizer": "rmsprop", "head": {"units": [128, 6]}},
+    }
+    (train / "summary.json").write_text(json.dumps(values | summary))
+    roles = {
+        VALIDATION: measured(0.5701, faces=2_781, seed=1),
+        TEST: measured(test_accuracy, faces=7_067, seed=2),
+    }
+    (evaluate / "metrics.json").write_text(json.dumps(roles))
+    rates = np.linspace(0, 1, 50)
+    curves = [
+        pd.DataFrame(
+            {
+                "role": role,
+                "expression": expression,
+                "false_positive_rate": rates,
+                "true_positive_rate": rates ** (1 / (number + 3)),
+            }
+        )
+        for role in (VALIDATION, TEST)
+        for number, expression in enumerate(EXPRESSIONS)
+    ]
+    pd.concat(curves).to_csv(evaluate / "roc.csv", index=False)
+
+
+def model_from(folder: Path, name: str = "scratch") -> ModelReport:
+    return read_model(folder / "train", folder / "evaluate", name=name)
+
+
+def page_of(*models: ModelReport, accepted: Accepted | None = None) -> str:
+    return report_page(models, accepted=accepted)
+
+
+def text_of(page: str) -> str:
+    return re.sub(r"[ \n]+", " ", page)
+
+
+def accepted_when(test_accuracy: float, *, model: str = "scratch") -> Accepted:
+    """The figures of `write_reports`, save that accuracy on test was another."""
+    figures = {"accuracy": 0.5701, "macro_f1": 0.534, "macro_auroc": None}
+    roles = {VALIDATION: figures, TEST: figures | {"accuracy": test_accuracy}}
+    return Accepted(by="ann", at="2026-01-31T10:00:00Z", num_decisions=1234, metrics={model: roles})

@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+from fer_models.judge import build_network, fit_temperature, judge, softmax
+from fer_models.neighbours import nearest
+
+
+def test_a_network_takes_faces_of_any_size() -> None:
+    model = build_network((4, 8), dropout=0.1, num_classes=5)
+    for size in (24, 32, 48):
+        outputs = model(np.zeros((2, size, size, 1), np.float32))
+        assert outputs["features"].shape == (2, 8)
+        assert outputs["logits"].shape == (2, 5)
+
+
+def test_a_mirrored_face_is_judged_like_itself() -> None:
+    model = build_network((4, 8), dropout=0.1, num_classes=3)
+    faces = np.random.default_rng(0).integers(0, 256, (600, 48, 48), np.uint8)
+    for straight, mirrored in zip(
+        judge(model, faces), judge(model, faces[:, :, ::-1]), strict=True
+    ):
+        np.testing.assert_allclose(straight, mirrored, atol=1e-4)
+        assert len(straight) == 600
+
+
+@pytest.mark.parametrize("true_temperature", [0.5, 1.0, 3.0])
+def test_the_temperature_of_overconfident_logits_is_found(true_temperature: float) -> None:
+    generator = np.random.default_rng(0)
+    logits = generator.normal(0, 2, (20_000, 4))
+    labels = np.array([generator.choice(4, p=row) for row in softmax(logits)])
+    assert fit_temperature(logits * true_temperature, labels) == pytest.approx(
+        true_temperature, rel=0.05
+    )
+
+
+def test_the_nearest_are_those_of_least_angle_among_the_candidates() -> None:
+    generator = np.random.default_rng(0)
+    features = generator.normal(size=(3000, 6)).astype(np.float32)
+    queries, candidates = np.arange(1500), np.arange(1500, 3000)
+    found = nearest(features, queries=queries, candidates=candidates, number=3)
+    centred = features - features[candidates].mean(axis=0)
+    unit = centred / np.linalg.norm(centred, axis=1, keepdims=True)
+    expected = (-unit[queries] @ unit[candidates].T).argsort(axis=1)[:, :3] + 1500
+    np.testing.assert_array_equal(found, expected)
+    assert nearest(features, queries=queries, candidates=candidates[:2], number=9).shape == (
+        1500,
+        2,
+    )

@@ -46,8 +46,8 @@ def render_page(package: str, template: str, **context: object) -> str:
     return environment.get_template(template).render(**context)
 
 
-def face_uri(face: np.ndarray) -> str:
-    """A face, uint8 (48, 48), as a `data:` URI of a PNG, about 2.5 kB long.
+def face_png(face: np.ndarray) -> bytes:
+    """A face, uint8 (48, 48), as a PNG file, about 2 kB long.
 
     Raises:
         ValueError: `face` has another type or shape.
@@ -58,7 +58,16 @@ def face_uri(face: np.ndarray) -> str:
         )
     buffer = io.BytesIO()
     Image.fromarray(face).save(buffer, format="PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return buffer.getvalue()
+
+
+def face_uri(face: np.ndarray) -> str:
+    """A face, uint8 (48, 48), as a `data:` URI of a PNG, about 2.5 kB long.
+
+    Raises:
+        ValueError: `face` has another type or shape.
+    """
+    return "data:image/png;base64," + base64.b64encode(face_png(face)).decode("ascii")
 
 
 def count(number: int) -> str:

@@ -38,6 +38,12 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("archive", type=Path, help="the archive.zip to copy")
     add.set_defaults(run=_add)
 
+    relabel = verbs.add_parser("relabel", help="open the desk on which people correct labels")
+    relabel.add_argument("--annotator", metavar="NAME", help="who decides (default: git's name)")
+    relabel.add_argument("--port", type=int, help="the page's port (default: first free from 7860)")
+    relabel.add_argument("--workspace", type=Path, default=Path(), help="default: this folder")
+    relabel.set_defaults(run=_relabel)
+
     profile = verbs.add_parser("profile", help="lay profiles/NAME.yaml over params.yaml")
     profile.add_argument("name", metavar="NAME", help="the profile, such as scratch_tuned")
     profile.set_defaults(run=_profile)
@@ -115,6 +121,19 @@ def _add(arguments: argparse.Namespace) -> None:
     from flows.workspace import add_archive
 
     print(add_archive(arguments.archive))
+
+
+def _relabel(arguments: argparse.Namespace) -> None:
+    import threading
+
+    from fer_data.desk import open_desk
+
+    address = open_desk(arguments.workspace, annotator=arguments.annotator, port=arguments.port)
+    print(f"The relabelling desk: {address} (Ctrl-C ends it)", flush=True)
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        print("\nEnded; every decision was on the disk before the next face showed.")
 
 
 def _profile(arguments: argparse.Namespace) -> None:

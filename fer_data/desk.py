@@ -1,0 +1,212 @@
+"""The relabelling desk: the page on which people decide on the faces of the review queue.
+
+In come a workspace's queue and faces; out go decisions, appended to its `relabels.csv`. Gradio serves
+the page on the loopback device alone, and the page calls nothing but Gradio's API of three verbs.
+"""
+
+import os
+import secrets
+import subprocess
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import pandas as pd
+from fastapi import HTTPException
+from fastapi.responses import HTMLResponse, Response
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from fer_data.artifacts import dependency, output
+from fer_data.faces import read_faces
+from fer_data.page import face_png, render_page
+from fer_data.params import PARAMS_FILE, DataSettings, Settings, read_settings
+from fer_data.relabels import check_row
+from fer_data.review import SHOWN_COLUMNS, Review, queued_faces
+from fer_data.schema import DROP, KEEP, KINDS, PIXEL_HASH, RANK
+from fer_data.stage import UserError
+from fer_data.tables import read_csv, read_table
+
+HOST = "127.0.0.1"
+
+_PAGE_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; connect-src 'self'; img-src 'self' data:; style-src 'unsafe-inline'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; script-src 'nonce-{nonce}'"
+    ),
+}
+_PICTURE_HEADERS = {"Cache-Control": "private, max-age=31536000, immutable"}
+
+
+class RelabelSettings(Settings):
+    """Section `relabel`."""
+
+    show_suggestion: bool
+    """Whether the suggested expression shows at once, or only when the person asks for it."""
+
+
+def open_desk(workspace: Path, *, annotator: str | None = None, port: int | None = None) -> str:
+    """Serves the desk of a workspace until the process ends.
+
+    Args:
+        workspace: The folder of `dvc.yaml`.
+        annotator: Who decides; by default git's `user.name`, and without one the page asks.
+        port: By default the first free one from 7860.
+
+    Returns:
+        The page's address.
+
+    Raises:
+        UserError: There is no workspace, no queue or no free port, or one of the files is broken.
+    """
+    review, pictures = read_review(workspace)
+    settings = read_settings(RelabelSettings, "relabel", file=workspace / PARAMS_FILE)
+    server = make_server(
+        review,
+        pictures,
+        annotator=_name(annotator, workspace, review.expressions),
+        show_suggestion=settings.show_suggestion,
+    )
+    if port is not None and not 0 < port < 65536:
+        raise UserError(f"got the port {port}, expected 1 to 65535")
+    # Gradio asks its makers for a newer version, and a proxy for its own page, unless told not to.
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), HOST]))
+    try:
+        _, address, _ = server.launch(
+            server_name=HOST,
+            server_port=port,
+            share=False,
+            mcp_server=False,
+            ssr_mode=False,
+            enable_monitoring=False,
+            prevent_thread_lock=True,
+            show_error=True,
+            quiet=True,
+        )
+    except OSError:
+        taken = "no port from 7860 is free" if port is None else f"port {port} is in use"
+        raise UserError(f"{taken}: choose another with `--port`") from None
+    return address
+
+
+def read_review(workspace: Path) -> tuple[Review, dict[str, np.ndarray]]:
+    """Reads a workspace's queue, and the pictures of its archive by their pixel hash.
+
+    Raises:
+        UserError: There is no workspace, or one of the files is missing or broken.
+    """
+
+    def made_by(stage_name: str, file_name: str) -> Path:
+        return output(stage_name, file_name, workspace=workspace)
+
+    suspects = _read_suspects(made_by("mislabels", "suspects.csv"))
+    neighbours = read_table(made_by("mislabels", "neighbours.parquet"))
+    manifest, pixels = read_faces(
+        made_by("ingest", "manifest.parquet"), made_by("ingest", "pixels.npy")
+    )
+    review = Review(
+        queued_faces(suspects, manifest, neighbours),
+        dependency("quality_report", "relabels.csv", workspace=workspace),
+        expressions=read_settings(DataSettings, "data", file=workspace / PARAMS_FILE).expressions,
+    )
+    return review, dict(zip(manifest[PIXEL_HASH], np.asarray(pixels), strict=True))
+
+
+def make_server(
+    review: Review, pictures: dict[str, np.ndarray], *, annotator: str, show_suggestion: bool
+) -> gr.Server:
+    """The page, the pictures, and the API that the page calls.
+
+    Args:
+        review: The queue.
+        pictures: uint8 (48, 48) by pixel hash.
+        annotator: Who decides; empty if the page is to ask.
+        show_suggestion: Whether the suggested expression shows at once.
+    """
+    server = gr.Server(docs_url=None, redoc_url=None, openapi_url=None)
+    # Else a page elsewhere could reach the desk through a name that it lets point at this machine.
+    server.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
+    settings = {
+        "expressions": review.expressions,
+        "others": [KEEP, DROP],
+        "kinds": KINDS,
+        "annotator": annotator,
+        "show_suggestion": show_suggestion,
+    }
+
+    @server.get("/")
+    def page() -> HTMLResponse:
+        nonce = secrets.token_urlsafe(16)
+        headers = {name: text.format(nonce=nonce) for name, text in _PAGE_HEADERS.items()}
+        html = render_page("fer_data", "desk.html.j2", settings=settings, nonce=nonce)
+        return HTMLResponse(html, headers=headers)
+
+    @server.get("/faces/{pixel_hash}.png")
+    def picture(pixel_hash: str) -> Response:
+        if pixel_hash not in pictures:
+            raise HTTPException(404, f"the archive has no face {pixel_hash}")
+        data = face_png(pictures[pixel_hash])
+        return Response(data, media_type="image/png", headers=_PICTURE_HEADERS)
+
+    def queue() -> dict[str, Any]:
+        return {"faces": review.faces, "decided": review.decided()}
+
+    def decide(faces: list[str], decision: str, annotator: str) -> dict[str, Any]:
+        return review.decide(faces, decision, annotator=annotator)
+
+    def undo(faces: list[str], annotator: str) -> dict[str, Any]:
+        return review.undo(faces, annotator=annotator)
+
+    for verb in (queue, review.decided, decide, undo):
+        server.api(_told(verb), name=verb.__name__, queue=False)
+    return server
+
+
+def _told(verb: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """The verb, whose `UserError` is a line on the page."""
+
+    @wraps(verb)
+    def told(*arguments: Any) -> dict[str, Any]:
+        try:
+            return verb(*arguments)
+        except UserError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    return told
+
+
+def _read_suspects(file: Path) -> pd.DataFrame:
+    suspects = read_csv(file, dtype=str)
+    lacking = [name for name in SHOWN_COLUMNS if name not in suspects]
+    if lacking:
+        raise UserError(
+            f"{file} lacks {', '.join(lacking)}: `dvc repro mislabels` makes the queue anew"
+        )
+    return suspects.astype({RANK: int})
+
+
+def _name(annotator: str | None, workspace: Path, expressions: tuple[str, ...]) -> str:
+    """Who decides: as given, else as git knows the person, else empty."""
+    if annotator is None:
+        name, where = _git_name(workspace), "git's user.name"
+    else:
+        name, where = annotator.strip(), "--annotator"
+        if not name:
+            raise UserError(f"{where} is empty: expected the name of who decides")
+    check_row(["0" * 64, "", KEEP, name, "", ""], expressions, where=where)
+    return name
+
+
+def _git_name(workspace: Path) -> str:
+    command = ["git", "config", "user.name"]
+    try:
+        finished = subprocess.run(
+            command, cwd=workspace, capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:  # no git
+        return ""
+    return finished.stdout.strip()

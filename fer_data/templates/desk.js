@@ -1,0 +1,249 @@
+// What the keys do. What stands is in the server's file; this page holds only where the person is.
+
+const TILES = 24;
+const AHEAD = 6;
+const BY_NUMBER = settings.expressions.map((name, place) => [String(place + 1), name]);
+const BUTTONS = [...BY_NUMBER, ...settings.others.map((name) => [{ keep: "k", drop: "x" }[name], name])];
+const DECISIONS = Object.fromEntries(BUTTONS);
+
+let faces = []; // the queue, the most doubtful first
+let decided = {}; // what stands, by pixel hash, the latest last
+let annotator = settings.annotator;
+let kind = "";
+let grid = false;
+let place = 0; // of the face, or of the first tile, among those that wait
+let revealed = settings.show_suggestion;
+let busy = false;
+let writes = 0;
+let answering = true;
+const selected = new Set();
+const done = []; // what this page decided, for `u`: lists of pixel hashes, a list a key
+
+async function call(verb, ...data) {
+  const body = JSON.stringify({ data });
+  const headers = { "Content-Type": "application/json" };
+  let response, reply;
+  try {
+    response = await fetch(`/gradio_api/run/${verb}`, { method: "POST", headers, body });
+    reply = await response.json();
+  } catch {
+    answering = false;
+    throw new Error("The desk does not answer: is “ferflow relabel” still running?");
+  }
+  if (!answering) say("The desk answers again.");
+  answering = true;
+  if (!response.ok) throw new Error(reply.error ?? "The desk failed: its terminal says why.");
+  return reply.data[0];
+}
+
+// One call at a time: a key that is pressed while another is being written decides nothing.
+async function alone(task) {
+  if (busy) return;
+  busy = true;
+  writes += 1;
+  try {
+    await task();
+  } catch (error) {
+    say(error.message, { failed: true });
+  } finally {
+    busy = false;
+  }
+}
+
+const waiting = () =>
+  faces.filter((face) => !(face.pixel_hash in decided) && (!kind || face.kind === kind));
+
+function draw() {
+  const wait = waiting();
+  // Past the end stand again those that were passed over.
+  if (place >= wait.length) place = grid ? Math.max(0, wait.length - TILES) : 0;
+  at("single").hidden = grid || !wait.length;
+  at("grid").hidden = !grid || !wait.length;
+  at("nothing").hidden = wait.length > 0;
+  document.body.classList.toggle("in-grid", grid);
+  at("mode").replaceChildren(grid ? "One face " : "Grid ", make("kbd", { textContent: "g" }));
+  drawProgress(faces, decided, kind);
+  if (!wait.length) return drawNothing();
+  if (grid) {
+    const shown = wait.slice(place, place + TILES);
+    const focus = document.activeElement?.dataset?.face;
+    const hashes = new Set(shown.map((face) => face.pixel_hash));
+    for (const hash of selected) if (!hashes.has(hash)) selected.delete(hash);
+    at("grid-place").textContent = `${place + 1}–${place + shown.length} of ${wait.length}`;
+    drawTiles(shown, selected, revealed);
+    document.querySelector(`.tile[data-face="${focus}"]`)?.focus();
+  } else {
+    drawFace(wait[place], revealed);
+  }
+  const step = grid ? TILES : 1;
+  prefetch(wait.slice(place + step, place + step + (grid ? TILES : AHEAD)));
+}
+
+function drawNothing() {
+  const [title, text] = at("nothing").children;
+  const some = faces.some((face) => !(face.pixel_hash in decided));
+  title.textContent = some ? "None of this kind" : faces.length ? "All decided" : "The queue is empty";
+  text.textContent = some
+    ? "Every face of this kind is decided; others wait."
+    : faces.length
+      ? "Thank you. Commit data/relabels.csv and run “dvc repro”: it rebuilds what the decisions change."
+      : "No label is doubtful enough to be looked at. “dvc repro mislabels” ranks them anew.";
+  at("show-all").hidden = !some;
+}
+
+function choose(name) {
+  kind = name;
+  go(0);
+}
+
+// Moves on; what was revealed or selected there stays there.
+function go(to) {
+  place = to;
+  revealed = settings.show_suggestion;
+  selected.clear();
+  draw();
+}
+
+function move(step) {
+  const to = place + step * (grid ? TILES : 1);
+  if (to < 0) say("This is the first one.");
+  else if (to >= waiting().length) say("This is the last one.");
+  else go(to);
+  refresh();
+}
+
+function decide(decision) {
+  const shown = waiting();
+  const chosen = grid ? [...selected] : shown.slice(place, place + 1).map((face) => face.pixel_hash);
+  if (!chosen.length) return say(grid ? "Choose faces first." : "Nothing waits.");
+  if (!annotator) return ask();
+  const first = faces.find((face) => face.pixel_hash === chosen[0]);
+  return alone(async () => {
+    decided = await call("decide", chosen, decision, annotator);
+    done.push(chosen);
+    go(place);
+    const what = chosen.length > 1 ? `${chosen.length} faces` : `#${first.rank}, ${first.label}`;
+    say(`${what} → ${decision}. u takes it back.`);
+  });
+}
+
+function undo() {
+  const latest = Object.keys(decided).filter((hash) => decided[hash].annotator === annotator);
+  const back = done.pop() ?? latest.slice(-1);
+  if (!back.length) return say("You have decided nothing that could be taken back.");
+  return alone(async () => {
+    decided = await call("undo", back, annotator);
+    if (!waiting().some((face) => face.pixel_hash === back[0])) kind = "";
+    go(Math.max(0, waiting().findIndex((face) => face.pixel_hash === back[0])));
+    say(back[0] in decided ? "Taken back; an earlier decision stands." : "Taken back.");
+  });
+}
+
+// What other desks have decided leaves this one too.
+async function refresh() {
+  if (busy || document.hidden) return;
+  const before = writes;
+  try {
+    const now = await call("decided");
+    // What a key has written meanwhile is newer.
+    if (writes === before && JSON.stringify(now) !== JSON.stringify(decided)) adopt(now);
+  } catch (error) {
+    say(error.message, { failed: true });
+  }
+}
+
+// Shows the same face again if it still waits, and else the next one.
+function adopt(now) {
+  decided = now;
+  const to = waiting().findIndex((face) => face.pixel_hash === at("single").dataset.face);
+  if (grid) return draw();
+  if (to < 0) return go(place);
+  place = to;
+  draw();
+}
+
+function toggle(hash) {
+  if (!selected.delete(hash)) selected.add(hash);
+  const tile = document.querySelector(`.tile[data-face="${hash}"]`);
+  tile.setAttribute("aria-pressed", selected.has(hash));
+}
+
+function toggleAll() {
+  const tiles = [...document.querySelectorAll(".tile")].map((tile) => tile.dataset.face);
+  const all = tiles.every((hash) => selected.has(hash));
+  for (const hash of tiles) if (selected.has(hash) === all) toggle(hash);
+}
+
+// From tile to tile by arrows, and past the last one to the next faces.
+function walk(key) {
+  const tiles = [...document.querySelectorAll(".tile")];
+  const columns = tiles.filter((tile) => tile.offsetTop === tiles[0].offsetTop).length;
+  const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[key];
+  const from = tiles.indexOf(document.activeElement);
+  const to = from < 0 ? 0 : from + step;
+  if (tiles[to]) return tiles[to].focus();
+  move(Math.sign(step));
+  const anew = document.querySelectorAll(".tile");
+  anew[step > 0 ? 0 : anew.length - 1]?.focus();
+}
+
+function ask() {
+  at("who").querySelector("input").value = annotator;
+  at("who").showModal();
+}
+
+function press(key) {
+  if (key in DECISIONS) return decide(DECISIONS[key]);
+  if (key === "u") return undo();
+  if (key === "g") {
+    grid = !grid;
+    return go(place);
+  }
+  if (key === "s") {
+    revealed = !revealed;
+    return draw();
+  }
+  if (grid && key === "a") return toggleAll();
+  if (key.startsWith("Arrow")) {
+    if (grid) return walk(key);
+    return move({ ArrowLeft: -1, ArrowRight: 1 }[key] ?? 0);
+  }
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || at("who").open) return;
+  if (event.repeat && !event.key.startsWith("Arrow")) return;
+  if (event.key.startsWith("Arrow")) event.preventDefault();
+  press(event.key.length === 1 ? event.key.toLowerCase() : event.key);
+});
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (button?.dataset.decision) decide(button.dataset.decision);
+  if (button?.dataset.key) press(button.dataset.key);
+  if (button?.dataset.move) move(Number(button.dataset.move));
+  if (button?.dataset.face) toggle(button.dataset.face);
+});
+at("mode").addEventListener("click", () => press("g"));
+at("show-all").addEventListener("click", () => choose(""));
+at("annotator").addEventListener("click", () => settings.annotator || ask());
+at("who").addEventListener("cancel", (event) => annotator || event.preventDefault());
+at("who").firstElementChild.addEventListener("submit", (event) => {
+  event.preventDefault();
+  annotator = event.target.elements.name.value.trim();
+  localStorage.setItem("annotator", annotator);
+  at("annotator").textContent = annotator;
+  at("who").close();
+});
+document.addEventListener("visibilitychange", refresh);
+setInterval(refresh, 2000);
+
+annotator ||= localStorage.getItem("annotator") ?? "";
+at("annotator").textContent = annotator || "Who?";
+drawKeys(BUTTONS);
+drawFilter(choose);
+alone(async () => {
+  ({ faces, decided } = await call("queue"));
+  prefetch(faces.slice(0, 1));
+  draw();
+  if (!annotator) ask();
+});

@@ -1,0 +1,121 @@
+// Draws: faces, tiles, progress, buttons. Whatever comes from the archive goes in as text, never as HTML.
+
+const settings = JSON.parse(document.getElementById("settings").textContent);
+const at = (id) => document.getElementById(id);
+const KINDS = { wrong: "wrong label?", ambiguous: "ambiguous?", non_face: "no face?" };
+const pictures = new Map();
+
+const url = (hash) => `/faces/${hash}.png`;
+
+function make(tag, properties, ...children) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+}
+
+// A label with its colour, which is the same everywhere on the page.
+function named(label) {
+  const dot = make("i", { className: "dot" });
+  const place = settings.expressions.indexOf(label);
+  if (place >= 0) dot.style.background = `var(--class-${place % 8})`;
+  return make("span", { className: "named" }, dot, label);
+}
+
+// Fetches and decodes pictures before they are needed.
+function prefetch(faces) {
+  for (const { pixel_hash, neighbours } of faces) {
+    for (const hash of [pixel_hash, ...neighbours.map((other) => other.pixel_hash)]) {
+      if (pictures.has(hash)) continue;
+      const picture = Object.assign(new Image(), { src: url(hash) });
+      picture.decode().catch(() => pictures.delete(hash));
+      pictures.set(hash, picture);
+    }
+  }
+}
+
+function drawFace(face, revealed) {
+  at("face").src = url(face.pixel_hash);
+  at("single").dataset.face = face.pixel_hash;
+  at("label").replaceChildren(named(face.label));
+  at("kind").textContent = `#${face.rank} · ${KINDS[face.kind] ?? face.kind}`;
+  at("path").textContent = face.path;
+  at("suggestion").hidden = !revealed;
+  at("suggestion").replaceChildren(...(revealed ? ["Suggested: ", named(face.suggested_label)] : []));
+  document.querySelector(".suggestion [data-key]").hidden = revealed;
+  small("neighbours", face.neighbours, (other) => [url(other.pixel_hash), named(other.label)]);
+  small("twins", face.twins, (twin) => [
+    url(face.pixel_hash),
+    twin.label === null ? "in Testing" : named(twin.label),
+    twin.path,
+  ]);
+}
+
+function small(id, others, show) {
+  at(id).hidden = others.length === 0;
+  at(id).lastElementChild.replaceChildren(
+    ...others.map((other) => {
+      const [src, caption, title = ""] = show(other);
+      const picture = make("img", { src, width: 48, height: 48, alt: "" });
+      return make("li", { title }, make("figure", {}, picture, make("figcaption", {}, caption)));
+    }),
+  );
+}
+
+function drawTiles(faces, selected, revealed) {
+  const tiles = faces.map((face) => {
+    const tile = make(
+      "button",
+      { type: "button", className: "tile", title: face.path },
+      make("img", { src: url(face.pixel_hash), width: 48, height: 48, alt: "" }),
+      named(face.label),
+      ...(revealed ? [make("span", { className: "hint" }, "→ ", named(face.suggested_label))] : []),
+    );
+    tile.dataset.face = face.pixel_hash;
+    tile.setAttribute("aria-pressed", selected.has(face.pixel_hash));
+    return make("li", {}, tile);
+  });
+  at("tiles").replaceChildren(...tiles);
+}
+
+// A button a kind, which shows that kind alone.
+function drawFilter(choose) {
+  const chips = ["", ...settings.kinds].map((kind) => {
+    const chip = make("button", { type: "button", onclick: () => choose(kind) });
+    chip.dataset.kind = kind;
+    return chip;
+  });
+  at("filter").replaceChildren(...chips);
+}
+
+function drawProgress(faces, decided, kind) {
+  for (const chip of at("filter").children) {
+    const those = faces.filter((face) => !chip.dataset.kind || face.kind === chip.dataset.kind);
+    const done = those.filter((face) => face.pixel_hash in decided).length;
+    chip.textContent = `${KINDS[chip.dataset.kind] ?? "all"} ${done} of ${those.length}`;
+    chip.setAttribute("aria-pressed", chip.dataset.kind === kind);
+    if (chip.dataset.kind) continue;
+    const meter = at("decided-bar").parentElement;
+    at("decided-bar").style.width = `${those.length ? (100 * done) / those.length : 0}%`;
+    meter.setAttribute("aria-valuemax", those.length);
+    meter.setAttribute("aria-valuenow", done);
+  }
+}
+
+// The big buttons: [key, decision] each, and one that takes the last decision back.
+function drawKeys(decisions) {
+  const buttons = [...decisions, ["u", "undo"]].map(([key, words]) => {
+    const known = settings.expressions.includes(words);
+    const caption = known ? named(words) : words;
+    const hint = key.length === 1 ? [make("kbd", {}, key)] : []; // past nine classes, no key is left
+    const button = make("button", { type: "button" }, ...hint, caption);
+    button.dataset[words === "undo" ? "key" : "decision"] = words === "undo" ? key : words;
+    button.setAttribute("aria-keyshortcuts", key);
+    return button;
+  });
+  at("keys").replaceChildren(...buttons);
+}
+
+function say(message, { failed = false } = {}) {
+  if (at("message").textContent !== message) at("message").textContent = message;
+  at("message").classList.toggle("failed", failed);
+}

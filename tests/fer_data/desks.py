@@ -1,0 +1,164 @@
+"""A small workspace with a review queue, and real desks on it, for the tests of the desk."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from fer_data.relabels import latest_decisions, read_relabels
+from fer_data.schema import RELABEL_COLUMNS
+from tests.fer_data.findings import HOSTILE, blob
+from tests.fer_data.manifests import manifest_of
+
+EXPRESSIONS = ("angry", "happy", "sad")
+KINDS = ("wrong", "wrong", "ambiguous", "non_face")
+NUM_SUSPECTS = 40
+NUM_TRAINING = 60
+RELABELS = Path("data/relabels.csv")
+GRAPH = {
+    "ingest": {"outs": ["data/faces/manifest.parquet", "data/faces/pixels.npy"]},
+    "mislabels": {
+        "outs": ["data/mislabels/neighbours.parquet", "data/mislabels/suspects.csv"],
+    },
+    "quality_report": {"deps": [str(RELABELS)]},
+}
+
+
+def archive() -> tuple[pd.DataFrame, np.ndarray]:
+    """A manifest and its faces: 60 in Training, 10 in Testing.
+
+    Face 0 has the twins 50 (Training, another label) and 60 (Testing); face 1 has a hostile name.
+    """
+    faces = np.stack([blob(seed) for seed in range(NUM_TRAINING + 10)])
+    faces[50] = faces[60] = faces[0]
+    sources = ["training"] * NUM_TRAINING + ["testing"] * 10
+    labels = [EXPRESSIONS[number % 3] for number in range(len(faces))]
+    manifest = manifest_of(faces, sources, labels)
+    manifest.loc[1, "path"] = f"Training/Happy/{HOSTILE}.jpg"
+    return manifest, faces
+
+
+def queue(manifest: pd.DataFrame, *, number: int = NUM_SUSPECTS) -> pd.DataFrame:
+    """The first Training faces as suspects, the first the most doubtful; `angry` is suggested."""
+    return (
+        manifest[["path", "pixel_hash", "label"]]
+        .head(number)
+        .assign(
+            suggested_label=["happy" if row == 0 else "angry" for row in range(number)],
+            label_quality=np.linspace(0.01, 0.2, number),
+            rank=np.arange(1, number + 1),
+            kind=[KINDS[row % len(KINDS)] for row in range(number)],
+        )
+    )
+
+
+def neighbours_of(suspects: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
+    """Some neighbours a suspect: the last Training faces."""
+    nearest = list(manifest["path"].iloc[NUM_TRAINING - 4 : NUM_TRAINING])
+    return suspects[["path"]].assign(neighbours=[nearest] * len(suspects))
+
+
+def make_workspace(folder: Path, *, number: int = NUM_SUSPECTS, **settings: Any) -> Path:
+    """Writes what the desk reads, with `number` suspects; `settings` are those of `relabel`."""
+    manifest, faces = archive()
+    suspects = queue(manifest, number=number)
+    for part in ("data/faces", "data/mislabels"):
+        (folder / part).mkdir(parents=True)
+    manifest.to_parquet(folder / "data/faces/manifest.parquet", index=False)
+    np.save(folder / "data/faces/pixels.npy", faces)
+    suspects.to_csv(folder / "data/mislabels/suspects.csv", index=False)
+    neighbours_of(suspects, manifest).to_parquet(folder / "data/mislabels/neighbours.parquet")
+    (folder / RELABELS).write_text(",".join(RELABEL_COLUMNS) + "\n")
+    (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": GRAPH}))
+    sections = {
+        "data": {"expressions": list(EXPRESSIONS)},
+        "relabel": {"show_suggestion": False, **settings},
+    }
+    (folder / "params.yaml").write_text(yaml.safe_dump(sections))
+    return folder
+
+
+def standing(workspace: Path) -> dict[str, str]:
+    """The decisions that stand in the file, by pixel hash, the latest last."""
+    latest = latest_decisions(read_relabels(workspace / RELABELS, expressions=EXPRESSIONS))
+    return dict(zip(latest["pixel_hash"], latest["decision"], strict=True))
+
+
+FERFLOW = str(Path(sys.executable).with_name("ferflow"))
+NOBODY = {
+    "PYTHONPATH": str(Path(__file__).parents[2]),
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_SYSTEM": os.devnull,
+}
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A running desk."""
+
+    process: subprocess.Popen[str]
+    address: str
+
+    def kill(self) -> None:
+        """Ends the process as a power cut would."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(30)
+
+    def call(self, verb: str, *data: Any) -> Any:
+        """Calls Gradio's API as the page does; gives the answer, or the error's words."""
+        request = urllib.request.Request(
+            f"{self.address}gradio_api/run/{verb}",
+            data=json.dumps({"data": data}).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as response:
+                return json.load(response)["data"][0]
+        except urllib.error.HTTPError as error:
+            with error:
+                return json.load(error)["error"]
+
+
+@contextmanager
+def running_desk(workspace: Path, *words: str, **changes: str) -> Iterator[Desk]:
+    """Types `ferflow relabel`, waits until it says its address, and ends it at last.
+
+    `changes` are of the environment, in which git knows nobody.
+    """
+    process = subprocess.Popen(
+        [FERFLOW, "relabel", "--port", str(free_port()), *words],
+        cwd=workspace,
+        env={**os.environ, **NOBODY, **changes},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert "http://127.0.0.1:" in line, line
+        yield Desk(process, line.split()[3])
+    finally:
+        process.kill()
+        process.wait(30)
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -69,7 +69,9 @@ def findings_of(manifest: pd.DataFrame, pixels: np.ndarray, **changes: Any) -> F
         "rejected": pd.DataFrame(columns=["path", "reason"]),
         "validation": {"success": True, "faces": len(manifest), "expectations": []},
         "assignments": assign_roles(
-            manifest, validation_fraction=0.3, num_folds=2, exclude_leaks=True, seed=0
+            manifest,
+            np.arange(len(manifest)),
+            **{"validation_fraction": 0.3, "num_folds": 2, "exclude_leaks": True, "seed": 0},
         ),
         "label_quality": ranked,
         "suspects": ranked,

@@ -4,81 +4,118 @@ Severity `critical` marks what makes an archive unusable, `warning` what its use
 leaks and black faces are facts of FER2013.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import great_expectations.expectations as gxe
-import pandas as pd
 from great_expectations.expectations.expectation import Expectation
 
+from fer_data.facts import (
+    BRIGHTNESS_CHANGE,
+    BRIGHTNESS_DRIFT,
+    CLASS_FOLDER,
+    CLASS_FOLDER_SIZE,
+    CONTRAST_CHANGE,
+    CONTRAST_DRIFT,
+    COUNT_CHANGE,
+    NUM_TWIN_LABELS,
+    NUM_TWIN_SOURCES,
+    TWO_TONE,
+    USUAL_FORMAT,
+)
+from fer_data.profile import ArchiveProfile
 from fer_data.schema import (
     FACE_SIZE,
+    FORMAT,
     HEIGHT,
-    LABEL,
     MEAN,
+    MODE,
     PATH,
     PIXEL_HASH,
-    SOURCE,
     SOURCES,
     STD,
-    TESTING,
-    TRAINING,
     WIDTH,
 )
 
 CRITICAL = "critical"
 WARNING = "warning"
-
-CLASS_FOLDER = "class_folder"
-CLASS_FOLDER_SIZE = "class_folder_size"
-NUM_TWIN_SOURCES = "num_twin_sources"
-NUM_TWIN_LABELS = "num_twin_labels"
-BRIGHTNESS_DRIFT = "brightness_drift"
-CONTRAST_DRIFT = "contrast_drift"
+GREY = "L"
+"""Pillow's mode of eight grey bits."""
 
 
-def with_facts(manifest: pd.DataFrame) -> pd.DataFrame:
-    """Adds the columns that the expectations look at.
+@dataclass(frozen=True)
+class Thresholds:
+    """What is no surprise in an archive."""
 
-    Args:
-        manifest: N faces, see `schema.MANIFEST_COLUMNS`.
-
-    Returns:
-        The manifest with the face's class and folder (`training/angry`), the number of faces there,
-        the numbers of folders and of labels among its exact twins (itself included), and, the same
-        in each row, the drift of brightness and contrast: the difference between the means of
-        Testing and Training, in standard deviations of Training.
-    """
-    twins = manifest.groupby(PIXEL_HASH)
-    folder = manifest[SOURCE] + "/" + manifest[LABEL]
-    return manifest.assign(
-        **{
-            CLASS_FOLDER: folder,
-            CLASS_FOLDER_SIZE: folder.map(folder.value_counts()),
-            NUM_TWIN_SOURCES: twins[SOURCE].transform("nunique"),
-            NUM_TWIN_LABELS: twins[LABEL].transform("nunique"),
-            BRIGHTNESS_DRIFT: _drift(manifest, MEAN),
-            CONTRAST_DRIFT: _drift(manifest, STD),
-        }
-    )
+    min_faces_per_class: int
+    """How many faces each class has in each folder, at least."""
+    low_contrast: float
+    """The standard deviation, in grey levels, below which a face shows nothing."""
+    max_brightness: float
+    """The mean, in grey levels, above which a picture is empty paper or a line of text."""
+    max_two_tone: float
+    """How near to black and white alone a face comes, see `facts.two_tone`; drawings come nearer."""
+    max_drift: float
+    """The drift of brightness and contrast, in standard deviations."""
+    max_count_change: float
+    """The change of a class's count in a folder since the accepted profile, as a part of it."""
 
 
 def build_suite(
-    *,
-    expressions: tuple[str, ...],
-    min_faces_per_class: int,
-    low_contrast: float,
-    max_drift: float,
+    thresholds: Thresholds, *, expressions: tuple[str, ...], profile: ArchiveProfile | None = None
 ) -> list[Expectation]:
     """The expectations, each with a name in `meta` and its meaning in words as `description`.
 
     Args:
+        thresholds: What is no surprise.
         expressions: The classes.
-        min_faces_per_class: How many faces each class has in each folder, at least.
-        low_contrast: The standard deviation, in grey levels, below which a face shows nothing.
-        max_drift: The drift of brightness and contrast that is no surprise, in standard deviations.
+        profile: What to compare the archive with; without one, nothing is expected of its change.
     """
+    suite = [
+        *_usable(thresholds, expressions),
+        *_pictures(thresholds),
+        *_twins(),
+        *_drifts(
+            thresholds,
+            {
+                BRIGHTNESS_DRIFT: "Testing is as bright as Training",
+                CONTRAST_DRIFT: "Testing is as rich in contrast as Training",
+            },
+        ),
+    ]
+    if profile is None:
+        return suite
+    since = f"those of the archive that {profile.accepted_by} accepted"
+    return [
+        *suite,
+        gxe.ExpectColumnValuesToBeBetween(
+            column=COUNT_CHANGE,
+            max_value=thresholds.max_count_change,
+            **_named(
+                COUNT_CHANGE,
+                WARNING,
+                f"Classes have as many faces in each folder as {since}, within "
+                f"{thresholds.max_count_change:.0%} (a face stands for its folder)",
+            ),
+        ),
+        *_drifts(
+            thresholds,
+            {
+                BRIGHTNESS_CHANGE: f"Faces are as bright as {since}",
+                CONTRAST_CHANGE: f"Faces are as rich in contrast as {since}",
+            },
+        ),
+    ]
+
+
+def name_of(expectation: Expectation) -> str:
+    """The name that an expectation of the suite has in the reports."""
+    return (expectation.meta or {})["name"]
+
+
+def _usable(thresholds: Thresholds, expressions: tuple[str, ...]) -> list[Expectation]:
+    """What must hold, or the archive is unusable."""
     folders = [f"{source}/{expression}" for source in SOURCES for expression in expressions]
-    size = {"min_value": FACE_SIZE, "max_value": FACE_SIZE}
     return [
         gxe.ExpectColumnValuesToBeUnique(
             column=PATH, **_named("unique_paths", CRITICAL, "Every path stands once")
@@ -95,11 +132,11 @@ def build_suite(
         ),
         gxe.ExpectColumnValuesToBeBetween(
             column=CLASS_FOLDER_SIZE,
-            min_value=min_faces_per_class,
+            min_value=thresholds.min_faces_per_class,
             **_named(
                 "enough_faces",
                 CRITICAL,
-                f"Each class has at least {min_faces_per_class} faces in each folder",
+                f"Each class has at least {thresholds.min_faces_per_class} faces in each folder",
             ),
         ),
         gxe.ExpectColumnValuesToMatchRegex(
@@ -107,6 +144,12 @@ def build_suite(
             regex="^[0-9a-f]{64}$",
             **_named("pixel_hashes", CRITICAL, "Every face has the hash of its pixels"),
         ),
+    ]
+
+
+def _pictures(thresholds: Thresholds) -> list[Expectation]:
+    """What a picture of a face looks like."""
+    return [
         gxe.ExpectColumnPairValuesToBeEqual(
             column_A=WIDTH,
             column_B=HEIGHT,
@@ -114,9 +157,57 @@ def build_suite(
         ),
         gxe.ExpectColumnValuesToBeBetween(
             column=WIDTH,
-            **size,
+            min_value=FACE_SIZE,
+            max_value=FACE_SIZE,
             **_named("native_size", WARNING, f"No picture was resized to {FACE_SIZE}x{FACE_SIZE}"),
         ),
+        gxe.ExpectColumnValuesToBeInSet(
+            column=MODE,
+            value_set=[GREY],
+            **_named(
+                "native_grey", WARNING, "Every picture was grey, none of colour was converted"
+            ),
+        ),
+        gxe.ExpectColumnPairValuesToBeEqual(
+            column_A=FORMAT,
+            column_B=USUAL_FORMAT,
+            **_named("one_format", WARNING, "All pictures have the format that most have"),
+        ),
+        gxe.ExpectColumnValuesToBeBetween(
+            column=MEAN,
+            min_value=0,
+            strict_min=True,
+            **_named("black_faces", WARNING, "No face is all black"),
+        ),
+        gxe.ExpectColumnValuesToBeBetween(
+            column=MEAN,
+            max_value=thresholds.max_brightness,
+            **_named(
+                "white_faces",
+                WARNING,
+                f"No face is nearly white, above {thresholds.max_brightness:g} grey levels",
+            ),
+        ),
+        gxe.ExpectColumnValuesToBeBetween(
+            column=STD,
+            min_value=thresholds.low_contrast,
+            **_named(
+                "low_contrast",
+                WARNING,
+                f"The pixels of a face vary by {thresholds.low_contrast:g} grey levels",
+            ),
+        ),
+        gxe.ExpectColumnValuesToBeBetween(
+            column=TWO_TONE,
+            max_value=thresholds.max_two_tone,
+            **_named(TWO_TONE, WARNING, "No picture is of black and white alone, as drawings are"),
+        ),
+    ]
+
+
+def _twins() -> list[Expectation]:
+    """What makes measurements too good, or labels doubtful."""
+    return [
         gxe.ExpectColumnValuesToBeUnique(
             column=PIXEL_HASH, **_named("twins", WARNING, "No two faces have the same pixels")
         ),
@@ -130,46 +221,21 @@ def build_suite(
             max_value=1,
             **_named("conflicting_twins", WARNING, "The same pixels have the same label"),
         ),
-        gxe.ExpectColumnValuesToBeBetween(
-            column=MEAN,
-            min_value=0,
-            strict_min=True,
-            **_named("black_faces", WARNING, "No face is all black"),
-        ),
-        gxe.ExpectColumnValuesToBeBetween(
-            column=STD,
-            min_value=low_contrast,
-            **_named(
-                "low_contrast",
-                WARNING,
-                f"The pixels of a face vary by {low_contrast:g} grey levels",
-            ),
-        ),
-        *(
-            gxe.ExpectColumnMaxToBeBetween(
-                column=column,
-                max_value=max_drift,
-                **_named(
-                    column,
-                    WARNING,
-                    f"Testing is as {word} as Training, within {max_drift:g} standard deviations",
-                ),
-            )
-            for column, word in ((BRIGHTNESS_DRIFT, "bright"), (CONTRAST_DRIFT, "rich in contrast"))
-        ),
     ]
 
 
-def name_of(expectation: Expectation) -> str:
-    """The name that an expectation of the suite has in the reports."""
-    return (expectation.meta or {})["name"]
+def _drifts(thresholds: Thresholds, meanings: dict[str, str]) -> list[Expectation]:
+    """An expectation for each drift, by its column, that it is small."""
+    within = f"within {thresholds.max_drift:g} standard deviations"
+    return [
+        gxe.ExpectColumnMaxToBeBetween(
+            column=column,
+            max_value=thresholds.max_drift,
+            **_named(column, WARNING, f"{meaning}, {within}"),
+        )
+        for column, meaning in meanings.items()
+    ]
 
 
 def _named(name: str, severity: str, meaning: str) -> dict[str, Any]:
     return {"meta": {"name": name}, "severity": severity, "description": meaning}
-
-
-def _drift(manifest: pd.DataFrame, column: str) -> float:
-    training = manifest.loc[manifest[SOURCE] == TRAINING, column]
-    testing = manifest.loc[manifest[SOURCE] == TESTING, column]
-    return abs(testing.mean() - training.mean()) / max(training.std(), 1e-9)

@@ -23,7 +23,7 @@ from fer_data.galleries import mean_faces, pictured, spread, twins
 from fer_data.page import render_page
 from fer_data.params import DataSettings, Settings, read_settings
 from fer_data.queue_summary import queue_by_class, undecided
-from fer_data.relabels import latest_decisions, read_relabels
+from fer_data.relabels import known_faces, latest_decisions, read_relabels
 from fer_data.schema import (
     DUPLICATE_GROUP,
     EXCLUSION,
@@ -168,6 +168,8 @@ def _read_findings(flags: argparse.Namespace, expressions: tuple[str, ...]) -> F
         raise stage.UserError(
             f"{flags.assignments} and {flags.manifest} list different faces: run `dvc repro`"
         )
+    relabels = read_relabels(flags.relabels, expressions=expressions)
+    known_faces(relabels, manifest, file=flags.relabels)  # says in the log what the page says too
     return Findings(
         manifest=manifest,
         pixels=pixels,
@@ -176,7 +178,7 @@ def _read_findings(flags: argparse.Namespace, expressions: tuple[str, ...]) -> F
         assignments=assignments,
         label_quality=read_table(flags.label_quality),
         suspects=_read_text_table(flags.suspects),
-        relabels=read_relabels(flags.relabels, expressions=expressions),
+        relabels=relabels,
     )
 
 

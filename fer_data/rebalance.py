@@ -14,12 +14,11 @@ from pydantic import Field
 
 from fer_data import stage
 from fer_data.params import DataSettings, Settings, read_settings
-from fer_data.relabels import latest_decisions, read_relabels
+from fer_data.relabels import apply_decisions, read_decisions
 from fer_data.schema import (
     DECISION,
     DROP,
     EXCLUDED,
-    KEEP,
     LABEL,
     LABEL_QUALITY,
     PATH,
@@ -27,7 +26,6 @@ from fer_data.schema import (
     REPEATS,
     ROLE,
     SPLITS,
-    TEST,
     TRAIN,
     WEIGHT,
 )
@@ -78,14 +76,12 @@ def curate(
     Raises:
         UserError: A class has no `train` face left.
     """
-    decided = examples[PIXEL_HASH].map(decisions.set_index(PIXEL_HASH)[DECISION])
-    decided = decided.where(examples[ROLE] != TEST)
-    relabelled = decided.notna() & ~decided.isin([KEEP, DROP]) & (decided != examples[LABEL])
-    dropped = decided == DROP
-    in_train = examples[ROLE] == TRAIN
-    doubtful = in_train & decided.isna() & (examples[LABEL_QUALITY] < min_label_quality)
-    curated = examples.assign(**{LABEL: decided.where(relabelled, examples[LABEL])})
-    curated = curated[examples[ROLE].isin(SPLITS) & ~dropped & ~doubtful]
+    final = apply_decisions(examples, decisions)
+    relabelled = final[LABEL] != examples[LABEL]
+    dropped = final[DECISION] == DROP
+    undecided = (final[ROLE] == TRAIN) & final[DECISION].isna()
+    doubtful = undecided & (examples[LABEL_QUALITY] < min_label_quality)
+    curated = final[final[ROLE].isin(SPLITS) & ~doubtful]
 
     in_train = (curated[ROLE] == TRAIN).to_numpy()
     labels = curated.loc[in_train, LABEL]
@@ -139,7 +135,7 @@ def main() -> None:
     labels = read_table(flags.manifest)[[PATH, LABEL]]
     quality = read_table(flags.label_quality)[[PATH, LABEL_QUALITY]]
     examples = read_table(flags.assignments).merge(labels, on=PATH).merge(quality, "left", on=PATH)
-    decisions = latest_decisions(read_relabels(flags.relabels, expressions=expressions))
+    decisions = read_decisions(flags.relabels, examples, expressions=expressions)
     curated, summary = curate(examples, decisions, **settings.model_dump())
     write_table(curated, flags.examples)
     with stage.written_beside(flags.summary) as beside:

@@ -1,7 +1,8 @@
-"""Reads the decisions of people, `data/relabels.csv`: checked row by row, the last one wins."""
+"""Reads the decisions of people, checked row by row, and applies those that stand to faces."""
 
 import csv
 import io
+import logging
 import re
 from pathlib import Path
 
@@ -9,18 +10,29 @@ import pandas as pd
 
 from fer_data.schema import (
     ANNOTATOR,
+    DECIDED_AT,
     DECISION,
     DROP,
+    EXCLUDED,
+    GIVEN_LABEL,
     KEEP,
+    LABEL,
     NOTE,
     PIXEL_HASH,
     RELABEL_COLUMNS,
+    ROLE,
+    TEST,
     UNDO,
 )
 from fer_data.stage import UserError
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t")
+logger = logging.getLogger(__name__)
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """What makes a spreadsheet take a field for a formula (OWASP, CSV injection)."""
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""Line breaks, control characters, and halves of characters, which no UTF-8 file can hold."""
+_CONFLICT_MARKS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
 
 
 def read_relabels(file: Path, *, expressions: tuple[str, ...]) -> pd.DataFrame:
@@ -38,25 +50,50 @@ def read_relabels(file: Path, *, expressions: tuple[str, ...]) -> pd.DataFrame:
             message names the row.
     """
     try:
-        text = file.read_text(encoding="utf-8")
+        text = decode(file.read_bytes(), file=file)
     except FileNotFoundError:
         raise UserError(f"{file} is missing: `git checkout {file}` brings it back") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{file} is not UTF-8: save it as CSV in UTF-8") from None
-    reader = csv.reader(io.StringIO(text), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     rows: list[list[str]] = []
     try:
-        header = next(reader, [])
-        if tuple(header) != RELABEL_COLUMNS:
-            raise UserError(
-                f"{file} has the columns {', '.join(header)}; expected {', '.join(RELABEL_COLUMNS)}"
-            )
+        check_header(next(reader, []), file=file)
         for row in reader:
             check_row(row, expressions, where=f"{file}, line {reader.line_num}")
             rows.append(row)
     except csv.Error as error:
         raise UserError(f"{file}, line {reader.line_num}: not CSV: {error}") from None
     return pd.DataFrame(rows, columns=list(RELABEL_COLUMNS), dtype=str)
+
+
+def decode(data: bytes, *, file: Path) -> str:
+    """The text of a file in UTF-8, without the mark that Excel puts before it.
+
+    Raises:
+        UserError: It is in another encoding; the message names `file`, and the line where known.
+    """
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data:
+        raise UserError(f"{file} looks like UTF-16: save it in UTF-8")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise UserError(f"{file} is not UTF-8 (line {line}): save it in UTF-8") from None
+
+
+def check_header(header: list[str], *, file: Path) -> None:
+    """Checks the first line of a file of decisions.
+
+    Raises:
+        UserError: The columns are others, or git left a conflict there.
+    """
+    if is_conflict(header):
+        raise UserError(f"{file}, line 1: {_CONFLICT}")
+    if tuple(header) != RELABEL_COLUMNS:
+        found = ", ".join(header)[:200]
+        raise UserError(
+            f"{file} has the columns {found if found.isprintable() else repr(found)}; "
+            f"expected {', '.join(RELABEL_COLUMNS)}"
+        )
 
 
 def check_row(row: list[str], expressions: tuple[str, ...], *, where: str) -> None:
@@ -68,28 +105,57 @@ def check_row(row: list[str], expressions: tuple[str, ...], *, where: str) -> No
         where: What the message begins with.
 
     Raises:
-        UserError: Its number of fields, its hash or its decision is not valid, or a spreadsheet would
-            take a field for a formula.
+        UserError: It has a fault: see `fault_of_row`.
     """
+    fault = fault_of_row(row, expressions)
+    if fault:
+        raise UserError(f"{where}: {fault}")
+
+
+def fault_of_row(row: list[str], expressions: tuple[str, ...]) -> str:
+    """What is wrong with a decision, in words on one line; empty if nothing is.
+
+    Args:
+        row: Its fields, in the order of `schema.RELABEL_COLUMNS`.
+        expressions: The classes that a decision may name.
+
+    Returns:
+        Whether its number of fields, its hash or its decision is not valid, a spreadsheet would take a
+        field for a formula, or a field holds what cannot be printed.
+    """
+    if is_conflict(row):
+        return _CONFLICT
     if len(row) != len(RELABEL_COLUMNS):
-        raise UserError(f"{where}: got {len(row)} fields, expected {len(RELABEL_COLUMNS)}")
+        return f"got {len(row)} fields, expected {len(RELABEL_COLUMNS)}"
     fields = dict(zip(RELABEL_COLUMNS, row, strict=True))
     pixel_hash, decision = fields[PIXEL_HASH], fields[DECISION]
     if not re.fullmatch("[0-9a-f]{64}", pixel_hash):
-        raise UserError(f"{where}: got the pixel hash '{pixel_hash}', expected 64 hex digits")
+        return f"got the pixel hash {pixel_hash[:80]!r}, expected 64 hex digits"
     allowed = (*expressions, KEEP, DROP, UNDO)
     if decision not in allowed:
-        raise UserError(
-            f"{where}: got the decision '{decision}', expected one of {', '.join(allowed)}"
-        )
-    for name in (ANNOTATOR, NOTE):
-        if fields[name].startswith(_FORMULA_STARTS):
-            raise UserError(
-                f"{where}: the {name} '{fields[name][:40]}' would be a formula in a spreadsheet: "
-                "begin it with a letter"
-            )
-        if any(character in fields[name] for character in "\r\n\0"):
-            raise UserError(f"{where}: the {name} holds a line break: write it on one line")
+        return f"got the decision {decision[:80]!r}, expected one of {', '.join(allowed)}"
+    for name in (GIVEN_LABEL, ANNOTATOR, DECIDED_AT, NOTE):
+        fault = fault_of_text(fields[name])
+        if fault:
+            return f"the {name} {fault}"
+    return ""
+
+
+def fault_of_text(text: str) -> str:
+    """Why a field cannot hold a text, in words that follow its name; empty if it can."""
+    if text.startswith(_FORMULA_STARTS):
+        return f"{text[:40]!r} would be a formula in a spreadsheet: begin it with a letter"
+    if _UNPRINTABLE.search(text):
+        return "holds a line break or a control character: write it on one line"
+    return ""
+
+
+_CONFLICT = "git left a merge conflict there: keep the lines of both sides, delete its marks"
+
+
+def is_conflict(row: list[str]) -> bool:
+    """Whether a row is a mark that git sets between two sides of a conflict."""
+    return bool(row) and row[0].startswith(_CONFLICT_MARKS)
 
 
 def latest_decisions(relabels: pd.DataFrame) -> pd.DataFrame:
@@ -112,3 +178,70 @@ def latest_decisions(relabels: pd.DataFrame) -> pd.DataFrame:
         elif places:
             places.pop()
     return relabels.iloc[sorted(places[-1] for places in standing.values() if places)]
+
+
+def read_decisions(
+    file: Path, faces: pd.DataFrame, *, expressions: tuple[str, ...]
+) -> pd.DataFrame:
+    """The decisions that stand on the given faces.
+
+    Decisions on other faces are left aside, with a warning in the log: the archive may have changed.
+
+    Args:
+        file: As `read_relabels` takes it.
+        faces: The archive's faces: rows with `pixel_hash`.
+        expressions: The classes that a decision may name.
+
+    Returns:
+        As `latest_decisions`.
+
+    Raises:
+        UserError: As `read_relabels`.
+    """
+    decisions = latest_decisions(read_relabels(file, expressions=expressions))
+    return decisions[known_faces(decisions, faces, file=file)]
+
+
+def known_faces(relabels: pd.DataFrame, faces: pd.DataFrame, *, file: Path) -> pd.Series:
+    """Which decisions are on faces of the archive; the others are counted in a warning in the log.
+
+    Args:
+        relabels: N decisions: rows with `pixel_hash`.
+        faces: The archive's faces: rows with `pixel_hash`.
+        file: Where the decisions come from, for the log.
+
+    Returns:
+        N booleans.
+    """
+    known = relabels[PIXEL_HASH].isin(faces[PIXEL_HASH])
+    if not known.all():
+        logger.warning(
+            "warning: %s: %d of %d decisions are on faces that the archive does not hold, such as "
+            "%s: left aside",
+            *(file, (~known).sum(), len(known), relabels.loc[~known, PIXEL_HASH].iloc[0]),
+        )
+    return known
+
+
+def apply_decisions(faces: pd.DataFrame, decisions: pd.DataFrame) -> pd.DataFrame:
+    """Gives decided faces, and all their twins, the label or the fate that was decided.
+
+    Args:
+        faces: N faces with `pixel_hash`, `label` and `role`.
+        decisions: The decision that stands on each face: `pixel_hash`, `decision`.
+
+    Returns:
+        N rows with the final `label`, the role `excluded` where a face was dropped, and what was
+        decided as `decision` (NaN where nothing was). Faces of `test` are never changed.
+    """
+    decided = faces[PIXEL_HASH].map(decisions.set_index(PIXEL_HASH)[DECISION])
+    decided = decided.where(faces[ROLE] != TEST)
+    dropped = decided == DROP
+    relabelled = decided.notna() & ~decided.isin([KEEP, DROP])
+    return faces.assign(
+        **{
+            LABEL: faces[LABEL].mask(relabelled, decided),
+            ROLE: faces[ROLE].mask(dropped, EXCLUDED),
+            DECISION: decided,
+        }
+    )

@@ -17,14 +17,17 @@ from great_expectations.expectations.expectation import Expectation
 from pydantic import Field
 
 from fer_data import stage
-from fer_data.expectations import CRITICAL, build_suite, name_of, with_facts
+from fer_data.expectations import CRITICAL, Thresholds, build_suite, name_of
+from fer_data.facts import with_facts
 from fer_data.params import DataSettings, Settings, read_settings
+from fer_data.profile import ArchiveProfile, read_profile
 from fer_data.schema import PATH
 from fer_data.tables import read_table
 
 logger = logging.getLogger(__name__)
 
 _SITE = "faces"
+_NUM_ROWS_NAMED = 3
 
 
 class ValidateSettings(Settings):
@@ -34,24 +37,42 @@ class ValidateSettings(Settings):
     """How many faces each class has in each folder, at least."""
     low_contrast: float = Field(ge=0)
     """The standard deviation of a face's pixels, in grey levels, below which it shows nothing."""
+    max_brightness: float = Field(gt=0, le=255)
+    """The mean of a face's pixels, in grey levels, above which it is empty paper or a line of text."""
+    max_two_tone: float = Field(gt=0, le=1)
+    """How near to black and white alone a face comes, 0 to 1; drawings come nearer."""
     max_drift: float = Field(gt=0)
-    """Brightness and contrast of Testing against Training, in standard deviations of Training."""
+    """Brightness and contrast of Testing against Training, and since the accepted profile, in standard
+    deviations of what it is compared with."""
+    max_count_change: float = Field(gt=0)
+    """A class's count in a folder since the accepted profile, as a part of it."""
+
+    def thresholds(self) -> Thresholds:
+        """What is no surprise in an archive."""
+        return Thresholds(**self.model_dump())
 
 
 def run_suite(
-    manifest: pd.DataFrame, suite: Sequence[Expectation], *, data_docs: Path | None = None
+    manifest: pd.DataFrame,
+    suite: Sequence[Expectation],
+    *,
+    profile: ArchiveProfile | None = None,
+    data_docs: Path | None = None,
 ) -> dict[str, Any]:
     """Checks the manifest against the expectations.
 
     Args:
         manifest: N faces, see `schema.MANIFEST_COLUMNS`.
         suite: As `expectations.build_suite` gives it, or a part of it.
+        profile: What the suite compares the archive with, if anything.
         data_docs: Where Great Expectations writes its own pages, if anywhere.
 
     Returns:
-        The verdict: `success` (no critical expectation failed), `faces`, and for each expectation
-        its `name`, `meaning`, `severity` (`error` or `warning`), `success`, the number of
-        `unexpected` rows and their `paths`. The same for the same manifest.
+        The verdict: `success` (no critical expectation failed), `faces`, `profile` (`accepted_by`,
+        `accepted_at` and `faces` of what it was compared with; None where nobody has accepted one, so
+        that nothing is expected of its change), and for each expectation its `name`, `meaning`,
+        `severity` (`error` or `warning`), `success`, the number of `unexpected` rows and their
+        `paths`. The same for the same manifest.
     """
     context = gx.get_context(mode="ephemeral")
     asset = context.data_sources.add_pandas("faces").add_dataframe_asset("manifest")
@@ -67,7 +88,7 @@ def run_suite(
     if data_docs is not None:
         _add_data_docs(context, data_docs)
     result = definition.run(
-        batch_parameters={"dataframe": with_facts(manifest)},
+        batch_parameters={"dataframe": with_facts(manifest, profile=profile)},
         result_format={"result_format": "COMPLETE", "unexpected_index_column_names": [PATH]},
         run_id=gx.RunIdentifier("ferflow", datetime(1970, 1, 1, tzinfo=UTC)),
     )
@@ -78,7 +99,13 @@ def run_suite(
     by_name = {_name_of_result(one): one for one in result.results}
     outcomes = [_outcome(expectation, by_name[name_of(expectation)]) for expectation in suite]
     success = all(one["success"] or one["severity"] != "error" for one in outcomes)
-    return {"success": success, "faces": len(manifest), "expectations": outcomes}
+    compared = profile and profile.model_dump(include={"accepted_by", "accepted_at", "faces"})
+    return {
+        "success": success,
+        "faces": len(manifest),
+        "profile": compared,
+        "expectations": outcomes,
+    }
 
 
 def _name_of_result(result: ExpectationValidationResult) -> str:
@@ -117,29 +144,36 @@ def _add_data_docs(context: AbstractDataContext, folder: Path) -> None:
     )
 
 
+def _rows(outcome: dict[str, Any]) -> str:
+    """How many rows an expectation refuses, and the first of them, in words."""
+    count, paths = outcome["unexpected"], outcome["paths"][:_NUM_ROWS_NAMED]
+    return f"{count} rows, such as {', '.join(paths)}" if paths else "no row alone"
+
+
 def main() -> None:
     """Reads the manifest, writes the verdict; fails if a critical expectation does."""
-    flags = stage.parse_flags(__doc__, "manifest", "report")
+    flags = stage.parse_flags(__doc__, "manifest", "profile", "report")
     settings = read_settings(ValidateSettings, "validate")
     expressions = read_settings(DataSettings, "data").expressions
-    suite = build_suite(expressions=expressions, **settings.model_dump())
+    manifest, profile = read_table(flags.manifest), read_profile(flags.profile)
+    suite = build_suite(settings.thresholds(), expressions=expressions, profile=profile)
     with stage.written_beside(flags.report) as report:
         report.mkdir()
-        verdict = run_suite(read_table(flags.manifest), suite, data_docs=report / "data_docs")
+        verdict = run_suite(manifest, suite, profile=profile, data_docs=report / "data_docs")
         text = json.dumps(verdict, indent=2, ensure_ascii=False) + "\n"
         (report / "summary.json").write_text(text, encoding="utf-8")
     failed = [one for one in verdict["expectations"] if not one["success"]]
     for one in failed:
-        where = f", such as {one['paths'][0]}" if one["paths"] else ""
-        logger.info(
-            "%s: not so: %s (%d%s)", one["severity"], *(one["meaning"], one["unexpected"], where)
-        )
+        logger.info("%s: not so: %s (%s)", one["severity"], one["meaning"], _rows(one))
     if not verdict["success"]:
-        names = ", ".join(one["name"] for one in failed if one["severity"] == "error")
+        errors = [one for one in failed if one["severity"] == "error"]
+        names = "; ".join(f"{one['name']} ({_rows(one)})" for one in errors)
         raise stage.UserError(
             f"the archive fails {names}: {flags.report / 'summary.json'} lists the rows; mend the "
             "archive, or the section 'validate' of params.yaml"
         )
+    if profile is None:
+        logger.info("validate: nobody has accepted a profile, so nothing is expected of its change")
     logger.info("validate: %d warnings, no errors -> %s", len(failed), flags.report)
 
 

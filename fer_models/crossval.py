@@ -9,6 +9,7 @@ from pydantic import Field
 from fer_data import stage
 from fer_data.faces import read_faces
 from fer_data.params import DataSettings, read_settings
+from fer_data.relabels import apply_decisions, read_decisions
 from fer_data.schema import (
     EXCLUDED,
     FOLD,
@@ -55,7 +56,8 @@ def score_fold(
 ) -> pd.DataFrame:
     """Trains on all folds but one, and scores that one, and the Testing faces.
 
-    Excluded faces (twins of Testing faces) are scored like others, and never trained on.
+    Excluded faces (twins of Testing faces, and dropped ones) are scored like others, and never trained
+    on.
 
     Args:
         assignments: N faces with `path`, `pixel_hash`, `near_group`, `source`, `label`, `role` and
@@ -140,12 +142,14 @@ def _sample_of_groups(groups: np.ndarray, fraction: float, seed: int) -> np.ndar
 def main() -> None:
     """Reads the faces and their folds, writes the probabilities and neighbours of one fold."""
     flags = stage.parse_flags(
-        __doc__, "manifest", "pixels", "assignments", "probabilities", fold=int
+        __doc__, "manifest", "pixels", "assignments", "decisions", "probabilities", fold=int
     )
     settings = read_settings(CrossvalSettings, "crossval")
     expressions = read_settings(DataSettings, "data").expressions
     manifest, faces = read_faces(flags.manifest, flags.pixels)
     assignments = read_table(flags.assignments).merge(manifest[[PATH, SOURCE, LABEL]], on=PATH)
+    decisions = read_decisions(flags.decisions, manifest, expressions=expressions)
+    assignments = apply_decisions(assignments, decisions)
     scored = score_fold(
         assignments, faces, fold=flags.fold, settings=settings, expressions=expressions
     )

@@ -47,7 +47,42 @@ def _parser() -> argparse.ArgumentParser:
     profile = verbs.add_parser("profile", help="lay profiles/NAME.yaml over params.yaml")
     profile.add_argument("name", metavar="NAME", help="the profile, such as scratch_tuned")
     profile.set_defaults(run=_profile)
+
+    _add_relabels(verbs.add_parser("relabels", help="decisions on labels: in, out, accepted"))
+
+    expectations = verbs.add_parser("expectations", help="what the next archive is compared with")
+    parts = expectations.add_subparsers(required=True, metavar="VERB")
+    accept = parts.add_parser(
+        "accept", help="accept this archive's counts, brightness and contrast"
+    )
+    accept.add_argument("--by", metavar="NAME", required=True, help="who accepts")
+    accept.set_defaults(run=_accept_profile)
+
+    compare = verbs.add_parser("compare", help="what has changed from an archive to the next")
+    for name in ("old", "new"):
+        compare.add_argument(name, type=Path, metavar=name.upper(), help="a manifest or workspace")
+    compare.set_defaults(run=_compare)
     return parser
+
+
+def _add_relabels(relabels: argparse.ArgumentParser) -> None:
+    parts = relabels.add_subparsers(required=True, metavar="VERB")
+    take = parts.add_parser(
+        "import", help="take decisions of a CSV, or of Label Studio's JSON export"
+    )
+    take.add_argument("file", type=Path, metavar="FILE", help="the file; left as it is")
+    take.add_argument(
+        "--partial", action="store_true", help="take the good rows of a file with bad ones"
+    )
+    take.add_argument(
+        "--annotator", metavar="NAME", help="who decided, where the file does not say"
+    )
+    take.set_defaults(run=_import_relabels)
+    config = parts.add_parser("config", help="print the labelling configuration for Label Studio")
+    config.set_defaults(run=_print_config)
+    accept = parts.add_parser("accept", help="let the next crossval learn from the decisions")
+    accept.add_argument("--by", metavar="NAME", required=True, help="who accepts")
+    accept.set_defaults(run=_accept_relabels)
 
 
 def _demo(arguments: argparse.Namespace) -> None:
@@ -106,3 +141,42 @@ def _profile(arguments: argparse.Namespace) -> None:
 
     changes = lay_over(read_profile(arguments.name))
     print("\n".join(changes) or f"params.yaml holds the settings of '{arguments.name}' already")
+
+
+def _import_relabels(arguments: argparse.Namespace) -> None:
+    from flows.imports import import_relabels
+
+    for line in import_relabels(
+        arguments.file, partial=arguments.partial, annotator=arguments.annotator
+    ):
+        print(line)
+
+
+def _print_config(_: argparse.Namespace) -> None:
+    from fer_data.label_studio import labelling_config
+    from fer_data.params import DataSettings, read_settings
+
+    print(labelling_config(read_settings(DataSettings, "data").expressions))
+
+
+def _accept_relabels(arguments: argparse.Namespace) -> None:
+    from flows.acceptance import accept_relabels
+
+    print(accept_relabels(by=arguments.by))
+
+
+def _accept_profile(arguments: argparse.Namespace) -> None:
+    from flows.acceptance import accept_profile
+
+    print(accept_profile(by=arguments.by))
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from fer_data.params import read_settings
+    from fer_data.validate import ValidateSettings
+    from flows.comparison import show_comparison
+
+    max_drift = read_settings(ValidateSettings, "validate").max_drift
+    show_comparison(arguments.old, arguments.new, max_drift=max_drift, console=Console())

@@ -9,11 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from fer_data.params import PARAMS_FILE
+from fer_data.schema import RELABEL_COLUMNS
 from fer_data.stage import UserError, written_beside
 from flows.profiles import lay_over
 
 ARCHIVE = Path("data/raw/archive.zip")
-_RELABELS = Path("data/relabels.csv")
+_NOTHING_YET = {
+    "data/relabels.csv": ",".join(RELABEL_COLUMNS),
+    "data/accepted/relabels.csv": ",".join(RELABEL_COLUMNS),
+    "data/accepted/profile.json": "null",
+    "data/accepted/metrics.json": "null",
+}
+"""What people have not decided or accepted yet, file by file."""
 
 
 def environment() -> dict[str, str]:
@@ -56,29 +63,35 @@ def make_workspace(folder: Path, *, archive: Path, overlay: Mapping[str, Any]) -
     if folder.exists() and any(folder.iterdir()):
         raise UserError(f"{folder} is not empty: name a folder that does not exist yet")
     root = project_root()
-    for name in _git("ls-files", "-z", cwd=root).split("\0"):
-        # The user's own data stays out: what DVC tracks, what it recorded, what people decided.
+    for name in git("ls-files", "-z", cwd=root).split("\0"):
+        # The user's own data stays out: what DVC tracks and recorded, what people decided and accepted.
         if not name or name == "dvc.lock" or name.endswith(".dvc") or not (root / name).is_file():
             continue
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / name, folder / name)
-    header = (root / _RELABELS).read_text(encoding="utf-8").splitlines()[0]
-    (folder / _RELABELS).write_text(f"{header}\n", encoding="utf-8")
+    for path, nothing in _NOTHING_YET.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(f"{nothing}\n", encoding="utf-8")
     lay_over(overlay, folder=folder)
     (folder / ARCHIVE).parent.mkdir(parents=True, exist_ok=True)
     shutil.move(archive, folder / ARCHIVE)
-    _git("init", "--quiet", "--initial-branch=main", cwd=folder)
+    git("init", "--quiet", "--initial-branch=main", cwd=folder)
     commit(folder, "Start")
 
 
 def commit(folder: Path, message: str) -> None:
     """Commits all that git does not ignore, in the name of a made-up person."""
-    _git("add", "--all", cwd=folder)
+    git("add", "--all", cwd=folder)
     identity = ("-c", "user.name=Ferflow", "-c", "user.email=ferflow@localhost")
-    _git(*identity, "commit", "--quiet", "--allow-empty", "--message", message, cwd=folder)
+    git(*identity, "commit", "--quiet", "--allow-empty", "--message", message, cwd=folder)
 
 
-def _git(*arguments: str, cwd: Path) -> str:
+def git(*arguments: str, cwd: Path) -> str:
+    """What a git command prints.
+
+    Raises:
+        UserError: It failed; the message says in what words, on one line.
+    """
     command = ["git", *arguments]
     finished = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
     if finished.returncode:

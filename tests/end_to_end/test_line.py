@@ -68,6 +68,24 @@ def test_a_decision_reruns_what_lies_below_it(workspace: Path) -> None:
     assert set(labels) == {"surprise"}
 
 
+def test_accepted_decisions_rerun_the_folds_and_no_accepted_profile_does(workspace: Path) -> None:
+    ok(workspace, "git", "config", "user.name", "Ann")
+    ok(workspace, "git", "config", "user.email", "ann@localhost")
+    ok(workspace, "ferflow", "expectations", "accept", "--by", "Ann")
+    assert repro(workspace) == ["validate", "split", "quality_report"]
+    manifest = read_table(workspace / "data/faces/manifest.parquet")
+    face = manifest[manifest["source"] == "training"].iloc[0]
+    with (workspace / "data/relabels.csv").open("a") as file:
+        file.write(f"{face.pixel_hash},{face.label},drop,ann,2026-01-01T00:00:00Z,\n")
+    ok(workspace, "ferflow", "relabels", "accept", "--by", "Ann")
+    folds = [f"crossval@{fold}" for fold in range(5)]
+    assert repro(workspace, "mislabels") == [*folds, "mislabels"]
+    scored = pd.concat(
+        [read_table(workspace / f"data/crossval/fold-{fold}.parquet") for fold in range(5)]
+    )
+    assert face.path in set(scored["path"])
+
+
 def test_training_needs_nothing_but_the_records(workspace: Path) -> None:
     (workspace / "data/faces/pixels.npy").unlink()
     shutil.rmtree(workspace / "data/raw")

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from fer_data.artifacts import output
+from fer_data.artifacts import dependency, output
 from fer_data.stage import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -19,6 +19,13 @@ ROOT = Path(__file__).parents[2]
 )
 def test_paths_come_from_the_graph(stage_name: str, file_name: str, expected: str) -> None:
     assert output(stage_name, file_name, workspace=ROOT) == ROOT / expected
+
+
+def test_what_people_wrote_is_found_by_who_reads_it() -> None:
+    assert dependency("rebalance", "relabels.csv", workspace=ROOT) == ROOT / "data/relabels.csv"
+    assert dependency("crossval", "relabels.csv", workspace=ROOT).parent == ROOT / "data/accepted"
+    with pytest.raises(UserError, match=r"no stage 'split' with a dependency 'relabels\.csv'"):
+        dependency("split", "relabels.csv", workspace=ROOT)
 
 
 @pytest.mark.parametrize(("stage_name", "file_name"), [("nap", "x"), ("report", "suspects.csv")])

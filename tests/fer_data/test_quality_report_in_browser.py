@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Dialog, Page, ViewportSize
 
 from fer_data.archive import Limits
 from fer_data.drawing import draw_face
-from fer_data.expectations import build_suite
+from fer_data.expectations import Thresholds, build_suite
 from fer_data.ingest import take_faces
 from fer_data.quality_report import Findings, quality_page
 from fer_data.schema import KINDS, RELABEL_COLUMNS
@@ -27,6 +27,14 @@ from tests.fer_data.manifests import manifest_of
 pytestmark = needs_chromium
 
 NUM_QUEUED = 1000
+THRESHOLDS = Thresholds(
+    min_faces_per_class=1,
+    low_contrast=5,
+    max_brightness=230,
+    max_two_tone=0.83,
+    max_drift=1,
+    max_count_change=0.1,
+)
 PHONE: ViewportSize = {"width": 390, "height": 844}
 
 
@@ -61,7 +69,9 @@ def findings_of(manifest: pd.DataFrame, pixels: np.ndarray, **changes: Any) -> F
         "rejected": pd.DataFrame(columns=["path", "reason"]),
         "validation": {"success": True, "faces": len(manifest), "expectations": []},
         "assignments": assign_roles(
-            manifest, validation_fraction=0.3, num_folds=2, exclude_leaks=True, seed=0
+            manifest,
+            np.arange(len(manifest)),
+            **{"validation_fraction": 0.3, "num_folds": 2, "exclude_leaks": True, "seed": 0},
         ),
         "label_quality": ranked,
         "suspects": ranked,
@@ -197,7 +207,7 @@ def test_names_of_members_cannot_run_as_code(tmp_path: Path, page: Page) -> None
         archive, expressions=EXPRESSIONS, limits=Limits(10**6, 10**8, 200, 1000), resize=False
     )
     assert len(intake.rejected) == 2
-    suite = build_suite(expressions=EXPRESSIONS, min_faces_per_class=1, low_contrast=5, max_drift=1)
+    suite = build_suite(THRESHOLDS, expressions=EXPRESSIONS)
     findings = findings_of(
         intake.manifest,
         intake.pixels,

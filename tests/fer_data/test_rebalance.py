@@ -1,8 +1,15 @@
+import json
+import sys
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
+from fer_data import rebalance
 from fer_data.rebalance import Method, curate
+from fer_data.schema import RELABEL_COLUMNS
 from fer_data.stage import UserError
+from fer_data.tables import write_table
 
 NO_DECISIONS = pd.DataFrame({"pixel_hash": [], "decision": []}, dtype=object)
 
@@ -102,3 +109,47 @@ def test_doubtful_faces_are_left_out_unless_decided() -> None:
 def test_a_class_that_vanishes_is_named() -> None:
     with pytest.raises(UserError, match="no 'train' face of 'sad' is left"):
         run(decide(hash6="drop", hash7="happy"))
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Runs the stage with these lines in the file of decisions; gives its summary."""
+    faces = examples().assign(pixel_hash=[f"{number:064x}" for number in range(12)])
+    write_table(faces[["path", "label"]], tmp_path / "manifest.parquet")
+    write_table(faces[["path", "pixel_hash", "role"]], tmp_path / "assignments.parquet")
+    write_table(faces[["path", "label_quality"]], tmp_path / "label_quality.parquet")
+    (tmp_path / "params.yaml").write_text(
+        "data: {expressions: [happy, sad]}\n"
+        "rebalance: {method: none, min_label_quality: 0.0, seed: 0}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    flags = (
+        "--manifest manifest.parquet --assignments assignments.parquet --label-quality "
+        "label_quality.parquet --relabels relabels.csv --examples out.parquet --summary out.json"
+    )
+    monkeypatch.setattr(sys, "argv", ["rebalance", *flags.split()])
+
+    def run(*lines: str) -> dict:
+        text = "".join(f"{line}\n" for line in (",".join(RELABEL_COLUMNS), *lines))
+        (tmp_path / "relabels.csv").write_text(text)
+        rebalance.main()
+        return json.loads((tmp_path / "out.json").read_text())
+
+    return run
+
+
+def test_a_decision_on_a_face_that_is_gone_does_no_harm(stage, caplog) -> None:
+    known, gone = (
+        f"{number},happy,sad,ann,2026-01-31T10:00:00Z," for number in (f"{0:064x}", "f" * 64)
+    )
+    summary = stage(known, gone)
+    assert summary["relabelled"] == 1
+    assert "1 of 2 decisions are on faces that the archive does not hold" in caplog.text
+
+
+def test_a_broken_file_of_decisions_is_one_line_and_changes_nothing(stage, tmp_path: Path) -> None:
+    stage()
+    before = (tmp_path / "out.parquet").read_bytes()
+    with pytest.raises(UserError, match=r"^relabels\.csv, line 2: got 1 fields, expected 6$"):
+        stage("half a li")
+    assert (tmp_path / "out.parquet").read_bytes() == before

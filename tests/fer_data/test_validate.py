@@ -1,5 +1,6 @@
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -7,20 +8,37 @@ import pandas as pd
 import pytest
 
 from fer_data import validate
-from fer_data.expectations import build_suite, name_of
+from fer_data.expectations import Thresholds, build_suite, name_of
+from fer_data.profile import ArchiveProfile, profile_of, profile_text
 from fer_data.schema import TESTING, TRAINING
 from fer_data.stage import UserError
 from fer_data.tables import write_table
 from fer_data.validate import run_suite
 from tests.fer_data.manifests import EXPRESSIONS, manifest_of, plain_manifest
 
-SUITE = build_suite(expressions=EXPRESSIONS, min_faces_per_class=5, low_contrast=5, max_drift=1)
+THRESHOLDS = Thresholds(
+    min_faces_per_class=5,
+    low_contrast=5,
+    max_brightness=230,
+    max_two_tone=0.83,
+    max_drift=1,
+    max_count_change=0.1,
+)
+SUITE = build_suite(THRESHOLDS, expressions=EXPRESSIONS)
 
 
-def failures(manifest: pd.DataFrame, *, without: str = "") -> dict[str, dict]:
-    suite = [expectation for expectation in SUITE if name_of(expectation) != without]
-    verdict = run_suite(manifest, suite)
+def failures(
+    manifest: pd.DataFrame, *, without: str = "", profile: ArchiveProfile | None = None
+) -> dict[str, dict]:
+    suite = build_suite(THRESHOLDS, expressions=EXPRESSIONS, profile=profile)
+    rest = [expectation for expectation in suite if name_of(expectation) != without]
+    verdict = run_suite(manifest, rest, profile=profile)
     return {one["name"]: one for one in verdict["expectations"] if not one["success"]}
+
+
+def text(seed: int) -> np.ndarray:
+    """Black and white pixels, as in a line of text, uint8 (48, 48)."""
+    return np.random.default_rng(seed).integers(0, 2, (48, 48), np.uint8) * np.uint8(255)
 
 
 def planted(fault: str) -> tuple[pd.DataFrame, set[int]]:
@@ -36,7 +54,8 @@ def planted(fault: str) -> tuple[pd.DataFrame, set[int]]:
         original, source, label = copies[fault]
         faces, sources, labels = [*faces, faces[0]], [*sources, source], [*labels, label]
         return manifest_of(faces, sources, labels), {original, len(faces) - 1}
-    faces[0] = np.full((48, 48), {"black_faces": 0, "low_contrast": 90}[fault], np.uint8)
+    greys = {"black_faces": 0, "low_contrast": 90, "white_faces": 240}
+    faces[0] = np.full((48, 48), greys[fault], np.uint8) if fault in greys else text(0)
     return manifest_of(faces, sources, labels), {0}
 
 
@@ -55,7 +74,11 @@ def test_a_good_archive_passes_everything(good: pd.DataFrame) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", ["twins", "leaks", "conflicting_twins", "black_faces", "low_contrast"]
+    "fault",
+    [
+        *("twins", "leaks", "conflicting_twins"),
+        *("black_faces", "white_faces", "low_contrast", "two_tone"),
+    ],
 )
 def test_a_fault_is_caught_by_its_expectation_alone(fault: str) -> None:
     manifest, rows = planted(fault)
@@ -91,19 +114,59 @@ def test_drift_of_brightness_is_a_warning(good: pd.DataFrame) -> None:
     assert failures(drifted)["brightness_drift"]["severity"] == "warning"
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "name"), [("mode", "RGB", "native_grey"), ("format", "PNG", "one_format")]
+)
+def test_pictures_unlike_the_others_are_named(good: pd.DataFrame, column, value, name) -> None:
+    mixed = good.assign(**{column: good[column].where(good.index >= 3, value)})
+    caught = failures(mixed)
+    assert list(caught) == [name]
+    assert caught[name]["paths"] == list(good["path"][:3])
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda rows: rows, {}),
+        (lambda rows: rows.drop(rows.index[:3]), {}),  # 3 of 40 are less than a tenth
+        (lambda rows: rows.drop(rows.index[:5]), {"count_change": 1}),
+        (lambda rows: rows.drop(rows.index[[*range(5), *range(120, 122)]]), {"count_change": 2}),
+        (lambda rows: rows.assign(mean=rows["mean"] + 9), {"brightness_change": 0}),
+        (lambda rows: rows.assign(std=rows["std"] * 1.2), {"contrast_change": 0}),
+    ],
+)
+def test_a_change_since_the_accepted_profile_is_a_warning(good, change, expected) -> None:
+    profile = profile_of(good, by="ann", at="2026-01-31T10:00:00Z")
+    caught = failures(change(good), profile=profile)
+    assert {name: one["unexpected"] for name, one in caught.items()} == expected
+    for name, one in caught.items():
+        assert one["severity"] == "warning"
+        assert "of the archive that ann accepted" in one["meaning"]
+        assert name not in failures(change(good))
+
+
+def test_a_class_that_the_accepted_profile_lacks_has_changed(good: pd.DataFrame) -> None:
+    profile = profile_of(good[good["label"] != "sad"], by="ann", at="2026-01-31T10:00:00Z")
+    caught = failures(good, profile=profile)["count_change"]
+    assert [path.split("/")[:2] for path in caught["paths"]] == [
+        ["Training", "Sad"],
+        ["Testing", "Sad"],
+    ]
+
+
 def write_workspace(folder: Path, manifest: pd.DataFrame) -> None:
     write_table(manifest, folder / "manifest.parquet")
+    (folder / "profile.json").write_text("null\n")
     (folder / "params.yaml").write_text(
         "data: {expressions: [happy, neutral, sad]}\n"
-        "validate: {min_faces_per_class: 5, low_contrast: 5.0, max_drift: 1.0}\n"
+        f"validate: {json.dumps(asdict(THRESHOLDS) | {'max_drift': 1.0})}\n"
     )
 
 
 def run_main(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(
-        sys, "argv", ["validate", "--manifest", "manifest.parquet", "--report", "report"]
-    )
+    flags = "--manifest manifest.parquet --profile profile.json --report report"
+    monkeypatch.setattr(sys, "argv", ["validate", *flags.split()])
     validate.main()
 
 
@@ -118,9 +181,31 @@ def test_the_verdict_is_the_same_each_time(good, tmp_path: Path, monkeypatch) ->
 
 def test_an_error_fails_the_stage_and_says_where_the_rows_are(good, tmp_path, monkeypatch) -> None:
     write_workspace(tmp_path, good.assign(label=good["label"].replace("sad", "bored")))
-    with pytest.raises(UserError, match=r"the archive fails known_classes, all_classes.*summary"):
+    line = (
+        r"^the archive fails known_classes \(50 rows, such as (Training/Sad/\d+\.jpg(, )?){3}\); "
+        r"all_classes \(no row alone\): .*summary\.json lists the rows"
+    )
+    with pytest.raises(UserError, match=line):
         run_main(monkeypatch, tmp_path)
     verdict = json.loads((tmp_path / "report" / "summary.json").read_text())
     named = {one["name"]: one["paths"] for one in verdict["expectations"]}["known_classes"]
     assert named
     assert all("/Sad/" in path for path in named)
+
+
+def test_the_summary_says_what_the_archive_was_compared_with(good, tmp_path, monkeypatch) -> None:
+    write_workspace(tmp_path, good)
+    run_main(monkeypatch, tmp_path)
+    verdict = json.loads((tmp_path / "report" / "summary.json").read_text())
+    assert verdict["profile"] is None
+    assert "count_change" not in {one["name"] for one in verdict["expectations"]}
+    profile = profile_of(good, by="ann", at="2026-01-31T10:00:00Z")
+    (tmp_path / "profile.json").write_text(profile_text(profile))
+    run_main(monkeypatch, tmp_path)
+    verdict = json.loads((tmp_path / "report" / "summary.json").read_text())
+    assert verdict["profile"] == {
+        "accepted_by": "ann",
+        "accepted_at": "2026-01-31T10:00:00Z",
+        "faces": 150,
+    }
+    assert "count_change" in {one["name"] for one in verdict["expectations"]}

@@ -1,9 +1,16 @@
+import json
+import sys
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from fer_data.decisions import Decision, append_decisions
+from fer_data.schema import RELABEL_COLUMNS
 from fer_data.stage import UserError
-from fer_data.tables import probabilities_of
+from fer_data.tables import probabilities_of, read_table, write_table
+from fer_models import crossval
 from fer_models.crossval import CrossvalSettings, score_fold
 from tests.fer_models.tiny import EXPRESSIONS, banded_faces
 
@@ -122,3 +129,49 @@ def test_labels_of_seen_faces_matter(data) -> None:
 def test_a_fold_that_no_face_has_is_named(data) -> None:
     with pytest.raises(UserError, match=r"no face is in fold 7 \(folds: 0 to 2\)"):
         score(*data, fold=7)
+
+
+@pytest.fixture
+def stage(data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Runs the stage on fold 1 with the decisions it is given; gives what it wrote."""
+    assignments, faces = data
+    hashes = assignments.assign(pixel_hash=[f"{number:064x}" for number in range(len(faces))])
+    columns = ["path", "pixel_hash"]
+    write_table(hashes[[*columns, "source", "label"]], tmp_path / "manifest.parquet")
+    write_table(hashes[[*columns, "near_group", "role", "fold"]], tmp_path / "assignments.parquet")
+    np.save(tmp_path / "pixels.npy", faces)
+    params = {"data": {"expressions": EXPRESSIONS}, "crossval": SETTINGS.model_dump()}
+    (tmp_path / "params.yaml").write_text(json.dumps(params))
+    monkeypatch.chdir(tmp_path)
+    flags = (
+        "--manifest manifest.parquet --pixels pixels.npy --assignments assignments.parquet "
+        "--decisions relabels.csv --probabilities fold.parquet --fold 1"
+    )
+    monkeypatch.setattr(sys, "argv", ["crossval", *flags.split()])
+
+    def run(rows: pd.Series, decision: str) -> pd.DataFrame:
+        file = tmp_path / "relabels.csv"
+        file.write_text(",".join(RELABEL_COLUMNS) + "\n")
+        made = [
+            Decision(pixel_hash, "happy", decision, "ann", "2026-01-31T10:00:00Z")
+            for pixel_hash in hashes.loc[rows, "pixel_hash"]
+        ]
+        append_decisions(file, made, expressions=EXPRESSIONS)
+        crossval.main()
+        return read_table(tmp_path / "fold.parquet")
+
+    return run
+
+
+def test_accepted_decisions_teach_and_are_scored_but_never_testing_s(data, stage) -> None:
+    assignments, _ = data
+    none = stage(assignments["fold"] == 99, "sad")
+    unseen = stage((assignments["fold"] == 1) | (assignments["source"] == "testing"), "drop")
+    pd.testing.assert_frame_equal(unseen, none)
+    seen = (assignments["fold"] == 0) & (assignments.index < 60)
+    for decision in ("sad", "drop"):
+        taught = stage(seen, decision)
+        assert list(taught["path"]) == list(none["path"])
+        assert (probabilities_of(taught) != probabilities_of(none)).any()
+        neighbours = {path for near in taught["neighbours"].dropna() for path in near}
+        assert bool(neighbours & set(assignments.loc[seen, "path"])) == (decision == "sad")

@@ -7,15 +7,17 @@ import pytest
 import yaml
 
 from fer_data.archive import Limits
-from fer_data.expectations import build_suite, name_of
+from fer_data.expectations import Thresholds, build_suite, name_of
 from fer_data.ingest import take_faces
+from fer_data.profile import profile_of
 from fer_data.sample import FAULT, write_sample
 from fer_data.validate import run_suite
 from flows.demo import CATCHERS, REFUSED
 
 PARAMS = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
 EXPRESSIONS = tuple(PARAMS["data"]["expressions"])
-SUITE = build_suite(expressions=EXPRESSIONS, **PARAMS["validate"])
+THRESHOLDS = Thresholds(**PARAMS["validate"])
+SUITE = build_suite(THRESHOLDS, expressions=EXPRESSIONS)
 LIMITS = Limits(10**6, 10**9, 200, 10**5)
 
 
@@ -54,3 +56,26 @@ def test_unreadable_members_are_refused_and_nothing_else(drawn) -> None:
     _, refused, planted = drawn
     assert refused == set(planted.loc[planted[FAULT].isin(REFUSED), "path"])
     assert len(refused) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "expectation"),
+    [
+        (lambda rows: rows.drop(rows[rows["label"] == "fear"].index[::3]), "count_change"),
+        (lambda rows: rows.assign(mean=rows["mean"] + 20), "brightness_change"),
+        (lambda rows: rows.assign(std=rows["std"] + 8), "contrast_change"),
+    ],
+)
+def test_a_next_archive_that_differs_is_caught_where_a_profile_was_accepted(
+    drawn, change, expectation: str
+) -> None:
+    manifest, _, _ = drawn
+    profile = profile_of(manifest, by="ann", at="2026-01-31T10:00:00Z")
+    suite = build_suite(THRESHOLDS, expressions=EXPRESSIONS, profile=profile)
+
+    def fails(faces: pd.DataFrame) -> bool:
+        outcomes = run_suite(faces, suite, profile=profile)["expectations"]
+        return expectation in {one["name"] for one in outcomes if not one["success"]}
+
+    assert not fails(manifest)
+    assert fails(change(manifest))

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from fer_data.relabels import read_relabels
 from fer_data.stage import UserError
 from flows import workspace
 from flows.workspace import add_archive, make_workspace, project_root
@@ -49,7 +50,12 @@ def test_a_user_s_data_and_decisions_stay_out(tmp_path: Path, monkeypatch) -> No
     for name in ("data/raw/archive.zip.dvc", "dvc.lock", "kept.txt", ".dvc/config"):
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).touch()
-    (project / "data/relabels.csv").write_text("header\ndecision\n")
+    accepted = project / "data/accepted"
+    accepted.mkdir()
+    for file in (project / "data/relabels.csv", accepted / "relabels.csv"):
+        file.write_text("header\ndecision\n")
+    for name in ("profile.json", "metrics.json"):
+        (accepted / name).write_text("{}")
     (project / "params.yaml").write_text("a: 1\n")
     git(project, "init", "--quiet")
     git(project, "add", "--all")
@@ -60,7 +66,10 @@ def test_a_user_s_data_and_decisions_stay_out(tmp_path: Path, monkeypatch) -> No
     tracked = set(git(folder, "ls-files").splitlines())
     assert "kept.txt" in tracked
     assert not tracked & {"dvc.lock", "data/raw/archive.zip.dvc"}
-    assert (folder / "data/relabels.csv").read_text() == "header\n"
+    for name in ("relabels.csv", "accepted/relabels.csv"):
+        assert read_relabels(folder / "data" / name, expressions=("sad",)).empty
+    for name in ("profile.json", "metrics.json"):
+        assert (folder / "data/accepted" / name).read_text() == "null\n"
     assert (project / "data/relabels.csv").read_text() == "header\ndecision\n"
 
 

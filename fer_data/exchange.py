@@ -1,0 +1,162 @@
+"""Checks decisions that were made elsewhere against the archive and what stands: a plan of an import."""
+
+from collections.abc import Hashable
+from dataclasses import astuple, dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+
+from fer_data.annotations import read_annotations
+from fer_data.decisions import Decision, now, to_utc
+from fer_data.entries import Entry, Reading, Refusal, read_csv_entries, read_text
+from fer_data.relabels import fault_of_row
+from fer_data.schema import (
+    ANNOTATOR,
+    DECIDED_AT,
+    DECISION,
+    LABEL,
+    PIXEL_HASH,
+    SOURCE,
+    TRAINING,
+    UNDO,
+)
+
+
+@dataclass
+class Plan:
+    """What an import would do."""
+
+    decisions: list[Decision] = field(default_factory=list)
+    """What to append."""
+    changes: list[str] = field(default_factory=list)
+    """In words, which of these replace a decision that stands."""
+    refusals: list[Refusal] = field(default_factory=list)
+    """The rows that cannot be taken, in the file's order."""
+    num_standing: int = 0
+    """Rows that say what stands already."""
+    num_replaced: int = 0
+    """Rows that later rows of the file replace or undo, and the undos."""
+
+
+def read_file(file: Path) -> Reading:
+    """Reads our own CSV, or Label Studio's JSON export.
+
+    Raises:
+        UserError: It is missing, or is neither.
+    """
+    text = read_text(file)
+    is_json = text.lstrip().startswith(("[", "{"))
+    return read_annotations(text, file=file) if is_json else read_csv_entries(text, file=file)
+
+
+def plan_import(
+    reading: Reading,
+    standing: pd.DataFrame,
+    manifest: pd.DataFrame,
+    *,
+    expressions: tuple[str, ...],
+    annotator: str | None = None,
+) -> Plan:
+    """Decides what to take from a file.
+
+    Within the file the last decision on a face wins, and `undo` takes the one before back, as in
+    `data/relabels.csv`. What it leaves is appended, unless it stands already; a decision that stands
+    is replaced by a later one, never by an earlier one.
+
+    Args:
+        reading: As `read_file` returns it.
+        standing: The decisions that stand, as `relabels.latest_decisions` returns them.
+        manifest: The archive's faces: `pixel_hash`, `source` and `label`.
+        expressions: The classes that a decision may name.
+        annotator: Who decided, where the file does not say.
+
+    Returns:
+        The plan, with nothing written.
+    """
+    training = manifest[manifest[SOURCE] == TRAINING]
+    labels = training.groupby(PIXEL_HASH)[LABEL].agg(set).to_dict()
+    testing = set(manifest[PIXEL_HASH]) - set(labels)
+    plan = Plan(refusals=list(reading.refusals))
+    left: dict[str, list[Entry]] = {}
+    for raw in reading.entries:
+        entry = _completed(raw, annotator)
+        decision = entry.decision
+        before = left.get(decision.pixel_hash, [])
+        fault = _fault(decision, labels, testing, expressions)
+        if not fault and decision.decision == UNDO and not before:
+            fault = "undo takes back a decision of the same file, and there is none on this face"
+        if fault:
+            plan.refusals.append(Refusal(entry.number, fault))
+        elif decision.decision == UNDO:
+            before.pop()
+            plan.num_replaced += 2
+        else:
+            left[decision.pixel_hash] = [*before, entry]
+    made = {row[PIXEL_HASH]: row for row in standing.to_dict("records")}
+    for entries in left.values():
+        plan.num_replaced += max(len(entries) - 1, 0)
+        for entry in entries[-1:]:
+            _add(plan, entry, made.get(entry.decision.pixel_hash))
+    plan.refusals.sort(key=lambda one: one.number)
+    return plan
+
+
+def _completed(entry: Entry, annotator: str | None) -> Entry:
+    """The entry with what the file may leave out: who decided, and when."""
+    decision = entry.decision
+    if annotator and not entry.named:
+        decision = replace(decision, annotator=annotator)
+    text = decision.decided_at
+    moment = (_moment(text) or text) if text else now()
+    return replace(entry, decision=replace(decision, decided_at=moment))
+
+
+def _moment(text: str) -> str:
+    """A time as `decisions.now` gives it, or nothing if the text is no time."""
+    try:
+        return to_utc(datetime.fromisoformat(text))
+    except (ValueError, OverflowError):
+        return ""
+
+
+def _fault(
+    decision: Decision,
+    labels: dict[str, set[str]],
+    testing: set[str],
+    expressions: tuple[str, ...],
+) -> str:
+    """Why a decision cannot be taken, in words; empty if it can."""
+    fault = fault_of_row(list(astuple(decision)), expressions)
+    if fault:
+        return fault
+    face = decision.pixel_hash
+    if face in testing:
+        return f"face {face[:12]} is in Testing alone, whose labels are never changed"
+    if face not in labels:
+        return f"the archive holds no face {face[:12]}: was it another archive's?"
+    if decision.given_label not in labels[face]:
+        known = " or ".join(sorted(labels[face]))
+        return f"got the given label {decision.given_label!r}, the archive says {known}"
+    if not decision.annotator:
+        return "nobody is named as annotator: name who decided with --annotator"
+    if _moment(decision.decided_at) != decision.decided_at:
+        return f"got the time {decision.decided_at!r}, expected such as 2026-01-31T10:00:00Z"
+    return ""
+
+
+def _add(plan: Plan, entry: Entry, made: dict[Hashable, str] | None) -> None:
+    """Adds a good entry to the plan, held against the decision that stands on its face, if any."""
+    decision = entry.decision
+    if made is not None:
+        if made[DECISION] == decision.decision:
+            plan.num_standing += 1
+            return
+        before = f"{made[ANNOTATOR]} decided '{made[DECISION]}' at {made[DECIDED_AT]}"
+        if decision.decided_at <= _moment(made[DECIDED_AT]):
+            reason = f"no later than what stands ({before}): this is of {decision.decided_at}"
+            plan.refusals.append(Refusal(entry.number, reason))
+            return
+        words = f"{decision.annotator} decides '{decision.decision}' where {before}"
+        plan.changes.append(f"{decision.pixel_hash[:12]}: {words}")
+    plan.decisions.append(decision)

@@ -1,0 +1,173 @@
+"""Accepts, by name and by a commit: decisions for the next `crossval`, and the archive's profile."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fer_data.artifacts import dependency, output
+from fer_data.decisions import now
+from fer_data.params import PARAMS_FILE, DataSettings, read_settings
+from fer_data.profile import ArchiveProfile, profile_of, profile_text, read_profile
+from fer_data.relabels import fault_of_text, latest_decisions, read_relabels
+from fer_data.stage import UserError, written_beside
+from fer_data.tables import read_json, read_table
+from flows.workspace import git
+
+METRICS_NAME = "metrics.json"
+
+
+def accept_relabels(*, by: str, folder: Path = Path()) -> str:
+    """Makes the decisions the ones that the next `crossval` learns from, and commits them.
+
+    Beside them it keeps what the last run measured, for the next one to be held against: `by`, `at`,
+    `num_decisions`, and `metrics`, the content of `reports/metrics.json` (empty before the first run).
+
+    Args:
+        by: Who accepts.
+        folder: The workspace.
+
+    Returns:
+        What was done, in words.
+
+    Raises:
+        UserError: There is nothing to accept, the decisions are broken, or git refuses the commit;
+            nothing has changed then.
+    """
+    _check_name(by)
+    relabels = dependency("rebalance", "relabels.csv", workspace=folder)
+    snapshot = dependency("crossval", "relabels.csv", workspace=folder)
+    expressions = read_settings(DataSettings, "data", file=folder / PARAMS_FILE).expressions
+    decisions = read_relabels(relabels, expressions=expressions)
+    if decisions.empty:
+        raise UserError(f"{relabels} holds no decision: nothing to accept")
+    num_standing = len(latest_decisions(decisions))
+    measured = output("report", METRICS_NAME, workspace=folder)
+    metrics = read_json(measured) if measured.exists() else {}
+    kept = dependency("report", METRICS_NAME, workspace=folder)
+    contents = {snapshot: relabels.read_bytes()}
+    if _differs(snapshot, contents[snapshot]) or _metrics_in(kept) != metrics:
+        record = {"by": by, "at": now(), "num_decisions": num_standing, "metrics": metrics}
+        contents[kept] = (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()
+    done = _commit_alone(
+        contents,
+        f"Accept {num_standing} decisions on labels, by {by}",
+        also=[relabels],
+        folder=folder,
+    )
+    if not done:
+        return f"{relabels} is accepted already: nothing to commit"
+    return (
+        f"{num_standing} decisions -> {snapshot}, accepted by {by} and committed: the next "
+        "`dvc repro` learns from them in `crossval`"
+    )
+
+
+def accept_profile(*, by: str, folder: Path = Path()) -> str:
+    """Makes the archive's counts, brightness and contrast what the next one is compared with.
+
+    Args:
+        by: Who accepts.
+        folder: The workspace.
+
+    Returns:
+        What was done, in words.
+
+    Raises:
+        UserError: There is no manifest, or git refuses the commit; nothing has changed then.
+    """
+    _check_name(by)
+    file = dependency("validate", "profile.json", workspace=folder)
+    manifest = read_table(output("ingest", "manifest.parquet", workspace=folder))
+    profile = profile_of(manifest, by=by, at=now())
+    before, facts = _profile_in(file), {"counts", "brightness", "contrast"}
+    if before is not None and before.model_dump(include=facts) == profile.model_dump(include=facts):
+        profile = before
+    done = _commit_alone(
+        {file: profile_text(profile).encode()},
+        f"Accept the archive of {profile.faces} faces, by {by}",
+        folder=folder,
+    )
+    if not done:
+        return f"{file} holds this archive's profile already: nothing to commit"
+    return f"{profile.faces} faces -> {file}, accepted by {by} and committed"
+
+
+def _check_name(name: str) -> None:
+    fault = "is empty" if not name.strip() else fault_of_text(name)
+    if fault:
+        raise UserError(f"the name after --by {fault}")
+
+
+def _differs(file: Path, content: bytes) -> bool:
+    return not file.exists() or file.read_bytes() != content
+
+
+def _metrics_in(file: Path) -> Any:
+    """The metrics that were accepted last; whatever else the file holds is about to be replaced."""
+    try:
+        record = json.loads(file.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+    return record.get("metrics") if isinstance(record, dict) else None
+
+
+def _profile_in(file: Path) -> ArchiveProfile | None:
+    """The profile that was accepted last, likewise."""
+    try:
+        return read_profile(file)
+    except UserError:
+        return None
+
+
+def _commit_alone(
+    contents: Mapping[Path, bytes], message: str, *, also: Sequence[Path] = (), folder: Path
+) -> bool:
+    """Writes files and commits them, and nothing else that is changed or staged.
+
+    Args:
+        contents: What to write where.
+        message: The commit's message.
+        also: Files to commit as they are.
+        folder: The workspace.
+
+    Returns:
+        Whether there was anything to commit.
+
+    Raises:
+        UserError: git refuses; the files are as they were.
+    """
+    try:
+        git("rev-parse", "--show-toplevel", cwd=folder)
+    except UserError:
+        raise UserError(
+            f"{folder.absolute()} is in no git repository: accepting is a commit; `git init` makes one"
+        ) from None
+    names = [str(file.relative_to(folder)) for file in [*contents, *also]]
+    before = {file: file.read_bytes() if file.exists() else None for file in contents}
+    untracked: list[str] = []
+    try:
+        for file, content in contents.items():
+            _write(file, content)
+        if not git("status", "--porcelain", "--", *names, cwd=folder):
+            return False
+        untracked = git("ls-files", "-z", "--others", "--", *names, cwd=folder).split("\0")[:-1]
+        if untracked:
+            git("add", "--intent-to-add", "--", *untracked, cwd=folder)
+        git("commit", "--quiet", "--only", "--message", message, "--", *names, cwd=folder)
+    except UserError:
+        if untracked:
+            git("reset", "--quiet", "--", *untracked, cwd=folder)
+        for file, content in before.items():
+            _write(file, content)
+        raise
+    return True
+
+
+def _write(file: Path, content: bytes | None) -> None:
+    """Makes a file hold these bytes, or not be there."""
+    if content is None:
+        file.unlink(missing_ok=True)
+        return
+    with written_beside(file) as beside:
+        beside.write_bytes(content)

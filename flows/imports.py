@@ -1,0 +1,61 @@
+"""Takes decisions that were made elsewhere into this workspace, all of a file or none of it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from fer_data.artifacts import dependency, output
+from fer_data.decisions import append_decisions
+from fer_data.exchange import Plan, plan_import, read_file
+from fer_data.params import PARAMS_FILE, DataSettings, read_settings
+from fer_data.relabels import latest_decisions, read_relabels
+from fer_data.stage import UserError
+from fer_data.tables import read_table
+
+
+def import_relabels(
+    file: Path, *, partial: bool, annotator: str | None, folder: Path = Path()
+) -> Iterator[str]:
+    """Appends the decisions of a file to `data/relabels.csv`.
+
+    Args:
+        file: Our own CSV, or Label Studio's JSON export.
+        partial: Whether the good rows of a file with bad ones are taken.
+        annotator: Who decided, where the file does not say.
+        folder: The workspace.
+
+    Yields:
+        Each refused row with its reason, each decision that is replaced, and what was done, in words.
+
+    Raises:
+        UserError: The file, or what stands already, cannot be read; or a row is refused and `partial`
+            is not set. Nothing is appended then.
+    """
+    expressions = read_settings(DataSettings, "data", file=folder / PARAMS_FILE).expressions
+    relabels = dependency("rebalance", "relabels.csv", workspace=folder)
+    standing = latest_decisions(read_relabels(relabels, expressions=expressions))
+    manifest = read_table(output("ingest", "manifest.parquet", workspace=folder))
+    reading = read_file(file)
+    plan = plan_import(reading, standing, manifest, expressions=expressions, annotator=annotator)
+    for refusal in plan.refusals:
+        yield f"{file}, {reading.unit} {refusal.number}: {refusal.reason}"
+    if plan.refusals and not partial:
+        num_rows = len(reading.entries) + len(reading.refusals)
+        raise UserError(
+            f"{len(plan.refusals)} of {num_rows} rows of {file} are refused, so nothing is imported: "
+            "mend them, or take the others with --partial"
+        )
+    if plan.decisions:
+        append_decisions(relabels, plan.decisions, expressions=expressions)
+    yield from plan.changes
+    yield f"{len(plan.decisions)} decisions -> {relabels}{_left_out(plan, reading.num_skipped)}"
+
+
+def _left_out(plan: Plan, num_skipped: int) -> str:
+    counts = {
+        "stand already": plan.num_standing,
+        "replaced within the file": plan.num_replaced,
+        "skipped by people": num_skipped,
+        "refused": len(plan.refusals),
+    }
+    words = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    return f" ({words})" if words else ""

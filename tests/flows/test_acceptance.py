@@ -1,0 +1,201 @@
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from fer_data.profile import read_profile
+from fer_data.stage import UserError
+from fer_models.changes import read_accepted
+from flows.acceptance import accept_profile, accept_relabels
+from tests.flows.workspaces import ACCEPTED, RELABELS, decide, git, make
+
+METRICS = {"scratch": {"test": {"accuracy": 0.5}}}
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> pd.DataFrame:
+    return make(tmp_path)
+
+
+def write_metrics(folder: Path) -> None:
+    (folder / "reports").mkdir(exist_ok=True)
+    (folder / "reports/metrics.json").write_text(json.dumps(METRICS))
+
+
+def accepted(folder: Path, name: str) -> str:
+    return (folder / ACCEPTED / name).read_text(encoding="utf-8")
+
+
+def test_decisions_become_the_snapshot_with_who_when_and_the_metrics(tmp_path, manifest) -> None:
+    decide(tmp_path, manifest, 0, 1)
+    write_metrics(tmp_path)
+    words = accept_relabels(by="Zo\u00eb", folder=tmp_path)
+    assert "2 decisions ->" in words
+    assert accepted(tmp_path, "relabels.csv") == (tmp_path / RELABELS).read_text()
+    record = read_accepted(tmp_path / ACCEPTED / "metrics.json")
+    assert record is not None
+    assert record.by == "Zo\u00eb"
+    assert record.at.endswith("Z")
+    assert record.num_decisions == 2
+    assert record.metrics == METRICS
+    assert git(tmp_path, "status", "--porcelain") == ""
+    assert git(tmp_path, "log", "-1", "--format=%s").strip() == (
+        "Accept 2 decisions on labels, by Zo\u00eb"
+    )
+
+
+def test_what_else_is_changed_or_staged_stays_as_it_was(tmp_path: Path, manifest) -> None:
+    decide(tmp_path, manifest, 0)
+    (tmp_path / "staged.txt").write_text("staged")
+    git(tmp_path, "add", "staged.txt")
+    (tmp_path / ".gitignore").write_text("/data/faces/\n/reports/\n# changed\n")
+    accept_relabels(by="ann", folder=tmp_path)
+    assert git(tmp_path, "status", "--porcelain").splitlines() == [" M .gitignore", "A  staged.txt"]
+    committed = git(tmp_path, "show", "--name-only", "--format=", "HEAD").split()
+    assert committed == [
+        str(ACCEPTED / "metrics.json"),
+        str(ACCEPTED / "relabels.csv"),
+        str(RELABELS),
+    ]
+
+
+def test_accepting_twice_commits_once_until_the_metrics_move(tmp_path: Path, manifest) -> None:
+    decide(tmp_path, manifest, 0)
+    accept_relabels(by="ann", folder=tmp_path)
+    assert json.loads(accepted(tmp_path, "metrics.json"))["metrics"] == {}
+    head = git(tmp_path, "rev-parse", "HEAD")
+    assert "accepted already: nothing to commit" in accept_relabels(by="bob", folder=tmp_path)
+    assert git(tmp_path, "rev-parse", "HEAD") == head
+    write_metrics(tmp_path)
+    accept_relabels(by="bob", folder=tmp_path)
+    assert json.loads(accepted(tmp_path, "metrics.json"))["metrics"] == METRICS
+
+
+def test_a_workspace_without_accepted_files_gets_them(tmp_path: Path, manifest) -> None:
+    git(tmp_path, "rm", "--quiet", "-r", str(ACCEPTED))
+    git(tmp_path, "commit", "--quiet", "--message", "Older")
+    decide(tmp_path, manifest, 0)
+    accept_relabels(by="ann", folder=tmp_path)
+    accept_profile(by="ann", folder=tmp_path)
+    assert git(tmp_path, "status", "--porcelain") == ""
+    assert len(git(tmp_path, "ls-files", str(ACCEPTED)).split()) == 3
+
+
+def no_repository(folder: Path) -> None:
+    shutil.rmtree(folder / ".git")
+
+
+def broken(folder: Path) -> None:
+    with (folder / RELABELS).open("a") as file:
+        file.write("half a li\n")
+
+
+def conflict(folder: Path) -> None:
+    with (folder / RELABELS).open("a") as file:
+        file.write("<<<<<<< HEAD\n=======\n>>>>>>> theirs\n")
+
+
+def unmerged(folder: Path) -> None:
+    for branch, text in (("theirs", "a"), ("main", "b")):
+        git(folder, "switch", "--quiet", *(["--create"] if branch == "theirs" else []), branch)
+        (folder / "notes.txt").write_text(text)
+        git(folder, "add", "notes.txt")
+        git(folder, "commit", "--quiet", "--message", text)
+    with pytest.raises(subprocess.CalledProcessError):
+        git(folder, "merge", "theirs")
+
+
+def refusing_hook(folder: Path) -> None:
+    hook = folder / ".git/hooks/pre-commit"
+    hook.write_text("#!/bin/sh\necho no >&2\necho way >&2\nexit 1\n")
+    hook.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (no_repository, "is in no git repository: accepting is a commit; `git init` makes one"),
+        (broken, r"relabels\.csv, line 2: got 1 fields, expected 6"),
+        (
+            conflict,
+            r"relabels\.csv, line 2: git left a merge conflict there: keep the lines of both",
+        ),
+        (unmerged, "git commit failed in .*: fatal: cannot do a partial commit during a merge"),
+        (refusing_hook, "git commit failed in .*: no way"),
+    ],
+)
+def test_a_refusal_is_one_line_and_changes_nothing(tmp_path, manifest, spoil, message) -> None:
+    spoil(tmp_path)
+    decide(tmp_path, manifest, 0)
+    before = state(tmp_path)
+    with pytest.raises(UserError, match=message) as raised:
+        accept_relabels(by="ann", folder=tmp_path)
+    assert "\n" not in str(raised.value)
+    assert state(tmp_path) == before
+
+
+def state(folder: Path) -> tuple[dict[Path, bytes], str]:
+    """What lies in the workspace's data, and what git says of it."""
+    files = {file: file.read_bytes() for file in (folder / "data").rglob("*") if file.is_file()}
+    in_git = (folder / ".git").exists()
+    return files, git(folder, "status", "--porcelain") if in_git else ""
+
+
+@pytest.mark.usefixtures("manifest")
+def test_a_refused_first_acceptance_leaves_no_file(tmp_path: Path) -> None:
+    git(tmp_path, "rm", "--quiet", "-r", str(ACCEPTED))
+    git(tmp_path, "commit", "--quiet", "--message", "Older")
+    refusing_hook(tmp_path)
+    with pytest.raises(UserError, match="no way"):
+        accept_profile(by="ann", folder=tmp_path)
+    assert git(tmp_path, "status", "--porcelain") == ""
+    assert not (tmp_path / ACCEPTED / "profile.json").exists()
+
+
+@pytest.mark.usefixtures("manifest")
+@pytest.mark.parametrize("name", ["", "  ", "=ann", "ann\nbob"])
+def test_a_name_that_is_none_is_one_line(tmp_path: Path, name: str) -> None:
+    for accept in (accept_relabels, accept_profile):
+        with pytest.raises(UserError, match="the name after --by ") as raised:
+            accept(by=name, folder=tmp_path)
+        assert "\n" not in str(raised.value)
+
+
+@pytest.mark.usefixtures("manifest")
+def test_there_must_be_something_to_accept(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"relabels\.csv holds no decision: nothing to accept"):
+        accept_relabels(by="ann", folder=tmp_path)
+    (tmp_path / "data/faces/manifest.parquet").unlink()
+    with pytest.raises(UserError, match=r"manifest\.parquet is missing"):
+        accept_profile(by="ann", folder=tmp_path)
+
+
+@pytest.mark.usefixtures("manifest")
+def test_the_profile_is_the_archive_s_with_who_and_when(tmp_path: Path) -> None:
+    (tmp_path / ACCEPTED / "profile.json").write_text("<<<<<<< HEAD\nnull\n")
+    words = accept_profile(by="ann", folder=tmp_path)
+    assert "150 faces ->" in words
+    profile = read_profile(tmp_path / ACCEPTED / "profile.json")
+    assert profile is not None
+    assert profile.accepted_by == "ann"
+    assert profile.counts["training/sad"] == 40
+    assert git(tmp_path, "status", "--porcelain") == ""
+    assert (
+        git(tmp_path, "log", "-1", "--format=%s").strip()
+        == "Accept the archive of 150 faces, by ann"
+    )
+    assert "nothing to commit" in accept_profile(by="bob", folder=tmp_path)
+
+
+def test_decisions_of_two_branches_merge_without_a_conflict(tmp_path: Path, manifest) -> None:
+    git(tmp_path, "switch", "--quiet", "--create", "theirs")
+    decide(tmp_path, manifest, 0)
+    git(tmp_path, "commit", "--quiet", "--all", "--message", "Theirs")
+    git(tmp_path, "switch", "--quiet", "main")
+    decide(tmp_path, manifest, 1, 2)
+    git(tmp_path, "commit", "--quiet", "--all", "--message", "Ours")
+    git(tmp_path, "merge", "--quiet", "theirs")
+    assert "3 decisions ->" in accept_relabels(by="ann", folder=tmp_path)

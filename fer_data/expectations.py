@@ -194,7 +194,7 @@ def _pictures(thresholds: Thresholds) -> list[Expectation]:
             **_named(
                 "low_contrast",
                 WARNING,
-                f"The pixels of a face vary by {thresholds.low_contrast:g} grey levels",
+                f"The pixels of a face vary by at least {thresholds.low_contrast:g} grey levels",
             ),
         ),
         gxe.ExpectColumnValuesToBeBetween(

@@ -2,6 +2,7 @@
 
     python benchmarks/mislabels.py --keep FOLDER              # all folds: as long as `crossval`
     python benchmarks/mislabels.py --keep FOLDER --folds 0 1  # a part of the faces and of the time
+    python benchmarks/mislabels.py --keep FOLDER --networks 4 # four networks a fold, four times as long
 
 Run it in a workspace where `dvc repro` has run. A tenth of the Training labels is flipped, half of them
 at random, half as the networks of `crossval` confuse the classes; then the folds are scored anew. The
@@ -18,6 +19,7 @@ import pandas as pd
 from sklearn.metrics import roc_auc_score
 
 from fer_data.artifacts import output
+from fer_data.detection import within_class_auroc
 from fer_data.doubt import quality_of
 from fer_data.faces import read_pixels
 from fer_data.mislabels import RankingSettings, rank_labels
@@ -72,12 +74,6 @@ def plant(
     return planted, ways
 
 
-def within_class(wrong: np.ndarray, quality: np.ndarray, labels: np.ndarray) -> float:
-    """The mean over the given classes of the AUROC of low quality for wrong labels."""
-    classes = [labels == label for label in np.unique(labels)]
-    return float(np.mean([roc_auc_score(wrong[one], -quality[one]) for one in classes]))
-
-
 @dataclass(frozen=True)
 class Planted:
     """Training faces, N of them, some with a flipped label."""
@@ -109,14 +105,18 @@ def plant_into_archive(expressions: tuple[str, ...], *, seed: int) -> Planted:
 
 
 def score_folds(
-    planted: Planted, pixels: np.ndarray, folds: list[int], keep: Path, seed: int
+    planted: Planted,
+    pixels: np.ndarray,
+    folds: list[int],
+    *,
+    settings: CrossvalSettings,
+    keep: Path,
 ) -> pd.DataFrame:
     """The scores of some folds by networks that learned the flipped labels, from files if there."""
     expressions = read_settings(DataSettings, "data").expressions
-    settings = read_settings(CrossvalSettings, "crossval")
     parts = []
     for fold in folds:
-        file = keep / f"planted-{seed}-fold-{fold}.parquet"
+        file = keep / f"fold-{fold}-of-{settings.num_networks}.parquet"
         if not file.exists():
             faces = pixels[planted.rows["row"]]
             scored = score_fold(
@@ -158,12 +158,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keep", type=Path, required=True)
     parser.add_argument("--folds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--networks", type=int, help="a fold (default: `crossval.num_networks`)")
     parser.add_argument("--seed", type=int, default=0)
     flags = parser.parse_args()
     expressions = read_settings(DataSettings, "data").expressions
     pixels = read_pixels(output("ingest", "pixels.npy"))
     planted = plant_into_archive(expressions, seed=flags.seed)
-    scored = score_folds(planted, pixels, flags.folds, flags.keep, flags.seed)
+    settings = read_settings(CrossvalSettings, "crossval")
+    settings = settings.model_copy(update={"num_networks": flags.networks or settings.num_networks})
+    keep = flags.keep / f"planted-{flags.seed}"
+    scored = score_folds(planted, pixels, flags.folds, settings=settings, keep=keep)
     was_scored, scores = qualities(planted, pixels, scored, expressions)
     labels, ways = planted.labels[was_scored], planted.ways[was_scored]
     num_planted = int((ways != "").sum())
@@ -175,7 +179,7 @@ def main() -> None:
         for way in WAYS:
             kept = (ways == way) | (ways == "")
             wrong = ways[kept] == way
-            within = within_class(wrong, quality[kept], labels[kept])
+            within = within_class_auroc(wrong, quality[kept], labels[kept])
             pooled = roc_auc_score(wrong, -quality[kept])
             figures = "".join(f"{figure:9.3f}" for figure in (within, pooled, *tops))
             print(f"{name:<40}{way:<14}{figures}")

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fer_data.artifacts import output
+from fer_data.detection import within_class_auroc
 from fer_data.sample import (
     BLACK,
     CONFLICTING_TWIN,
@@ -21,8 +22,9 @@ from fer_data.sample import (
     NOT_A_PICTURE,
     TRUNCATED,
     TWIN,
+    WRONG_LABEL,
 )
-from fer_data.schema import PATH
+from fer_data.schema import LABEL, LABEL_QUALITY, PATH
 from fer_data.stage import UserError
 from flows.workspace import environment
 
@@ -108,12 +110,26 @@ def findings(workspace: Path, planted: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["fault", "planted", "found", "where"])
 
 
+def ranking_auroc(workspace: Path, planted: pd.DataFrame) -> float:
+    """The within-class AUROC of the label qualities for the planted wrong labels, conflicts aside."""
+    ranked = pd.read_parquet(output("mislabels", "label_quality.parquet", workspace=workspace))
+    faults = ranked[PATH].map(planted.set_index(PATH)[FAULT])
+    judged = (faults.isna() | (faults == WRONG_LABEL)).to_numpy()
+    return within_class_auroc(
+        (faults == WRONG_LABEL).to_numpy()[judged],
+        ranked[LABEL_QUALITY].to_numpy()[judged],
+        ranked[LABEL].to_numpy()[judged],
+    )
+
+
 def show_results(workspace: Path, planted: pd.DataFrame, *, console: Console) -> None:
     """Prints what was planted and found, each model's accuracy, and where the reports lie."""
     table = Table("planted fault", "planted", "found", "where", title="Faults")
     for row in findings(workspace, planted).itertuples(index=False):
         table.add_row(*map(str, row))
     console.print(table)
+    auroc = ranking_auroc(workspace, planted)
+    console.print(f"Wrong labels rank low within their class: AUROC {auroc:.3f}", highlight=False)
     metrics = output("report", "metrics.json", workspace=workspace)
     table = Table("model", "test accuracy", "95 % interval", "macro-F1", title="Models")
     for name, roles in json.loads(metrics.read_text()).items():

@@ -24,6 +24,7 @@ VOCABULARY = {
 FOR_FLOWS = {
     "fer_data.compare",
     "fer_data.decisions",
+    "fer_data.detection",
     "fer_data.exchange",
     "fer_data.profile",
     "fer_data.sample",

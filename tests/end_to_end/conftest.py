@@ -11,7 +11,7 @@ from tests.end_to_end.commands import repro
 
 NUM_FACES = 480
 TINY = {
-    "crossval": {"filters": [4, 8], "phases": [[24, 1], [48, 1]], "batch_size": 32},
+    "crossval": {"filters": [4, 8], "phases": [[24, 2]], "batch_size": 32},
     "mislabels": {"budget": 40},
     "models": {"scratch": {"filters": [4, 8, 8], "dense_units": 16, "epochs": 2}},
     "evaluate": {"bootstrap_resamples": 100},

@@ -39,6 +39,14 @@ def workspace(tmp_path: Path) -> Path:
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
+    ranked = pd.DataFrame(
+        {
+            "path": ["a.jpg", "x.jpg", "b.jpg", "y.jpg", "e.jpg"],
+            "label": ["sad", "sad", "happy", "happy", "sad"],
+            "label_quality": [0.1, 0.8, 0.6, 0.5, 0.0],
+        }
+    )
+    ranked.to_parquet(tmp_path / "data" / "mislabels" / "label_quality.parquet")
     return tmp_path
 
 
@@ -64,11 +72,21 @@ def test_what_was_planted_is_held_against_what_was_found(workspace: Path) -> Non
     }
 
 
+def test_the_ranking_is_judged_within_classes_by_the_wrong_labels_alone(workspace: Path) -> None:
+    assert demo.ranking_auroc(workspace, PLANTED) == 0.5  # 1 for sad, 0 for happy; e.jpg aside
+
+
 def test_the_table_names_models_and_reports(workspace: Path) -> None:
     text = io.StringIO()
     show_results(workspace, PLANTED, console=Console(file=text, width=120))
     shown = text.getvalue()
-    for words in ("wrong label", "0.400 to 0.600", "reports/index.html", "data_quality/index.html"):
+    for words in (
+        "wrong label",
+        "AUROC 0.500",
+        "0.400 to 0.600",
+        "reports/index.html",
+        "data_quality/index.html",
+    ):
         assert words in shown
 
 

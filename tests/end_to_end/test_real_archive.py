@@ -75,6 +75,8 @@ def test_no_twin_group_straddles_roles_or_folds(workspace: Path) -> None:
     assert used.groupby("duplicate_group")["role"].nunique().max() == 1
     training = rows[rows["fold"] >= 0]
     assert training.groupby("duplicate_group")["fold"].nunique().max() == 1
+    assert training.groupby("near_group")["fold"].nunique().max() == 1
+    assert training["near_group"].nunique() < training["duplicate_group"].nunique() - 500
     assert rows["role"].value_counts().to_dict() == {
         "train": 24_849,
         "test": 7_067,

@@ -29,9 +29,10 @@ def main() -> None:
         subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True) as desk,
     ):
         try:
-            page = browser.new_page(viewport={"width": WIDTH, "height": 1500})
+            page = browser.new_page(viewport={"width": WIDTH, "height": 1300})
             page.goto(models.as_uri())
-            page.locator("#model-1").screenshot(path=PICTURES / "models.png")
+            page.locator("#model-1").evaluate("section => section.scrollIntoView()")
+            page.screenshot(path=PICTURES / "models.png")
             page.goto(data.as_uri())
             page.screenshot(path=PICTURES / "data-quality.png")
             assert desk.stdout is not None  # as asked for above

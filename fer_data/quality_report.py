@@ -30,6 +30,7 @@ from fer_data.schema import (
     KINDS,
     LABEL,
     LABEL_QUALITY,
+    NEAR_GROUP,
     PATH,
     PIXEL_HASH,
     RANK,
@@ -98,6 +99,13 @@ def quality_page(
     )
     twin_groups = _groups_that_vary(faces, PATH)
     conflicting, leaked = _groups_that_vary(faces, LABEL), _groups_that_vary(faces, SOURCE)
+    near = faces.assign(**{DUPLICATE_GROUP: findings.assignments[NEAR_GROUP].to_numpy()})
+    # Those in which the pixels differ, and that are no conflicting twins already.
+    near_groups = _groups_that_vary(near, PIXEL_HASH)
+    of_twins = near.loc[np.isin(faces[DUPLICATE_GROUP], conflicting), DUPLICATE_GROUP]
+    near_conflicting = np.intersect1d(near_groups, _groups_that_vary(near, LABEL))
+    near_conflicting = np.setdiff1d(near_conflicting, of_twins)
+    is_near_leaked = np.isin(near[DUPLICATE_GROUP].to_numpy(), _groups_that_vary(near, SOURCE))
     harmless = np.setdiff1d(twin_groups, np.concatenate([conflicting, leaked]))
     is_leaked = np.isin(faces[DUPLICATE_GROUP].to_numpy(), leaked)
     is_testing = faces[SOURCE].to_numpy() == TESTING
@@ -117,7 +125,11 @@ def quality_page(
         num_harmless=len(harmless),
         num_leaked=int((is_leaked & is_testing).sum()),
         num_leaking=int((is_leaked & ~is_testing).sum()),
+        num_near_groups=len(near_groups),
+        num_near_conflicting=len(near_conflicting),
+        num_near_leaked=int((is_near_leaked & is_testing & ~is_leaked).sum()),
         conflicts=twins(faces, pixels, groups=spread(conflicting, max_pairs), differ_in=LABEL),
+        near=twins(near, pixels, groups=spread(near_conflicting, max_pairs), differ_in=LABEL),
         leaks=twins(faces, pixels, groups=spread(leaked, max_pairs), differ_in=SOURCE),
         harmless=twins(faces, pixels, groups=spread(harmless, max_pairs), differ_in=PATH),
         num_rejected=len(findings.rejected),

@@ -17,6 +17,8 @@ HOSTILE = '"><script>alert(1)</script>'
 LABELS = ["angry", "happy", "angry", "happy", "happy", "sad"]
 LABELS += ["sad", "happy", "happy", "angry", "happy", "sad"]
 GROUPS = [0, 0, 1, 2, 2, 3, 4, 5, 6, 1, 7, 8]
+# Nearly the same: 6 (sad) and 7 (happy) in Training; 8 in Training and 10 in Testing.
+NEAR_GROUPS = [0, 0, 1, 2, 2, 3, 4, 4, 6, 1, 6, 8]
 NUM_TRAINING = 9
 
 
@@ -48,6 +50,7 @@ def findings(**changes: Any) -> Findings:
     roles = ["train"] * 2 + ["excluded"] + ["train"] * 4 + ["validation"] * 2 + ["test"] * 3
     assignments = manifest[["path", "pixel_hash"]].assign(
         duplicate_group=GROUPS,
+        near_group=NEAR_GROUPS,
         role=roles,
         exclusion=[TWIN_IN_TESTING if role == "excluded" else "" for role in roles],
         fold=0,

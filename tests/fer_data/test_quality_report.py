@@ -46,6 +46,7 @@ def test_twins_stand_side_by_side_and_differ_in_what_matters() -> None:
     twins = page[page.index('id="twins"') : page.index('id="checks"')]
     conflicts, leaks = twins.split("<h3>Leaks")
     leaks, harmless = leaks.split("<h3>Harmless")
+    harmless, near = harmless.split("<h3>Near")
     assert re.findall(r"<b>(\w+)</b>(\w+)<", conflicts) == [
         ("angry", "Training"),
         ("happy", "Training"),
@@ -56,10 +57,14 @@ def test_twins_stand_side_by_side_and_differ_in_what_matters() -> None:
     assert re.findall(r'class="path">([^<]*)<', harmless) == [
         *("Training/Happy/3.jpg", "Training/Happy/4.jpg")
     ]
+    assert "conflicting labels: 1 group<" in near
+    assert "1 more Testing face has" in near
+    assert "2 groups of faces are one picture" in near
+    assert re.findall(r"<b>(\w+)</b>(\w+)<", near) == [("sad", "Training"), ("happy", "Training")]
 
 
 def test_a_large_group_shows_two_that_differ_and_counts_the_others() -> None:
-    assignments = findings().assignments.assign(duplicate_group=0)
+    assignments = findings().assignments.assign(duplicate_group=0, near_group=0)
     page = page_of(findings(assignments=assignments))
     assert page.count('<li class="group">') == 2  # once as a conflict, once as a leak
     others = [text(words).replace(TIMES, "x") for words in re.findall(r"also ([^<]*)<", page)]
@@ -106,7 +111,9 @@ def test_the_page_fetches_nothing() -> None:
 def test_an_archive_without_faults_can_be_reported() -> None:
     clean = findings(
         rejected=pd.DataFrame(columns=["path", "reason"]),
-        assignments=findings().assignments.assign(duplicate_group=range(12), exclusion=""),
+        assignments=findings().assignments.assign(
+            duplicate_group=range(12), near_group=range(12), exclusion=""
+        ),
     )
     page = page_of(clean)
     assert "None: every member of the archive is a face that can be used." in page

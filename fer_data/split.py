@@ -7,6 +7,7 @@ that saw one of them, with the same wrong label, would find nothing wrong with t
 """
 
 import logging
+import math
 
 import numpy as np
 import pandas as pd
@@ -134,7 +135,18 @@ def _stratified_parts(groups: pd.Series, num_parts: int, seed: int) -> pd.Series
 
 
 def _stratified_sample(groups: pd.Series, fraction: float, seed: int) -> pd.Index:
-    """The pixel hashes of a sample of the groups, with the classes spread evenly."""
+    """The pixel hashes of a sample of the groups, with the classes spread evenly.
+
+    Raises:
+        UserError: The sample, or what it leaves, would lack a class.
+    """
+    num_classes, num_sampled = groups.nunique(), math.ceil(fraction * len(groups))
+    if num_sampled < num_classes or groups.value_counts().min() < 2:
+        raise stage.UserError(
+            f"`split.validation_fraction` ({fraction:g}) of {len(groups)} different Training faces "
+            f"without a twin in Testing is {num_sampled}, too few to hold and to leave each of "
+            f"{num_classes} classes: raise it, or add faces"
+        )
     sampler = StratifiedShuffleSplit(1, test_size=fraction, random_state=seed)
     _, rows = next(sampler.split(np.zeros(len(groups)), groups))
     return groups.index[rows]

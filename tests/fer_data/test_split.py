@@ -95,3 +95,9 @@ def test_a_class_too_small_for_the_folds_is_named() -> None:
         UserError, match="class 'sad' has 4 different Training faces, fewer than the 5"
     ):
         assign_roles(rows, exact_groups(rows), **SETTINGS)
+
+
+def test_a_validation_that_would_lack_a_class_is_refused() -> None:
+    rows = manifest_of(noise_faces(18), [TRAINING] * 18, ["happy", "sad", "neutral"] * 6)
+    with pytest.raises(UserError, match=r"\(0.1\) of 18 different .* is 2, too few to hold"):
+        assign_roles(rows, exact_groups(rows), **SETTINGS)

@@ -101,7 +101,8 @@ def plant_into_archive(expressions: tuple[str, ...], *, seed: int) -> Planted:
         faces[LABEL].map(numbers).to_numpy(), faces[NEAR_GROUP].to_numpy(), confused, seed=seed
     )
     names = np.array(expressions, dtype=object)
-    return Planted(faces.assign(**{LABEL: names[labels]}), labels, ways)
+    given = faces.assign(**{LABEL: names[labels]}).reset_index(drop=True)
+    return Planted(given, labels, ways)
 
 
 def score_folds(

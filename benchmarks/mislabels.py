@@ -54,7 +54,7 @@ def confusions(labels: np.ndarray, predictions: np.ndarray, num_classes: int) ->
 def plant(
     labels: np.ndarray, groups: np.ndarray, confused: np.ndarray, *, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Flips the labels of some groups of twins, so that no twin betrays them.
+    """Flips the labels of some groups of near twins, each group as one.
 
     Returns:
         The labels, int (N,), and which way each was flipped, objects (N,): "" for most.
@@ -170,7 +170,10 @@ def main() -> None:
     keep = flags.keep / f"planted-{flags.seed}"
     scored = score_folds(planted, pixels, flags.folds, settings=settings, keep=keep)
     was_scored, scores = qualities(planted, pixels, scored, expressions)
-    labels, ways = planted.labels[was_scored], planted.ways[was_scored]
+    # Near twins were flipped as one, and would back each other: they are left out.
+    is_alone = ~planted.rows[NEAR_GROUP].duplicated(keep=False).to_numpy()
+    scores = {name: quality[is_alone[was_scored]] for name, quality in scores.items()}
+    labels, ways = (column[was_scored & is_alone] for column in (planted.labels, planted.ways))
     num_planted = int((ways != "").sum())
     heads = ("within", "pooled", f"P@{num_planted // 2}", f"P@{num_planted}")
     print(f"{'score':<40}{'planted':<14}" + "".join(f"{head:>9}" for head in heads))

@@ -28,18 +28,20 @@ def with_neighbours(
         weight: From 0, probabilities alone, to 1, the neighbours' labels alone.
 
     Returns:
-        float64 (N, K): the weighted mean of probabilities and the classes' shares of the neighbours.
-        The shares are divided by those of the average face first, so that large classes gain nothing
-        by being everybody's neighbours.
+        float64 (N, K): the weighted mean of probabilities and the classes' shares of the neighbours;
+        the probabilities themselves where a face has no neighbours. The shares are divided by those of
+        the average face first, so that large classes gain nothing by being everybody's neighbours.
     """
-    exact = probabilities.astype(np.float64)
+    exact = _normalised(probabilities.astype(np.float64))
     num_classes = exact.shape[1]
     counts = np.stack([(neighbour_labels == k).sum(axis=1) for k in range(num_classes)], axis=1)
-    if not weight or not counts.any():
-        return _normalised(exact)
-    lift = (counts + 1) / (counts + 1).mean(axis=0)
-    shares = _normalised(lift * _normalised(exact).mean(axis=0))
-    return _normalised((1 - weight) * _normalised(exact) + weight * shares)
+    has_some = counts.any(axis=1)
+    if not weight or not has_some.any():
+        return exact
+    lift = (counts + 1) / (counts[has_some] + 1).mean(axis=0)
+    shares = _normalised(lift * exact[has_some].mean(axis=0))
+    moved = _normalised((1 - weight) * exact + weight * shares)
+    return np.where(has_some[:, np.newaxis], moved, exact)
 
 
 def with_twins(

@@ -124,10 +124,14 @@ def _add(arguments: argparse.Namespace) -> None:
 
 
 def _relabel(arguments: argparse.Namespace) -> None:
+    import signal
     import threading
 
     from fer_data.desk import open_desk
 
+    # Said outright, since a shell lets what it starts in the background ignore Ctrl-C.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     address = open_desk(arguments.workspace, annotator=arguments.annotator, port=arguments.port)
     print(f"The relabelling desk: {address} (Ctrl-C ends it)", flush=True)
     try:

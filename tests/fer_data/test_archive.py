@@ -227,7 +227,8 @@ def test_refuses_a_member_longer_than_the_archive(file: Path) -> None:
     write_archive(file, {NAME: bytes(1_000)})
     for field in (SIZE, PACKED_SIZE):
         patch_entry(file, NAME, field, 90_000)
-    with pytest.raises(MemberError, match="damaged in the archive: it ends early"):
+    # Which of the two depends on the patches of Python's zipfile.
+    with pytest.raises(MemberError, match="damaged in the archive: (it ends early|Overlapped)"):
         read_only_member(file)
 
 

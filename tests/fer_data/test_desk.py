@@ -132,10 +132,15 @@ def test_without_a_flag_git_s_name_decides_or_the_page_asks(
         assert f'"annotator": "{name}"' in fetch(desk.address)[0]
 
 
-def test_ctrl_c_ends_the_desk_kindly(workspace: Path) -> None:
-    with running_desk(workspace, "--annotator", "ann") as desk:
-        desk.process.send_signal(signal.SIGINT)
-        assert desk.process.wait(30) == 0
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_the_desk_kindly_in_the_background_too(workspace: Path, number) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # what the shell does for `command &`
+    try:
+        with running_desk(workspace, "--annotator", "ann") as desk:
+            desk.process.send_signal(number)
+            assert desk.process.wait(30) == 0
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def refused(workspace: Path, monkeypatch: pytest.MonkeyPatch, *words: str) -> str:

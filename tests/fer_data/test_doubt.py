@@ -15,6 +15,19 @@ def test_neighbours_pull_towards_their_labels_and_none_pull_nowhere() -> None:
     np.testing.assert_allclose(with_neighbours(probabilities, labels, weight=0), probabilities)
 
 
+def test_faces_without_neighbours_change_nothing_for_the_others() -> None:
+    probabilities = np.array([[0.5, 0.3, 0.2], [0.2, 0.2, 0.6]], np.float32)
+    labels = np.array([[2, 2, 1], [0, 1, 1]])
+    alone = with_neighbours(probabilities, labels, weight=0.4)
+    lonely = with_neighbours(
+        np.concatenate([probabilities, np.full((50, 3), 1 / 3, np.float32)]),
+        np.concatenate([labels, np.full((50, 3), -1)]),
+        weight=0.4,
+    )
+    np.testing.assert_allclose(lonely[:2], alone)
+    np.testing.assert_allclose(lonely[2:], 1 / 3)
+
+
 def test_a_class_that_is_everybody_s_neighbour_gains_nothing() -> None:
     probabilities = np.array([[0.6, 0.2, 0.2]] * 4, np.float32)
     everywhere = np.zeros((4, 5), int)

@@ -228,7 +228,7 @@ def test_refuses_a_member_longer_than_the_archive(file: Path) -> None:
     for field in (SIZE, PACKED_SIZE):
         patch_entry(file, NAME, field, 90_000)
     # Which of the two depends on the patches of Python's zipfile.
-    with pytest.raises(MemberError, match="damaged in the archive: (it ends early|Overlapped)"):
+    with pytest.raises(MemberError, match=r"damaged in the archive: (it ends early|Overlapped)"):
         read_only_member(file)
 
 

@@ -35,7 +35,7 @@ def with_neighbours(
     exact = _normalised(probabilities.astype(np.float64))
     num_classes = exact.shape[1]
     counts = np.stack([(neighbour_labels == k).sum(axis=1) for k in range(num_classes)], axis=1)
-    has_some = counts.any(axis=1)
+    has_some = counts.sum(axis=1) > 0
     if not weight or not has_some.any():
         return exact
     lift = (counts + 1) / (counts[has_some] + 1).mean(axis=0)

@@ -132,9 +132,9 @@ def _relabel(arguments: argparse.Namespace) -> None:
     # Said outright, since a shell lets what it starts in the background ignore Ctrl-C.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    address = open_desk(arguments.workspace, annotator=arguments.annotator, port=arguments.port)
-    print(f"The relabelling desk: {address} (Ctrl-C ends it)", flush=True)
     try:
+        address = open_desk(arguments.workspace, annotator=arguments.annotator, port=arguments.port)
+        print(f"The relabelling desk: {address} (Ctrl-C ends it)", flush=True)
         threading.Event().wait()
     except KeyboardInterrupt:
         print("\nEnded; every decision was on the disk before the next face showed.")

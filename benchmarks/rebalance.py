@@ -22,13 +22,11 @@ from fer_data.artifacts import output
 from fer_data.faces import read_faces
 from fer_data.params import DataSettings, read_settings
 from fer_data.rebalance import Method, RebalanceSettings, curate
-from fer_data.records import Examples
 from fer_data.relabels import latest_decisions, read_relabels
 from fer_data.schema import (
     LABEL,
     LABEL_QUALITY,
     PATH,
-    PIXEL_HASH,
     REPEATS,
     ROLE,
     TEST,
@@ -38,24 +36,23 @@ from fer_data.schema import (
 )
 from fer_data.tables import read_table
 from fer_models.batches import make_repeatable
+from fer_models.checkpoints import Checkpoints
 from fer_models.intervals import bootstrap_intervals
-from fer_models.train import fit
+from fer_models.trainer import Samples, fit
 from fer_models.zoo import model_named
 
 MODEL = "scratch"
 RELABELS = Path("data/relabels.csv")
 
 
-def examples_of(curated: pd.DataFrame, pixels: np.ndarray, role: str) -> Examples:
+def samples_of(curated: pd.DataFrame, pixels: np.ndarray, role: str) -> Samples:
     """The faces of a role, as often as they are repeated."""
     rows = curated[curated[ROLE] == role]
     rows = rows.loc[rows.index.repeat(rows[REPEATS])]
-    return Examples(
-        faces=pixels[rows["row"]][..., np.newaxis],
+    return Samples(
+        inputs=pixels[rows["row"]][..., np.newaxis],
         labels=rows["number"].to_numpy(np.int64),
         weights=rows[WEIGHT].to_numpy(np.float32),
-        paths=list(rows[PATH]),
-        pixel_hashes=list(rows[PIXEL_HASH]),
     )
 
 
@@ -112,7 +109,7 @@ def main() -> None:
         curated = curated.assign(
             row=curated[PATH].map(places), number=curated[LABEL].map(expressions.index)
         )
-        parts = {role: examples_of(curated, pixels, role) for role in (TRAIN, VALIDATION, TEST)}
+        parts = {role: samples_of(curated, pixels, role) for role in (TRAIN, VALIDATION, TEST)}
         num_plain = int((curated[ROLE] == TRAIN).sum())
         epochs = round(flags.epochs * num_plain / len(parts[TRAIN].labels))
         said: dict[str, list[np.ndarray]] = {VALIDATION: [], TEST: []}
@@ -123,9 +120,14 @@ def main() -> None:
             make_repeatable(seed, deterministic=recipe.deterministic)
             model = row.build(seeded, len(expressions))
             with tempfile.TemporaryDirectory() as logs:
-                fit(model, parts[TRAIN], parts[VALIDATION], recipe=seeded, logs=Path(logs))
+                fit(
+                    *(model, parts[TRAIN], parts[VALIDATION]),
+                    recipe=seeded,
+                    logs=Path(logs),
+                    kept=Checkpoints(Path(logs)),
+                )
             for role, predictions in said.items():
-                probabilities = model.predict(parts[role].faces, batch_size=512, verbose=0)
+                probabilities = model.predict(parts[role].inputs, batch_size=512, verbose=0)
                 predictions.append(probabilities.argmax(axis=1))
         for role, predictions in said.items():
             intervals = bootstrap_intervals(

@@ -30,8 +30,8 @@ DATA_STAGES = (
 
 
 def command_of(stage: dict[str, Any]) -> list[str]:
-    """The words of a stage's command, for the first item of its matrix."""
-    command = stage["cmd"]
+    """The words of a stage's command, for the first of its items."""
+    command = stage.get("do", stage)["cmd"].replace("${key}", next(iter(stage.get("foreach", "-"))))
     for key, items in stage.get("matrix", {}).items():
         command = command.replace(f"${{item.{key}}}", str(items[0]))
     return command.split()

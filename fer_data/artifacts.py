@@ -13,7 +13,7 @@ def output(stage_name: str, file_name: str, *, workspace: Path = Path()) -> Path
     """The path of a stage's output.
 
     Args:
-        stage_name: The stage, for one of a matrix with its item: `mislabels`, `train@scratch`.
+        stage_name: The stage, for one of several with its item: `mislabels`, `train@scratch`.
         file_name: The last part of the output's path: `suspects.csv`.
         workspace: The folder of `dvc.yaml`.
 
@@ -52,10 +52,10 @@ def _path(stage_name: str, file_name: str, key: str, what: str, *, workspace: Pa
             f"no {GRAPH_FILE} in {workspace.absolute()}: not a Ferflow workspace"
         ) from None
     stage = stages.get(name, {})
-    for path in map(Path, stage.get(key, [])):
-        filled = path
-        for axis in stage.get("matrix", {}):
-            filled = Path(str(filled).replace(f"${{item.{axis}}}", item))
-        if filled.name == file_name:
-            return workspace / filled
+    places = ["key", "item", *(f"item.{axis}" for axis in stage.get("matrix", {}))]
+    for path in stage.get("do", stage).get(key, []):
+        for place in places:
+            path = path.replace(f"${{{place}}}", item)
+        if Path(path).name == file_name:
+            return workspace / path
     raise UserError(f"{GRAPH_FILE} has no stage '{stage_name}' with {what} '{file_name}'")

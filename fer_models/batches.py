@@ -5,24 +5,36 @@ import numpy as np
 import tensorflow as tf
 
 
-def training_batches(*arrays: np.ndarray, batch_size: int, seed: int) -> tf.data.Dataset:
-    """Batches of rows of `arrays` in an order that differs from epoch to epoch.
+def training_batches(
+    *arrays: np.ndarray, batch_size: int, seed: int, epochs: range
+) -> tf.data.Dataset:
+    """Batches of rows of `arrays`, epoch after epoch, each in an order of its own.
 
-    Only row numbers are shuffled, and rows are gathered a batch at a time, so that the pipeline
-    costs no copy of the faces and one operation a batch.
+    An epoch's order follows from the seed and the epoch's number alone, so that a training that is taken
+    up again goes on as if it had never stopped. Only row numbers are shuffled, and rows are gathered a
+    batch at a time: the pipeline costs no copy of the faces and one operation a batch.
 
     Args:
         *arrays: Arrays of N rows each: faces, labels, weights.
         batch_size: Rows a batch; the last one of an epoch may be smaller.
-        seed: Seed of the orders: the same for a seed.
+        seed: Seed of the orders.
+        epochs: The numbers of the epochs, without a gap.
 
     Returns:
-        A data set of tuples, one part an array.
+        A data set of tuples, one part an array, of `ceil(N / batch_size)` batches an epoch.
     """
-    num_rows = len(arrays[0])
     tensors = tuple(tf.constant(array) for array in arrays)
-    rows = tf.data.Dataset.range(num_rows).shuffle(num_rows, seed=seed).batch(batch_size)
-    return rows.map(lambda batch: tuple(tf.gather(tensor, batch) for tensor in tensors)).prefetch(2)
+    num_rows = len(arrays[0])
+
+    def order(epoch: tf.Tensor) -> tf.data.Dataset:
+        draw = tf.stack([tf.constant(seed, tf.int64), epoch])
+        shuffled = tf.argsort(tf.random.stateless_uniform([num_rows], seed=draw), stable=True)
+        return tf.data.Dataset.from_tensor_slices(shuffled).batch(batch_size)
+
+    batches = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(order)
+    return batches.map(
+        lambda batch: tuple(tf.gather(tensor, batch) for tensor in tensors)
+    ).prefetch(4)
 
 
 def make_repeatable(seed: int, *, deterministic: bool) -> None:

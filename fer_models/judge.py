@@ -14,7 +14,7 @@ from pydantic import Field
 from scipy.optimize import minimize_scalar
 
 from fer_data.params import Settings
-from fer_models.augmentation import moved
+from fer_models.augmentation import Moves, moved
 
 _PREDICTION_BATCH = 512
 
@@ -133,12 +133,12 @@ def _moving_batches(
 ) -> tf.data.Dataset:
     """Endless batches, in an order and with moves that differ from epoch to epoch."""
     all_faces, all_targets = tf.constant(faces[..., np.newaxis]), tf.constant(targets)
-    moves = {"shift": settings.shift, "rotation": settings.rotation, "zoom": settings.zoom}
+    moves = Moves(settings.shift, settings.rotation, settings.zoom)
 
     def batch(rows: tf.Tensor, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         gathered = tf.cast(tf.gather(all_faces, rows), tf.float32)
         draw = tf.stack([tf.constant(seed, tf.int64), number])
-        return moved(gathered, draw, size=size, **moves), tf.gather(all_targets, rows)
+        return moved(gathered, draw, size=size, moves=moves), tf.gather(all_targets, rows)
 
     rows = tf.data.Dataset.range(len(faces)).shuffle(len(faces), seed=seed)
     rows = rows.batch(settings.batch_size).repeat()

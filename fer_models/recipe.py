@@ -1,27 +1,76 @@
 """The settings that every model's section of `params.yaml` has: how it is trained."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fer_data.params import Settings
+
+
+class AugmentationSettings(Settings):
+    """How the faces of a training batch are changed, each in its own way; all 0: not at all."""
+
+    mirror: bool
+    """Whether half of the faces are mirrored."""
+    rotation_degrees: float = Field(ge=0, le=90)
+    """How far a face is turned at most, either way."""
+    shift_fraction: float = Field(ge=0, le=0.5)
+    """How far it is moved at most along each axis, as a part of its size."""
+    zoom_fraction: float = Field(ge=0, lt=1)
+    """How much its scale changes at most, either way, as a part of it."""
+    contrast_fraction: float = Field(ge=0, lt=1)
+    """How much its contrast changes at most, either way, as a part of it."""
+
+
+class SaltAndPepperSettings(Settings):
+    """Pixels turned black or white, as the paper tried it."""
+
+    fraction: float = Field(ge=0, le=1)
+    """The part of the pixels that is turned, half of them black, half white."""
+    apply: Literal["never", "batches", "copies"]
+    """To every training batch anew, or to a copy of each face of `train`, appended once."""
 
 
 class Recipe(Settings):
     """How a model is trained; a model's own settings class adds what its network needs."""
 
     epochs: int = Field(ge=1)
-    """How often the network sees the whole of `train`."""
+    """How often the network sees the whole of `train`, at most."""
     batch_size: int = Field(ge=1)
-    """Faces a step."""
+    """Faces a step, over all devices."""
     optimizer: Literal["rmsprop", "adam"]
     """The optimizer, with Keras' defaults except for the learning rate."""
     learning_rate: float = Field(gt=0, le=1)
-    """The optimizer's step size, constant over the training."""
+    """The optimizer's (largest) step size."""
+    schedule: Literal["constant", "cosine"]
+    """Whether the step size stays, or falls to 0 along half a cosine."""
+    warmup_fraction: float = Field(ge=0, lt=1)
+    """The part of all steps in which the step size rises from 0."""
+    loss: Literal["sparse_categorical_crossentropy", "categorical_crossentropy"]
+    """One and the same function, of label numbers or of vectors with a 1; the latter can be smoothed."""
+    label_smoothing: float = Field(ge=0, lt=1)
+    """The part of each label that is spread over all classes."""
+    monitor: Literal["val_accuracy", "val_loss"]
+    """What epochs are compared by, always on `validation`."""
     keep_epoch: Literal["last", "best"]
-    """Which epoch's weights are kept: the last one's, as in the paper, or those of the epoch with the
-    best accuracy on `validation`."""
+    """Which epoch's weights are kept: the last one's, or those of the best by `monitor`."""
+    patience: int | None = Field(ge=1)
+    """Training stops when that many epochs in a row were no better than the best; null: never."""
+    augmentation: AugmentationSettings
+    """What is done to the faces of each batch."""
+    salt_and_pepper: SaltAndPepperSettings
+    """Noise, as the paper tried it."""
+    mixed_precision: Literal["auto", "on", "off"]
+    """Whether layers compute in half precision; `auto`: on GPUs with tensor cores."""
+    xla: Literal["auto", "on", "off"]
+    """Whether steps are compiled by XLA; `auto`: where Keras finds that every layer can be."""
     deterministic: bool
     """Whether equal settings and data give equal weights, bit for bit, at some cost in speed."""
     seed: int = Field(ge=0)
-    """Seed of initial weights, dropout and the order of the faces."""
+    """Seed of initial weights, dropout, augmentation and the order of the faces."""
+
+    @model_validator(mode="after")
+    def _only_vectors_can_be_smoothed(self) -> Self:
+        if self.label_smoothing and self.loss != "categorical_crossentropy":
+            raise ValueError("label_smoothing needs the loss categorical_crossentropy")
+        return self

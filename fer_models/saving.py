@@ -45,7 +45,8 @@ def _normalised(source: zipfile.ZipFile) -> bytes:
                 metadata.pop("date_saved", None)
                 data = json.dumps(metadata, sort_keys=True).encode()
             elif name == "config.json":
-                data = _with_numbered_objects(data)
+                # Half precision is for training on GPUs; the weights are float32 in any case.
+                data = _with_numbered_objects(data.replace(b'"mixed_float16"', b'"float32"'))
             target.writestr(zipfile.ZipInfo(name, _NO_DATE), data)
     return buffer.getvalue()
 

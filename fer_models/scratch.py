@@ -43,5 +43,7 @@ def build_model(settings: ModelSettings, num_classes: int) -> keras.Model:
     features = layers.Flatten()(features)
     decay = keras.regularizers.L2(settings.l2)
     features = layers.Dense(settings.dense_units, "relu", kernel_regularizer=decay)(features)
-    probabilities = layers.Dense(num_classes, "softmax", name="probabilities")(features)
+    probabilities = layers.Dense(num_classes, "softmax", dtype="float32", name="probabilities")(
+        features
+    )
     return keras.Model(faces, probabilities, name="scratch")

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
+from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from fer_data.stage import UserError
 from fer_models.recipe import Recipe
@@ -28,6 +30,18 @@ class PaperFigures:
 
 
 @dataclass(frozen=True)
+class Base:
+    """A network of `keras.applications` that a fine-tune starts from."""
+
+    application: str
+    """Its name there."""
+    preprocessing: Literal["caffe", "tf"]
+    """What its ImageNet weights expect: grey levels less ImageNet's mean of each channel, or -1 to 1."""
+    min_size: int
+    """The smallest input that it takes, in pixels."""
+
+
+@dataclass(frozen=True)
 class Model:
     """A row of the zoo."""
 
@@ -36,6 +50,8 @@ class Model:
     module: str
     """The module, imported when needed, with `build_model` and the class `ModelSettings`."""
     paper: PaperFigures
+    base: Base | None = None
+    """What a fine-tune starts from."""
 
     @property
     def settings_class(self) -> type[Recipe]:
@@ -45,7 +61,13 @@ class Model:
     @property
     def build(self) -> "Callable[..., keras.Model]":
         """The builder: settings and the number of classes K in; a model from uint8 faces to (N, K)."""
-        return import_module(self.module).build_model
+        builder = import_module(self.module).build_model
+        return partial(builder, base=self.base) if self.base else builder
+
+    def files(self, settings: Recipe) -> list[Path]:
+        """The files that a training with these settings starts from."""
+        weights = getattr(settings, "weights", "none")
+        return [] if weights in ("imagenet", "none") else [Path(weights)]
 
 
 ZOO = MappingProxyType(

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from fer_models.zoo import ZOO
+
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("fer_data", "fer_models", "flows")
 VOCABULARY = {
@@ -29,7 +31,8 @@ FOR_FLOWS = {
     "fer_data.profile",
     "fer_data.sample",
 }
-STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+GRAPH = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+STAGES = {name: stage.get("do", stage) for name, stage in GRAPH.items()}
 MODULES = sorted(
     ".".join(file.relative_to(ROOT).with_suffix("").parts)
     for package in PACKAGES
@@ -111,10 +114,16 @@ def test_only_the_command_line_imports_inside_functions(module: str) -> None:
 @pytest.mark.parametrize("name", STAGES)
 def test_a_stage_depends_on_every_module_that_it_uses(name: str) -> None:
     stage = STAGES[name]
-    listed = {path for path in stage["deps"] if path.endswith(".py")}
+    template = {path for path in stage["deps"] if path.endswith(".py")}
     # The trainer finds the model's module by its row in the zoo, not by an import.
-    listed -= {path for path in listed if "${item." in path}
-    used = {f"{module.replace('.', '/')}.py" for module in reaches(MODULE_OF_STAGE[name])}
+    items = GRAPH[name]["foreach"].values() if "${item.module}" in str(template) else [{}]
+    listed = {
+        path.replace("${item.module}", item.get("module", ""))
+        for item in items
+        for path in template
+    }
+    modules = [MODULE_OF_STAGE[name], *(f"fer_models.{item['module']}" for item in items if item)]
+    used = {f"{one.replace('.', '/')}.py" for module in modules for one in reaches(module)}
     assert listed == used
 
 
@@ -146,12 +155,16 @@ def test_a_stage_s_flags_name_its_dependencies_and_outputs(name: str) -> None:
     assert not unknown
 
 
-def test_the_matrix_of_models_has_a_section_and_a_row_each() -> None:
+def test_every_model_of_the_graph_has_a_section_and_a_row() -> None:
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    assert STAGES["train"]["matrix"]["model"] == list(params["models"])
-    assert STAGES["evaluate"]["matrix"]["model"] == list(params["models"])
+    modules = {
+        name: f"fer_models.{item['module']}" for name, item in GRAPH["train"]["foreach"].items()
+    }
+    assert modules == {name: row.module for name, row in ZOO.items()}
+    assert list(modules) == list(params["models"])
+    assert GRAPH["evaluate"]["matrix"]["model"] == list(params["models"])
 
 
 def test_the_folds_of_the_graph_are_those_of_the_settings() -> None:
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    assert STAGES["crossval"]["matrix"]["fold"] == list(range(params["split"]["num_folds"]))
+    assert GRAPH["crossval"]["matrix"]["fold"] == list(range(params["split"]["num_folds"]))

@@ -1,11 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from fer_models.augmentation import moved
+from fer_models.augmentation import Moves, moved
 from tests.fer_models.tiny import banded_faces
 
-STILL = {"size": 48, "shift": 0.0, "rotation": 0.0, "zoom": 0.0}
+STILL = Moves(shift=0.0, rotation=0.0, zoom=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -13,8 +15,8 @@ def faces() -> tf.Tensor:
     return tf.constant(banded_faces(40)[0][..., None], tf.float32)
 
 
-def move(faces: tf.Tensor, *, seed: int = 0, **moves: float) -> np.ndarray:
-    return moved(faces, tf.constant([seed, 0], tf.int64), **{**STILL, **moves}).numpy()
+def move(faces: tf.Tensor, moves: Moves = STILL, *, seed: int = 0, size: int = 48) -> np.ndarray:
+    return moved(faces, tf.constant([seed, 0], tf.int64), size=size, moves=moves).numpy()
 
 
 def test_about_half_are_mirrored_and_nothing_else_happens(faces: tf.Tensor) -> None:
@@ -29,7 +31,7 @@ def test_about_half_are_mirrored_and_nothing_else_happens(faces: tf.Tensor) -> N
 def test_shifts_stay_within_their_limit() -> None:
     dot = np.zeros((200, 48, 48, 1), np.float32)
     dot[:, 23:25, 23:25] = 255
-    result = move(tf.constant(dot), shift=4.0)
+    result = move(tf.constant(dot), replace(STILL, shift=4.0))
     rows = np.arange(48) - 23.5
     heights = (result.sum(axis=(2, 3)) * rows).sum(axis=1) / result.sum(axis=(1, 2, 3))
     assert 3 < np.abs(heights).max() <= 4.01
@@ -39,7 +41,7 @@ def test_shifts_stay_within_their_limit() -> None:
 def test_a_rotation_turns_around_the_middle() -> None:
     bar = np.zeros((100, 48, 48, 1), np.float32)
     bar[:, 22:26, 4:44] = 255
-    result = move(tf.constant(bar), rotation=0.5)
+    result = move(tf.constant(bar), replace(STILL, rotation=0.5))
     assert (result[:, 24, 24, 0] > 200).all()
     assert (result[:, 24, 6, 0] == 0).any()
 
@@ -56,6 +58,10 @@ def test_smaller_faces_keep_their_content(faces: tf.Tensor) -> None:
 
 
 def test_the_seed_decides(faces: tf.Tensor) -> None:
-    moves = {"shift": 3.0, "rotation": 0.2, "zoom": 0.1}
-    np.testing.assert_array_equal(move(faces, seed=3, **moves), move(faces, seed=3, **moves))
-    assert np.abs(move(faces, seed=3, **moves) - move(faces, seed=4, **moves)).max() > 1
+    moves = Moves(shift=3.0, rotation=0.2, zoom=0.1)
+    np.testing.assert_array_equal(move(faces, moves, seed=3), move(faces, moves, seed=3))
+    assert np.abs(move(faces, moves, seed=3) - move(faces, moves, seed=4)).max() > 1
+
+
+def test_faces_that_are_not_to_be_mirrored_stay(faces: tf.Tensor) -> None:
+    np.testing.assert_array_equal(move(faces, replace(STILL, mirror=False)), faces.numpy())

@@ -12,23 +12,13 @@ import yaml
 
 from fer_data import records
 from fer_models import scratch
-from fer_models.train import fit
-from tests.fer_models.tiny import write_tiny_records
+from fer_models.checkpoints import Checkpoints
+from fer_models.train import samples_of
+from fer_models.trainer import Samples, fit
+from tests.fer_models.tiny import RECIPE, write_tiny_records
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = {
-    "filters": [4, 8, 8],
-    "dense_units": 16,
-    "dropout": 0.1,
-    "l2": 0.001,
-    "epochs": 5,
-    "batch_size": 16,
-    "optimizer": "rmsprop",
-    "learning_rate": 0.003,
-    "keep_epoch": "last",
-    "deterministic": True,
-    "seed": 0,
-}
+SETTINGS = {"filters": [4, 8, 8], "dense_units": 16, "dropout": 0.1, "l2": 0.001, **RECIPE}
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train(folder: Path, name: str, *, model: str = "scratch") -> subprocess.CompletedProcess[str]:
-    flags = ("--records", "records", "--model", model)
+    flags = ("--records", "records", "--model", model, "--checkpoints", f"{name}/checkpoints")
     outputs = ("--model-folder", f"{name}/model", "--report", f"{name}/report")
     return subprocess.run(
         [sys.executable, "-m", "fer_models.train", *flags, *outputs],
@@ -119,24 +109,20 @@ def test_the_best_epoch_is_kept_by_validation(folder: Path, tmp_path: Path) -> N
     )
     keras.utils.set_random_seed(3)
     model = scratch.build_model(recipe, 3)
-    roles = [records.read_role(folder / "records", role) for role in ("train", "validation")]
-    history = fit(model, *roles, recipe=recipe, logs=tmp_path)
-    validation = roles[1]
-    predictions = model.predict(validation.faces, verbose=0).argmax(axis=1)
-    kept = np.mean(predictions == validation.labels)
-    assert kept == pytest.approx(history["val_accuracy"].max(), abs=1e-6)
+    train, validation = (samples_of(folder / "records", role) for role in ("train", "validation"))
+    kept = Checkpoints(tmp_path)
+    history = fit(model, train, validation, recipe=recipe, logs=tmp_path, kept=kept)
+    predictions = model.predict(validation.inputs, verbose=0).argmax(axis=1)
+    accuracy = np.mean(predictions == validation.labels)
+    assert accuracy == pytest.approx(history["val_accuracy"].max(), abs=1e-6)
     assert history["val_accuracy"].max() > history["val_accuracy"].min()
 
 
 def test_weights_of_the_examples_count(folder: Path, tmp_path: Path) -> None:
     """Faces with no weight are not learned from: only one class is predicted."""
     recipe = scratch.ModelSettings.model_validate_json(json.dumps(SETTINGS))
-    train_role = records.read_role(folder / "records", "train")
-    only_sad = (train_role.labels == 2).astype(np.float32)
-    weighted = records.Examples(
-        **{**vars(train_role), "weights": only_sad},
-    )
-    validation = records.read_role(folder / "records", "validation")
+    train, validation = (samples_of(folder / "records", role) for role in ("train", "validation"))
+    weighted = Samples(train.inputs, train.labels, (train.labels == 2).astype(np.float32))
     model = scratch.build_model(recipe, 3)
-    fit(model, weighted, validation, recipe=recipe, logs=tmp_path)
-    assert set(model.predict(validation.faces, verbose=0).argmax(axis=1)) == {2}
+    fit(model, weighted, validation, recipe=recipe, logs=tmp_path, kept=Checkpoints(tmp_path))
+    assert set(model.predict(validation.inputs, verbose=0).argmax(axis=1)) == {2}

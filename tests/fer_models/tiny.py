@@ -9,6 +9,33 @@ import pandas as pd
 from fer_data import records
 from fer_data.tfrecords import write_records
 
+RECIPE = {
+    "epochs": 5,
+    "batch_size": 16,
+    "optimizer": "rmsprop",
+    "learning_rate": 0.003,
+    "schedule": "constant",
+    "warmup_fraction": 0.0,
+    "loss": "sparse_categorical_crossentropy",
+    "label_smoothing": 0.0,
+    "monitor": "val_accuracy",
+    "keep_epoch": "last",
+    "patience": None,
+    "augmentation": {
+        "mirror": False,
+        "rotation_degrees": 0.0,
+        "shift_fraction": 0.0,
+        "zoom_fraction": 0.0,
+        "contrast_fraction": 0.0,
+    },
+    "salt_and_pepper": {"fraction": 0.3, "apply": "never"},
+    "mixed_precision": "auto",
+    "xla": "auto",
+    "deterministic": True,
+    "seed": 0,
+}
+"""What every model's section holds, for a training of seconds."""
+
 EXPRESSIONS = ("happy", "neutral", "sad")
 
 

@@ -1,0 +1,173 @@
+"""Keeps the state of a training on disk after each epoch, so that a killed one goes on where it was.
+
+A training's checkpoints lie in `FOLDER/FINGERPRINT/epoch-0003.npz`: outside of DVC's outputs, which DVC
+deletes before it runs a stage, and apart for each fingerprint of data, settings and code.
+"""
+
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import re
+import shutil
+import sys
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from fer_data.stage import UserError, written_beside
+
+logger = logging.getLogger(__name__)
+
+NUM_KEPT = 2
+"""How many epochs' checkpoints stay: the newest, and the one before, should the newest be damaged."""
+
+_STATE = "state"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """All that a training needs to go on after an epoch."""
+
+    epoch: int
+    """How many epochs are finished."""
+    arrays: Mapping[str, Sequence[np.ndarray]]
+    """Named lists of arrays: variables of the model, of the optimizer, the best weights."""
+    state: Mapping[str, Any]
+    """What JSON can hold: the history, and how the best epoch did."""
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The checkpoints of one training, held by this process."""
+
+    folder: Path
+    """Of one fingerprint."""
+
+    def newest(self) -> Checkpoint | None:
+        """The newest checkpoint that is whole; damaged ones are set aside, with a warning."""
+        for file in self._files():
+            try:
+                return _read(file)
+            except (
+                zipfile.BadZipFile,
+                ValueError,
+                KeyError,
+                EOFError,
+                NotImplementedError,
+            ) as error:
+                aside = file.with_suffix(".damaged")
+                file.replace(aside)
+                logger.warning("%s is damaged (%s): set aside as %s", file, error, aside.name)
+        return None
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Writes a checkpoint at once or not at all, and drops the oldest ones."""
+        members = {
+            f"{name}/{number:05d}": array
+            for name, arrays in checkpoint.arrays.items()
+            for number, array in enumerate(arrays)
+        }
+        names = {name: len(arrays) for name, arrays in checkpoint.arrays.items()}
+        state = json.dumps({"epoch": checkpoint.epoch, "names": names, "state": checkpoint.state})
+        members[_STATE] = np.frombuffer(state.encode(), np.uint8)
+        target = self.folder / f"epoch-{checkpoint.epoch:04d}.npz"
+        with written_beside(target) as beside, beside.open("wb") as file:
+            np.savez(file, allow_pickle=False, **members)  # its members carry checksums
+            file.flush()
+            os.fsync(file.fileno())
+        _sync(self.folder)
+        for old in self._files()[NUM_KEPT:]:
+            old.unlink()
+
+    def _files(self) -> list[Path]:
+        """Newest first."""
+        return sorted(self.folder.glob("epoch-*.npz"), reverse=True)
+
+
+@contextmanager
+def checkpoints(folder: Path, fingerprint: str) -> Iterator[Checkpoints]:
+    """Holds the checkpoints of a model, against any other process, and removes them at success.
+
+    Args:
+        folder: The model's folder of checkpoints, made if need be.
+        fingerprint: Of the data, the settings and the code: only equal trainings share checkpoints.
+
+    Yields:
+        The checkpoints of that fingerprint.
+
+    Raises:
+        UserError: Another process holds the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise UserError(
+                f"process {lock.read().strip() or 'unknown'} trains with {folder} already: wait for it, "
+                "or end it; what it finished is kept"
+            ) from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}")
+        lock.flush()
+        own = folder / fingerprint
+        own.mkdir(exist_ok=True)
+        yield Checkpoints(own)
+        for trained in folder.iterdir():  # those of settings that nobody trains any more, too
+            if trained.is_dir():
+                shutil.rmtree(trained)
+
+
+def fingerprint_of(settings: Mapping[str, Any], *arrays: np.ndarray, files: Sequence[Path]) -> str:
+    """Tells trainings apart: by settings, data, files, library versions and all loaded code of ours.
+
+    Args:
+        settings: What JSON can hold.
+        *arrays: The data.
+        files: Such as initial weights.
+
+    Returns:
+        16 hexadecimal digits.
+    """
+    modules = {
+        name: Path(module.__file__).read_bytes()
+        for name, module in sorted(sys.modules.items())
+        if re.match(r"(fer_data|fer_models)\.", name) and module.__file__
+    }
+    versions = [keras.__version__, tf.__version__, np.__version__]
+    digest = hashlib.sha256(json.dumps([settings, versions], sort_keys=True).encode())
+    for part in (*modules.values(), *(file.read_bytes() for file in files)):
+        digest.update(hashlib.sha256(part).digest())
+    for array in arrays:
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:16]
+
+
+def _read(file: Path) -> Checkpoint:
+    with np.load(file) as members:
+        content = json.loads(members[_STATE].tobytes())
+        arrays = {
+            name: [members[f"{name}/{number:05d}"] for number in range(count)]
+            for name, count in content["names"].items()
+        }
+    return Checkpoint(epoch=content["epoch"], arrays=arrays, state=content["state"])
+
+
+def _sync(folder: Path) -> None:
+    """Waits until a renaming in the folder is on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,59 @@
+"""What a training runs on: one device or several, in which precision."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
+import tensorflow as tf
+
+from fer_models.recipe import Recipe
+
+_TENSOR_CORES = (7, 0)  # the compute capability of Volta, the first with them
+
+
+def strategy(kind: str = "GPU") -> tf.distribute.Strategy:
+    """Splits batches over all devices of a kind where there are several; else the default.
+
+    Args:
+        kind: `GPU`, or `CPU` to try it with logical devices.
+    """
+    devices = tf.config.list_logical_devices(kind)
+    if len(devices) < 2:
+        return tf.distribute.get_strategy()
+    return tf.distribute.MirroredStrategy([device.name for device in devices])
+
+
+def dtype_policy(recipe: Recipe) -> str:
+    """The name of Keras' dtype policy: `mixed_float16` or `float32`."""
+    half = recipe.mixed_precision == "on"
+    if recipe.mixed_precision == "auto":
+        half = bool(_gpus()) and all(
+            details.get("compute_capability", (0, 0)) >= _TENSOR_CORES for details in _gpus()
+        )
+    return "mixed_float16" if half else "float32"
+
+
+@contextmanager
+def precision(policy: str) -> Iterator[None]:
+    """Layers that are built in it follow the dtype policy."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def in_words() -> str:
+    """The devices, for a log: `2 GPUs (NVIDIA H100)`, or `CPU`."""
+    names = [details.get("device_name", "unknown") for details in _gpus()]
+    if not names:
+        return "CPU"
+    return f"{len(names)} GPU{'s' * (len(names) > 1)} ({', '.join(sorted(set(names)))})"
+
+
+def _gpus() -> list[dict]:
+    return [
+        tf.config.experimental.get_device_details(gpu)
+        for gpu in tf.config.list_physical_devices("GPU")
+    ]

@@ -4,8 +4,8 @@
     python benchmarks/resume.py --model mobilenetv2 --kills 5
 
 Run it in a workspace where `dvc repro tfrecords` has run, such as one of `ferflow demo`; it writes to a
-folder of its own. Two kills of three come at a random moment, in the middle of an epoch for the most part;
-the third while a checkpoint is being written.
+folder of its own. Two kills of three come at a random moment, in mid-epoch for the most part; the third
+while a checkpoint is being written.
 """
 
 import argparse

@@ -11,6 +11,7 @@ while a checkpoint is being written.
 import argparse
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from flows.workspace import environment
 
 def start(model: str, folder: Path) -> subprocess.Popen[bytes]:
     """Starts the stage `train` with all its outputs below a folder."""
+    shutil.rmtree(folder / ".report.unfinished", ignore_errors=True)  # a killed one's
     words = [sys.executable, "-m", "fer_models.train", "--model", model]
     places = {
         "records": output("tfrecords", "tfrecords"),
@@ -40,20 +42,25 @@ def start(model: str, folder: Path) -> subprocess.Popen[bytes]:
 
 
 def kill(process: subprocess.Popen[bytes], folder: Path, *, seconds: float, writing: bool) -> str:
-    """Kills a training some time after its first step could have been; says where it was."""
-    checkpoints = folder / "checkpoints"
+    """Kills a training some time after it has set up, or while it writes; says where it was."""
+    checkpoints, started = folder / "checkpoints", time.time()
+
+    def half_written() -> bool:
+        files = checkpoints.glob("*/.epoch-*.unfinished")
+        return any(file.stat().st_mtime > started for file in files if file.exists())
+
     known = set(checkpoints.glob("*/epoch-*.npz"))
-    moment = None if writing else time.monotonic() + seconds
+    while process.poll() is None and not (folder / ".report.unfinished" / "dvclive").exists():
+        time.sleep(0.01)
+    moment = time.monotonic() + seconds
     while process.poll() is None:
-        unfinished = list(checkpoints.glob("*/.epoch-*.unfinished"))
-        if (moment is not None and time.monotonic() > moment) or (writing and unfinished):
+        if half_written() if writing else time.monotonic() > moment:
             process.send_signal(signal.SIGKILL)
             process.wait()
-            half = bool(list(checkpoints.glob("*/.epoch-*.unfinished")))
+            place = "while a checkpoint was being written" if half_written() else "in mid-epoch"
             new = len(set(checkpoints.glob("*/epoch-*.npz")) - known)
-            place = "while a checkpoint was being written" if half else "between checkpoints"
             return f"killed {place}; {new} new on disk"
-        time.sleep(0.0005)
+        time.sleep(0.0003)
     return "ended before the kill"
 
 
@@ -73,17 +80,13 @@ def main() -> None:
     generator = random.Random(flags.seed)
     with tempfile.TemporaryDirectory() as temporary:
         whole, broken = Path(temporary) / "whole", Path(temporary) / "broken"
-        started = time.monotonic()
         if start(flags.model, whole).wait():
             sys.exit("error: the training failed: has `dvc repro tfrecords` run here?")
-        seconds = time.monotonic() - started
         trained = json.loads((whole / "report" / "summary.json").read_text())["seconds"]
         epochs = read_params()["models"][flags.model]["epochs"]
-        print(
-            f"{flags.model}: {epochs} epochs, {seconds:.0f} s, {seconds - trained:.1f} s of it to start"
-        )
+        print(f"{flags.model}: {epochs} epochs in {trained:.0f} s", flush=True)
         for number in range(flags.kills):
-            wait = (seconds - trained) + generator.uniform(-0.3, 2.0) * trained / epochs
+            wait = generator.uniform(0, 2.5) * trained / epochs
             process = start(flags.model, broken)
             said = kill(process, broken, seconds=wait, writing=number % 3 == 2)
             print(f"{number + 1:>4}  {said}", flush=True)

@@ -11,7 +11,7 @@ from tests.end_to_end.commands import ok, repro
 
 @pytest.fixture
 def versioned(workspace: Path) -> Path:
-    """The workspace with its archive versioned, so that an experiment in a folder of its own finds it."""
+    """The workspace with its archive versioned, so that experiments in folders of their own find it."""
     ok(workspace, "ferflow", "add", "data/raw/archive.zip")
     repro(workspace)
     commit(workspace, "Version the archive")

@@ -155,7 +155,7 @@ def fingerprint_of(settings: Mapping[str, Any], *arrays: np.ndarray, files: Sequ
 
 
 def _read(file: Path) -> Checkpoint:
-    with np.load(file) as members:
+    with file.open("rb") as opened, np.load(opened) as members:
         content = json.loads(members[_STATE].tobytes())
         arrays = {
             name: [members[f"{name}/{number:05d}"] for number in range(count)]

@@ -1,0 +1,130 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fer_data.stage import UserError
+from fer_models.checkpoints import Checkpoint, Checkpoints, checkpoints, fingerprint_of
+
+
+def checkpoint(epoch: int) -> Checkpoint:
+    weights = [np.full((3, 2), epoch, np.float32), np.array(epoch, np.int64), np.zeros((0, 4))]
+    return Checkpoint(epoch, {"model": weights, "best": []}, {"history": [{"loss": 0.1 * epoch}]})
+
+
+def test_a_checkpoint_comes_back_as_it_was(tmp_path: Path) -> None:
+    kept = Checkpoints(tmp_path)
+    assert kept.newest() is None
+    kept.save(checkpoint(1))
+    newest = kept.newest()
+    assert newest is not None
+    assert (newest.epoch, newest.state) == (1, checkpoint(1).state)
+    assert newest.arrays["best"] == []
+    for array, expected in zip(newest.arrays["model"], checkpoint(1).arrays["model"], strict=True):
+        assert array.dtype == expected.dtype
+        np.testing.assert_array_equal(array, expected)
+
+
+def test_the_two_newest_stay(tmp_path: Path) -> None:
+    kept = Checkpoints(tmp_path)
+    for epoch in range(8, 12):  # past the point where names sort by length
+        kept.save(checkpoint(epoch))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch-0010.npz", "epoch-0011.npz"]
+
+
+@pytest.mark.parametrize("damage", ["half", "empty", "one bit", "no zip", "end cut off"])
+def test_a_damaged_one_is_set_aside_and_the_one_before_used(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str
+) -> None:
+    kept = Checkpoints(tmp_path)
+    for epoch in (1, 2):
+        kept.save(checkpoint(epoch))
+    newest = tmp_path / "epoch-0002.npz"
+    data = bytearray(newest.read_bytes())
+    place = data.index(np.full(6, 2, np.float32).tobytes())
+    data[place] ^= 4
+    newest.write_bytes(
+        {
+            "half": data[: len(data) // 2],
+            "empty": b"",
+            "one bit": bytes(data),
+            "no zip": b"x" * len(data),
+            "end cut off": data[:-1],
+        }[damage]
+    )
+    before = kept.newest()
+    assert before is not None
+    assert before.epoch == 1
+    assert "epoch-0002.npz is damaged" in caplog.text
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "epoch-0001.npz",
+        "epoch-0002.damaged",
+    ]
+
+
+def interrupted(folder: Path, fingerprint: str) -> None:
+    """Leaves a checkpoint, as a training that fails does."""
+    with checkpoints(folder, fingerprint) as kept:
+        kept.save(checkpoint(1))
+        raise RuntimeError
+
+
+def test_success_removes_them_and_failure_keeps_them(tmp_path: Path) -> None:
+    folder = tmp_path / "scratch"
+    with pytest.raises(RuntimeError):
+        interrupted(folder, "one")
+    with checkpoints(folder, "one") as kept:
+        assert kept.newest() is not None
+    assert [path.name for path in folder.iterdir()] == ["lock"]
+
+
+def test_each_fingerprint_has_its_own(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError):
+        interrupted(tmp_path, "one")
+    with checkpoints(tmp_path, "another") as kept:
+        assert kept.newest() is None
+
+
+def test_a_second_writer_is_told_who_the_first_is(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from fer_models.checkpoints import checkpoints\n"
+        "with checkpoints(Path(sys.argv[1]), 'one'): print('held', flush=True); input()"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        text=True,
+    )
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        message = f"process {holder.pid} trains with .* already: wait for it, or end it"
+        with pytest.raises(UserError, match=message), checkpoints(tmp_path, "one"):
+            pass
+    finally:
+        holder.kill()
+        holder.communicate()
+    with checkpoints(tmp_path, "one"):  # a killed process holds nothing
+        pass
+
+
+def test_the_fingerprint_follows_settings_data_and_files(tmp_path: Path) -> None:
+    weights = tmp_path / "weights"
+    weights.write_bytes(b"1")
+    faces = np.zeros((2, 3), np.uint8)
+    first = fingerprint_of({"epochs": 1}, faces, files=[weights])
+    assert first == fingerprint_of({"epochs": 1}, faces.copy(), files=[weights])
+    others = {
+        fingerprint_of({"epochs": 2}, faces, files=[weights]),
+        fingerprint_of({"epochs": 1}, faces + 1, files=[weights]),
+        fingerprint_of({"epochs": 1}, faces.reshape(3, 2), files=[weights]),
+        fingerprint_of({"epochs": 1}, faces, files=[]),
+    }
+    weights.write_bytes(b"2")
+    others.add(fingerprint_of({"epochs": 1}, faces, files=[weights]))
+    assert len(others - {first}) == 5

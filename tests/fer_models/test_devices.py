@@ -1,0 +1,86 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tensorflow as tf
+
+from fer_models.checkpoints import Checkpoints
+from fer_models.devices import dtype_policy, in_words, strategy
+from fer_models.recipe import Recipe
+from fer_models.trainer import fit
+from tests.fer_models.test_trainer import network, samples
+from tests.fer_models.tiny import RECIPE
+
+TRAINING = """
+import json, sys, tempfile
+from pathlib import Path
+import numpy as np
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+number = int(sys.argv[2])
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * number)
+from fer_models.batches import make_repeatable
+from fer_models.checkpoints import Checkpoints
+from fer_models.devices import strategy
+from fer_models.recipe import Recipe
+from fer_models.trainer import fit
+from tests.fer_models.test_trainer import network, samples
+
+make_repeatable(0, deterministic=True)
+recipe = Recipe.model_validate_json(sys.argv[1])
+parts = (samples(100), samples(32, seed=1))  # its last batch is a small one
+
+def train(folder, epochs):
+    split = strategy("CPU")
+    assert split.num_replicas_in_sync == number
+    with split.scope():
+        model = network()
+    recipe_now = recipe.model_copy(update={"epochs": epochs})
+    logs = Path(tempfile.mkdtemp())
+    history = fit(model, *parts, recipe=recipe_now, logs=logs, kept=Checkpoints(folder))
+    return history, model.get_weights()
+
+folder = Path(tempfile.mkdtemp())
+train(folder, 2)
+history, resumed = train(folder, 3)
+_, weights = train(Path(tempfile.mkdtemp()), 3)
+equal = all(np.array_equal(one, other) for one, other in zip(resumed, weights))
+print(json.dumps({"loss": history["loss"].tolist(), "resumed": equal}))
+"""
+
+
+def trained_on(num_devices: int, settings: dict[str, Any]) -> dict[str, Any]:
+    root = Path(__file__).parents[2]
+    finished = subprocess.run(
+        [sys.executable, "-c", TRAINING, json.dumps(settings), str(num_devices)],
+        env={**os.environ, "PYTHONPATH": str(root), "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    return json.loads(finished.stdout.splitlines()[-1])
+
+
+def test_two_devices_share_a_batch_and_learn_what_one_learns(tmp_path: Path) -> None:
+    settings = {**RECIPE, "batch_size": 16, "epochs": 3, "learning_rate": 0.001}
+    two = trained_on(2, settings)
+    recipe = Recipe.model_validate_json(json.dumps(settings))
+    parts = (samples(100), samples(32, seed=1))
+    one = fit(network(), *parts, recipe=recipe, logs=tmp_path, kept=Checkpoints(tmp_path))
+    assert two["loss"] == pytest.approx(list(one["loss"]), rel=0.05)  # dropout differs
+    assert two["resumed"]
+
+
+def test_here_one_device_and_floats_are_the_default() -> None:
+    if tf.config.list_physical_devices("GPU"):
+        pytest.skip("there is a GPU")
+    recipe = Recipe.model_validate_json(json.dumps(RECIPE))
+    assert strategy().num_replicas_in_sync == 1
+    assert dtype_policy(recipe) == "float32"
+    assert dtype_policy(recipe.model_copy(update={"mixed_precision": "on"})) == "mixed_float16"
+    assert in_words() == "CPU"

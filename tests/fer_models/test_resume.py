@@ -1,0 +1,127 @@
+"""A training that is killed and started again ends as one that never was."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from tests.fer_models.tiny import RECIPE, write_tiny_records
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = {
+    **RECIPE,
+    "filters": [4, 8, 8],
+    "dense_units": 16,
+    "dropout": 0.3,
+    "l2": 0.001,
+    "epochs": 6,
+    "optimizer": "adam",
+    "schedule": "cosine",
+    "warmup_fraction": 0.2,
+    "monitor": "val_loss",
+    "keep_epoch": "best",
+    "patience": 4,
+    "augmentation": {
+        "mirror": True,
+        "rotation_degrees": 10.0,
+        "shift_fraction": 0.1,
+        "zoom_fraction": 0.1,
+        "contrast_fraction": 0.2,
+    },
+    "salt_and_pepper": {"fraction": 0.1, "apply": "batches"},
+}
+COMMAND = [
+    *(sys.executable, "-m", "fer_models.train", "--records", "records", "--model", "scratch"),
+    *("--checkpoints", "checkpoints", "--model-folder", "model", "--report", "report"),
+]
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("resume") / "records"
+    write_tiny_records(folder, num_faces=1200)
+    return folder
+
+
+def prepare(folder: Path, records: Path) -> None:
+    (folder / "records").symlink_to(records)
+    (folder / "params.yaml").write_text(yaml.safe_dump({"models": {"scratch": SETTINGS}}))
+
+
+def start(folder: Path) -> subprocess.Popen[str]:
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return subprocess.Popen(COMMAND, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    return errors
+
+
+def kill_after(process: subprocess.Popen[str], epoch: int, checkpoints: Path) -> None:
+    """Kills a training in the middle of the epoch after `epoch`."""
+    try:
+        deadline = time.monotonic() + 300
+        while not list(checkpoints.glob(f"*/epoch-{epoch:04d}.npz")):
+            assert process.poll() is None, "it ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(records: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    prepare(folder, records)
+    finish(start(folder))
+    return results(folder)
+
+
+def results(folder: Path) -> dict[str, Any]:
+    summary = json.loads((folder / "report" / "summary.json").read_text())
+    summary.pop("seconds")
+    curve = folder / "report" / "dvclive" / "plots" / "metrics" / "val_loss.tsv"
+    return {
+        "model": (folder / "model" / "model.keras").read_bytes(),
+        "history": pd.read_csv(folder / "report" / "history.csv").drop(columns="seconds").to_csv(),
+        "dvclive": pd.read_csv(curve, sep="\t")["val_loss"].tolist(),
+        "summary": summary,
+    }
+
+
+def test_killed_twice_and_damaged_once_it_ends_as_if_never_interrupted(
+    records: Path, uninterrupted: dict[str, Any], tmp_path: Path
+) -> None:
+    prepare(tmp_path, records)
+    checkpoints = tmp_path / "checkpoints"
+    kill_after(start(tmp_path), 1, checkpoints)
+    kill_after(start(tmp_path), 4, checkpoints)
+    assert not (tmp_path / "report").exists()
+    newest = max(checkpoints.glob("*/epoch-*.npz"))
+    data = newest.read_bytes()
+    newest.write_bytes(data[: len(data) // 3])
+    errors = finish(start(tmp_path))
+    assert f"{newest.name} is damaged" in errors
+    assert f"epoch {len(uninterrupted['dvclive'])} of 6" in errors
+    assert "epoch 1 of 6" not in errors
+    assert results(tmp_path) == uninterrupted
+    assert [path.name for path in checkpoints.iterdir()] == ["lock"]
+
+
+def test_other_settings_start_anew(records: Path, tmp_path: Path) -> None:
+    prepare(tmp_path, records)
+    kill_after(start(tmp_path), 2, tmp_path / "checkpoints")
+    changed = {**SETTINGS, "dropout": 0.2, "epochs": 1}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"models": {"scratch": changed}}))
+    assert "epoch 1 of 1" in finish(start(tmp_path))

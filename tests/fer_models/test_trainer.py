@@ -1,0 +1,160 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+from fer_data.params import SettingsError, read_settings
+from fer_data.stage import UserError
+from fer_models import trainer
+from fer_models.checkpoints import Checkpoints
+from fer_models.devices import precision
+from fer_models.recipe import Recipe
+from fer_models.saving import save_model
+from fer_models.trainer import Samples, fit, learning_rate, with_noisy_copies
+from tests.fer_models.tiny import RECIPE, banded_faces
+
+
+def recipe_of(**changes: Any) -> Recipe:
+    return Recipe.model_validate_json(json.dumps({**RECIPE, "epochs": 2, **changes}))
+
+
+def samples(num_faces: int, *, seed: int = 0) -> Samples:
+    faces, labels = banded_faces(num_faces, seed=seed)
+    return Samples(faces[..., None], labels, np.ones(num_faces, np.float32))
+
+
+def network() -> keras.Model:
+    keras.utils.set_random_seed(0)
+    faces = keras.Input((48, 48, 1), dtype="uint8")
+    maps = keras.layers.Rescaling(1 / 255)(faces)
+    features = keras.layers.Dropout(0.2)(keras.layers.AveragePooling2D(8)(maps))
+    logits = keras.layers.Dense(3, "softmax", dtype="float32")
+    return keras.Model(faces, logits(keras.layers.Flatten()(features)))
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Callable[..., tuple[keras.Model, pd.DataFrame]]:
+    def train(**changes: Any) -> tuple[keras.Model, pd.DataFrame]:
+        model = network()
+        history = fit(
+            *(model, samples(96), samples(32, seed=1)),
+            recipe=recipe_of(**changes),
+            logs=tmp_path,
+            kept=Checkpoints(tmp_path),
+        )
+        for file in tmp_path.glob("epoch-*"):
+            file.unlink()
+        return model, history
+
+    return train
+
+
+def test_one_hot_labels_teach_the_same(trained: Callable) -> None:
+    sparse, _ = trained()
+    dense, _ = trained(loss="categorical_crossentropy")
+    for one, other in zip(sparse.get_weights(), dense.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    smooth, _ = trained(loss="categorical_crossentropy", label_smoothing=0.3)
+    assert np.abs(smooth.get_weights()[0] - dense.get_weights()[0]).max() > 1e-3
+
+
+def test_smoothing_needs_the_loss_that_can_be_smoothed(tmp_path: Path) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text(json.dumps({"models": {"scratch": {**RECIPE, "label_smoothing": 0.1}}}))
+    with pytest.raises(SettingsError, match="label_smoothing needs the loss categorical_cross"):
+        read_settings(Recipe, "models.scratch", file=file)
+
+
+def test_training_stops_when_patience_ends_and_stays_stopped(tmp_path: Path) -> None:
+    recipe = recipe_of(
+        epochs=30, patience=2, keep_epoch="best", monitor="val_loss", learning_rate=1.0
+    )
+    model, kept = network(), Checkpoints(tmp_path)
+    parts = (samples(96), samples(32, seed=1))
+    history = fit(model, *parts, recipe=recipe, logs=tmp_path, kept=kept)
+    best = int(history["val_loss"].argmin())
+    assert len(history) == best + 3 < 30
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    loss = model.evaluate(parts[1].inputs, parts[1].labels, verbose=0)
+    assert loss == pytest.approx(history["val_loss"].min(), rel=1e-5)
+    again = network()
+    pd.testing.assert_frame_equal(
+        fit(again, *parts, recipe=recipe, logs=tmp_path, kept=kept), history
+    )
+    for one, other in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "warmup", "expected"),
+    [
+        ("constant", 0.0, [0.01] * 4),
+        ("constant", 0.5, [0.0, 0.005, 0.01, 0.01]),
+        ("cosine", 0.0, [0.01, 0.01 * (1 + np.cos(np.pi / 4)) / 2, 0.005, 0.0]),
+        ("cosine", 0.5, [0.0, 0.005, 0.01, 0.0]),
+    ],
+)
+def test_the_step_size_follows_the_schedule(
+    schedule: str, warmup: float, expected: list[float]
+) -> None:
+    rate = learning_rate(
+        recipe_of(learning_rate=0.01, schedule=schedule, warmup_fraction=warmup), 100
+    )
+    steps = [0, 25, 50, 100]
+    sizes = [float(np.array(rate(step))) if callable(rate) else rate for step in steps]
+    np.testing.assert_allclose(sizes, expected, atol=1e-6)
+
+
+def test_augmentation_and_noise_are_in_training_and_not_in_the_model(trained: Callable) -> None:
+    plain, _ = trained()
+    augmentation = {**RECIPE["augmentation"], "shift_fraction": 0.2}
+    moved, _ = trained(augmentation=augmentation)
+    noisy, _ = trained(salt_and_pepper={"fraction": 0.5, "apply": "batches"})
+    weights = [model.get_weights()[0] for model in (plain, moved, noisy)]
+    assert np.abs(weights[1] - weights[0]).max() > 1e-3
+    assert np.abs(weights[2] - weights[0]).max() > 1e-3
+    kinds = [[type(layer).__name__ for layer in model.layers] for model in (plain, moved, noisy)]
+    assert kinds[0] == kinds[1] == kinds[2]
+
+
+def test_noisy_copies_are_appended() -> None:
+    plain = samples(600)
+    assert with_noisy_copies(plain, recipe_of()) is plain
+    recipe = recipe_of(salt_and_pepper={"fraction": 0.3, "apply": "copies"})
+    both = with_noisy_copies(plain, recipe)
+    assert both.inputs.shape == (1200, 48, 48, 1)
+    assert both.inputs.dtype == np.uint8
+    np.testing.assert_array_equal(both.inputs[:600], plain.inputs)
+    turned = (both.inputs[600:] != plain.inputs).mean()
+    assert turned == pytest.approx(0.3, abs=0.01)
+    np.testing.assert_array_equal(both.labels[600:], plain.labels)
+
+
+def test_half_precision_trains_and_the_saved_model_is_of_floats(tmp_path: Path) -> None:
+    with precision("mixed_float16"):
+        model = network()
+    assert keras.config.dtype_policy().name == "float32"
+    parts = (samples(96), samples(32, seed=1))
+    recipe = recipe_of(epochs=4, learning_rate=0.02)
+    history = fit(model, *parts, recipe=recipe, logs=tmp_path, kept=Checkpoints(tmp_path))
+    assert history["loss"].iloc[-1] < history["loss"].iloc[0]
+    save_model(model, tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert {layer.compute_dtype for layer in loaded.layers[1:]} == {"float32"}
+    expected = model.predict(parts[1].inputs, verbose=0)
+    np.testing.assert_allclose(loaded.predict(parts[1].inputs, verbose=0), expected, atol=5e-3)
+
+
+def test_too_little_memory_is_one_line(trained: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*_: Any, **__: Any) -> None:
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    monkeypatch.setattr(trainer, "training_batches", exhausted)
+    with pytest.raises(UserError, match="out of memory with a batch_size of 16: try 8"):
+        trained()

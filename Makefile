@@ -42,9 +42,10 @@ test: setup ## Run the tests; FERFLOW_ARCHIVE=path/to/archive.zip adds those on 
 lint: setup ## Check style and types
 	@ruff check . && ruff format --check . && pyright
 
-repro: setup ## Rebuild what changed; ARCHIVE=path/to/archive.zip adds an archive, PROFILE=name settings
+repro: setup ## Rebuild; ARCHIVE=path/to/archive.zip adds an archive, PROFILE=name settings, WEIGHTS="model file" weights
 	@$(if $(ARCHIVE),ferflow add "$(ARCHIVE)",true)
 	@$(if $(PROFILE),ferflow profile "$(PROFILE)",true)
+	@$(if $(WEIGHTS),ferflow weights $(WEIGHTS),true)
 	@dvc repro
 
 constraints: setup ## Resolve the dependencies anew into constraints.txt

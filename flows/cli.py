@@ -38,6 +38,11 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("archive", type=Path, help="the archive.zip to copy")
     add.set_defaults(run=_add)
 
+    weights = verbs.add_parser("weights", help="let a model start from a file of weights")
+    weights.add_argument("model", metavar="MODEL", help="such as mobilenetv2")
+    weights.add_argument("file", type=Path, metavar="FILE", help="the file to copy")
+    weights.set_defaults(run=_add_weights)
+
     relabel = verbs.add_parser("relabel", help="open the desk on which people correct labels")
     relabel.add_argument("--annotator", metavar="NAME", help="who decides (default: git's name)")
     relabel.add_argument("--port", type=int, help="the page's port (default: first free from 7860)")
@@ -121,6 +126,12 @@ def _add(arguments: argparse.Namespace) -> None:
     from flows.workspace import add_archive
 
     print(add_archive(arguments.archive))
+
+
+def _add_weights(arguments: argparse.Namespace) -> None:
+    from flows.workspace import add_weights
+
+    print(add_weights(arguments.model, arguments.file))
 
 
 def _relabel(arguments: argparse.Namespace) -> None:

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fer_data.params import PARAMS_FILE
+from fer_data.params import PARAMS_FILE, read_params
 from fer_data.schema import RELABEL_COLUMNS
 from fer_data.stage import UserError, written_beside
 from flows.profiles import lay_over
 
 ARCHIVE = Path("data/raw/archive.zip")
+WEIGHTS = Path("data/weights")
 _NOTHING_YET = {
     "data/relabels.csv": ",".join(RELABEL_COLUMNS),
     "data/accepted/relabels.csv": ",".join(RELABEL_COLUMNS),
@@ -113,16 +114,45 @@ def add_archive(archive: Path, *, folder: Path = Path()) -> str:
     Raises:
         UserError: There is no such file or workspace, or DVC failed.
     """
-    if not (folder / PARAMS_FILE).is_file():
-        raise UserError(f"no {PARAMS_FILE} in {folder.absolute()}: run this in a Ferflow workspace")
+    read_params(folder / PARAMS_FILE)
     if not archive.is_file():
         raise UserError(f"no archive at {archive}: expected the path of an archive.zip")
-    target = folder / ARCHIVE
-    if not (target.exists() and target.samefile(archive)):
-        with written_beside(target) as beside:
-            shutil.copyfile(archive, beside)
+    return _add(archive, ARCHIVE, folder=folder)
+
+
+def add_weights(model: str, weights: Path, *, folder: Path = Path()) -> str:
+    """Copies a file of weights into a workspace, versions it, and lets a model start from it.
+
+    Args:
+        model: The model, whose section of `params.yaml` has the setting `weights`.
+        weights: The file to copy; left as it is.
+        folder: The workspace.
+
+    Returns:
+        What was done, in words.
+
+    Raises:
+        UserError: There is no such file, workspace or model, or DVC failed.
+    """
+    models = read_params(folder / PARAMS_FILE).get("models", {})
+    able = [name for name, settings in models.items() if "weights" in settings]
+    if model not in able:
+        raise UserError(f"no model '{model}' that takes weights: expected one of {', '.join(able)}")
+    if not weights.is_file():
+        raise UserError(f"no weights at {weights}: expected the path of a .weights.h5")
+    target = WEIGHTS / model / weights.name
+    words = _add(weights, target, folder=folder)
+    lay_over({"models": {model: {"weights": target.as_posix()}}}, folder=folder)
+    return f"{words}; models.{model}.weights: {target}"
+
+
+def _add(source: Path, target: Path, *, folder: Path) -> str:
+    copy = folder / target
+    if not (copy.exists() and copy.samefile(source)):
+        with written_beside(copy) as beside:
+            shutil.copyfile(source, beside)
     finished = subprocess.run(
-        ["dvc", "add", "--quiet", str(ARCHIVE)],
+        ["dvc", "add", "--quiet", str(target)],
         cwd=folder,
         env=environment(),
         capture_output=True,
@@ -131,4 +161,4 @@ def add_archive(archive: Path, *, folder: Path = Path()) -> str:
     )
     if finished.returncode:
         raise UserError(f"`dvc add` failed: {' '.join(finished.stderr.split())}")
-    return f"{archive} -> {target}, versioned in {target}.dvc: `dvc repro` rebuilds what it changes"
+    return f"{source} -> {copy}, versioned in {copy}.dvc: `dvc repro` rebuilds what it changes"

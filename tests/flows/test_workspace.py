@@ -4,10 +4,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from fer_data.params import read_params
 from fer_data.relabels import read_relabels
 from fer_data.stage import UserError
 from flows import workspace
-from flows.workspace import add_archive, make_workspace, project_root
+from flows.workspace import add_archive, add_weights, make_workspace, project_root
 
 
 @pytest.fixture
@@ -92,5 +93,23 @@ def test_adding_an_archive_keeps_the_original_and_versions_the_copy(made, tmp_pa
 def test_what_cannot_be_added_is_one_line(made: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no archive at .*absent\.zip"):
         add_archive(tmp_path / "absent.zip", folder=made)
-    with pytest.raises(UserError, match=r"no params\.yaml in .*: run this in a Ferflow workspace"):
+    with pytest.raises(
+        UserError, match=r"no .*params\.yaml in .*: run this in a Ferflow workspace"
+    ):
         add_archive(tmp_path / "absent.zip", folder=tmp_path)
+    with pytest.raises(UserError, match="no model 'scratch' that takes weights: expected one of"):
+        add_weights("scratch", tmp_path / "absent.h5", folder=made)
+    with pytest.raises(UserError, match=r"no weights at .*absent\.h5: expected the path"):
+        add_weights("mobilenetv2", tmp_path / "absent.h5", folder=made)
+
+
+def test_weights_are_versioned_and_become_the_setting(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "some.weights.h5").write_bytes(b"weights")
+    words = add_weights("mobilenetv2", tmp_path / "some.weights.h5", folder=made)
+    copy = made / "data/weights/mobilenetv2/some.weights.h5"
+    assert copy.read_bytes() == b"weights"
+    assert "md5" in copy.with_name("some.weights.h5.dvc").read_text()
+    setting = read_params(made / "params.yaml")["models"]["mobilenetv2"]["weights"]
+    assert setting == "data/weights/mobilenetv2/some.weights.h5"
+    assert setting in words
+    assert git(made, "status", "--porcelain", "data/weights").endswith("some.weights.h5.dvc\n")

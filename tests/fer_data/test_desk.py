@@ -184,8 +184,7 @@ def test_a_missing_or_broken_file_of_decisions_is_said(workspace: Path, monkeypa
 def test_a_queue_of_an_earlier_version_is_to_be_made_anew(workspace: Path, monkeypatch) -> None:
     file = workspace / "data/mislabels/suspects.csv"
     file.write_text(file.read_text().replace(",kind", ",sort"))
-    message = refused(workspace, monkeypatch)
-    assert "lacks kind: `dvc repro mislabels` makes the queue anew" in message
+    assert "lacks kind: `dvc repro mislabels` makes" in refused(workspace, monkeypatch)
 
 
 @pytest.mark.parametrize("change", [{"near_group": "group"}, {"path": "name"}])
@@ -194,8 +193,7 @@ def test_groups_of_another_archive_are_to_be_made_anew(
 ) -> None:
     file = workspace / "data/split/assignments.parquet"
     pd.read_parquet(file).rename(columns=change).to_parquet(file)
-    message = refused(workspace, monkeypatch)
-    assert "assignments.parquet is not of this manifest: `dvc repro split` makes it" in message
+    assert "is not of this manifest: `dvc repro split`" in refused(workspace, monkeypatch)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from fer_data.quality_report import Findings, quality_page
 from fer_data.schema import KINDS, RELABEL_COLUMNS
 from fer_data.split import assign_roles
 from fer_data.validate import run_suite
-from tests.browser import chromium, needs_chromium
+from tests.browser import needs_chromium
 from tests.fer_data.archives import EXPRESSIONS, good_members, picture, write_archive
 from tests.fer_data.findings import decided
 from tests.fer_data.manifests import manifest_of
@@ -36,12 +36,6 @@ THRESHOLDS = Thresholds(
     max_count_change=0.1,
 )
 PHONE: ViewportSize = {"width": 390, "height": 844}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ from typing import Any
 
 import pandas as pd
 
+from fer_data.decided import latest_decisions
 from fer_data.decisions import Decision, append_decisions, now
-from fer_data.relabels import latest_decisions, read_relabels
+from fer_data.relabels import read_relabels
 from fer_data.schema import (
     ANNOTATOR,
     DECIDED_AT,

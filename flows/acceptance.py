@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from fer_data.artifacts import dependency, output
+from fer_data.decided import latest_decisions
 from fer_data.decisions import now
 from fer_data.params import PARAMS_FILE, DataSettings, read_settings
 from fer_data.profile import ArchiveProfile, profile_of, profile_text, read_profile
-from fer_data.relabels import fault_of_text, latest_decisions, read_relabels
+from fer_data.relabels import fault_of_text, read_relabels
 from fer_data.stage import UserError, written_beside
 from fer_data.tables import read_json, read_table
 from flows.workspace import git

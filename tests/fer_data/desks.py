@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from fer_data.relabels import latest_decisions, read_relabels
+from fer_data.decided import latest_decisions
+from fer_data.relabels import read_relabels
 from fer_data.schema import RELABEL_COLUMNS
 from tests.fer_data.findings import HOSTILE, blob
 from tests.fer_data.manifests import manifest_of

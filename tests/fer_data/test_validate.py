@@ -8,22 +8,14 @@ import pandas as pd
 import pytest
 
 from fer_data import validate
-from fer_data.expectations import Thresholds, build_suite, name_of
+from fer_data.expectations import build_suite, name_of
 from fer_data.profile import ArchiveProfile, profile_of, profile_text
 from fer_data.schema import TESTING, TRAINING
 from fer_data.stage import UserError
 from fer_data.tables import write_table
 from fer_data.validate import run_suite
-from tests.fer_data.manifests import EXPRESSIONS, manifest_of, plain_manifest
+from tests.fer_data.manifests import EXPRESSIONS, THRESHOLDS, manifest_of, plain_manifest
 
-THRESHOLDS = Thresholds(
-    min_faces_per_class=5,
-    low_contrast=5,
-    max_brightness=230,
-    max_two_tone=0.83,
-    max_drift=1,
-    max_count_change=0.1,
-)
 SUITE = build_suite(THRESHOLDS, expressions=EXPRESSIONS)
 
 

@@ -69,7 +69,7 @@ class Findings:
     rejected: pd.DataFrame
     """`path` and `reason` of each refused member of the archive."""
     validation: dict[str, Any]
-    """The summary of `validate`: `success`, `faces`, `expectations`."""
+    """The summary of `validate`: `faces`, `profile`, `expectations`."""
     assignments: pd.DataFrame
     """N rows in the manifest's order: `duplicate_group`, `role`, `exclusion`."""
     label_quality: pd.DataFrame

@@ -56,7 +56,7 @@ def findings_of(manifest: pd.DataFrame, pixels: np.ndarray, **changes: Any) -> F
         "manifest": manifest,
         "pixels": pixels,
         "rejected": pd.DataFrame(columns=["path", "reason"]),
-        "validation": {"success": True, "faces": len(manifest), "expectations": []},
+        "validation": {"faces": len(manifest), "profile": None, "expectations": []},
         "assignments": assign_roles(
             manifest,
             np.arange(len(manifest)),

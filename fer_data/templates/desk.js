@@ -56,7 +56,7 @@ function draw() {
   document.body.classList.toggle("in-grid", grid);
   at("mode").replaceChildren(grid ? "One face " : "Grid ", make("kbd", { textContent: "g" }));
   drawProgress(faces, decided, kind);
-  if (!wait.length) return drawNothing();
+  if (!wait.length) return drawNothing(faces.length, faces.some(waits));
   if (grid) {
     const shown = wait.slice(place, place + TILES);
     const focus = document.activeElement?.dataset?.face;
@@ -72,18 +72,6 @@ function draw() {
   }
   const step = grid ? TILES : 1;
   prefetch(wait.slice(place + step, place + step + (grid ? TILES : AHEAD)));
-}
-
-function drawNothing() {
-  const [title, text] = at("nothing").children;
-  const some = faces.some(waits);
-  title.textContent = some ? "None of this kind" : faces.length ? "All decided" : "The queue is empty";
-  text.textContent = some
-    ? "Every face of this kind is decided; others wait."
-    : faces.length
-      ? "Thank you. Commit data/relabels.csv and run “dvc repro”: it rebuilds what the decisions change."
-      : "No label is doubtful enough to be looked at. “dvc repro mislabels” ranks them anew.";
-  at("show-all").hidden = !some;
 }
 
 function choose(name) {

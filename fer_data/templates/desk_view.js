@@ -100,6 +100,18 @@ function manyOf(copies) {
   return [make("span", { className: "many", title, textContent: `×${copies.length}` })];
 }
 
+// Why no face shows: of `number` in the queue, `some` may wait, of another kind.
+function drawNothing(number, some) {
+  const [title, text] = at("nothing").children;
+  title.textContent = some ? "None of this kind" : number ? "All decided" : "The queue is empty";
+  text.textContent = some
+    ? "Every face of this kind is decided; others wait."
+    : number
+      ? "Thank you. Commit data/relabels.csv and run “dvc repro”: it rebuilds what the decisions change."
+      : "No label is doubtful enough to be looked at. “dvc repro mislabels” ranks them anew.";
+  at("show-all").hidden = !some;
+}
+
 // A button a kind, which shows that kind alone.
 function drawFilter(choose) {
   const chips = ["", ...settings.kinds].map((kind) => {

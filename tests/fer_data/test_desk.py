@@ -170,8 +170,8 @@ def test_a_missing_artifact_is_said_with_the_command(
     workspace: Path, monkeypatch, missing: str
 ) -> None:
     (workspace / missing).unlink()
-    message = refused(workspace, monkeypatch)
-    assert f"{missing} is missing: `dvc repro` makes it, `dvc pull` fetches it" in message
+    line = f"{missing} is missing: `dvc repro` makes it, `dvc pull` fetches it"
+    assert line in refused(workspace, monkeypatch)
 
 
 def test_a_missing_or_broken_file_of_decisions_is_said(workspace: Path, monkeypatch) -> None:

@@ -11,11 +11,14 @@ import os
 import subprocess
 import sys
 import time
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from fer_data.params import read_params
 from flows.workspace import environment
 
 DATA_STAGES = (
@@ -29,9 +32,13 @@ DATA_STAGES = (
 )
 
 
-def command_of(stage: dict[str, Any]) -> list[str]:
+def command_of(stage: dict[str, Any], params: dict[str, Any]) -> list[str]:
     """The words of a stage's command, for the first of its items."""
-    command = stage.get("do", stage)["cmd"].replace("${key}", next(iter(stage.get("foreach", "-"))))
+    command, items = stage.get("do", stage)["cmd"], stage.get("foreach", {})
+    if isinstance(items, str):  # such as ${ensemble.members}, a list in params.yaml
+        items = reduce(getitem, items[2:-1].split("."), params)
+    for place in ("${key}", "${item}"):
+        command = command.replace(place, next(iter(items), ""))
     for key, items in stage.get("matrix", {}).items():
         command = command.replace(f"${{item.{key}}}", str(items[0]))
     return command.split()
@@ -51,7 +58,9 @@ def measure(command: list[str]) -> tuple[float, float]:
 def main() -> None:
     """Prints one line a stage, and the sum and the peak of all."""
     stages = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    rows = [(name, *measure(command_of(stages[name]))) for name in sys.argv[1:] or DATA_STAGES]
+    params = read_params()
+    names = sys.argv[1:] or DATA_STAGES
+    rows = [(name, *measure(command_of(stages[name], params))) for name in names]
     rows.append(("all", sum(row[1] for row in rows), max(row[2] for row in rows)))
     print(f"{'stage':<16}{'seconds':>8}{'peak MB':>9}")
     for name, seconds, megabytes in rows:

@@ -24,7 +24,8 @@ from fer_data.schema import (
 )
 from fer_data.tables import read_table, with_probabilities, write_table
 from fer_models.batches import make_repeatable
-from fer_models.judge import JudgeSettings, fit_temperature, judge, softmax, train_network
+from fer_models.calibration import fit_temperature, softmax
+from fer_models.judge import JudgeSettings, judge, train_network
 from fer_models.neighbours import nearest
 
 logger = logging.getLogger(__name__)

@@ -5,13 +5,10 @@ Run it with `dvc repro evaluate@scratch`; 10,000 faces take a few seconds on two
 
 import json
 import logging
-import zipfile
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
 from pydantic import Field
@@ -20,6 +17,7 @@ from fer_data import records, stage
 from fer_data.params import Settings, read_settings
 from fer_data.schema import LABEL, PATH, PIXEL_HASH, PREDICTION, ROLE, TEST, VALIDATION
 from fer_data.tables import with_probabilities, write_table
+from fer_models.inference import predict, read_model
 from fer_models.intervals import bootstrap_intervals
 from fer_models.metrics import class_measures, confusion_counts, headlines, roc_points
 
@@ -78,51 +76,6 @@ def measure(
         "per_class": class_measures(labels, probabilities, expressions=expressions),
         "confusion_matrix": confusion_counts(labels, predictions, len(expressions)).tolist(),
     }
-
-
-def read_model(file: Path) -> keras.Model:
-    """Loads a trained model: uint8 faces (N, 48, 48, 1) to probabilities (N, K).
-
-    Raises:
-        UserError: The file is missing, or is not a `.keras` file.
-    """
-    if not file.is_file():
-        name = file.parent.name
-        trainer = "ensemble" if name == "ensemble" else f"train@{name}"
-        raise stage.UserError(
-            f"{file} is missing: `dvc repro {trainer}` makes it, `dvc pull` fetches it"
-        )
-    if not zipfile.is_zipfile(file):
-        raise stage.UserError(f"{file} is not a Keras model: expected a `.keras` file")
-    return cast(keras.Model, keras.saving.load_model(file, compile=False))
-
-
-def predict(
-    model: keras.Model, faces: np.ndarray, *, num_classes: int, batch_size: int
-) -> np.ndarray:
-    """The model's probabilities, float32 (N, K), of faces, uint8 (N, 48, 48, 1).
-
-    Raises:
-        UserError: The model has another number of classes, or gives what is no probability.
-    """
-    # Keras documents 0, 1 and 2, and types the default, "auto", alone.
-    silent: Any = 0
-    probabilities = np.asarray(
-        model.predict(faces, batch_size=batch_size, verbose=silent), np.float32
-    )
-    expected = (len(faces), num_classes)
-    if probabilities.shape != expected:
-        raise stage.UserError(
-            f"the model gives {probabilities.shape}, the records need {expected}: it was trained on "
-            "other classes; `dvc repro` trains it anew"
-        )
-    num_broken = int((~np.isfinite(probabilities)).any(axis=1).sum())
-    if num_broken:
-        raise stage.UserError(
-            f"the model gives NaN for {num_broken} of {len(faces)} faces: its training diverged; "
-            "lower its `learning_rate` in params.yaml"
-        )
-    return probabilities
 
 
 def prediction_table(

@@ -159,7 +159,15 @@ def test_every_model_of_the_graph_has_a_section_and_a_row() -> None:
     }
     assert modules == {name: row.module for name, row in ZOO.items()}
     assert list(modules) == list(params["models"])
-    assert GRAPH["evaluate"]["matrix"]["model"] == list(params["models"])
+    measured = [*params["models"], "ensemble"]
+    assert GRAPH["evaluate"]["matrix"]["model"] == measured
+    assert params["report"]["models"] == measured
+
+
+def test_the_members_that_run_are_those_of_the_settings() -> None:
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    assert GRAPH["frozen"]["foreach"] == "${ensemble.members}"
+    assert set(params["ensemble"]["members"]) <= set(params["models"])
 
 
 def test_the_folds_of_the_graph_are_those_of_the_settings() -> None:

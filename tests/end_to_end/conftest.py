@@ -20,6 +20,7 @@ TINY = {
         "mobilenetv2": FROM_NOTHING | {"input_size": 32},
         "inceptionv3": FROM_NOTHING | {"input_size": 75},
     },
+    "ensemble": {"epochs": 2},
     "evaluate": {"bootstrap_resamples": 100},
 }
 

@@ -22,7 +22,7 @@ def stages_of(workspace: Path) -> list[str]:
 
 def test_the_first_run_makes_every_output(finished: Path) -> None:
     lock = yaml.safe_load((finished / "dvc.lock").read_text())["stages"]
-    assert len(lock) == 21
+    assert len(lock) == 26
     outputs = [finished / out["path"] for stage in lock.values() for out in stage["outs"]]
     assert len(outputs) > 15
     assert [path for path in outputs if not path.exists()] == []
@@ -63,10 +63,11 @@ def test_a_decision_reruns_what_lies_below_it(workspace: Path) -> None:
         file.write(f"{face},angry,surprise,ann,2026-01-01T00:00:00Z,\n")
     ran = repro(workspace, "quality_report", "evaluate@scratch")
     assert sorted(ran) == sorted(["quality_report", "rebalance", "tfrecords", *BELOW_RECORDS[:2]])
-    # The fine-tunes, which take their time, would follow.
+    # The fine-tunes, which take their time, and their ensemble would follow.
     waiting = json.loads(ok(workspace, "dvc", "status", "--json"))
-    fine_tunes = {f"{stage}@{name}" for stage in ("train", "evaluate") for name in FINE_TUNES}
-    assert set(waiting) == {*fine_tunes, "report"}
+    stages = ("train", "evaluate", "frozen")
+    fine_tunes = {f"{stage}@{name}" for stage in stages for name in FINE_TUNES}
+    assert set(waiting) == {*fine_tunes, "ensemble", "evaluate@ensemble", "report"}
     examples = read_table(workspace / "data/curated/examples.parquet")
     labels = examples.loc[examples["pixel_hash"] == face, "label"]
     assert set(labels) == {"surprise"}

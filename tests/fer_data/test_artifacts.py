@@ -14,6 +14,8 @@ ROOT = Path(__file__).parents[2]
         ("mislabels", "suspects.csv", "data/mislabels/suspects.csv"),
         ("report", "index.html", "reports/index.html"),
         ("train@scratch", "scratch", "models/scratch"),
+        ("frozen@resnet50", "resnet50.parquet", "data/frozen/resnet50.parquet"),
+        ("ensemble", "ensemble", "models/ensemble"),
         ("crossval@3", "fold-3.parquet", "data/crossval/fold-3.parquet"),
     ],
 )

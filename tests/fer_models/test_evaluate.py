@@ -145,22 +145,6 @@ def test_a_second_run_replaces_the_first_with_the_same_bytes(workspace: Path):
 
 
 @pytest.mark.parametrize(
-    ("model", "stage"), [("tiny", "train@tiny"), ("resnet50", "train@resnet50"), ("ensemble",) * 2]
-)
-def test_a_missing_model_says_how_to_get_it(tmp_path: Path, model: str, stage: str):
-    file = tmp_path / model / "model.keras"
-    message = f"{model}/model.keras is missing: `dvc repro {stage}` makes it, `dvc pull` fetches it"
-    with pytest.raises(UserError, match=message):
-        evaluate.read_model(file)
-
-
-def test_a_file_that_is_no_model_is_refused(tmp_path: Path):
-    (tmp_path / "model.keras").write_text("version https://git-lfs")
-    with pytest.raises(UserError, match=r"model\.keras is not a Keras model"):
-        evaluate.read_model(tmp_path / "model.keras")
-
-
-@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"num_classes": 7}, r"the model gives \(30, 7\), the records need \(30, 3\)"),

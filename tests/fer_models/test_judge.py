@@ -1,7 +1,6 @@
 import numpy as np
-import pytest
 
-from fer_models.judge import build_network, fit_temperature, judge, softmax
+from fer_models.judge import build_network, judge
 from fer_models.neighbours import nearest
 
 
@@ -21,16 +20,6 @@ def test_a_mirrored_face_is_judged_like_itself() -> None:
     ):
         np.testing.assert_allclose(straight, mirrored, atol=1e-4)
         assert len(straight) == 600
-
-
-@pytest.mark.parametrize("true_temperature", [0.5, 1.0, 3.0])
-def test_the_temperature_of_overconfident_logits_is_found(true_temperature: float) -> None:
-    generator = np.random.default_rng(0)
-    logits = generator.normal(0, 2, (20_000, 4))
-    labels = np.array([generator.choice(4, p=row) for row in softmax(logits)])
-    assert fit_temperature(logits * true_temperature, labels) == pytest.approx(
-        true_temperature, rel=0.05
-    )
 
 
 def test_the_nearest_are_those_of_least_angle_among_the_candidates() -> None:

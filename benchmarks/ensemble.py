@@ -1,0 +1,118 @@
+"""What running frozen members once saves: the head on their kept outputs, beside members in each epoch.
+
+    python benchmarks/ensemble.py                 # all faces: two epochs with the members run in them
+    python benchmarks/ensemble.py --faces 2000    # of `train`, and a tenth as many of `validation`
+
+Run it in a workspace where `dvc repro ensemble` has run. Both ways train by the section `ensemble` of
+`params.yaml`; epochs are timed after a first one, with `validation`. In the end it asks the whole model,
+saved and loaded, and the head on kept outputs about 256 faces: they must say the same.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+from fer_data import records
+from fer_data.artifacts import output
+from fer_data.params import read_settings
+from fer_data.schema import TRAIN, VALIDATION
+from fer_models.batches import make_repeatable
+from fer_models.checkpoints import Checkpoints
+from fer_models.ensemble import EnsembleSettings
+from fer_models.inference import predict, read_model
+from fer_models.members import build_head, join
+from fer_models.recipe import Recipe
+from fer_models.saving import save_model
+from fer_models.trainer import Samples, fit
+
+NUM_ASKED = 256
+TOLERANCE = 1e-4  # the last bits depend on the size of the batches
+
+
+def trained(
+    model: keras.Model, train: Samples, validation: Samples, *, recipe: Recipe
+) -> pd.DataFrame:
+    """The history of a training whose logs and checkpoints go to a folder of its own."""
+    with tempfile.TemporaryDirectory() as logs:
+        kept = Checkpoints(Path(logs))
+        return fit(model, train, validation, recipe=recipe, logs=Path(logs), kept=kept)
+
+
+def first(samples: Samples, number: int) -> Samples:
+    """The first of the samples."""
+    parts = (samples.inputs, samples.labels, samples.weights)
+    return Samples(*(part[:number] for part in parts))
+
+
+def main() -> None:
+    """Trains both ways, and prints a table and the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--faces", type=int, default=sys.maxsize)
+    flags = parser.parse_args()
+    settings = read_settings(EnsembleSettings, "ensemble")
+    folder = output("tfrecords", "tfrecords")
+    num_classes = len(records.expressions(folder))
+    members = {
+        name: read_model(output(f"train@{name}", name) / "model.keras") for name in settings.members
+    }
+    faces: dict[str, Samples] = {}
+    for role, number in ((TRAIN, flags.faces), (VALIDATION, flags.faces // 10)):
+        examples = records.read_role(folder, role)
+        faces[role] = first(Samples(examples.faces, examples.labels, examples.weights), number)
+    counts = ", ".join(f"{len(samples.labels)} of {role}" for role, samples in faces.items())
+    print(f"members {', '.join(members)}; faces: {counts}")
+
+    started = time.perf_counter()
+    outputs: dict[str, Samples] = {}
+    for role, samples in faces.items():
+        said = [
+            predict(member, samples.inputs, num_classes=num_classes, batch_size=128)
+            for member in members.values()
+        ]
+        inputs = np.concatenate(said, axis=1)
+        outputs[role] = Samples(inputs, samples.labels, samples.weights)
+    once = time.perf_counter() - started
+
+    make_repeatable(settings.seed, deterministic=settings.deterministic)
+    head = build_head(len(members), num_classes)
+    history = trained(head, outputs[TRAIN], outputs[VALIDATION], recipe=settings)
+    of_the_head = float(history["seconds"].iloc[1:].median())
+    whole = join(members, build_head(len(members), num_classes))
+    two_epochs = settings.model_copy(update={"epochs": 2})
+    with_members = trained(whole, faces[TRAIN], faces[VALIDATION], recipe=two_epochs)
+    of_all = float(with_members["seconds"].iloc[-1])
+
+    epochs = len(history)
+    ways = (epochs * of_all, once + float(history["seconds"].sum()))
+    rows = (
+        ("an epoch with the members run in it", of_all),
+        ("an epoch of the head on kept outputs", of_the_head),
+        ("the members, once", once),
+        (f"{epochs} epochs with the members run in them", ways[0]),
+        (f"the members once, and {epochs} epochs of the head", ways[1]),
+    )
+    for words, seconds in rows:
+        print(f"{words:<46}{seconds:>10.2f} s")
+    print(f"an epoch is {of_all / of_the_head:.0f} times as fast, ", end="")
+    print(f"a whole training {ways[0] / ways[1]:.1f} times")
+
+    asked = faces[VALIDATION].inputs[:NUM_ASKED]
+    with tempfile.TemporaryDirectory() as place:
+        save_model(join(members, head), Path(place) / "model.keras")
+        loaded = read_model(Path(place) / "model.keras")
+        of_faces = predict(loaded, asked, num_classes=num_classes, batch_size=33)
+    of_outputs = head.predict(outputs[VALIDATION].inputs[:NUM_ASKED], verbose=0)
+    difference = float(np.abs(of_faces - of_outputs).max())
+    print(f"on {len(asked)} faces, the saved model and the head differ by {difference:.1e} at most")
+    if difference > TOLERANCE:
+        sys.exit(f"error: expected at most {TOLERANCE}")
+
+
+if __name__ == "__main__":
+    main()

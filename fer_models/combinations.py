@@ -1,0 +1,81 @@
+"""Ways to combine the members of an ensemble, held against its best member on the same faces."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from fer_models.calibration import fit_temperature, softmax
+from fer_models.intervals import bootstrap_intervals
+from fer_models.metrics import SMALLEST_PROBABILITY, headlines
+
+HEAD = "head"
+"""The trained layer on the members' outputs."""
+MEAN = "mean"
+"""The mean of the members' probabilities."""
+CALIBRATED_MEAN = "calibrated_mean"
+"""The mean of the probabilities that each member gives at a temperature of its own."""
+
+_NUM_RESAMPLES = 1000
+
+
+def combinations(
+    labels: np.ndarray, members: Mapping[str, np.ndarray], head: np.ndarray, *, seed: int
+) -> dict[str, Any]:
+    """Measures the members and each way to combine them.
+
+    Args:
+        labels: int64 (N,), 0 to K - 1, of faces that neither the members nor the head learned from.
+        members: What each member says of them: float32 (N, K).
+        head: What the head makes of that: float32 (N, K).
+        seed: Seed of the resamples.
+
+    Returns:
+        `faces`; `members` and `ways`: by name, `accuracy` and `loss` (nats), for members besides the
+        `temperature` that was fitted on these faces, for ways the `gain`: how much more accurate than
+        the best member, with the ends `low` and `high` of its 95 % paired bootstrap interval;
+        `best_member` and `winner`, the most accurate member, and of all; the lower loss breaks ties.
+    """
+    logits = {
+        name: np.log(np.maximum(said, SMALLEST_PROBABILITY)) for name, said in members.items()
+    }
+    temperatures = {name: fit_temperature(one, labels) for name, one in logits.items()}
+    calibrated = [softmax(one / temperatures[name]) for name, one in logits.items()]
+    ways = {
+        MEAN: np.mean(list(members.values()), axis=0),
+        CALIBRATED_MEAN: np.mean(calibrated, axis=0),
+        HEAD: head,
+    }
+    said = {**members, **ways}
+    measured = {name: _measures(labels, one) for name, one in said.items()}
+    right = {name: (one.argmax(axis=1) == labels).astype(np.float64) for name, one in said.items()}
+    best_member = max(members, key=lambda name: _rank(measured[name]))
+    gains = bootstrap_intervals(
+        # On the same faces: faces that both get right, or wrong, say nothing of the difference.
+        lambda counts: {
+            way: counts @ (right[way] - right[best_member]) / len(labels) for way in ways
+        },
+        len(labels),
+        num_resamples=_NUM_RESAMPLES,
+        seed=seed,
+    )
+    return {
+        "faces": len(labels),
+        "members": {
+            name: {**measured[name], "temperature": temperatures[name]} for name in members
+        },
+        "ways": {way: {**measured[way], "gain": asdict(gains[way])} for way in ways},
+        "best_member": best_member,
+        "winner": max(measured, key=lambda name: _rank(measured[name])),
+    }
+
+
+def _measures(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+    """Accuracy and loss, as `evaluate` measures them."""
+    figures = headlines(labels, probabilities, np.ones((1, len(labels)), np.int64), num_bins=1)
+    return {name: float(figures[name][0]) for name in ("accuracy", "loss")}
+
+
+def _rank(measures: Mapping[str, float]) -> tuple[float, float]:
+    return measures["accuracy"], -measures["loss"]

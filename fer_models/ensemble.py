@@ -1,0 +1,139 @@
+"""Trains a head on what frozen models say: a table a member in, one model of faces out.
+
+The members have run once, in the stages `frozen@MEMBER`; an epoch of the head takes a second. Killed and
+started again, it goes on after the last finished epoch.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Annotated
+
+import numpy as np
+from pydantic import AfterValidator, Field, field_validator
+
+from fer_data import records, stage
+from fer_data.params import read_settings
+from fer_data.schema import TRAIN, VALIDATION
+from fer_models.batches import make_repeatable
+from fer_models.checkpoints import checkpoints, fingerprint_of
+from fer_models.combinations import HEAD, combinations
+from fer_models.inference import read_model
+from fer_models.members import MEMBER_ROLES, build_head, join, read_outputs
+from fer_models.recipe import AugmentationSettings, Recipe, SaltAndPepperSettings
+from fer_models.saving import save_model
+from fer_models.summary import summary_of
+from fer_models.trainer import Samples, fit
+from fer_models.zoo import ZOO, PaperFigures
+
+logger = logging.getLogger(__name__)
+
+TITLE = "Frozen ensemble"
+PAPER = PaperFigures(accuracy=0.7207, val_accuracy=0.6672)
+
+
+def _distinct_models(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("every member once")
+    unknown = [name for name in names if name not in ZOO]
+    if unknown:
+        raise ValueError(f"no model '{unknown[0]}' in the zoo: expected of {', '.join(ZOO)}")
+    return names
+
+
+class EnsembleSettings(Recipe):
+    """Section `ensemble`: the members, and how the head is trained."""
+
+    members: Annotated[tuple[str, ...], Field(min_length=2), AfterValidator(_distinct_models)]
+    """Models of the zoo, in the order in which their outputs stand side by side."""
+
+    @field_validator("augmentation", "salt_and_pepper")
+    @classmethod
+    def _faces_stay_as_they_are(
+        cls, setting: AugmentationSettings | SaltAndPepperSettings
+    ) -> AugmentationSettings | SaltAndPepperSettings:
+        if isinstance(setting, SaltAndPepperSettings):
+            is_on = setting.apply != "never"
+        else:
+            is_on = any(setting.model_dump().values())
+        if is_on:
+            raise ValueError("must be off: the head learns from outputs, not from faces")
+        return setting
+
+
+def samples_of(
+    outputs: Mapping[str, Mapping[str, np.ndarray]], examples: records.Examples, *, role: str
+) -> Samples:
+    """What the head learns from.
+
+    Args:
+        outputs: For each of M members and each role, float32 (N, K).
+        examples: The N faces of the role.
+        role: The role.
+
+    Returns:
+        Inputs float32 (N, M K), with the labels and weights of the faces.
+    """
+    inputs = np.concatenate([said[role] for said in outputs.values()], axis=1)
+    return Samples(inputs, examples.labels, examples.weights)
+
+
+def main() -> None:
+    """Reads the members and their outputs, writes the ensemble's folder and its training report."""
+    flags = stage.parse_flags(
+        __doc__, "records", "frozen", "members", "checkpoints", "model_folder", "report"
+    )
+    settings = read_settings(EnsembleSettings, "ensemble")
+    make_repeatable(settings.seed, deterministic=settings.deterministic)
+    num_classes = len(records.expressions(flags.records))
+    examples = {role: records.read_role(flags.records, role) for role in MEMBER_ROLES}
+    files = {name: flags.members / name / "model.keras" for name in settings.members}
+    members = {name: read_model(file) for name, file in files.items()}
+    outputs = {
+        name: read_outputs(
+            *(flags.frozen / f"{name}.parquet", file), examples=examples, num_classes=num_classes
+        )
+        for name, file in files.items()
+    }
+    train, validation = (
+        samples_of(outputs, examples[role], role=role) for role in (TRAIN, VALIDATION)
+    )
+    head = build_head(len(members), num_classes)
+    fingerprint = fingerprint_of(
+        settings.model_dump(mode="json"),
+        *(train.inputs, train.labels, train.weights, validation.inputs, validation.labels),
+        files=[],
+    )
+    with (
+        checkpoints(flags.checkpoints, fingerprint) as kept,
+        stage.written_beside(flags.report) as report,
+    ):
+        report.mkdir()
+        history = fit(head, train, validation, recipe=settings, logs=report, kept=kept)
+        history.to_csv(report / "history.csv", index=False)
+        model = join(members, head)
+        combined = combinations(
+            validation.labels,
+            {name: said[VALIDATION] for name, said in outputs.items()},
+            np.asarray(head.predict(validation.inputs, batch_size=512, verbose=0)),
+            seed=settings.seed,
+        )
+        summary = {
+            "model": "ensemble",
+            "parameters": model.count_params(),
+            "train_faces": len(train.labels),
+            "validation_faces": len(validation.labels),
+            **summary_of(history, settings, title=TITLE, paper=PAPER),
+            "combinations": combined,
+        }
+        (report / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+        save_model(model, flags.model_folder / "model.keras")
+    logger.info(
+        "ensemble: of %s: validation accuracy %.4f, its best member %s %.4f -> %s",
+        *(", ".join(members), combined["ways"][HEAD]["accuracy"], combined["best_member"]),
+        *(combined["members"][combined["best_member"]]["accuracy"], flags.model_folder),
+    )
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,62 @@
+"""Runs a frozen member of the ensemble once over `train` and `validation`, and keeps what it says.
+
+An ensemble's head then learns from the table, as if the member ran in every epoch, which would give the
+same outputs each time. A retrained member costs its own table alone.
+"""
+
+import logging
+from collections.abc import Mapping
+
+import keras
+import pandas as pd
+
+from fer_data import records, stage
+from fer_data.schema import PATH, ROLE
+from fer_data.tables import with_probabilities, write_table
+from fer_models.batches import make_repeatable
+from fer_models.inference import predict, read_model
+from fer_models.members import MEMBER_ROLES, MODEL_HASH, model_hash
+
+logger = logging.getLogger(__name__)
+
+_BATCH = 128  # faces; at 299x299 pixels, the largest maps of InceptionV3 take a gigabyte
+
+
+def frozen_outputs(
+    model: keras.Model, examples: Mapping[str, records.Examples], *, num_classes: int
+) -> pd.DataFrame:
+    """What a member says of all faces.
+
+    Args:
+        model: From uint8 faces (N, 48, 48, 1) to probabilities (N, K).
+        examples: The faces of each role.
+        num_classes: K.
+
+    Returns:
+        One row a face, role after role: `role`, `path` and `probabilities`.
+
+    Raises:
+        UserError: The model has another number of classes, or gives what is no probability.
+    """
+    tables = []
+    for role, asked in examples.items():
+        rows = pd.DataFrame({ROLE: role, PATH: asked.paths})
+        said = predict(model, asked.faces, num_classes=num_classes, batch_size=_BATCH)
+        tables.append(with_probabilities(rows, said))
+    return pd.concat(tables, ignore_index=True)
+
+
+def main() -> None:
+    """Reads the records and the member, writes its outputs."""
+    flags = stage.parse_flags(__doc__, "records", "model", "outputs")
+    make_repeatable(0, deterministic=True)
+    model = read_model(flags.model)
+    examples = {role: records.read_role(flags.records, role) for role in MEMBER_ROLES}
+    num_classes = len(records.expressions(flags.records))
+    outputs = frozen_outputs(model, examples, num_classes=num_classes)
+    write_table(outputs.assign(**{MODEL_HASH: model_hash(flags.model)}), flags.outputs)
+    logger.info("frozen: %s on %d faces -> %s", flags.model, len(outputs), flags.outputs)
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,191 @@
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from fer_data import records
+from fer_data.params import SettingsError, read_settings
+from fer_models.ensemble import EnsembleSettings
+from fer_models.inference import read_model
+from tests.fer_models.members import NAMES, call, freeze, write_members
+from tests.fer_models.tiny import RECIPE, write_tiny_records
+
+PARAMS = Path(__file__).parents[2] / "params.yaml"
+SETTINGS = {
+    **RECIPE,
+    "members": list(NAMES),
+    "epochs": 4,
+    "optimizer": "adam",
+    "learning_rate": 0.05,
+    "monitor": "val_loss",
+    "keep_epoch": "best",
+    "patience": 3,
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Records, members, and what these say."""
+    folder = tmp_path_factory.mktemp("ensemble")
+    write_tiny_records(folder / "records")
+    write_members(folder / "models", *NAMES)
+    for name in NAMES:
+        assert freeze(folder, name).returncode == 0
+    (folder / "params.yaml").write_text(yaml.safe_dump({"ensemble": SETTINGS}))
+    return folder
+
+
+def train(folder: Path) -> subprocess.CompletedProcess[str]:
+    return call(
+        folder,
+        "ensemble",
+        records="records",
+        frozen="frozen",
+        members="models",
+        checkpoints="checkpoints",
+        model_folder="models/ensemble",
+        report="report",
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(folder: Path) -> Path:
+    finished = train(folder)
+    assert finished.returncode == 0, finished.stderr
+    return folder
+
+
+def test_one_model_of_faces_beats_its_members(trained: Path) -> None:
+    test = records.read_role(trained / "records", "test")
+    accuracies = {}
+    for name in ("ensemble", *NAMES):
+        said = read_model(trained / "models" / name / "model.keras").predict(test.faces, verbose=0)
+        assert said.shape == (len(test.labels), 3)
+        accuracies[name] = (said.argmax(axis=1) == test.labels).mean()
+    assert accuracies["ensemble"] >= max(accuracies[name] for name in NAMES)
+
+
+def test_summary_tells_the_training_and_the_ways_to_combine(trained: Path) -> None:
+    history = pd.read_csv(trained / "report" / "history.csv")
+    summary = json.loads((trained / "report" / "summary.json").read_text())
+    assert summary["title"] == "Frozen ensemble"
+    assert summary["epochs"] == len(history)
+    assert summary["kept_epoch"] == history["val_loss"].argmin() + 1
+    assert (summary["train_faces"], summary["validation_faces"]) == (180, 30)
+    assert summary["settings"] == SETTINGS
+    assert summary["paper"]["accuracy"] == pytest.approx(0.7207)
+    assert summary["paper"]["val_accuracy"] == pytest.approx(0.6672)
+    found = summary["combinations"]
+    assert list(found["members"]) == list(NAMES)
+    kept = history.iloc[summary["kept_epoch"] - 1]
+    assert found["ways"]["head"]["accuracy"] == pytest.approx(kept["val_accuracy"], abs=1e-6)
+    assert found["ways"]["head"]["loss"] == pytest.approx(kept["val_loss"], abs=1e-4)
+
+
+def test_the_saved_model_is_the_one_that_was_measured(trained: Path) -> None:
+    validation = records.read_role(trained / "records", "validation")
+    said = read_model(trained / "models/ensemble/model.keras").predict(validation.faces, verbose=0)
+    summary = json.loads((trained / "report" / "summary.json").read_text())
+    accuracy = (said.argmax(axis=1) == validation.labels).mean()
+    assert summary["combinations"]["ways"]["head"]["accuracy"] == pytest.approx(accuracy)
+    loss = -np.log(said[np.arange(len(said)), validation.labels]).mean()
+    assert summary["combinations"]["ways"]["head"]["loss"] == pytest.approx(loss, abs=1e-5)
+
+
+def test_training_twice_gives_the_same_bytes_and_keeps_no_checkpoint(trained: Path) -> None:
+    file = trained / "models/ensemble/model.keras"
+    first = file.read_bytes()
+    assert train(trained).returncode == 0
+    assert file.read_bytes() == first
+    assert [path.name for path in (trained / "checkpoints").iterdir()] == ["lock"]
+
+
+def damage_the_table(folder: Path) -> None:
+    shutil.copyfile(folder / "frozen" / "resnet50.parquet", folder / "frozen/mobilenetv2.parquet")
+
+
+def remove_a_model(folder: Path) -> None:
+    (folder / "models/mobilenetv2/model.keras").unlink()
+
+
+def write_more_records(folder: Path) -> None:
+    shutil.rmtree(folder / "records")
+    write_tiny_records(folder / "records", num_faces=320)
+
+
+@pytest.mark.parametrize(
+    ("damage", "line"),
+    [
+        (
+            damage_the_table,
+            "error: frozen/mobilenetv2.parquet is not what models/mobilenetv2/model.keras says, which "
+            "has changed since: `dvc repro frozen@mobilenetv2` makes it anew",
+        ),
+        (
+            remove_a_model,
+            "error: models/mobilenetv2/model.keras is missing: `dvc repro train@mobilenetv2` makes "
+            "it, `dvc pull` fetches it",
+        ),
+        (
+            write_more_records,
+            "error: frozen/resnet50.parquet was made from other records: it has 180 faces of the role "
+            "'train', the records have 240; `dvc repro frozen@resnet50` makes it anew",
+        ),
+    ],
+)
+def test_what_does_not_belong_together_is_one_line_and_changes_nothing(
+    trained: Path, tmp_path: Path, damage: Any, line: str
+) -> None:
+    folder = tmp_path / "workspace"
+    shutil.copytree(trained, folder)
+    before = (folder / "models/ensemble/model.keras").read_bytes()
+    damage(folder)
+    finished = train(folder)
+    assert finished.returncode == 1
+    assert finished.stderr.splitlines()[-1] == line
+    assert "Traceback" not in finished.stderr
+    assert (folder / "models/ensemble/model.keras").read_bytes() == before
+    assert (folder / "report/summary.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"members": ["resnet50"]},
+            r"'ensemble\.members': got \['resnet50'\]: .* at least 2 items",
+        ),
+        ({"members": ["resnet50"] * 2}, r"'ensemble\.members': got .* every member once"),
+        (
+            {"members": ["resnet50", "vgg"]},
+            r"'ensemble\.members': got .* no model 'vgg' in the zoo: expected of scratch, ",
+        ),
+        (
+            {"augmentation": {**RECIPE["augmentation"], "mirror": True}},
+            r"'ensemble\.augmentation': got .* must be off: the head learns from outputs",
+        ),
+        (
+            {"salt_and_pepper": {"fraction": 0.3, "apply": "copies"}},
+            r"'ensemble\.salt_and_pepper': got .* must be off: the head learns from outputs",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_named(tmp_path: Path, change: dict, message: str) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text(yaml.safe_dump({"ensemble": {**SETTINGS, **change}}))
+    with pytest.raises(SettingsError, match=message):
+        read_settings(EnsembleSettings, "ensemble", file=file)
+
+
+def test_the_committed_settings_are_the_paper_s() -> None:
+    settings = read_settings(EnsembleSettings, "ensemble", file=PARAMS)
+    assert settings.members == ("resnet50", "mobilenetv2", "inceptionv3")
+    assert (settings.optimizer, settings.epochs, settings.patience) == ("adam", 10, 3)
+    assert settings.loss == "sparse_categorical_crossentropy"
+    assert (settings.monitor, settings.keep_epoch) == ("val_loss", "best")

@@ -1,0 +1,68 @@
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fer_data import records
+from fer_data.tables import probabilities_of, read_table
+from fer_models.inference import read_model
+from tests.fer_models.members import freeze, write_members
+from tests.fer_models.tiny import write_tiny_records
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("frozen")
+    write_tiny_records(folder / "records")
+    write_members(folder / "models", "resnet50")
+    write_members(folder / "models", "mobilenetv2", num_classes=4)
+    finished = freeze(folder, "resnet50")
+    assert finished.returncode == 0, finished.stderr
+    return folder
+
+
+def test_a_table_holds_what_the_member_says_of_train_and_validation(folder: Path) -> None:
+    table = read_table(folder / "frozen/resnet50.parquet")
+    assert list(table.columns) == ["role", "path", "probabilities", "model_hash"]
+    assert list(table["role"].unique()) == ["train", "validation"]
+    file = folder / "models/resnet50/model.keras"
+    assert set(table["model_hash"]) == {hashlib.sha256(file.read_bytes()).hexdigest()}
+    for role, rows in table.groupby("role"):
+        examples = records.read_role(folder / "records", str(role))
+        assert list(rows["path"]) == examples.paths
+        expected = read_model(file).predict(examples.faces, verbose=0)
+        np.testing.assert_allclose(probabilities_of(rows), expected, rtol=1e-4, atol=1e-6)
+        assert 0.5 < (expected.argmax(axis=1) == examples.labels).mean() < 1
+
+
+def test_a_second_run_gives_the_same_bytes(folder: Path) -> None:
+    file = folder / "frozen/resnet50.parquet"
+    first = file.read_bytes()
+    assert freeze(folder, "resnet50").returncode == 0
+    assert file.read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        (
+            "inceptionv3",
+            "error: models/inceptionv3/model.keras is missing: `dvc repro train@inceptionv3` makes it, "
+            "`dvc pull` fetches it",
+        ),
+        (
+            "mobilenetv2",
+            "error: the model gives (180, 4), the records need (180, 3): it was trained on other "
+            "classes; `dvc repro` trains it anew",
+        ),
+    ],
+)
+def test_a_member_that_cannot_serve_is_one_line_and_leaves_nothing(
+    folder: Path, name: str, line: str
+) -> None:
+    finished = freeze(folder, name)
+    assert finished.returncode == 1
+    assert finished.stderr.splitlines()[-1] == line
+    assert "Traceback" not in finished.stderr
+    assert [file.name for file in (folder / "frozen").iterdir()] == ["resnet50.parquet"]

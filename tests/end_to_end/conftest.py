@@ -10,10 +10,17 @@ from flows.workspace import commit, make_workspace
 from tests.end_to_end.commands import repro
 
 NUM_FACES = 480
+FROM_NOTHING = {"weights": "none", "dense_units": 16, "epochs": 1}
 TINY = {
     "crossval": {"filters": [4, 8], "phases": [[24, 2]], "batch_size": 32},
     "mislabels": {"budget": 40},
-    "models": {"scratch": {"filters": [4, 8, 8], "dense_units": 16, "epochs": 2}},
+    "models": {
+        "scratch": {"filters": [4, 8, 8], "dense_units": 16, "epochs": 2},
+        "resnet50": FROM_NOTHING | {"input_size": 32},
+        "mobilenetv2": FROM_NOTHING | {"input_size": 32},
+        "inceptionv3": FROM_NOTHING | {"input_size": 75},
+    },
+    "ensemble": {"epochs": 2},
     "evaluate": {"bootstrap_resamples": 100},
 }
 

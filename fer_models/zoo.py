@@ -77,6 +77,24 @@ ZOO = MappingProxyType(
             module="fer_models.scratch",
             paper=PaperFigures(val_accuracy=0.5776),
         ),
+        "resnet50": Model(
+            title="ResNet50, fine-tuned",
+            module="fer_models.fine_tuning",
+            paper=PaperFigures(accuracy=0.6822, loss=0.875, val_accuracy=0.6484, val_loss=0.9714),
+            base=Base(application="ResNet50", preprocessing="caffe", min_size=32),
+        ),
+        "mobilenetv2": Model(
+            title="MobileNetV2, fine-tuned",
+            module="fer_models.fine_tuning",
+            paper=PaperFigures(accuracy=0.6535, loss=0.9133, val_accuracy=0.629, val_loss=0.9866),
+            base=Base(application="MobileNetV2", preprocessing="tf", min_size=32),
+        ),
+        "inceptionv3": Model(
+            title="InceptionV3, fine-tuned",
+            module="fer_models.fine_tuning",
+            paper=PaperFigures(accuracy=0.6516, loss=0.9284, val_accuracy=0.6593, val_loss=0.9183),
+            base=Base(application="InceptionV3", preprocessing="tf", min_size=75),
+        ),
     }
 )
 

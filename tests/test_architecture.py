@@ -117,14 +117,11 @@ def test_a_stage_depends_on_every_module_that_it_uses(name: str) -> None:
     template = {path for path in stage["deps"] if path.endswith(".py")}
     # The trainer finds the model's module by its row in the zoo, not by an import.
     items = GRAPH[name]["foreach"].values() if "${item.module}" in str(template) else [{}]
-    listed = {
-        path.replace("${item.module}", item.get("module", ""))
-        for item in items
-        for path in template
-    }
-    modules = [MODULE_OF_STAGE[name], *(f"fer_models.{item['module']}" for item in items if item)]
-    used = {f"{one.replace('.', '/')}.py" for module in modules for one in reaches(module)}
-    assert listed == used
+    for item in items:
+        listed = {path.replace("${item.module}", item.get("module", "")) for path in template}
+        modules = [MODULE_OF_STAGE[name], *(f"fer_models.{module}" for module in item.values())]
+        used = {f"{one.replace('.', '/')}.py" for module in modules for one in reaches(module)}
+        assert listed == used
 
 
 @pytest.mark.parametrize("name", STAGES)

@@ -15,6 +15,7 @@ from fer_models import scratch
 from fer_models.checkpoints import Checkpoints
 from fer_models.train import samples_of
 from fer_models.trainer import Samples, fit
+from fer_models.zoo import ZOO
 from tests.fer_models.tiny import RECIPE, write_tiny_records
 
 ROOT = Path(__file__).parents[2]
@@ -86,7 +87,7 @@ def test_an_unknown_model_is_one_line(folder: Path) -> None:
     finished = train(folder, "none", model="vgg")
     assert finished.returncode == 1
     assert finished.stderr.splitlines()[-1] == (
-        "error: no model 'vgg' in the zoo: expected one of scratch"
+        f"error: no model 'vgg' in the zoo: expected one of {', '.join(ZOO)}"
     )
     assert not (folder / "none").exists()
 

@@ -10,10 +10,17 @@ from flows.workspace import commit, make_workspace
 from tests.end_to_end.commands import repro
 
 NUM_FACES = 480
+FINE_TUNE = {"weights": "none", "input_size": 32, "dense_units": 8, "epochs": 1}
 TINY = {
     "crossval": {"filters": [4, 8], "phases": [[24, 2]], "batch_size": 32},
     "mislabels": {"budget": 40},
-    "models": {"scratch": {"filters": [4, 8, 8], "dense_units": 16, "epochs": 2}},
+    "models": {
+        "scratch": {"filters": [4, 8, 8], "dense_units": 16, "epochs": 2},
+        "resnet50": FINE_TUNE,
+        "mobilenetv2": FINE_TUNE,
+        "inceptionv3": {**FINE_TUNE, "input_size": 75},
+    },
+    "ensemble": {"epochs": 3},
     "evaluate": {"bootstrap_resamples": 100},
 }
 

@@ -12,7 +12,9 @@ import yaml
 from fer_data.tables import read_table
 from tests.end_to_end.commands import call, ok, repro, set_param
 
-BELOW_RECORDS = ["train@scratch", "evaluate@scratch", "report"]
+MEMBERS = ("resnet50", "mobilenetv2", "inceptionv3")
+BELOW_SCRATCH = ["train@scratch", "evaluate@scratch", "report"]
+BELOW_ENSEMBLE = ["ensemble", "evaluate@ensemble", "report"]
 
 
 def stages_of(workspace: Path) -> list[str]:
@@ -21,9 +23,9 @@ def stages_of(workspace: Path) -> list[str]:
 
 def test_the_first_run_makes_every_output(finished: Path) -> None:
     lock = yaml.safe_load((finished / "dvc.lock").read_text())["stages"]
-    assert len(lock) == 15
+    assert len(lock) == 26
     outputs = [finished / out["path"] for stage in lock.values() for out in stage["outs"]]
-    assert len(outputs) > 15
+    assert len(outputs) > 26
     assert [path for path in outputs if not path.exists()] == []
 
 
@@ -42,12 +44,24 @@ def test_data_outputs_are_repeatable_byte_for_byte(workspace: Path) -> None:
         assert [out for out in after[name]["outs"] if out["path"].startswith("data/")] == data
 
 
-NOT_ABOVE_RECORDS = {"quality_report", "train", "evaluate", "report"}
+NOT_ABOVE_RECORDS = {"quality_report", "train", "frozen", "ensemble", "evaluate", "report"}
 
 
 def test_a_model_s_setting_reruns_only_that_model(workspace: Path) -> None:
     set_param(workspace, "models.scratch", "epochs", 1)
-    assert repro(workspace) == BELOW_RECORDS
+    assert repro(workspace) == BELOW_SCRATCH
+
+
+def test_a_retrained_member_runs_once_and_no_other_does(workspace: Path) -> None:
+    set_param(workspace, "models.mobilenetv2", "dense_units", 4)
+    ran = repro(workspace)
+    of_the_member = [f"{stage}@mobilenetv2" for stage in ("train", "evaluate", "frozen")]
+    assert sorted(ran) == sorted([*of_the_member, *BELOW_ENSEMBLE])
+
+
+def test_a_setting_of_the_ensemble_runs_no_member(workspace: Path) -> None:
+    set_param(workspace, "ensemble", "epochs", 2)
+    assert repro(workspace) == BELOW_ENSEMBLE
 
 
 def test_settings_of_mislabels_rerun_no_fold(workspace: Path) -> None:
@@ -60,9 +74,11 @@ def test_a_decision_reruns_what_lies_below_it(workspace: Path) -> None:
     face = assignments.loc[assignments["role"] == "train", "pixel_hash"].iloc[0]
     with (workspace / "data/relabels.csv").open("a") as file:
         file.write(f"{face},angry,surprise,ann,2026-01-01T00:00:00Z,\n")
-    assert sorted(repro(workspace)) == sorted(
-        ["quality_report", "rebalance", "tfrecords", *BELOW_RECORDS]
-    )
+    of_members = [
+        f"{stage}@{name}" for stage in ("train", "evaluate", "frozen") for name in MEMBERS
+    ]
+    below_records = {*of_members, *BELOW_SCRATCH, *BELOW_ENSEMBLE}
+    assert set(repro(workspace)) == {"quality_report", "rebalance", "tfrecords", *below_records}
     examples = read_table(workspace / "data/curated/examples.parquet")
     labels = examples.loc[examples["pixel_hash"] == face, "label"]
     assert set(labels) == {"surprise"}
@@ -89,8 +105,8 @@ def test_accepted_decisions_rerun_the_folds_and_no_accepted_profile_does(workspa
 def test_training_needs_nothing_but_the_records(workspace: Path) -> None:
     (workspace / "data/faces/pixels.npy").unlink()
     shutil.rmtree(workspace / "data/raw")
-    command = yaml.safe_load((workspace / "dvc.yaml").read_text())["stages"]["train"]["cmd"]
-    words = command.replace("${item.model}", "scratch").split()
+    stage = yaml.safe_load((workspace / "dvc.yaml").read_text())["stages"]["train"]["do"]
+    words = stage["cmd"].replace("${key}", "scratch").split()
     before = (workspace / "models/scratch/model.keras").read_bytes()
     shutil.rmtree(workspace / "models")
     ok(workspace, *words)

@@ -19,10 +19,11 @@ import numpy as np
 import pandas as pd
 
 from fer_data.artifacts import output
+from fer_data.decided import latest_decisions
 from fer_data.faces import read_faces
 from fer_data.params import DataSettings, read_settings
 from fer_data.rebalance import Method, RebalanceSettings, curate
-from fer_data.relabels import latest_decisions, read_relabels
+from fer_data.relabels import read_relabels
 from fer_data.schema import (
     LABEL,
     LABEL_QUALITY,

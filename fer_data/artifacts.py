@@ -29,16 +29,7 @@ def output(stage_name: str, file_name: str, *, workspace: Path = Path()) -> Path
 def dependency(stage_name: str, file_name: str, *, workspace: Path = Path()) -> Path:
     """The path of a file that a stage reads and no stage makes, such as what people decided.
 
-    Args:
-        stage_name: The stage, as in `output`.
-        file_name: The last part of the dependency's path: `relabels.csv`.
-        workspace: The folder of `dvc.yaml`.
-
-    Returns:
-        The path, below `workspace`.
-
-    Raises:
-        UserError: There is no `dvc.yaml`, or it has no such stage or dependency.
+    Takes, returns and raises what `output` does, for `deps` in place of `outs`.
     """
     return _path(stage_name, file_name, "deps", "a dependency", workspace=workspace)
 

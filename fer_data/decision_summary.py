@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from fer_data.relabels import latest_decisions
+from fer_data.decided import latest_decisions
 from fer_data.schema import (
     ANNOTATOR,
     DECIDED_AT,

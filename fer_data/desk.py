@@ -25,7 +25,7 @@ from fer_data.page import face_png, render_page
 from fer_data.params import PARAMS_FILE, DataSettings, Settings, read_settings
 from fer_data.relabels import check_row
 from fer_data.review import SHOWN_COLUMNS, Review, queued_faces
-from fer_data.schema import DROP, KEEP, KINDS, PIXEL_HASH, RANK
+from fer_data.schema import DROP, KEEP, KINDS, NEAR_GROUP, PATH, PIXEL_HASH, RANK
 from fer_data.stage import UserError
 from fer_data.tables import read_csv, read_table
 
@@ -108,8 +108,9 @@ def read_review(workspace: Path) -> tuple[Review, dict[str, np.ndarray]]:
     manifest, pixels = read_faces(
         made_by("ingest", "manifest.parquet"), made_by("ingest", "pixels.npy")
     )
+    groups = _read_near_groups(made_by("split", "assignments.parquet"), manifest)
     review = Review(
-        queued_faces(suspects, manifest, neighbours),
+        queued_faces(suspects, manifest.assign(**{NEAR_GROUP: groups}), neighbours),
         dependency("quality_report", "relabels.csv", workspace=workspace),
         expressions=read_settings(DataSettings, "data", file=workspace / PARAMS_FILE).expressions,
     )
@@ -187,6 +188,15 @@ def _read_suspects(file: Path) -> pd.DataFrame:
             f"{file} lacks {', '.join(lacking)}: `dvc repro mislabels` makes the queue anew"
         )
     return suspects.astype({RANK: int})
+
+
+def _read_near_groups(file: Path, manifest: pd.DataFrame) -> np.ndarray:
+    """Whose near twin each face of the manifest is."""
+    assignments = read_table(file)
+    keys = assignments.get([PATH, NEAR_GROUP])
+    if keys is None or list(keys[PATH]) != list(manifest[PATH]):
+        raise UserError(f"{file} is not of this manifest: `dvc repro split` makes it anew")
+    return keys[NEAR_GROUP].to_numpy()
 
 
 def _name(annotator: str | None, workspace: Path, expressions: tuple[str, ...]) -> str:

@@ -17,13 +17,14 @@ import pandas as pd
 from pydantic import Field
 
 from fer_data import stage
+from fer_data.decided import known_faces, latest_decisions
 from fer_data.decision_summary import summarise_decisions
 from fer_data.faces import read_faces
 from fer_data.galleries import mean_faces, pictured, spread, twins
 from fer_data.page import render_page
 from fer_data.params import DataSettings, Settings, read_settings
 from fer_data.queue_summary import queue_by_class, undecided
-from fer_data.relabels import known_faces, latest_decisions, read_relabels
+from fer_data.relabels import read_relabels
 from fer_data.schema import (
     DUPLICATE_GROUP,
     EXCLUSION,
@@ -68,7 +69,7 @@ class Findings:
     rejected: pd.DataFrame
     """`path` and `reason` of each refused member of the archive."""
     validation: dict[str, Any]
-    """The summary of `validate`: `success`, `faces`, `expectations`."""
+    """The summary of `validate`: `faces`, `profile`, `expectations`."""
     assignments: pd.DataFrame
     """N rows in the manifest's order: `duplicate_group`, `role`, `exclusion`."""
     label_quality: pd.DataFrame

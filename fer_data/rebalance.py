@@ -13,8 +13,9 @@ import pandas as pd
 from pydantic import Field
 
 from fer_data import stage
+from fer_data.decided import apply_decisions, decisions_on
 from fer_data.params import DataSettings, Settings, read_settings
-from fer_data.relabels import apply_decisions, read_decisions
+from fer_data.relabels import read_relabels
 from fer_data.schema import (
     DECISION,
     DROP,
@@ -135,7 +136,8 @@ def main() -> None:
     labels = read_table(flags.manifest)[[PATH, LABEL]]
     quality = read_table(flags.label_quality)[[PATH, LABEL_QUALITY]]
     examples = read_table(flags.assignments).merge(labels, on=PATH).merge(quality, "left", on=PATH)
-    decisions = read_decisions(flags.relabels, examples, expressions=expressions)
+    relabels = read_relabels(flags.relabels, expressions=expressions)
+    decisions = decisions_on(examples, relabels, file=flags.relabels)
     curated, summary = curate(examples, decisions, **settings.model_dump())
     write_table(curated, flags.examples)
     with stage.written_beside(flags.summary) as beside:

@@ -1,8 +1,7 @@
-"""Reads the decisions of people, checked row by row, and applies those that stand to faces."""
+"""Reads the decisions of people, checked row by row."""
 
 import csv
 import io
-import logging
 import re
 from pathlib import Path
 
@@ -13,20 +12,14 @@ from fer_data.schema import (
     DECIDED_AT,
     DECISION,
     DROP,
-    EXCLUDED,
     GIVEN_LABEL,
     KEEP,
-    LABEL,
     NOTE,
     PIXEL_HASH,
     RELABEL_COLUMNS,
-    ROLE,
-    TEST,
     UNDO,
 )
 from fer_data.stage import UserError
-
-logger = logging.getLogger(__name__)
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """What makes a spreadsheet take a field for a formula (OWASP, CSV injection)."""
@@ -156,92 +149,3 @@ _CONFLICT = "git left a merge conflict there: keep the lines of both sides, dele
 def is_conflict(row: list[str]) -> bool:
     """Whether a row is a mark that git sets between two sides of a conflict."""
     return bool(row) and row[0].startswith(_CONFLICT_MARKS)
-
-
-def latest_decisions(relabels: pd.DataFrame) -> pd.DataFrame:
-    """The decision on each face that stands: the last one that was not undone.
-
-    Args:
-        relabels: As `read_relabels` returns it.
-
-    Returns:
-        One row a decided face, in the order of the file. An `undo` takes back the last decision on
-        its face, so that the one before stands again; one that finds none changes nothing.
-    """
-    standing: dict[str, list[int]] = {}
-    for place, (pixel_hash, decision) in enumerate(
-        zip(relabels[PIXEL_HASH], relabels[DECISION], strict=True)
-    ):
-        places = standing.setdefault(pixel_hash, [])
-        if decision != UNDO:
-            places.append(place)
-        elif places:
-            places.pop()
-    return relabels.iloc[sorted(places[-1] for places in standing.values() if places)]
-
-
-def read_decisions(
-    file: Path, faces: pd.DataFrame, *, expressions: tuple[str, ...]
-) -> pd.DataFrame:
-    """The decisions that stand on the given faces.
-
-    Decisions on other faces are left aside, with a warning in the log: the archive may have changed.
-
-    Args:
-        file: As `read_relabels` takes it.
-        faces: The archive's faces: rows with `pixel_hash`.
-        expressions: The classes that a decision may name.
-
-    Returns:
-        As `latest_decisions`.
-
-    Raises:
-        UserError: As `read_relabels`.
-    """
-    decisions = latest_decisions(read_relabels(file, expressions=expressions))
-    return decisions[known_faces(decisions, faces, file=file)]
-
-
-def known_faces(relabels: pd.DataFrame, faces: pd.DataFrame, *, file: Path) -> pd.Series:
-    """Which decisions are on faces of the archive; the others are counted in a warning in the log.
-
-    Args:
-        relabels: N decisions: rows with `pixel_hash`.
-        faces: The archive's faces: rows with `pixel_hash`.
-        file: Where the decisions come from, for the log.
-
-    Returns:
-        N booleans.
-    """
-    known = relabels[PIXEL_HASH].isin(faces[PIXEL_HASH])
-    if not known.all():
-        logger.warning(
-            "warning: %s: %d of %d decisions are on faces that the archive does not hold, such as "
-            "%s: left aside",
-            *(file, (~known).sum(), len(known), relabels.loc[~known, PIXEL_HASH].iloc[0]),
-        )
-    return known
-
-
-def apply_decisions(faces: pd.DataFrame, decisions: pd.DataFrame) -> pd.DataFrame:
-    """Gives decided faces, and all their twins, the label or the fate that was decided.
-
-    Args:
-        faces: N faces with `pixel_hash`, `label` and `role`.
-        decisions: The decision that stands on each face: `pixel_hash`, `decision`.
-
-    Returns:
-        N rows with the final `label`, the role `excluded` where a face was dropped, and what was
-        decided as `decision` (NaN where nothing was). Faces of `test` are never changed.
-    """
-    decided = faces[PIXEL_HASH].map(decisions.set_index(PIXEL_HASH)[DECISION])
-    decided = decided.where(faces[ROLE] != TEST)
-    dropped = decided == DROP
-    relabelled = decided.notna() & ~decided.isin([KEEP, DROP])
-    return faces.assign(
-        **{
-            LABEL: faces[LABEL].mask(relabelled, decided),
-            ROLE: faces[ROLE].mask(dropped, EXCLUDED),
-            DECISION: decided,
-        }
-    )

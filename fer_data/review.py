@@ -11,13 +11,16 @@ from typing import Any
 
 import pandas as pd
 
+from fer_data.decided import latest_decisions
 from fer_data.decisions import Decision, append_decisions, now
-from fer_data.relabels import latest_decisions, read_relabels
+from fer_data.relabels import read_relabels
 from fer_data.schema import (
     ANNOTATOR,
+    DECIDED_AT,
     DECISION,
     KIND,
     LABEL,
+    NEAR_GROUP,
     NEIGHBOURS,
     PATH,
     PIXEL_HASH,
@@ -61,16 +64,17 @@ class Review:
         """What stands on the faces of the queue, freshly read.
 
         Returns:
-            `decision` and `annotator` of each decided face, by its pixel hash, the latest last.
+            `decision`, `annotator` and `decided_at` of each decided face, by its pixel hash, the
+            latest last.
 
         Raises:
             UserError: The file is missing or broken.
         """
         latest = latest_decisions(read_relabels(self._file, expressions=self.expressions))
-        columns = (latest[name] for name in (PIXEL_HASH, DECISION, ANNOTATOR))
+        told = latest[[DECISION, ANNOTATOR, DECIDED_AT]].to_dict("records")
         return {
-            pixel_hash: {DECISION: decision, ANNOTATOR: annotator}
-            for pixel_hash, decision, annotator in zip(*columns, strict=True)
+            pixel_hash: decision
+            for pixel_hash, decision in zip(latest[PIXEL_HASH], told, strict=True)
             if pixel_hash in self._given
         }
 
@@ -149,27 +153,30 @@ def queued_faces(
 
     Args:
         suspects: The review queue: a row a suspect, with `SHOWN_COLUMNS`.
-        manifest: Rows with `path`, `pixel_hash`, `label` and `source`.
+        manifest: Rows with `path`, `pixel_hash`, `label`, `source` and `near_group`.
         neighbours: Rows with `path` and `neighbours`: the nearest Training faces, nearest first.
 
     Returns:
-        The faces, most doubtful first, each once (suspects with equal pixels are decided together):
-        `SHOWN_COLUMNS`, `neighbours` with `pixel_hash` and `label`, and the other `twins` with
-        `path`, `source` and `label`. The label of a Testing twin is None, since nothing is ever
-        chosen by the test set.
+        The faces, most doubtful first and near twins next to each other, each once (suspects with
+        equal pixels are decided together): `SHOWN_COLUMNS`, `near_group`, `neighbours` with
+        `pixel_hash` and `label`, and its exact and near `twins`, in the queue or not, with `path`,
+        `pixel_hash`, `source` and `label`. The label of a Testing twin is None, since nothing is
+        ever chosen by the test set.
 
     Raises:
         UserError: The queue or the neighbours do not fit the manifest.
     """
-    once = suspects.sort_values(RANK, kind="stable").drop_duplicates(PIXEL_HASH)
-    rows = once[list(SHOWN_COLUMNS)].to_dict("records")
     nearest = dict(zip(neighbours[PATH], neighbours[NEIGHBOURS], strict=True))
     _check_known(suspects[PATH], set(nearest), "neighbours.parquet")
-    known = {path for row in rows for path in nearest[row[PATH]]}
+    once = suspects.sort_values(RANK, kind="stable").drop_duplicates(PIXEL_HASH)
+    known = {path for suspect in once[PATH] for path in nearest[suspect]}
     shown = manifest[manifest[PATH].isin(known | set(suspects[PATH]))]
     _check_known([*known, *suspects[PATH]], set(shown[PATH]), "the manifest")
     of_path = {row[PATH]: row for row in shown[[PATH, PIXEL_HASH, LABEL]].to_dict("records")}
-    twins = _twins(manifest, set(once[PIXEL_HASH]))
+    once = once[list(SHOWN_COLUMNS)].merge(manifest[[PATH, NEAR_GROUP]], on=PATH)
+    first = once.groupby(NEAR_GROUP)[RANK].transform("min")
+    rows = once.assign(first=first).sort_values(["first", RANK]).drop(columns="first")
+    twins = _twins(manifest, set(once[NEAR_GROUP]))
     return [
         {
             **row,
@@ -177,20 +184,20 @@ def queued_faces(
                 {name: of_path[path][name] for name in (PIXEL_HASH, LABEL)}
                 for path in nearest[row[PATH]]
             ],
-            TWINS: [twin for twin in twins[row[PIXEL_HASH]] if twin[PATH] != row[PATH]],
+            TWINS: [twin for twin in twins[row[NEAR_GROUP]] if twin[PATH] != row[PATH]],
         }
-        for row in rows
+        for row in rows.to_dict("records")
     ]
 
 
-def _twins(manifest: pd.DataFrame, hashes: set[str]) -> dict[str, list[dict[str, Any]]]:
-    """All faces of the archive with each of some pixel hashes."""
-    found: dict[str, list[dict[str, Any]]] = {pixel_hash: [] for pixel_hash in hashes}
-    same = manifest[manifest[PIXEL_HASH].isin(hashes)]
-    columns = (same[name] for name in (PIXEL_HASH, PATH, SOURCE, LABEL))
-    for pixel_hash, path, source, label in zip(*columns, strict=True):
-        told = label if source == TRAINING else None
-        found[pixel_hash].append({PATH: path, SOURCE: source, LABEL: told})
+def _twins(manifest: pd.DataFrame, groups: set[int]) -> dict[int, list[dict[str, Any]]]:
+    """All faces of the archive in each of some near groups."""
+    found: dict[int, list[dict[str, Any]]] = {group: [] for group in groups}
+    same = manifest[manifest[NEAR_GROUP].isin(groups)]
+    rows = same[[PATH, PIXEL_HASH, SOURCE, LABEL]].to_dict("records")
+    for group, row in zip(same[NEAR_GROUP], rows, strict=True):
+        told = row[LABEL] if row[SOURCE] == TRAINING else None
+        found[group].append({**row, LABEL: told})
     return found
 
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Sequence
 from copy import copy
 from datetime import UTC, datetime
@@ -28,6 +29,16 @@ logger = logging.getLogger(__name__)
 
 _SITE = "faces"
 _NUM_ROWS_NAMED = 3
+
+_NO_MOMENT = datetime(1970, 1, 1, tzinfo=UTC)
+"""The time of every run: equal archives have equal reports."""
+_TIME = r"\d{8}T\d{6}\.\d{6}Z"
+_MOMENT = re.compile(rf"(\?d=|<span [^>]*>){_TIME}(?=\"|</span>)")
+"""When a page was written, behind the address of a logo, and when the manifest was read."""
+_LOCAL_TIME = re.compile(r"(?:1969-12-31|1970-01-01)[ T]\d\d:\d\d:\d\d(?:Z| [^'<]+)")
+"""The time of the run, in the time zone of the machine."""
+_RANDOM_ID = re.compile("(?<=-collapse-body-)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""Of a part of a page that opens and closes."""
 
 
 class ValidateSettings(Settings):
@@ -65,7 +76,8 @@ def run_suite(
         manifest: N faces, see `schema.MANIFEST_COLUMNS`.
         suite: As `expectations.build_suite` gives it, or a part of it.
         profile: What the suite compares the archive with, if anything.
-        data_docs: Where Great Expectations writes its own pages, if anywhere.
+        data_docs: Where Great Expectations writes its own pages, if anywhere; the same for the same
+            manifest, as well.
 
     Returns:
         The verdict: `success` (no critical expectation failed), `faces`, `profile` (`accepted_by`,
@@ -90,11 +102,13 @@ def run_suite(
     result = definition.run(
         batch_parameters={"dataframe": with_facts(manifest, profile=profile)},
         result_format={"result_format": "COMPLETE", "unexpected_index_column_names": [PATH]},
-        run_id=gx.RunIdentifier("ferflow", datetime(1970, 1, 1, tzinfo=UTC)),
+        run_id=gx.RunIdentifier("ferflow", _NO_MOMENT),
     )
     if data_docs is not None:
         # Not its default site, which would lie in a temporary folder for ever.
         context.build_data_docs(site_names=[_SITE])
+        for page in data_docs.rglob("*.html"):
+            page.write_bytes(_repeatable(page.read_bytes().decode()).encode())
     # Results come grouped by column; people read them in the order of the suite.
     by_name = {_name_of_result(one): one for one in result.results}
     outcomes = [_outcome(expectation, by_name[name_of(expectation)]) for expectation in suite]
@@ -142,6 +156,14 @@ def _add_data_docs(context: AbstractDataContext, folder: Path) -> None:
             },
         },
     )
+
+
+def _repeatable(page: str) -> str:
+    """A page of Data Docs without what differs each time: times of writing, zones, random names."""
+    numbers: dict[str, int] = {}
+    page = _LOCAL_TIME.sub(f"{_NO_MOMENT:%Y-%m-%dT%H:%M:%SZ}", page)
+    page = _MOMENT.sub(rf"\g<1>{_NO_MOMENT:%Y%m%dT%H%M%S.%fZ}", page)
+    return _RANDOM_ID.sub(lambda found: str(numbers.setdefault(found[0], len(numbers))), page)
 
 
 def _rows(outcome: dict[str, Any]) -> str:

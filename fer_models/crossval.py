@@ -7,9 +7,9 @@ import pandas as pd
 from pydantic import Field
 
 from fer_data import stage
+from fer_data.decided import apply_decisions, decisions_on, read_accepted
 from fer_data.faces import read_faces
 from fer_data.params import DataSettings, read_settings
-from fer_data.relabels import apply_decisions, read_decisions
 from fer_data.schema import (
     EXCLUDED,
     FOLD,
@@ -149,7 +149,8 @@ def main() -> None:
     expressions = read_settings(DataSettings, "data").expressions
     manifest, faces = read_faces(flags.manifest, flags.pixels)
     assignments = read_table(flags.assignments).merge(manifest[[PATH, SOURCE, LABEL]], on=PATH)
-    decisions = read_decisions(flags.decisions, manifest, expressions=expressions)
+    accepted = read_accepted(flags.decisions, expressions=expressions)
+    decisions = decisions_on(manifest, accepted, file=flags.decisions)
     assignments = apply_decisions(assignments, decisions)
     scored = score_fold(
         assignments, faces, fold=flags.fold, settings=settings, expressions=expressions

@@ -5,11 +5,7 @@ Killed and started again, it goes on after the last finished epoch.
 
 import json
 import logging
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
 
 from fer_data import records, stage
 from fer_data.params import read_settings
@@ -17,35 +13,12 @@ from fer_data.schema import TRAIN, VALIDATION
 from fer_models.batches import make_repeatable
 from fer_models.checkpoints import checkpoints, fingerprint_of
 from fer_models.devices import dtype_policy, in_words, precision, strategy
-from fer_models.recipe import Recipe
 from fer_models.saving import save_model
+from fer_models.summary import summary_of
 from fer_models.trainer import Samples, fit, with_noisy_copies
-from fer_models.zoo import Model, model_named
+from fer_models.zoo import model_named
 
 logger = logging.getLogger(__name__)
-
-
-def summary_of(row: Model, history: pd.DataFrame, recipe: Recipe) -> dict[str, Any]:
-    """What the reports say of a training, besides its history.
-
-    Args:
-        row: The model's row of the zoo.
-        history: As `fit` returns it.
-        recipe: The settings.
-    """
-    by_monitor = history[recipe.monitor].to_numpy()
-    best = by_monitor.argmax() if recipe.monitor == "val_accuracy" else by_monitor.argmin()
-    kept = history.iloc[int(best) if recipe.keep_epoch == "best" else -1]
-    return {
-        "title": row.title,
-        "epochs": len(history),
-        "kept_epoch": int(kept["epoch"]),
-        "seconds": float(history["seconds"].sum()),
-        "seed": recipe.seed,
-        "training": {name: float(kept[name]) for name in ("accuracy", "loss")},
-        "paper": asdict(row.paper),
-        "settings": recipe.model_dump(mode="json"),
-    }
 
 
 def main() -> None:
@@ -82,7 +55,7 @@ def main() -> None:
             "parameters": model.count_params(),
             "train_faces": len(train.labels),
             "validation_faces": len(validation.labels),
-            **summary_of(row, history, recipe),
+            **summary_of(history, recipe, title=row.title, paper=row.paper),
         }
         (report / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
         save_model(model, flags.model_folder / "model.keras")

@@ -21,7 +21,7 @@ from fer_models.recipe import Recipe
 
 OPTIMIZERS = {"rmsprop": keras.optimizers.RMSprop, "adam": keras.optimizers.Adam}
 
-_VALIDATION_BATCH = 512
+_VALIDATION_BATCH = 128  # what a processor's caches hold of larger networks
 
 
 @dataclass(frozen=True)

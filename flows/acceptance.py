@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from fer_data.artifacts import dependency, output
+from fer_data.decided import latest_decisions
 from fer_data.decisions import now
 from fer_data.params import PARAMS_FILE, DataSettings, read_settings
 from fer_data.profile import ArchiveProfile, profile_of, profile_text, read_profile
-from fer_data.relabels import fault_of_text, latest_decisions, read_relabels
+from fer_data.relabels import fault_of_text, read_relabels
 from fer_data.stage import UserError, written_beside
 from fer_data.tables import read_json, read_table
 from flows.workspace import git
@@ -46,7 +47,7 @@ def accept_relabels(*, by: str, folder: Path = Path()) -> str:
     metrics = read_json(measured) if measured.exists() else {}
     kept = dependency("report", METRICS_NAME, workspace=folder)
     contents = {snapshot: relabels.read_bytes()}
-    if _differs(snapshot, contents[snapshot]) or _metrics_in(kept) != metrics:
+    if _bytes_of(snapshot) != contents[snapshot] or _metrics_in(kept) != metrics:
         record = {"by": by, "at": now(), "num_decisions": num_standing, "metrics": metrics}
         contents[kept] = (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()
     done = _commit_alone(
@@ -66,12 +67,7 @@ def accept_relabels(*, by: str, folder: Path = Path()) -> str:
 def accept_profile(*, by: str, folder: Path = Path()) -> str:
     """Makes the archive's counts, brightness and contrast what the next one is compared with.
 
-    Args:
-        by: Who accepts.
-        folder: The workspace.
-
-    Returns:
-        What was done, in words.
+    Takes and returns what `accept_relabels` does.
 
     Raises:
         UserError: There is no manifest, or git refuses the commit; nothing has changed then.
@@ -99,8 +95,8 @@ def _check_name(name: str) -> None:
         raise UserError(f"the name after --by {fault}")
 
 
-def _differs(file: Path, content: bytes) -> bool:
-    return not file.exists() or file.read_bytes() != content
+def _bytes_of(file: Path) -> bytes | None:
+    return file.read_bytes() if file.exists() else None
 
 
 def _metrics_in(file: Path) -> Any:
@@ -144,7 +140,7 @@ def _commit_alone(
             f"{folder.absolute()} is in no git repository: accepting is a commit; `git init` makes one"
         ) from None
     names = [str(file.relative_to(folder)) for file in [*contents, *also]]
-    before = {file: file.read_bytes() if file.exists() else None for file in contents}
+    before = {file: _bytes_of(file) for file in contents}
     untracked: list[str] = []
     try:
         for file, content in contents.items():

@@ -61,7 +61,7 @@ def run_stages(workspace: Path, *, console: Console) -> None:
         ) as process,
     ):
         for stage_name, seconds in _timed_stages(process.stdout or [], file):
-            console.print(f"  {stage_name:<18} {seconds:5.1f} s", highlight=False)
+            console.print(f"  {stage_name:<20} {seconds:5.1f} s", highlight=False)
     if process.returncode:
         end = "\n".join(log.read_text(encoding="utf-8").splitlines()[-15:])
         raise UserError(f"`dvc repro` failed in {workspace}; the end of {log}:\n{end}")

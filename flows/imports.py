@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fer_data.artifacts import dependency, output
+from fer_data.decided import latest_decisions
 from fer_data.decisions import append_decisions
 from fer_data.exchange import Plan, plan_import, read_file
 from fer_data.params import PARAMS_FILE, DataSettings, read_settings
-from fer_data.relabels import latest_decisions, read_relabels
+from fer_data.relabels import read_relabels
 from fer_data.stage import UserError
 from fer_data.tables import read_table
 

@@ -14,11 +14,11 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("fer_data", "fer_models", "flows")
 VOCABULARY = {
     "fer_data.artifacts",
+    "fer_data.decided",
     "fer_data.faces",
     "fer_data.page",
     "fer_data.params",
     "fer_data.records",
-    "fer_data.relabels",
     "fer_data.schema",
     "fer_data.stage",
     "fer_data.tables",
@@ -29,6 +29,7 @@ FOR_FLOWS = {
     "fer_data.detection",
     "fer_data.exchange",
     "fer_data.profile",
+    "fer_data.relabels",
     "fer_data.sample",
 }
 GRAPH = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]

@@ -6,10 +6,6 @@ const BY_NUMBER = settings.expressions.map((name, place) => [String(place + 1), 
 const BUTTONS = [...BY_NUMBER, ...settings.others.map((name) => [{ keep: "k", drop: "x" }[name], name])];
 const DECISIONS = Object.fromEntries(BUTTONS);
 
-let faces = []; // the queue, the most doubtful first
-let decided = {}; // what stands, by pixel hash, the latest last
-let annotator = settings.annotator;
-let kind = "";
 let grid = false;
 let place = 0; // of the face, or of the first tile, among those that wait
 let revealed = settings.show_suggestion;
@@ -50,9 +46,6 @@ async function alone(task) {
   }
 }
 
-const waiting = () =>
-  faces.filter((face) => !(face.pixel_hash in decided) && (!kind || face.kind === kind));
-
 function draw() {
   const wait = waiting();
   // Past the end stand again those that were passed over.
@@ -63,32 +56,22 @@ function draw() {
   document.body.classList.toggle("in-grid", grid);
   at("mode").replaceChildren(grid ? "One face " : "Grid ", make("kbd", { textContent: "g" }));
   drawProgress(faces, decided, kind);
-  if (!wait.length) return drawNothing();
+  if (!wait.length) return drawNothing(faces.length, faces.some(waits));
   if (grid) {
     const shown = wait.slice(place, place + TILES);
     const focus = document.activeElement?.dataset?.face;
     const hashes = new Set(shown.map((face) => face.pixel_hash));
     for (const hash of selected) if (!hashes.has(hash)) selected.delete(hash);
     at("grid-place").textContent = `${place + 1}–${place + shown.length} of ${wait.length}`;
-    drawTiles(shown, selected, revealed);
+    drawTiles(shown, selected, { revealed, together });
     document.querySelector(`.tile[data-face="${focus}"]`)?.focus();
   } else {
-    drawFace(wait[place], revealed);
+    const face = wait[place];
+    drawFace(face, revealed);
+    drawTwins(face, { copies: copies(face), decided, singly: singly.has(face.near_group) });
   }
   const step = grid ? TILES : 1;
   prefetch(wait.slice(place + step, place + step + (grid ? TILES : AHEAD)));
-}
-
-function drawNothing() {
-  const [title, text] = at("nothing").children;
-  const some = faces.some((face) => !(face.pixel_hash in decided));
-  title.textContent = some ? "None of this kind" : faces.length ? "All decided" : "The queue is empty";
-  text.textContent = some
-    ? "Every face of this kind is decided; others wait."
-    : faces.length
-      ? "Thank you. Commit data/relabels.csv and run “dvc repro”: it rebuilds what the decisions change."
-      : "No label is doubtful enough to be looked at. “dvc repro mislabels” ranks them anew.";
-  at("show-all").hidden = !some;
 }
 
 function choose(name) {
@@ -113,28 +96,30 @@ function move(step) {
 }
 
 function decide(decision) {
-  const shown = waiting();
-  const chosen = grid ? [...selected] : shown.slice(place, place + 1).map((face) => face.pixel_hash);
+  const chosen = grid ? [...selected].map(faceOf) : waiting().slice(place, place + 1);
   if (!chosen.length) return say(grid ? "Choose faces first." : "Nothing waits.");
   if (!annotator) return ask();
-  const first = faces.find((face) => face.pixel_hash === chosen[0]);
+  const those = chosen.flatMap((face) => meant(face, decision));
+  const left = chosen.flatMap(together).length - those.length;
   return alone(async () => {
-    decided = await call("decide", chosen, decision, annotator);
-    done.push(chosen);
+    const hashes = those.map((face) => face.pixel_hash);
+    decided = await call("decide", hashes, decision, annotator);
+    done.push(hashes);
     go(place);
-    const what = chosen.length > 1 ? `${chosen.length} faces` : `#${first.rank}, ${first.label}`;
-    say(`${what} → ${decision}. u takes it back.`);
+    const [first] = those;
+    const what = those.length > 1 ? `${those.length} faces` : `#${first.rank}, ${first.label}`;
+    const rest = left ? `; ${left} labelled otherwise ${left > 1 ? "wait" : "waits"}` : "";
+    say(`${what} → ${decision}${rest}. u takes it back.`);
   });
 }
 
 function undo() {
-  const latest = Object.keys(decided).filter((hash) => decided[hash].annotator === annotator);
-  const back = done.pop() ?? latest.slice(-1);
+  const back = done.pop() ?? decidedLast();
   if (!back.length) return say("You have decided nothing that could be taken back.");
   return alone(async () => {
     decided = await call("undo", back, annotator);
-    if (!waiting().some((face) => face.pixel_hash === back[0])) kind = "";
-    go(Math.max(0, waiting().findIndex((face) => face.pixel_hash === back[0])));
+    if (placeOf(back[0]) < 0) kind = "";
+    go(Math.max(0, placeOf(back[0])));
     say(back[0] in decided ? "Taken back; an earlier decision stands." : "Taken back.");
   });
 }
@@ -155,10 +140,19 @@ async function refresh() {
 // Shows the same face again if it still waits, and else the next one.
 function adopt(now) {
   decided = now;
-  const to = waiting().findIndex((face) => face.pixel_hash === at("single").dataset.face);
+  const to = placeOf(at("single").dataset.face);
   if (grid) return draw();
   if (to < 0) return go(place);
   place = to;
+  draw();
+}
+
+// From near twins all at once to one by one, and back.
+function toggleSingly() {
+  const { face } = at("single").dataset;
+  const { near_group } = faceOf(face);
+  if (!singly.delete(near_group)) singly.add(near_group);
+  place = placeOf(face);
   draw();
 }
 
@@ -204,6 +198,7 @@ function press(key) {
     return draw();
   }
   if (grid && key === "a") return toggleAll();
+  if (!grid && key === "t" && !at("together").hidden) return toggleSingly();
   if (key.startsWith("Arrow")) {
     if (grid) return walk(key);
     return move({ ArrowLeft: -1, ArrowRight: 1 }[key] ?? 0);

@@ -23,8 +23,8 @@ function named(label) {
 
 // Fetches and decodes pictures before they are needed.
 function prefetch(faces) {
-  for (const { pixel_hash, neighbours } of faces) {
-    for (const hash of [pixel_hash, ...neighbours.map((other) => other.pixel_hash)]) {
+  for (const { pixel_hash, neighbours, twins } of faces) {
+    for (const hash of [pixel_hash, ...[...twins, ...neighbours].map((other) => other.pixel_hash)]) {
       if (pictures.has(hash)) continue;
       const picture = Object.assign(new Image(), { src: url(hash) });
       picture.decode().catch(() => pictures.delete(hash));
@@ -43,31 +43,47 @@ function drawFace(face, revealed) {
   at("suggestion").replaceChildren(...(revealed ? ["Suggested: ", named(face.suggested_label)] : []));
   document.querySelector(".suggestion [data-key]").hidden = revealed;
   small("neighbours", face.neighbours, (other) => [url(other.pixel_hash), named(other.label)]);
-  small("twins", face.twins, (twin) => [
-    url(face.pixel_hash),
+}
+
+// The same picture elsewhere: first the copies that wait, which a key decides too unless they are taken singly.
+function drawTwins(face, { copies, decided, singly }) {
+  const waiting = new Set(copies.slice(1).map((other) => other.pixel_hash));
+  const isWaiting = (twin) => waiting.has(twin.pixel_hash);
+  const twins = [...face.twins].sort((one, other) => isWaiting(other) - isWaiting(one));
+  small("twins", twins, (twin) => [
+    url(twin.pixel_hash),
     twin.label === null ? "in Testing" : named(twin.label),
-    twin.path,
+    { title: twin.path, className: isWaiting(twin) && !singly ? "with" : "" },
+    ...(twin.pixel_hash in decided ? [` → ${decided[twin.pixel_hash].decision}`] : []),
   ]);
+  const labels = new Set(copies.map((one) => one.label));
+  at("together").hidden = copies.length === 1;
+  at("together-words").textContent = singly
+    ? `${copies.length} wait, one by one.`
+    : `A key decides all ${copies.length}${labels.size > 1 ? `; keep, those labelled ${face.label}` : ""}.`;
+  at("step-words").textContent = singly ? "All at once" : "One by one";
 }
 
 function small(id, others, show) {
   at(id).hidden = others.length === 0;
-  at(id).lastElementChild.replaceChildren(
+  at(id).querySelector("ul").replaceChildren(
     ...others.map((other) => {
-      const [src, caption, title = ""] = show(other);
+      const [src, caption, properties = {}, ...more] = show(other);
       const picture = make("img", { src, width: 48, height: 48, alt: "" });
-      return make("li", { title }, make("figure", {}, picture, make("figcaption", {}, caption)));
+      const words = make("figcaption", {}, caption, ...more);
+      return make("li", properties, make("figure", {}, picture, words));
     }),
   );
 }
 
-function drawTiles(faces, selected, revealed) {
+function drawTiles(faces, selected, { revealed, together }) {
   const tiles = faces.map((face) => {
     const tile = make(
       "button",
       { type: "button", className: "tile", title: face.path },
       make("img", { src: url(face.pixel_hash), width: 48, height: 48, alt: "" }),
       named(face.label),
+      ...manyOf(together(face)),
       ...(revealed ? [make("span", { className: "hint" }, "→ ", named(face.suggested_label))] : []),
     );
     tile.dataset.face = face.pixel_hash;
@@ -75,6 +91,25 @@ function drawTiles(faces, selected, revealed) {
     return make("li", {}, tile);
   });
   at("tiles").replaceChildren(...tiles);
+}
+
+// How many copies a tile stands for, where it is more than one.
+function manyOf(copies) {
+  if (copies.length === 1) return [];
+  const title = `copies that wait: ${copies.map((one) => one.label).join(", ")}`;
+  return [make("span", { className: "many", title, textContent: `×${copies.length}` })];
+}
+
+// Why no face shows: of `number` in the queue, `some` may wait, of another kind.
+function drawNothing(number, some) {
+  const [title, text] = at("nothing").children;
+  title.textContent = some ? "None of this kind" : number ? "All decided" : "The queue is empty";
+  text.textContent = some
+    ? "Every face of this kind is decided; others wait."
+    : number
+      ? "Thank you. Commit data/relabels.csv and run “dvc repro”: it rebuilds what the decisions change."
+      : "No label is doubtful enough to be looked at. “dvc repro mislabels” ranks them anew.";
+  at("show-all").hidden = !some;
 }
 
 // A button a kind, which shows that kind alone.

@@ -7,20 +7,20 @@ import pytest
 
 from fer_data.sample import write_sample
 from flows.workspace import commit, make_workspace
-from tests.end_to_end.commands import repro
+from tests.end_to_end.commands import ok, repro
 
 NUM_FACES = 480
-FINE_TUNE = {"weights": "none", "input_size": 32, "dense_units": 8, "epochs": 1}
+FROM_NOTHING = {"weights": "none", "dense_units": 16, "epochs": 1}
 TINY = {
     "crossval": {"filters": [4, 8], "phases": [[24, 2]], "batch_size": 32},
     "mislabels": {"budget": 40},
     "models": {
         "scratch": {"filters": [4, 8, 8], "dense_units": 16, "epochs": 2},
-        "resnet50": FINE_TUNE,
-        "mobilenetv2": FINE_TUNE,
-        "inceptionv3": {**FINE_TUNE, "input_size": 75},
+        "resnet50": FROM_NOTHING | {"input_size": 32},
+        "mobilenetv2": FROM_NOTHING | {"input_size": 32},
+        "inceptionv3": FROM_NOTHING | {"input_size": 75},
     },
-    "ensemble": {"epochs": 3},
+    "ensemble": {"epochs": 2},
     "evaluate": {"bootstrap_resamples": 100},
 }
 
@@ -32,6 +32,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     archive = folder.parent / "archive.zip"
     write_sample(archive, num_faces=NUM_FACES)
     make_workspace(folder, archive=archive, overlay=TINY)
+    # One cache for all copies, and links into it: the models are large.
+    ok(folder, "dvc", "config", "--local", "cache.dir", str(folder.parent / "cache"))
+    ok(folder, "dvc", "config", "--local", "cache.type", "symlink")
     assert repro(folder)[0] == "ingest"
     commit(folder, "First run")
     return folder

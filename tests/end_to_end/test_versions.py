@@ -43,11 +43,11 @@ def test_an_earlier_state_comes_back_byte_for_byte(versioned: Path, tmp_path: Pa
     write_sample(tmp_path / "next.zip", num_faces=500, seed=1)
     ok(versioned, "ferflow", "add", str(tmp_path / "next.zip"))
     set_param(versioned, "models.scratch", "epochs", 1)
-    assert repro(versioned)[0] == "ingest"
+    assert repro(versioned, "evaluate@scratch")[0] == "ingest"
     commit(versioned, "Next archive")
     later = artifacts(versioned)
     assert not set(earlier.values()) & {
-        later[name] for name in earlier if name.endswith(("pixels.npy", "model.keras"))
+        later[name] for name in earlier if name.endswith(("pixels.npy", "scratch/model.keras"))
     }
 
     ok(versioned, "git", "checkout", "--quiet", revision)

@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from fer_data.relabels import latest_decisions, read_relabels
+from fer_data.decided import latest_decisions
+from fer_data.relabels import read_relabels
 from fer_data.schema import RELABEL_COLUMNS
 from tests.fer_data.findings import HOSTILE, blob
 from tests.fer_data.manifests import manifest_of
@@ -27,9 +28,12 @@ EXPRESSIONS = ("angry", "happy", "sad")
 KINDS = ("wrong", "wrong", "ambiguous", "non_face")
 NUM_SUSPECTS = 40
 NUM_TRAINING = 60
+NEAR_TWINS = [29, 32, 34, 52, 65]
+"""Rows of the archive: two sad faces and a happy one of the queue, one elsewhere, one in Testing."""
 RELABELS = Path("data/relabels.csv")
 GRAPH = {
     "ingest": {"outs": ["data/faces/manifest.parquet", "data/faces/pixels.npy"]},
+    "split": {"outs": ["data/split/assignments.parquet"]},
     "mislabels": {
         "outs": ["data/mislabels/neighbours.parquet", "data/mislabels/suspects.csv"],
     },
@@ -41,14 +45,19 @@ def archive() -> tuple[pd.DataFrame, np.ndarray]:
     """A manifest and its faces: 60 in Training, 10 in Testing.
 
     Face 0 has the twins 50 (Training, another label) and 60 (Testing); face 1 has a hostile name.
+    `NEAR_TWINS` are mirrored or brighter copies of the first of them.
     """
     faces = np.stack([blob(seed) for seed in range(NUM_TRAINING + 10)])
     faces[50] = faces[60] = faces[0]
+    for number, row in enumerate(NEAR_TWINS[1:], start=1):
+        faces[row] = faces[NEAR_TWINS[0], :, :: (-1) ** number] // 2 + 10 * number
     sources = ["training"] * NUM_TRAINING + ["testing"] * 10
     labels = [EXPRESSIONS[number % 3] for number in range(len(faces))]
     manifest = manifest_of(faces, sources, labels)
     manifest.loc[1, "path"] = f"Training/Happy/{HOSTILE}.jpg"
-    return manifest, faces
+    groups = np.arange(len(faces))
+    groups[[50, 60]], groups[NEAR_TWINS] = 0, NEAR_TWINS[0]
+    return manifest.assign(near_group=groups), faces
 
 
 def queue(manifest: pd.DataFrame, *, number: int = NUM_SUSPECTS) -> pd.DataFrame:
@@ -75,8 +84,11 @@ def make_workspace(folder: Path, *, number: int = NUM_SUSPECTS, **settings: Any)
     """Writes what the desk reads, with `number` suspects; `settings` are those of `relabel`."""
     manifest, faces = archive()
     suspects = queue(manifest, number=number)
-    for part in ("data/faces", "data/mislabels"):
+    for part in ("data/faces", "data/mislabels", "data/split"):
         (folder / part).mkdir(parents=True)
+    assignments = manifest[["path", "near_group"]]
+    assignments.to_parquet(folder / "data/split/assignments.parquet", index=False)
+    manifest = manifest.drop(columns="near_group")
     manifest.to_parquet(folder / "data/faces/manifest.parquet", index=False)
     np.save(folder / "data/faces/pixels.npy", faces)
     suspects.to_csv(folder / "data/mislabels/suspects.csv", index=False)

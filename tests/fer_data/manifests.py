@@ -6,9 +6,19 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from fer_data.expectations import Thresholds
 from fer_data.schema import FACE_SIZE, MANIFEST_COLUMNS, TESTING, TRAINING
 
 EXPRESSIONS = ("happy", "neutral", "sad")
+THRESHOLDS = Thresholds(
+    min_faces_per_class=5,
+    low_contrast=5,
+    max_brightness=230,
+    max_two_tone=0.83,
+    max_drift=1,
+    max_count_change=0.1,
+)
+"""What `plain_manifest` is held to: so many faces, and none of them a surprise."""
 
 
 def noise_faces(num_faces: int, *, seed: int = 0) -> np.ndarray:

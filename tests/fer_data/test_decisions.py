@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from fer_data.decided import latest_decisions
 from fer_data.decisions import Decision, append_decisions, now
-from fer_data.relabels import latest_decisions, read_relabels
+from fer_data.relabels import read_relabels
 from fer_data.stage import UserError
 
 HEADER = "pixel_hash,given_label,decision,annotator,decided_at,note\n"

@@ -3,9 +3,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from fer_data.decided import latest_decisions
 from fer_data.entries import Reading
 from fer_data.exchange import Plan, plan_import, read_file
-from fer_data.relabels import latest_decisions
 from fer_data.schema import RELABEL_COLUMNS
 from fer_data.stage import UserError
 

@@ -2,6 +2,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,16 @@ def test_checks_have_a_mark_and_list_some_rows() -> None:
     assert "not so for 23 faces" in page
     assert "and 22 more" in page
     assert 'href="../validate/data_docs/index.html"' in page
+
+
+def test_checks_say_what_the_archive_is_held_against() -> None:
+    assert "<code>ferflow expectations accept --by NAME</code> accepts this one" in page_of(
+        findings()
+    )
+    profile = {"accepted_by": HOSTILE, "accepted_at": "2026-01-31T10:00:00Z", "faces": 35340}
+    page = page_of(findings(validation={**findings().validation, "profile": profile}))
+    assert "<script>alert" not in page
+    assert f"the archive of 35,340 faces that {HOSTILE} accepted on 2026-01-31." in unescape(page)
 
 
 def test_names_from_the_archive_are_escaped() -> None:

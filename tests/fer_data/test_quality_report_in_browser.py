@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,14 @@ from playwright.sync_api import Browser, Dialog, Page, ViewportSize
 
 from fer_data.archive import Limits
 from fer_data.drawing import draw_face
-from fer_data.expectations import Thresholds, build_suite
+from fer_data.expectations import build_suite
 from fer_data.ingest import take_faces
 from fer_data.quality_report import Findings, quality_page
 from fer_data.schema import KINDS, RELABEL_COLUMNS
 from fer_data.split import assign_roles
 from fer_data.validate import run_suite
-from tests.browser import chromium, needs_chromium
+from tests.browser import needs_chromium
+from tests.fer_data import manifests
 from tests.fer_data.archives import EXPRESSIONS, good_members, picture, write_archive
 from tests.fer_data.findings import decided
 from tests.fer_data.manifests import manifest_of
@@ -27,21 +29,8 @@ from tests.fer_data.manifests import manifest_of
 pytestmark = needs_chromium
 
 NUM_QUEUED = 1000
-THRESHOLDS = Thresholds(
-    min_faces_per_class=1,
-    low_contrast=5,
-    max_brightness=230,
-    max_two_tone=0.83,
-    max_drift=1,
-    max_count_change=0.1,
-)
+THRESHOLDS = replace(manifests.THRESHOLDS, min_faces_per_class=1)
 PHONE: ViewportSize = {"width": 390, "height": 844}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -67,7 +56,7 @@ def findings_of(manifest: pd.DataFrame, pixels: np.ndarray, **changes: Any) -> F
         "manifest": manifest,
         "pixels": pixels,
         "rejected": pd.DataFrame(columns=["path", "reason"]),
-        "validation": {"success": True, "faces": len(manifest), "expectations": []},
+        "validation": {"faces": len(manifest), "profile": None, "expectations": []},
         "assignments": assign_roles(
             manifest,
             np.arange(len(manifest)),

@@ -1,10 +1,8 @@
-import logging
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
-from fer_data.relabels import apply_decisions, latest_decisions, read_decisions, read_relabels
+from fer_data.relabels import read_relabels
 from fer_data.stage import UserError
 
 HEADER = "pixel_hash,given_label,decision,annotator,decided_at,note\n"
@@ -16,15 +14,6 @@ def read(tmp_path: Path, data: bytes):
     file = tmp_path / "relabels.csv"
     file.write_bytes(data)
     return read_relabels(file, expressions=EXPRESSIONS)
-
-
-def test_the_last_decision_on_a_face_wins(tmp_path: Path) -> None:
-    rows = (
-        f"{HASH},happy,sad,ann,2026-01-01T00:00:00Z,\n{HASH},happy,keep,bob,2026-01-02T00:00:00Z,\n"
-    )
-    decisions = read(tmp_path, (HEADER + rows).encode())
-    assert len(decisions) == 2
-    assert list(latest_decisions(decisions)["decision"]) == ["keep"]
 
 
 def test_no_decisions_are_none(tmp_path: Path) -> None:
@@ -90,53 +79,3 @@ def test_another_encoding_is_named(tmp_path: Path) -> None:
 def test_a_missing_file_names_the_way_back(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is missing: `git checkout"):
         read_relabels(tmp_path / "no.csv", expressions=EXPRESSIONS)
-
-
-def test_decisions_on_unknown_faces_are_counted_and_left_aside(tmp_path: Path, caplog) -> None:
-    rows = f"{HASH},happy,sad,ann,,\n{'cd' * 32},happy,keep,ann,,\n"
-    file = tmp_path / "relabels.csv"
-    file.write_text(HEADER + rows)
-    with caplog.at_level(logging.WARNING):
-        faces = pd.DataFrame({"pixel_hash": [HASH]})
-        decisions = read_decisions(file, faces, expressions=EXPRESSIONS)
-    assert list(decisions["pixel_hash"]) == [HASH]
-    assert (
-        "1 of 2 decisions are on faces that the archive does not hold, such as cdcd" in caplog.text
-    )
-    caplog.clear()
-    file.write_text(HEADER + rows.splitlines()[0])
-    assert len(read_decisions(file, faces, expressions=EXPRESSIONS)) == 1
-    assert not caplog.text
-
-
-def faces() -> pd.DataFrame:
-    """Twins with two labels (a), a leak (b), one that is kept (c), one that nobody decided on (d)."""
-    return pd.DataFrame(
-        {
-            "pixel_hash": list("aabbcd"),
-            "label": ["happy", "sad", "happy", "happy", "sad", "happy"],
-            "role": ["train", "validation", "excluded", "test", "train", "train"],
-        }
-    )
-
-
-def decided(**decisions: str) -> pd.DataFrame:
-    return pd.DataFrame({"pixel_hash": list(decisions), "decision": list(decisions.values())})
-
-
-def test_twins_follow_a_decision_and_test_never_does() -> None:
-    applied = apply_decisions(faces(), decided(a="sad", b="sad", c="keep"))
-    assert list(applied["label"]) == ["sad", "sad", "sad", "happy", "sad", "happy"]
-    assert list(applied["role"]) == list(faces()["role"])
-    assert list(applied["decision"].fillna("")) == ["sad", "sad", "sad", "", "keep", ""]
-
-
-def test_dropped_faces_are_excluded_but_stay() -> None:
-    applied = apply_decisions(faces(), decided(a="drop", b="drop"))
-    assert list(applied["label"]) == list(faces()["label"])
-    assert list(applied["role"]) == ["excluded", "excluded", "excluded", "test", "train", "train"]
-
-
-def test_no_decision_changes_nothing() -> None:
-    columns = list(faces().columns)
-    pd.testing.assert_frame_equal(apply_decisions(faces(), decided())[columns], faces())

@@ -7,6 +7,7 @@ from fer_data.review import Review, queued_faces
 from fer_data.stage import UserError
 from tests.fer_data.desks import (
     EXPRESSIONS,
+    NEAR_TWINS,
     RELABELS,
     archive,
     make_workspace,
@@ -40,7 +41,9 @@ def review(workspace: Path) -> Review:
 def test_the_most_doubtful_faces_come_first() -> None:
     shuffled = SUSPECTS.sample(frac=1, random_state=0)
     faces = queued_faces(shuffled, MANIFEST, NEIGHBOURS)
-    assert [face["rank"] for face in faces] == list(SUSPECTS["rank"])
+    # Near twins (29, 32 and 34) are next to each other.
+    rows = [*range(30), 32, 34, 30, 31, 33, *range(35, 40)]
+    assert [face["rank"] for face in faces] == [row + 1 for row in rows]
     assert faces[2] == {
         "path": MANIFEST["path"][2],
         "pixel_hash": HASHES[2],
@@ -48,6 +51,7 @@ def test_the_most_doubtful_faces_come_first() -> None:
         "suggested_label": "angry",
         "rank": 3,
         "kind": "ambiguous",
+        "near_group": 2,
         "neighbours": [
             {"pixel_hash": HASHES[row], "label": MANIFEST["label"][row]} for row in range(56, 60)
         ],
@@ -58,8 +62,28 @@ def test_the_most_doubtful_faces_come_first() -> None:
 def test_twins_tell_their_labels_save_those_in_testing() -> None:
     twins = queued_faces(SUSPECTS, MANIFEST, NEIGHBOURS)[0]["twins"]
     assert twins == [
-        {"path": MANIFEST["path"][50], "source": "training", "label": MANIFEST["label"][50]},
-        {"path": MANIFEST["path"][60], "source": "testing", "label": None},
+        {
+            "path": MANIFEST["path"][50],
+            "pixel_hash": HASHES[0],
+            "source": "training",
+            "label": MANIFEST["label"][50],
+        },
+        {
+            "path": MANIFEST["path"][60],
+            "pixel_hash": HASHES[0],
+            "source": "testing",
+            "label": None,
+        },
+    ]
+
+
+def test_near_twins_are_told_of_in_the_queue_and_elsewhere() -> None:
+    face = queued_faces(SUSPECTS, MANIFEST, NEIGHBOURS)[30]
+    assert face["path"] == MANIFEST["path"][32]
+    assert face["near_group"] == NEAR_TWINS[0]
+    told = [(twin["pixel_hash"], twin["label"]) for twin in face["twins"]]
+    assert told == [(HASHES[row], MANIFEST["label"][row]) for row in (29, 34, 52)] + [
+        (HASHES[65], None)
     ]
 
 
@@ -99,8 +123,9 @@ def test_a_decision_is_in_the_file_before_it_is_acknowledged(
     workspace: Path, review: Review
 ) -> None:
     decided = review.decide(HASHES[:1], "happy", annotator=" ann ")
-    assert decided == {HASHES[0]: {"decision": "happy", "annotator": "ann"}}
     line = (workspace / RELABELS).read_text().splitlines()[-1]
+    told = {"decision": "happy", "annotator": "ann", "decided_at": line.split(",")[4]}
+    assert decided == {HASHES[0]: told}
     assert line.startswith(f"{HASHES[0]},angry,happy,ann,20")
     assert desk_on(workspace).decided() == decided
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fer_data.relabels import latest_decisions, read_relabels
+from fer_data.decided import latest_decisions
+from fer_data.relabels import read_relabels
 from fer_data.tables import write_table
 from flows.cli import main
 from tests.fer_data.manifests import EXPRESSIONS

@@ -3,13 +3,14 @@
 import json
 import shutil
 import subprocess
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 
 from fer_data.schema import RELABEL_COLUMNS
 from fer_data.tables import write_table
-from tests.fer_data.manifests import EXPRESSIONS, plain_manifest
+from tests.fer_data.manifests import EXPRESSIONS, THRESHOLDS, plain_manifest
 
 ROOT = Path(__file__).parents[2]
 RELABELS = Path("data/relabels.csv")
@@ -26,11 +27,7 @@ def make(folder: Path) -> pd.DataFrame:
         (folder / file).write_text(header)
     for name in ("profile.json", "metrics.json"):
         (folder / ACCEPTED / name).write_text("null\n")
-    thresholds = {
-        **{"min_faces_per_class": 5, "low_contrast": 5, "max_brightness": 230},
-        **{"max_two_tone": 0.83, "max_drift": 0.25, "max_count_change": 0.1},
-    }
-    params = {"data": {"expressions": EXPRESSIONS}, "validate": thresholds}
+    params = {"data": {"expressions": EXPRESSIONS}, "validate": asdict(THRESHOLDS)}
     (folder / "params.yaml").write_text(json.dumps(params))
     for name in ("dvc.yaml", ".gitattributes"):
         shutil.copyfile(ROOT / name, folder / name)

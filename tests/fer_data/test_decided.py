@@ -1,0 +1,108 @@
+import logging
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from fer_data.decided import apply_decisions, decisions_on, latest_decisions, read_accepted
+from fer_data.relabels import read_relabels
+from fer_data.stage import UserError
+
+HEADER = "pixel_hash,given_label,decision,annotator,decided_at,note\n"
+HASH = "ab" * 32
+EXPRESSIONS = ("happy", "sad")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "relabels.csv"
+
+
+def test_the_last_decision_on_a_face_wins_and_undo_brings_the_one_before_back(file: Path) -> None:
+    rows = [f"{HASH},happy,{decision},ann,," for decision in ("sad", "keep", "undo")]
+    standing = []
+    for number in range(4):
+        file.write_text(HEADER + "\n".join(rows[:number]))
+        latest = latest_decisions(read_accepted(file, expressions=EXPRESSIONS))
+        standing.append(list(latest["decision"]))
+    assert standing == [[], ["sad"], ["keep"], ["sad"]]
+
+
+def test_what_was_accepted_reads_as_it_did_when_it_was_checked(file: Path) -> None:
+    rows = f'{HASH},happy,sad,Zo\u00eb,2026-01-31T10:00:00Z,"NA, or so"\n{HASH},,undo,,,\n'
+    file.write_text(HEADER + rows, encoding="utf-8-sig")
+    accepted = read_accepted(file, expressions=EXPRESSIONS)
+    pd.testing.assert_frame_equal(accepted, read_relabels(file, expressions=EXPRESSIONS))
+    file.write_text(HEADER)
+    assert read_accepted(file, expressions=EXPRESSIONS).empty
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (None, "is missing: `git checkout .* brings back what was accepted"),
+        (b"", "is no CSV in UTF-8: `git checkout"),
+        (HEADER.encode("utf-16"), "is no CSV in UTF-8"),
+        (HEADER.encode() + b'a,b,c,d,e,"f\n', "is no CSV in UTF-8"),
+        (HEADER.encode() + b"a,b,c,d,e,f,g\n", "has other columns than pixel_hash, given_label"),
+        (b"pixel_hash,decision\n", "has other columns than pixel_hash, given_label, decision"),
+        (f"<<<<<<< HEAD\n{HEADER}".encode(), "has other columns than"),
+        (HEADER.encode() + b"<<<<<<< HEAD\n", "has other columns than"),
+        (f"{HEADER}{HASH},happy,glad,ann,,\n".encode(), "got the decision 'glad', expected"),
+    ],
+)
+def test_says_in_one_line_that_a_file_is_not_what_was_accepted(
+    file: Path, data, message: str
+) -> None:
+    if data is not None:
+        file.write_bytes(data)
+    with pytest.raises(UserError, match=message) as raised:
+        read_accepted(file, expressions=EXPRESSIONS)
+    assert "\n" not in str(raised.value)
+
+
+def test_decisions_on_unknown_faces_are_counted_and_left_aside(file: Path, caplog) -> None:
+    relabels = pd.DataFrame({"pixel_hash": [HASH, "cd" * 32], "decision": ["sad", "keep"]})
+    faces = pd.DataFrame({"pixel_hash": [HASH]})
+    with caplog.at_level(logging.WARNING):
+        decisions = decisions_on(faces, relabels, file=file)
+    assert list(decisions["pixel_hash"]) == [HASH]
+    assert (
+        "1 of 2 decisions are on faces that the archive does not hold, such as cdcd" in caplog.text
+    )
+    caplog.clear()
+    assert len(decisions_on(faces, relabels.head(1), file=file)) == 1
+    assert not caplog.text
+
+
+def faces() -> pd.DataFrame:
+    """Twins with two labels (a), a leak (b), one that is kept (c), one that nobody decided on (d)."""
+    return pd.DataFrame(
+        {
+            "pixel_hash": list("aabbcd"),
+            "label": ["happy", "sad", "happy", "happy", "sad", "happy"],
+            "role": ["train", "validation", "excluded", "test", "train", "train"],
+        }
+    )
+
+
+def decided(**decisions: str) -> pd.DataFrame:
+    return pd.DataFrame({"pixel_hash": list(decisions), "decision": list(decisions.values())})
+
+
+def test_twins_follow_a_decision_and_test_never_does() -> None:
+    applied = apply_decisions(faces(), decided(a="sad", b="sad", c="keep"))
+    assert list(applied["label"]) == ["sad", "sad", "sad", "happy", "sad", "happy"]
+    assert list(applied["role"]) == list(faces()["role"])
+    assert list(applied["decision"].fillna("")) == ["sad", "sad", "sad", "", "keep", ""]
+
+
+def test_dropped_faces_are_excluded_but_stay() -> None:
+    applied = apply_decisions(faces(), decided(a="drop", b="drop"))
+    assert list(applied["label"]) == list(faces()["label"])
+    assert list(applied["role"]) == ["excluded", "excluded", "excluded", "test", "train", "train"]
+
+
+def test_no_decision_changes_nothing() -> None:
+    columns = list(faces().columns)
+    pd.testing.assert_frame_equal(apply_decisions(faces(), decided())[columns], faces())

@@ -14,6 +14,7 @@ from tests.end_to_end.commands import call, ok, repro, set_param
 
 BELOW_RECORDS = ["train@scratch", "evaluate@scratch", "report"]
 FINE_TUNES = ("resnet50", "mobilenetv2", "inceptionv3")
+BELOW_MEMBERS = ["ensemble", "evaluate@ensemble", "report"]
 
 
 def stages_of(workspace: Path) -> list[str]:
@@ -51,6 +52,18 @@ def test_a_model_s_setting_reruns_only_that_model(workspace: Path) -> None:
     assert repro(workspace) == BELOW_RECORDS
 
 
+def test_a_retrained_member_is_asked_again_and_no_other_is(workspace: Path) -> None:
+    set_param(workspace, "models.mobilenetv2", "dense_units", 8)
+    ran = repro(workspace)
+    of_the_member = [f"{stage}@mobilenetv2" for stage in ("train", "evaluate", "frozen")]
+    assert sorted(ran) == sorted([*of_the_member, *BELOW_MEMBERS])
+
+
+def test_a_setting_of_the_ensemble_asks_no_member(workspace: Path) -> None:
+    set_param(workspace, "ensemble", "epochs", 1)
+    assert repro(workspace) == BELOW_MEMBERS
+
+
 def test_settings_of_mislabels_rerun_no_fold(workspace: Path) -> None:
     set_param(workspace, "mislabels", "budget", 30)
     assert repro(workspace) == ["mislabels", "quality_report"]
@@ -67,7 +80,7 @@ def test_a_decision_reruns_what_lies_below_it(workspace: Path) -> None:
     waiting = json.loads(ok(workspace, "dvc", "status", "--json"))
     stages = ("train", "evaluate", "frozen")
     fine_tunes = {f"{stage}@{name}" for stage in stages for name in FINE_TUNES}
-    assert set(waiting) == {*fine_tunes, "ensemble", "evaluate@ensemble", "report"}
+    assert set(waiting) == {*fine_tunes, *BELOW_MEMBERS}
     examples = read_table(workspace / "data/curated/examples.parquet")
     labels = examples.loc[examples["pixel_hash"] == face, "label"]
     assert set(labels) == {"surprise"}
@@ -94,8 +107,8 @@ def test_accepted_decisions_rerun_the_folds_and_no_accepted_profile_does(workspa
 def test_training_needs_nothing_but_the_records(workspace: Path) -> None:
     (workspace / "data/faces/pixels.npy").unlink()
     shutil.rmtree(workspace / "data/raw")
-    command = yaml.safe_load((workspace / "dvc.yaml").read_text())["stages"]["train"]["cmd"]
-    words = command.replace("${key}", "scratch").split()
+    stage = yaml.safe_load((workspace / "dvc.yaml").read_text())["stages"]["train"]["do"]
+    words = stage["cmd"].replace("${key}", "scratch").split()
     before = (workspace / "models/scratch/model.keras").read_bytes()
     shutil.rmtree(workspace / "models")
     ok(workspace, *words)

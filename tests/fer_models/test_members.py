@@ -14,6 +14,7 @@ from fer_models.inference import read_model
 from fer_models.members import build_head, join, model_hash, read_outputs
 from fer_models.saving import save_model
 from tests.fer_models.members import NAMES, tiny_member, write_members
+from tests.fer_models.small import FACES, SMALLEST, build
 from tests.fer_models.tiny import banded_faces
 
 NUMBER = 40
@@ -81,6 +82,22 @@ def test_training_leaves_the_members_as_they_were(faces) -> None:
     for seed, member in enumerate(ours.values()):
         for now, before in zip(member.get_weights(), tiny_member(seed).get_weights(), strict=True):
             np.testing.assert_array_equal(now, before)
+
+
+@pytest.mark.parametrize("name", SMALLEST)
+def test_a_fine_tune_stays_as_it_was(name: str) -> None:
+    """Its batch norms are in a network in a network, and were trainable before."""
+    member = build(name, dropout=[0.0, 0.0])
+    before = [np.array(weights) for weights in member.get_weights()]
+    expected = member.predict(FACES, verbose=0)
+    whole = join({name: member}, build_head(1, 6))
+    whole.compile("adam", "sparse_categorical_crossentropy")
+    whole.fit(FACES, np.array([0, 1]), epochs=1, verbose=0)
+    assert len(whole.trainable_variables) == 2
+    for now, then in zip(member.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, then)
+    inner = whole.get_layer(name)
+    np.testing.assert_allclose(np.asarray(inner(FACES, training=True)), expected, atol=1e-5)
 
 
 def test_the_saved_ensemble_needs_keras_alone_and_gives_equal_outputs_and_bytes(

@@ -8,6 +8,8 @@ import pytest
 from flows.workspace import commit
 from tests.end_to_end.commands import ok, repro
 
+pytestmark = pytest.mark.timeout(1500)  # the first test waits for every stage of the line
+
 
 @pytest.fixture
 def versioned(workspace: Path) -> Path:

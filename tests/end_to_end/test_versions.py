@@ -8,6 +8,8 @@ from fer_data.sample import write_sample
 from flows.workspace import commit
 from tests.end_to_end.commands import fingerprints, ok, repro, set_param
 
+pytestmark = pytest.mark.timeout(1500)  # the first test waits for every stage of the line
+
 
 @pytest.fixture
 def versioned(workspace: Path, tmp_path: Path) -> Path:

@@ -12,6 +12,8 @@ import yaml
 from fer_data.tables import read_table
 from tests.end_to_end.commands import call, ok, repro, set_param
 
+pytestmark = pytest.mark.timeout(1500)  # the first test waits for every stage of the line
+
 BELOW_RECORDS = ["train@scratch", "evaluate@scratch", "report"]
 FINE_TUNES = ("resnet50", "mobilenetv2", "inceptionv3")
 BELOW_MEMBERS = ["ensemble", "evaluate@ensemble", "report"]

@@ -9,6 +9,9 @@ from flows.workspace import commit
 from tests.end_to_end.commands import fingerprints, ok, repro, set_param
 
 
+pytestmark = pytest.mark.timeout(1500)  # the first test waits for every stage of the line
+
+
 @pytest.fixture
 def versioned(workspace: Path, tmp_path: Path) -> Path:
     """The workspace with its archive added, and a local remote that everything was pushed to."""

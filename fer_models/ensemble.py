@@ -37,7 +37,9 @@ def _distinct_models(names: tuple[str, ...]) -> tuple[str, ...]:
         raise ValueError("every member once")
     unknown = [name for name in names if name not in ZOO]
     if unknown:
-        raise ValueError(f"no model '{unknown[0]}' in the zoo: expected of {', '.join(ZOO)}")
+        raise ValueError(
+            f"no model '{unknown[0]}' in the zoo: expected two or more of {', '.join(ZOO)}"
+        )
     return names
 
 

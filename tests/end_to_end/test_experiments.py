@@ -11,6 +11,9 @@ from tests.end_to_end.commands import ok, repro
 pytestmark = pytest.mark.timeout(1500)  # the first test waits for every stage of the line
 
 
+pytestmark = pytest.mark.timeout(1500)  # the first test waits for every stage of the line
+
+
 @pytest.fixture
 def versioned(workspace: Path) -> Path:
     """The workspace with its archive versioned, so that experiments in folders of their own find it."""

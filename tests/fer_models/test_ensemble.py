@@ -164,7 +164,7 @@ def test_what_does_not_belong_together_is_one_line_and_changes_nothing(
         ({"members": ["resnet50"] * 2}, r"'ensemble\.members': got .* every member once"),
         (
             {"members": ["resnet50", "vgg"]},
-            r"'ensemble\.members': got .* no model 'vgg' in the zoo: expected of scratch, ",
+            r"'ensemble\.members': got .* no model 'vgg' in the zoo: expected two or more of scratch, ",
         ),
         (
             {"augmentation": {**RECIPE["augmentation"], "mirror": True}},

@@ -7,7 +7,7 @@ import pytest
 
 from fer_data.sample import write_sample
 from flows.workspace import commit, make_workspace
-from tests.end_to_end.commands import repro
+from tests.end_to_end.commands import ok, repro
 
 NUM_FACES = 480
 FROM_NOTHING = {"weights": "none", "dense_units": 16, "epochs": 1}
@@ -32,6 +32,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     archive = folder.parent / "archive.zip"
     write_sample(archive, num_faces=NUM_FACES)
     make_workspace(folder, archive=archive, overlay=TINY)
+    # One cache for all copies, and links into it: the models are large.
+    ok(folder, "dvc", "config", "--local", "cache.dir", str(folder.parent / "cache"))
+    ok(folder, "dvc", "config", "--local", "cache.type", "symlink")
     assert repro(folder)[0] == "ingest"
     commit(folder, "First run")
     return folder

@@ -43,7 +43,7 @@ def test_a_misspelt_key_is_named_and_nothing_changes(workspace: Path) -> None:
 
 
 def test_an_unknown_profile_names_those_that_there_are() -> None:
-    with pytest.raises(UserError, match="no profile 'dmeo': expected one of .*demo"):
+    with pytest.raises(UserError, match=r"no profile 'dmeo': expected one of .*demo"):
         read_profile("dmeo", folder=ROOT)
 
 

@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 from fer_data.params import PARAMS_FILE, read_params
 from fer_data.stage import UserError, written_beside
 
+NULL = "tag:yaml.org,2002:null"
 PROFILES_FOLDER = Path("profiles")
 
 
@@ -43,6 +44,9 @@ def lay_over(overlay: Mapping[str, Any], *, folder: Path = Path()) -> list[str]:
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 4096
+    yaml.representer.add_representer(
+        type(None), lambda representer, _: representer.represent_scalar(NULL, "null")
+    )
     params = yaml.load(file)
     changes = list(_set(params, overlay, prefix=""))
     with written_beside(file) as beside:

@@ -12,6 +12,7 @@ a:
   b: [1, 2] # a list
   c: 1_000
 d: text
+e: null # nothing
 """
 ROOT = Path(__file__).parents[2]
 
@@ -36,9 +37,9 @@ def test_laying_over_twice_changes_nothing(workspace: Path) -> None:
 
 def test_a_misspelt_key_is_named_and_nothing_changes(workspace: Path) -> None:
     with pytest.raises(
-        UserError, match=r"the profile sets 'a\.e', which params\.yaml does not have"
+        UserError, match=r"the profile sets 'a\.z', which params\.yaml does not have"
     ):
-        lay_over({"d": "word", "a": {"e": 1}}, folder=workspace)
+        lay_over({"d": "word", "a": {"z": 1}}, folder=workspace)
     assert (workspace / "params.yaml").read_text() == PARAMS
 
 

@@ -51,9 +51,8 @@ class EpochLog(keras.callbacks.Callback):
         words = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
         logger.info("epoch %d of %d: %s, %.0f s", epoch + 1, self.params["epochs"], words, seconds)
 
-    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        """Ends the logs."""
-        del logs
+    def close(self) -> None:
+        """Ends the logs, however the training ended."""
         self._live.end()
         for board in self._boards.values():
             board.close()

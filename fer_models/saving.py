@@ -24,7 +24,7 @@ def save_model(model: keras.Model, file: Path) -> None:
         model: From uint8 faces (N, 48, 48, 1) to probabilities (N, K).
         file: Where to write; its suffix is `.keras`.
     """
-    bare = keras.Model(model.inputs, model.outputs, name=model.name)
+    bare = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     stamped = file.with_name(f".{file.stem}.stamped.keras")
     file.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -63,7 +63,8 @@ def fit(
         losses with the network's weight decay) and `seconds`.
 
     Raises:
-        UserError: The device's memory does not suffice.
+        UserError: The device's memory does not suffice, or it cannot do without chance what the recipe
+            wants repeatable.
     """
     with model.distribute_strategy.scope():
         trained = _with_noise(model, recipe)
@@ -111,6 +112,15 @@ def fit(
             f"out of memory with a batch_size of {recipe.batch_size}: try "
             f"{max(1, recipe.batch_size // 2)}; finished epochs are kept"
         ) from None
+    except tf.errors.UnimplementedError as error:
+        if not recipe.deterministic:
+            raise
+        raise UserError(
+            f"this device has no deterministic way for an operation: set `deterministic: false` "
+            f"({error.message.splitlines()[0]})"
+        ) from None
+    finally:
+        epoch_log.close()
     return pd.DataFrame(epoch_log.rows)[list(HISTORY_COLUMNS)]
 
 

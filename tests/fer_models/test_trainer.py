@@ -151,10 +151,19 @@ def test_half_precision_trains_and_the_saved_model_is_of_floats(tmp_path: Path) 
     np.testing.assert_allclose(loaded.predict(parts[1].inputs, verbose=0), expected, atol=5e-3)
 
 
-def test_too_little_memory_is_one_line(trained: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    def exhausted(*_: Any, **__: Any) -> None:
-        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (tf.errors.ResourceExhaustedError, "out of memory with a batch_size of 16: try 8"),
+        (tf.errors.UnimplementedError, r"no deterministic way .*`deterministic: false` \(No such"),
+    ],
+)
+def test_what_the_device_cannot_do_is_one_line(
+    trained: Callable, monkeypatch: pytest.MonkeyPatch, error: type, line: str
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise error(None, None, "No such kernel\nstack trace")
 
-    monkeypatch.setattr(trainer, "training_batches", exhausted)
-    with pytest.raises(UserError, match="out of memory with a batch_size of 16: try 8"):
+    monkeypatch.setattr(trainer, "training_batches", fail)
+    with pytest.raises(UserError, match=line):
         trained()

@@ -10,7 +10,8 @@ import pandas as pd
 
 from fer_data.schema import TEST, VALIDATION
 from fer_models.changes import Accepted
-from fer_models.report import ModelReport, read_model, report_page
+from fer_models.model_report import ModelReport, read_model
+from fer_models.report import report_page
 
 EXPRESSIONS = ("angry", "fear", "happy", "neutral", "sad", "surprise")
 COMBINATIONS = {

@@ -1,0 +1,45 @@
+"""What the stages `train` and `evaluate` wrote about one model, read from their folders."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fer_data.tables import read_csv, read_json
+
+
+@dataclass(frozen=True)
+class ModelReport:
+    """What the stages `train` and `evaluate` wrote about one model."""
+
+    name: str
+    history: pd.DataFrame
+    """One row an epoch, as `fer_models.train.fit` returns it."""
+    training: Mapping[str, Any]
+    """`summary.json` of `train`."""
+    measured: Mapping[str, Any]
+    """`metrics.json` of `evaluate`: for each role, measures with intervals, classes, confusions."""
+    roc: pd.DataFrame
+    """Points of the ROC curves: `role`, `expression`, `false_positive_rate`, `true_positive_rate`."""
+
+
+def read_model(train: Path, evaluate: Path, *, name: str) -> ModelReport:
+    """Reads one model's reports.
+
+    Args:
+        train: The folder with a training report for each model.
+        evaluate: The folder with an evaluation for each model.
+        name: The model.
+
+    Raises:
+        UserError: A file is missing or cannot be read.
+    """
+    return ModelReport(
+        name=name,
+        history=read_csv(train / name / "history.csv"),
+        training=read_json(train / name / "summary.json"),
+        measured=read_json(evaluate / name / "metrics.json"),
+        roc=read_csv(evaluate / name / "roc.csv"),
+    )

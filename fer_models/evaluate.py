@@ -1,10 +1,11 @@
-"""Measures a trained model on `validation` and `test`: metrics, confusion, ROC and predictions.
+"""Measures a trained model on `validation` and `test`: metrics, curves, confusion and predictions.
 
 Run it with `dvc repro evaluate@scratch`; 10,000 faces take a few seconds on two cores.
 """
 
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -17,9 +18,11 @@ from fer_data import records, stage
 from fer_data.params import Settings, read_settings
 from fer_data.schema import LABEL, PATH, PIXEL_HASH, PREDICTION, ROLE, TEST, VALIDATION
 from fer_data.tables import with_probabilities, write_table
+from fer_models.answers import Answers
 from fer_models.inference import predict, read_model
 from fer_models.intervals import bootstrap_intervals
 from fer_models.metrics import class_measures, confusion_counts, headlines, roc_points
+from fer_models.reliability import calibration
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +81,33 @@ def measure(
     }
 
 
+def measure_all(
+    answers: Mapping[str, Answers], *, expressions: tuple[str, ...], settings: EvaluateSettings
+) -> dict[str, Any]:
+    """All measures of a model.
+
+    Args:
+        answers: What it says of the faces of `validation` and of `test`.
+        expressions: The K classes, in the order of the columns.
+        settings: Number of resamples and bins, and the seed.
+
+    Returns:
+        What `metrics.json` holds: for each role what `measure` returns; and what was chosen on
+        `validation` and measured on `test`: `calibration`, as `fer_models.reliability` returns it.
+    """
+    roles = {
+        role: measure(said.labels, said.probabilities, expressions=expressions, settings=settings)
+        for role, said in answers.items()
+    }
+    resamples = {"num_resamples": settings.bootstrap_resamples, "seed": settings.seed}
+    return {
+        **roles,
+        "calibration": calibration(
+            answers[VALIDATION], answers[TEST], num_bins=settings.calibration_bins, **resamples
+        ),
+    }
+
+
 def prediction_table(
     examples: records.Examples,
     probabilities: np.ndarray,
@@ -114,7 +144,7 @@ def main() -> None:
     settings = read_settings(EvaluateSettings, "evaluate")
     expressions = records.expressions(flags.records)
     model = read_model(flags.model)
-    metrics: dict[str, dict[str, Any]] = {}
+    answers: dict[str, Answers] = {}
     predictions: list[pd.DataFrame] = []
     curves: list[pd.DataFrame] = []
     for role in EVALUATED_ROLES:
@@ -122,14 +152,13 @@ def main() -> None:
         probabilities = predict(
             model, examples.faces, num_classes=len(expressions), batch_size=settings.batch_size
         )
-        metrics[role] = measure(
-            examples.labels, probabilities, expressions=expressions, settings=settings
-        )
+        answers[role] = Answers(examples.labels, probabilities)
         table = prediction_table(examples, probabilities, role=role, expressions=expressions)
         predictions.append(table)
         points = roc_points(examples.labels, probabilities, expressions=expressions)
         points.insert(0, ROLE, role)
         curves.append(points)
+    metrics = measure_all(answers, expressions=expressions, settings=settings)
     faces = pd.concat(predictions, ignore_index=True)
     with stage.written_beside(flags.output) as folder:
         folder.mkdir()

@@ -1,4 +1,4 @@
-"""Turns the reports of one model into what the page shows of it, beside the paper's figures."""
+"""Turns the reports of one model into what the page shows of it, and of the paper beside it."""
 
 import json
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from fer_data.schema import ROLE, TEST, VALIDATION
 from fer_models.charts import confusion_chart, roc_chart, training_curve
+from fer_models.evaluation_charts import reliability_chart
 from fer_models.model_report import ModelReport
 
 PAPER_TEST_FACES = 7_067
@@ -44,16 +45,29 @@ def model_view(model: ModelReport, number: int) -> dict[str, Any]:
             aurocs={name: figures["auroc"] for name, figures in test["per_class"].items()},
             chart_id=f"model-{number}-roc",
         ),
+        "reliability": reliability_chart(
+            model.measured["calibration"], chart_id=f"model-{number}-reliability"
+        ),
     }
     return {
         "name": model.name,
+        "number": number,
         "training": training,
         "test": test,
         "validation": model.measured[VALIDATION],
+        "calibration": _with_gain(model.measured["calibration"]),
         "settings": _flat(training["settings"]),
         "charts": {name: Markup(chart) for name, chart in charts.items()},
         "paper": _beside_paper(test, training),
     }
+
+
+def _with_gain(calibration: Mapping[str, Any]) -> dict[str, Any]:
+    """Adds whether the temperature made the model more honest, on faces that did not choose it."""
+    before, after = (
+        calibration[step]["calibration_error"]["value"] for step in ("before", "after")
+    )
+    return {**calibration, "gain": after < before}
 
 
 def _beside_paper(test: Mapping[str, Any], training: Mapping[str, Any]) -> dict[str, Any]:

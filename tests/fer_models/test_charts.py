@@ -8,6 +8,8 @@ import pytest
 
 from fer_data.page import UNKNOWN
 from fer_models.charts import Curve, confusion_chart, roc_chart, training_curve
+from fer_models.evaluation_charts import reliability_chart
+from tests.fer_models.reports import calibration
 
 EXPRESSIONS = ("angry", "happy", "sad")
 MATRIX = np.array([[30, 10, 0], [1, 1200, 99], [0, 0, 0]])
@@ -43,6 +45,7 @@ def all_charts(chart_id: str = "chart") -> list[str]:
         training_curve(history(), curve="loss", kept_epoch=4, chart_id=chart_id),
         confusion_chart(MATRIX, expressions=EXPRESSIONS, chart_id=chart_id),
         roc_chart(roc(), aurocs=aurocs, chart_id=chart_id),
+        reliability_chart(calibration(), chart_id=chart_id),
     ]
 
 
@@ -50,7 +53,7 @@ def texts(svg: str) -> list[str]:
     return re.findall(r"<text[^>]*>([^<]*)</text>", svg)
 
 
-@pytest.mark.parametrize("chart", range(4))
+@pytest.mark.parametrize("chart", range(len(all_charts())))
 def test_a_chart_is_one_accessible_svg_element(chart: int) -> None:
     svg = all_charts()[chart]
     root = ElementTree.fromstring(svg)
@@ -62,7 +65,7 @@ def test_a_chart_is_one_accessible_svg_element(chart: int) -> None:
     assert "<style" not in svg
 
 
-@pytest.mark.parametrize("chart", range(4))
+@pytest.mark.parametrize("chart", range(len(all_charts())))
 def test_a_chart_takes_its_colours_from_the_page(chart: int) -> None:
     svg = all_charts()[chart]
     colours = re.findall(r"(?:fill|stroke): ([^;\"]+)", svg)
@@ -70,7 +73,7 @@ def test_a_chart_takes_its_colours_from_the_page(chart: int) -> None:
     assert all(colour == "none" or colour.startswith("var(--") for colour in colours)
 
 
-@pytest.mark.parametrize("chart", range(4))
+@pytest.mark.parametrize("chart", range(len(all_charts())))
 def test_text_is_readable_on_a_phone(chart: int) -> None:
     sizes = [float(size) for size in re.findall(r"font-size: ([\d.]+)px", all_charts()[chart])]
     sizes += [float(size) for size in re.findall(r"font: (?:\w+ )*([\d.]+)px", all_charts()[chart])]
@@ -83,7 +86,7 @@ def test_the_same_figures_give_the_same_bytes_without_a_date() -> None:
     assert "date" not in "".join(all_charts()).lower()
 
 
-@pytest.mark.parametrize("chart", range(4))
+@pytest.mark.parametrize("chart", range(len(all_charts())))
 def test_every_id_and_every_reference_belongs_to_the_chart(chart: int) -> None:
     svg = all_charts("model-1-roc")[chart]
     ids = re.findall(r'\bid="([^"]*)"', svg)
@@ -140,3 +143,9 @@ def test_roc_curves_have_their_area_in_the_legend() -> None:
     found = texts(all_charts()[3])
     assert {"AUROC", "angry 0.813", "happy 0.900", f"sad {UNKNOWN}"} <= set(found)
     assert {"false positive rate", "true positive rate"} <= set(found)
+
+
+def test_a_reliability_diagram_names_both_steps_with_their_error() -> None:
+    found = texts(all_charts()[4])
+    assert {"as trained: ECE 0.041", "temperature 1.18: ECE 0.012"} <= set(found)
+    assert {"stated confidence", "predictions that are right"} <= set(found)

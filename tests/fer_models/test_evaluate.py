@@ -85,10 +85,11 @@ def test_outputs_agree_with_each_other_and_with_the_model(workspace: Path):
     metrics = read_strictly(output / "metrics.json")
     table = read_table(output / "predictions.parquet")
     assert list(table.columns) == [PATH, PIXEL_HASH, ROLE, LABEL, PREDICTION, "probabilities"]
-    assert list(metrics) == [VALIDATION, TEST]
+    assert list(metrics) == [VALIDATION, TEST, "calibration"]
     model: Any = keras.saving.load_model(workspace / "models" / "tiny" / "model.keras")
     model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    for role, figures in metrics.items():
+    for role in (VALIDATION, TEST):
+        figures = metrics[role]
         examples = records.read_role(workspace / "data" / "tfrecords", role)
         rows = table.loc[table[ROLE] == role]
         assert rows[PATH].tolist() == examples.paths
@@ -109,6 +110,18 @@ def test_outputs_agree_with_each_other_and_with_the_model(workspace: Path):
         for name in ("accuracy", "loss", "macro_f1", "macro_auroc", "calibration_error"):
             assert figures[name]["low"] <= figures[name]["value"] <= figures[name]["high"], name
             assert figures[name]["low"] < figures[name]["high"], name
+
+
+def test_the_temperature_is_of_validation_and_its_worth_is_of_test(workspace: Path):
+    evaluate.main()
+    metrics = read_strictly(workspace / "reports" / "tiny" / "metrics.json")
+    calibration = metrics["calibration"]
+    assert calibration["faces"] == len(ROLE_LABELS[VALIDATION])
+    assert calibration["before"]["calibration_error"] == metrics[TEST]["calibration_error"]
+    assert calibration["before"]["loss"] == metrics[TEST]["loss"]
+    for step in ("before", "after"):
+        faces = sum(one["faces"] for one in calibration[step]["bins"])
+        assert faces == len(ROLE_LABELS[TEST])
 
 
 def test_a_class_without_faces_is_null_in_the_metrics_and_has_no_curve(workspace: Path):

@@ -1,0 +1,49 @@
+"""Draws what an evaluation says of honesty as SVG, to be inlined in a page."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.ticker import MultipleLocator, PercentFormatter
+
+from fer_models.canvas import ACCENT, MUTED, STYLE, empty_chart, svg_of
+
+
+def reliability_chart(calibration: Mapping[str, Any], *, chart_id: str) -> str:
+    """Draws accuracy against confidence, before and after the temperature.
+
+    Args:
+        calibration: As `fer_models.reliability.calibration` returns it.
+        chart_id: The start of all ids in the chart; no other chart on the page may have it.
+
+    Returns:
+        The chart, an `<svg>` element; a dot's area tells how many faces it stands for.
+    """
+    with mpl.rc_context(STYLE):
+        figure, axes = empty_chart("Is the confidence honest?", height=340)
+        axes.plot((0, 1), (0, 1), color=MUTED, linewidth=1, linestyle=":")
+        for name, words, colour, dashes in (
+            ("before", "as trained", MUTED, "--"),
+            ("after", f"temperature {calibration['temperature']:.2f}", ACCENT, "-"),
+        ):
+            bins = calibration[name]["bins"]
+            faces = np.array([one["faces"] for one in bins])
+            confidences = [one["confidence"] for one in bins]
+            accuracies = [one["accuracy"] for one in bins]
+            error = calibration[name]["calibration_error"]["value"]
+            axes.plot(
+                confidences, accuracies, color=colour, linestyle=dashes, linewidth=1.4,
+                label=f"{words}: ECE {error:.3f}",
+            )  # fmt: skip
+            axes.scatter(
+                confidences, accuracies, 6 + 150 * faces / faces.sum(), colour, linewidths=0
+            )
+        axes.set(
+            xlim=(0, 1), ylim=(0, 1.01), xlabel="stated confidence", ylabel="predictions that are right",
+        )  # fmt: skip
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(MultipleLocator(0.25))
+            axis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
+        axes.legend(loc="upper left", labelspacing=0.3, handlelength=2.2, borderaxespad=0.2)
+        return svg_of(figure, chart_id, "Reliability diagram: accuracy by stated confidence")

@@ -19,6 +19,7 @@ from fer_data.params import Settings, read_settings
 from fer_data.schema import LABEL, PATH, PIXEL_HASH, PREDICTION, ROLE, TEST, VALIDATION
 from fer_data.tables import with_probabilities, write_table
 from fer_models.answers import Answers
+from fer_models.conformal import conformal
 from fer_models.inference import predict, read_model
 from fer_models.intervals import bootstrap_intervals
 from fer_models.metrics import class_measures, confusion_counts, headlines, roc_points
@@ -38,6 +39,8 @@ class EvaluateSettings(Settings):
     """How many resamples give the intervals."""
     calibration_bins: int = Field(ge=1)
     """Bins of equal width of the calibration error."""
+    coverage: float = Field(gt=0, lt=1)
+    """How often a set of expressions is to hold the given label."""
     seed: int = Field(ge=0)
     """Seed of the resamples."""
 
@@ -93,7 +96,8 @@ def measure_all(
 
     Returns:
         What `metrics.json` holds: for each role what `measure` returns; and what was chosen on
-        `validation` and measured on `test`: `calibration`, as `fer_models.reliability` returns it.
+        `validation` and measured on `test`: `calibration` and `conformal`, as the functions of these
+        names return them.
     """
     roles = {
         role: measure(said.labels, said.probabilities, expressions=expressions, settings=settings)
@@ -104,6 +108,13 @@ def measure_all(
         **roles,
         "calibration": calibration(
             answers[VALIDATION], answers[TEST], num_bins=settings.calibration_bins, **resamples
+        ),
+        "conformal": conformal(
+            answers[VALIDATION],
+            answers[TEST],
+            expressions=expressions,
+            coverage=settings.coverage,
+            **resamples,
         ),
     }
 

@@ -56,6 +56,7 @@ def model_view(model: ModelReport, number: int) -> dict[str, Any]:
         "test": test,
         "validation": model.measured[VALIDATION],
         "calibration": _with_gain(model.measured["calibration"]),
+        "conformal": model.measured["conformal"],
         "settings": _flat(training["settings"]),
         "charts": {name: Markup(chart) for name, chart in charts.items()},
         "paper": _beside_paper(test, training),

@@ -24,10 +24,15 @@ pytestmark = pytest.mark.filterwarnings(
 
 EXPRESSIONS = ("angry", "happy", "sad")
 ROLE_LABELS = {VALIDATION: [0, 1] * 15, TEST: [0, 1, 2, 2] * 15}  # nobody is sad in `validation`
-PARAMS = "evaluate: {batch_size: 16, bootstrap_resamples: 100, calibration_bins: 15, seed: 0}\n"
-SETTINGS = evaluate.EvaluateSettings(
-    batch_size=16, bootstrap_resamples=100, calibration_bins=15, seed=0
-)
+SECTION = {
+    "batch_size": 16,
+    "bootstrap_resamples": 100,
+    "calibration_bins": 15,
+    "coverage": 0.9,
+    "seed": 0,
+}
+PARAMS = json.dumps({"evaluate": SECTION})
+SETTINGS = evaluate.EvaluateSettings.model_validate(SECTION)
 
 
 def save_tiny_model(file: Path, *, num_classes: int = 3, bias: float = 0.0) -> None:
@@ -85,7 +90,7 @@ def test_outputs_agree_with_each_other_and_with_the_model(workspace: Path):
     metrics = read_strictly(output / "metrics.json")
     table = read_table(output / "predictions.parquet")
     assert list(table.columns) == [PATH, PIXEL_HASH, ROLE, LABEL, PREDICTION, "probabilities"]
-    assert list(metrics) == [VALIDATION, TEST, "calibration"]
+    assert list(metrics) == [VALIDATION, TEST, "calibration", "conformal"]
     model: Any = keras.saving.load_model(workspace / "models" / "tiny" / "model.keras")
     model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     for role in (VALIDATION, TEST):
@@ -122,6 +127,22 @@ def test_the_temperature_is_of_validation_and_its_worth_is_of_test(workspace: Pa
     for step in ("before", "after"):
         faces = sum(one["faces"] for one in calibration[step]["bins"])
         assert faces == len(ROLE_LABELS[TEST])
+
+
+def test_sets_are_of_the_threshold_that_validation_chose(workspace: Path):
+    evaluate.main()
+    output = workspace / "reports" / "tiny"
+    sets = read_strictly(output / "metrics.json")["conformal"]
+    assert sets["promised"] == 0.9
+    table = read_table(output / "predictions.parquet")
+    for role, faces in (
+        (VALIDATION, sets["faces"]),
+        (TEST, sum(sets["sizes"])),
+    ):
+        assert faces == len(ROLE_LABELS[role])
+    probabilities = probabilities_of(table[table[ROLE] == TEST])
+    covered = probabilities[range(len(probabilities)), ROLE_LABELS[TEST]] >= sets["threshold"]
+    assert sets["coverage"]["value"] == pytest.approx(covered.mean())
 
 
 def test_a_class_without_faces_is_null_in_the_metrics_and_has_no_curve(workspace: Path):
@@ -178,7 +199,7 @@ def test_a_useless_model_leaves_the_old_output(
 
 
 def test_settings_out_of_range_are_named(workspace: Path):
-    (workspace / "params.yaml").write_text(PARAMS.replace("100", "10"))
+    (workspace / "params.yaml").write_text(PARAMS.replace("100,", "10,"))
     with pytest.raises(SettingsError, match=r"evaluate\.bootstrap_resamples.*got 10"):
         evaluate.main()
 

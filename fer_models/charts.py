@@ -1,4 +1,4 @@
-"""Draws training curves, confusion matrices and ROC curves as SVG, to be inlined in a page."""
+"""Draws training curves, confusion matrices and curves of each class as SVG, to be inlined in a page."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -6,6 +6,7 @@ from typing import Any, Literal
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, MultipleLocator, PercentFormatter
 
@@ -110,22 +111,55 @@ def roc_chart(curves: pd.DataFrame, *, aurocs: Mapping[str, float | None], chart
     with mpl.rc_context(STYLE):
         figure, axes = empty_chart("ROC, each class against the rest", height=320)
         axes.plot((0, 1), (0, 1), color=MUTED, linewidth=1, linestyle=":")
-        for number, (expression, auroc) in enumerate(aurocs.items()):
-            points = curves[curves["expression"] == expression]
-            known = UNKNOWN if auroc is None else f"{auroc:.3f}"
-            axes.plot(
-                points["false_positive_rate"], points["true_positive_rate"],
-                color=CLASS_COLOURS[number % len(CLASS_COLOURS)],
-                linestyle=DASHES[number % len(DASHES)],
-                linewidth=1.6, label=f"{expression} {known}",
-            )  # fmt: skip
-        axes.set(
-            xlim=(0, 1), ylim=(0, 1.005), xlabel="false positive rate", ylabel="true positive rate",
-        )  # fmt: skip
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_locator(MultipleLocator(0.25))
-            axis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
+        _draw_classes(axes, curves, ("false_positive_rate", "true_positive_rate"), aurocs)
+        axes.set(xlabel="false positive rate", ylabel="true positive rate")
         axes.legend(
             loc="lower right", title="AUROC", labelspacing=0.3, handlelength=2.2, borderaxespad=0.2,
         )  # fmt: skip
         return svg_of(figure, chart_id, "ROC curves, one a class")
+
+
+def precision_recall_chart(
+    curves: pd.DataFrame, *, averages: Mapping[str, float | None], chart_id: str
+) -> str:
+    """Draws one precision-recall curve a class, each class against the rest.
+
+    Args:
+        curves: The points: `expression`, `recall`, `precision`, both 0 to 1.
+        averages: The classes in order, with each one's average precision.
+        chart_id: The start of all ids in the chart; no other chart on the page may have it.
+
+    Returns:
+        The chart, an `<svg>` element.
+    """
+    with mpl.rc_context(STYLE):
+        figure, axes = empty_chart("Precision and recall", height=380)
+        _draw_classes(axes, curves, ("recall", "precision"), averages)
+        axes.set(
+            xlabel="recall: faces of the class found", ylabel="precision: finds that are right"
+        )
+        # Below the axes: the curves fill all of them.
+        axes.legend(
+            loc="upper center", bbox_to_anchor=(0.44, -0.17), ncols=2, title="average precision",
+            labelspacing=0.3, handlelength=2.2, columnspacing=1.6,
+        )  # fmt: skip
+        return svg_of(figure, chart_id, "Precision-recall curves, one a class")
+
+
+def _draw_classes(
+    axes: Axes, curves: pd.DataFrame, columns: tuple[str, str], areas: Mapping[str, float | None]
+) -> None:
+    """One curve a class, with its area in the legend; both axes are parts of 1."""
+    for number, (expression, area) in enumerate(areas.items()):
+        points = curves[curves["expression"] == expression]
+        known = UNKNOWN if area is None else f"{area:.3f}"
+        axes.plot(
+            points[columns[0]], points[columns[1]],
+            color=CLASS_COLOURS[number % len(CLASS_COLOURS)],
+            linestyle=DASHES[number % len(DASHES)],
+            linewidth=1.6, label=f"{expression} {known}",
+        )  # fmt: skip
+    axes.set(xlim=(0, 1), ylim=(0, 1.005))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MultipleLocator(0.25))
+        axis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))

@@ -23,6 +23,7 @@ from fer_models.conformal import conformal
 from fer_models.inference import predict, read_model
 from fer_models.intervals import bootstrap_intervals
 from fer_models.metrics import class_measures, confusion_counts, headlines, roc_points
+from fer_models.precision_recall import average_precisions, precision_recall_points
 from fer_models.reliability import calibration
 
 logger = logging.getLogger(__name__)
@@ -95,7 +96,8 @@ def measure_all(
         settings: Number of resamples and bins, and the seed.
 
     Returns:
-        What `metrics.json` holds: for each role what `measure` returns; and what was chosen on
+        What `metrics.json` holds: for each role what `measure` returns, with each class's
+        `average_precision`; and what was chosen on
         `validation` and measured on `test`: `calibration` and `conformal`, as the functions of these
         names return them.
     """
@@ -103,6 +105,9 @@ def measure_all(
         role: measure(said.labels, said.probabilities, expressions=expressions, settings=settings)
         for role, said in answers.items()
     }
+    for role, said in answers.items():
+        for expression, average in average_precisions(said, expressions=expressions).items():
+            roles[role]["per_class"][expression]["average_precision"] = average
     resamples = {"num_resamples": settings.bootstrap_resamples, "seed": settings.seed}
     return {
         **roles,
@@ -157,7 +162,7 @@ def main() -> None:
     model = read_model(flags.model)
     answers: dict[str, Answers] = {}
     predictions: list[pd.DataFrame] = []
-    curves: list[pd.DataFrame] = []
+    curves: dict[str, list[pd.DataFrame]] = {"roc.csv": [], "precision_recall.csv": []}
     for role in EVALUATED_ROLES:
         examples = records.read_role(flags.records, role)
         probabilities = predict(
@@ -166,16 +171,21 @@ def main() -> None:
         answers[role] = Answers(examples.labels, probabilities)
         table = prediction_table(examples, probabilities, role=role, expressions=expressions)
         predictions.append(table)
-        points = roc_points(examples.labels, probabilities, expressions=expressions)
-        points.insert(0, ROLE, role)
-        curves.append(points)
+        points = {
+            "roc.csv": roc_points(examples.labels, probabilities, expressions=expressions),
+            "precision_recall.csv": precision_recall_points(answers[role], expressions=expressions),
+        }
+        for name, parts in curves.items():
+            points[name].insert(0, ROLE, role)
+            parts.append(points[name])
     metrics = measure_all(answers, expressions=expressions, settings=settings)
     faces = pd.concat(predictions, ignore_index=True)
     with stage.written_beside(flags.output) as folder:
         folder.mkdir()
         text = json.dumps(metrics, indent=2, allow_nan=False) + "\n"
         (folder / "metrics.json").write_text(text, encoding="utf-8")
-        pd.concat(curves, ignore_index=True).to_csv(folder / "roc.csv", index=False)
+        for name, parts in curves.items():
+            pd.concat(parts, ignore_index=True).to_csv(folder / name, index=False)
         test_faces = faces.loc[faces[ROLE] == TEST, [LABEL, PREDICTION]]
         test_faces.to_csv(folder / "confusion.csv", index=False)
         write_table(faces, folder / "predictions.parquet")

@@ -23,6 +23,8 @@ class ModelReport:
     """`metrics.json` of `evaluate`: for each role, measures with intervals, classes, confusions."""
     roc: pd.DataFrame
     """Points of the ROC curves: `role`, `expression`, `false_positive_rate`, `true_positive_rate`."""
+    precision_recall: pd.DataFrame
+    """Points of the precision-recall curves: `role`, `expression`, `recall`, `precision`."""
 
 
 def read_model(train: Path, evaluate: Path, *, name: str) -> ModelReport:
@@ -42,4 +44,5 @@ def read_model(train: Path, evaluate: Path, *, name: str) -> ModelReport:
         training=read_json(train / name / "summary.json"),
         measured=read_json(evaluate / name / "metrics.json"),
         roc=read_csv(evaluate / name / "roc.csv"),
+        precision_recall=read_csv(evaluate / name / "precision_recall.csv"),
     )

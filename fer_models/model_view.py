@@ -8,7 +8,7 @@ import numpy as np
 from markupsafe import Markup
 
 from fer_data.schema import ROLE, TEST, VALIDATION
-from fer_models.charts import confusion_chart, roc_chart, training_curve
+from fer_models.charts import confusion_chart, precision_recall_chart, roc_chart, training_curve
 from fer_models.evaluation_charts import reliability_chart
 from fer_models.model_report import ModelReport
 
@@ -44,6 +44,13 @@ def model_view(model: ModelReport, number: int) -> dict[str, Any]:
             model.roc.loc[model.roc[ROLE] == TEST],
             aurocs={name: figures["auroc"] for name, figures in test["per_class"].items()},
             chart_id=f"model-{number}-roc",
+        ),
+        "precision_recall": precision_recall_chart(
+            model.precision_recall.loc[model.precision_recall[ROLE] == TEST],
+            averages={
+                name: figures["average_precision"] for name, figures in test["per_class"].items()
+            },
+            chart_id=f"model-{number}-precision-recall",
         ),
         "reliability": reliability_chart(
             model.measured["calibration"], chart_id=f"model-{number}-reliability"

@@ -7,7 +7,13 @@ import pandas as pd
 import pytest
 
 from fer_data.page import UNKNOWN
-from fer_models.charts import Curve, confusion_chart, roc_chart, training_curve
+from fer_models.charts import (
+    Curve,
+    confusion_chart,
+    precision_recall_chart,
+    roc_chart,
+    training_curve,
+)
 from fer_models.evaluation_charts import reliability_chart
 from tests.fer_models.reports import calibration
 
@@ -37,6 +43,11 @@ def roc() -> pd.DataFrame:
     return pd.concat([pd.DataFrame(curve) for curve in curves])
 
 
+def precision_recall() -> pd.DataFrame:
+    columns = {"false_positive_rate": "precision", "true_positive_rate": "recall"}
+    return roc().rename(columns=columns)
+
+
 @cache
 def all_charts(chart_id: str = "chart") -> list[str]:
     aurocs = {"angry": 0.8126, "happy": 0.9, "sad": None}
@@ -45,6 +56,7 @@ def all_charts(chart_id: str = "chart") -> list[str]:
         training_curve(history(), curve="loss", kept_epoch=4, chart_id=chart_id),
         confusion_chart(MATRIX, expressions=EXPRESSIONS, chart_id=chart_id),
         roc_chart(roc(), aurocs=aurocs, chart_id=chart_id),
+        precision_recall_chart(precision_recall(), averages=aurocs, chart_id=chart_id),
         reliability_chart(calibration(), chart_id=chart_id),
     ]
 
@@ -146,6 +158,12 @@ def test_roc_curves_have_their_area_in_the_legend() -> None:
 
 
 def test_a_reliability_diagram_names_both_steps_with_their_error() -> None:
-    found = texts(all_charts()[4])
+    found = texts(all_charts()[5])
     assert {"as trained: ECE 0.041", "temperature 1.18: ECE 0.012"} <= set(found)
     assert {"stated confidence", "predictions that are right"} <= set(found)
+
+
+def test_precision_recall_curves_have_their_average_in_the_legend() -> None:
+    found = texts(all_charts()[4])
+    assert {"average precision", "angry 0.813", "happy 0.900", f"sad {UNKNOWN}"} <= set(found)
+    assert {"recall: faces of the class found", "precision: finds that are right"} <= set(found)

@@ -84,7 +84,13 @@ def read_strictly(file: Path) -> dict[str, Any]:
 def test_outputs_agree_with_each_other_and_with_the_model(workspace: Path):
     evaluate.main()
     output = workspace / "reports" / "tiny"
-    names = {"metrics.json", "roc.csv", "confusion.csv", "predictions.parquet"}
+    names = {
+        "metrics.json",
+        "roc.csv",
+        "precision_recall.csv",
+        "confusion.csv",
+        "predictions.parquet",
+    }
     assert {file.name for file in output.iterdir()} == names
 
     metrics = read_strictly(output / "metrics.json")
@@ -152,11 +158,16 @@ def test_a_class_without_faces_is_null_in_the_metrics_and_has_no_curve(workspace
     assert metrics[VALIDATION]["per_class"]["sad"]["auroc"] is None
     assert metrics[VALIDATION]["per_class"]["sad"]["faces"] == 0
     assert 0 < metrics[TEST]["per_class"]["sad"]["auroc"] < 1
-    curves = pd.read_csv(output / "roc.csv")
-    expected = [ROLE, "expression", "false_positive_rate", "true_positive_rate"]
-    assert list(curves.columns) == expected
-    curves_of_role = curves.groupby(ROLE)["expression"].unique().map(list).to_dict()
-    assert curves_of_role == {VALIDATION: ["angry", "happy"], TEST: list(EXPRESSIONS)}
+    assert metrics[VALIDATION]["per_class"]["sad"]["average_precision"] is None
+    assert 0 < metrics[TEST]["per_class"]["sad"]["average_precision"] < 1
+    for file, columns in (
+        ("roc.csv", ["false_positive_rate", "true_positive_rate"]),
+        ("precision_recall.csv", ["recall", "precision"]),
+    ):
+        curves = pd.read_csv(output / file)
+        assert list(curves.columns) == [ROLE, "expression", *columns]
+        curves_of_role = curves.groupby(ROLE)["expression"].unique().map(list).to_dict()
+        assert curves_of_role == {VALIDATION: ["angry", "happy"], TEST: list(EXPRESSIONS)}
 
 
 def test_confusion_lists_the_test_faces_alone(workspace: Path):

@@ -87,7 +87,7 @@ def test_page_shows_the_figures_and_says_where_they_were_measured(tmp_path: Path
     assert f"55.0 {UNKNOWN} 57.2\N{NARROW NO-BREAK SPACE}%" in page
     assert "<code>head.units</code>" in page
     assert "<code>[128, 6]</code>" in page
-    assert page.count("<svg") == 5
+    assert page.count("<svg") == 6
 
 
 def test_models_stand_in_the_given_order_and_validation_marks_the_best(tmp_path: Path) -> None:
@@ -143,6 +143,7 @@ def test_the_lede_speaks_of_one_model_or_of_several(tmp_path: Path) -> None:
         "train/scratch/summary.json",
         "evaluate/scratch/metrics.json",
         "evaluate/scratch/roc.csv",
+        "evaluate/scratch/precision_recall.csv",
     ],
 )
 def test_a_missing_report_is_named(tmp_path: Path, file: str) -> None:

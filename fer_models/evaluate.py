@@ -25,6 +25,7 @@ from fer_models.intervals import bootstrap_intervals
 from fer_models.metrics import class_measures, confusion_counts, headlines, roc_points
 from fer_models.precision_recall import average_precisions, precision_recall_points
 from fer_models.reliability import calibration
+from fer_models.slices import accuracy_by_quarter, picture_qualities
 
 logger = logging.getLogger(__name__)
 
@@ -86,12 +87,17 @@ def measure(
 
 
 def measure_all(
-    answers: Mapping[str, Answers], *, expressions: tuple[str, ...], settings: EvaluateSettings
+    answers: Mapping[str, Answers],
+    test_faces: np.ndarray,
+    *,
+    expressions: tuple[str, ...],
+    settings: EvaluateSettings,
 ) -> dict[str, Any]:
     """All measures of a model.
 
     Args:
         answers: What it says of the faces of `validation` and of `test`.
+        test_faces: uint8 (N, 48, 48, 1), those of `test`.
         expressions: The K classes, in the order of the columns.
         settings: Number of resamples and bins, and the seed.
 
@@ -99,7 +105,7 @@ def measure_all(
         What `metrics.json` holds: for each role what `measure` returns, with each class's
         `average_precision`; and what was chosen on
         `validation` and measured on `test`: `calibration` and `conformal`, as the functions of these
-        names return them.
+        names return them. Besides `slices`: accuracy on `test` by what the picture is like.
     """
     roles = {
         role: measure(said.labels, said.probabilities, expressions=expressions, settings=settings)
@@ -120,6 +126,9 @@ def measure_all(
             expressions=expressions,
             coverage=settings.coverage,
             **resamples,
+        ),
+        "slices": accuracy_by_quarter(
+            answers[TEST].correct, picture_qualities(test_faces), **resamples
         ),
     }
 
@@ -160,25 +169,25 @@ def main() -> None:
     settings = read_settings(EvaluateSettings, "evaluate")
     expressions = records.expressions(flags.records)
     model = read_model(flags.model)
+    examples = {role: records.read_role(flags.records, role) for role in EVALUATED_ROLES}
     answers: dict[str, Answers] = {}
     predictions: list[pd.DataFrame] = []
     curves: dict[str, list[pd.DataFrame]] = {"roc.csv": [], "precision_recall.csv": []}
-    for role in EVALUATED_ROLES:
-        examples = records.read_role(flags.records, role)
+    for role, asked in examples.items():
         probabilities = predict(
-            model, examples.faces, num_classes=len(expressions), batch_size=settings.batch_size
+            model, asked.faces, num_classes=len(expressions), batch_size=settings.batch_size
         )
-        answers[role] = Answers(examples.labels, probabilities)
-        table = prediction_table(examples, probabilities, role=role, expressions=expressions)
+        answers[role] = Answers(asked.labels, probabilities)
+        table = prediction_table(asked, probabilities, role=role, expressions=expressions)
         predictions.append(table)
         points = {
-            "roc.csv": roc_points(examples.labels, probabilities, expressions=expressions),
+            "roc.csv": roc_points(asked.labels, probabilities, expressions=expressions),
             "precision_recall.csv": precision_recall_points(answers[role], expressions=expressions),
         }
         for name, parts in curves.items():
             points[name].insert(0, ROLE, role)
             parts.append(points[name])
-    metrics = measure_all(answers, expressions=expressions, settings=settings)
+    metrics = measure_all(answers, examples[TEST].faces, expressions=expressions, settings=settings)
     faces = pd.concat(predictions, ignore_index=True)
     with stage.written_beside(flags.output) as folder:
         folder.mkdir()

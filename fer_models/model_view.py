@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from fer_data.schema import ROLE, TEST, VALIDATION
 from fer_models.charts import confusion_chart, precision_recall_chart, roc_chart, training_curve
-from fer_models.evaluation_charts import reliability_chart
+from fer_models.evaluation_charts import reliability_chart, slices_chart
 from fer_models.model_report import ModelReport
 
 PAPER_TEST_FACES = 7_067
@@ -52,6 +52,11 @@ def model_view(model: ModelReport, number: int) -> dict[str, Any]:
             },
             chart_id=f"model-{number}-precision-recall",
         ),
+        "slices": slices_chart(
+            model.measured["slices"],
+            overall=test["accuracy"]["value"],
+            chart_id=f"model-{number}-slices",
+        ),
         "reliability": reliability_chart(
             model.measured["calibration"], chart_id=f"model-{number}-reliability"
         ),
@@ -64,6 +69,7 @@ def model_view(model: ModelReport, number: int) -> dict[str, Any]:
         "validation": model.measured[VALIDATION],
         "calibration": _with_gain(model.measured["calibration"]),
         "conformal": model.measured["conformal"],
+        "slices": model.measured["slices"],
         "settings": _flat(training["settings"]),
         "charts": {name: Markup(chart) for name, chart in charts.items()},
         "paper": _beside_paper(test, training),

@@ -103,6 +103,19 @@ def conformal() -> dict[str, Any]:
     }
 
 
+def slices() -> dict[str, Any]:
+    return {
+        quality: [
+            {
+                **{"from": 40.0 * number, "to": 40.0 * number + 39, "faces": 1_767},
+                "accuracy": figure(0.5 + 0.03 * number, 0.02),
+            }
+            for number in range(4)
+        ]
+        for quality in ("brightness", "contrast", "sharpness")
+    }
+
+
 def write_reports(
     folder: Path, *, name: str = "scratch", test_accuracy: float = 0.5612, **summary: Any
 ) -> None:
@@ -140,6 +153,7 @@ def write_reports(
         TEST: measured(test_accuracy, faces=7_067, seed=2),
         "calibration": calibration(),
         "conformal": conformal(),
+        "slices": slices(),
     }
     (evaluate / "metrics.json").write_text(json.dumps(roles))
     rates = np.linspace(0, 1, 50)

@@ -14,8 +14,8 @@ from fer_models.charts import (
     roc_chart,
     training_curve,
 )
-from fer_models.evaluation_charts import reliability_chart
-from tests.fer_models.reports import calibration
+from fer_models.evaluation_charts import reliability_chart, slices_chart
+from tests.fer_models.reports import calibration, slices
 
 EXPRESSIONS = ("angry", "happy", "sad")
 MATRIX = np.array([[30, 10, 0], [1, 1200, 99], [0, 0, 0]])
@@ -58,6 +58,7 @@ def all_charts(chart_id: str = "chart") -> list[str]:
         roc_chart(roc(), aurocs=aurocs, chart_id=chart_id),
         precision_recall_chart(precision_recall(), averages=aurocs, chart_id=chart_id),
         reliability_chart(calibration(), chart_id=chart_id),
+        slices_chart(slices(), overall=0.545, chart_id=chart_id),
     ]
 
 
@@ -167,3 +168,10 @@ def test_precision_recall_curves_have_their_average_in_the_legend() -> None:
     found = texts(all_charts()[4])
     assert {"average precision", "angry 0.813", "happy 0.900", f"sad {UNKNOWN}"} <= set(found)
     assert {"recall: faces of the class found", "precision: finds that are right"} <= set(found)
+
+
+def test_slices_run_from_the_least_to_the_most() -> None:
+    found = texts(all_charts()[6])
+    assert found.index("least brightness") < found.index("most brightness")
+    assert {"least contrast", "most contrast", "least sharpness", "most sharpness"} <= set(found)
+    assert "faces classified correctly, with 95% interval" in found

@@ -96,7 +96,7 @@ def test_outputs_agree_with_each_other_and_with_the_model(workspace: Path):
     metrics = read_strictly(output / "metrics.json")
     table = read_table(output / "predictions.parquet")
     assert list(table.columns) == [PATH, PIXEL_HASH, ROLE, LABEL, PREDICTION, "probabilities"]
-    assert list(metrics) == [VALIDATION, TEST, "calibration", "conformal"]
+    assert list(metrics) == [VALIDATION, TEST, "calibration", "conformal", "slices"]
     model: Any = keras.saving.load_model(workspace / "models" / "tiny" / "model.keras")
     model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     for role in (VALIDATION, TEST):
@@ -149,6 +149,18 @@ def test_sets_are_of_the_threshold_that_validation_chose(workspace: Path):
     probabilities = probabilities_of(table[table[ROLE] == TEST])
     covered = probabilities[range(len(probabilities)), ROLE_LABELS[TEST]] >= sets["threshold"]
     assert sets["coverage"]["value"] == pytest.approx(covered.mean())
+
+
+def test_slices_hold_all_test_faces_and_their_accuracy(workspace: Path):
+    evaluate.main()
+    metrics = read_strictly(workspace / "reports" / "tiny" / "metrics.json")
+    assert list(metrics["slices"]) == ["brightness", "contrast", "sharpness"]
+    for quarters in metrics["slices"].values():
+        faces = [quarter["faces"] for quarter in quarters]
+        accuracies = [quarter["accuracy"]["value"] for quarter in quarters]
+        assert sum(faces) == len(ROLE_LABELS[TEST])
+        accuracy = metrics[TEST]["accuracy"]["value"]
+        assert np.average(accuracies, weights=faces) == pytest.approx(accuracy)
 
 
 def test_a_class_without_faces_is_null_in_the_metrics_and_has_no_curve(workspace: Path):

@@ -87,7 +87,7 @@ def test_page_shows_the_figures_and_says_where_they_were_measured(tmp_path: Path
     assert f"55.0 {UNKNOWN} 57.2\N{NARROW NO-BREAK SPACE}%" in page
     assert "<code>head.units</code>" in page
     assert "<code>[128, 6]</code>" in page
-    assert page.count("<svg") == 6
+    assert page.count("<svg") == 7
 
 
 def test_models_stand_in_the_given_order_and_validation_marks_the_best(tmp_path: Path) -> None:

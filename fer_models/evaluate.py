@@ -23,6 +23,7 @@ from fer_models.conformal import conformal
 from fer_models.inference import predict, read_model
 from fer_models.intervals import bootstrap_intervals
 from fer_models.metrics import class_measures, confusion_counts, headlines, roc_points
+from fer_models.mistakes import confident_mistakes
 from fer_models.precision_recall import average_precisions, precision_recall_points
 from fer_models.reliability import calibration
 from fer_models.slices import accuracy_by_quarter, picture_qualities
@@ -30,6 +31,7 @@ from fer_models.slices import accuracy_by_quarter, picture_qualities
 logger = logging.getLogger(__name__)
 
 EVALUATED_ROLES = (VALIDATION, TEST)
+_NUM_MISTAKES = 24
 
 
 class EvaluateSettings(Settings):
@@ -188,6 +190,13 @@ def main() -> None:
             points[name].insert(0, ROLE, role)
             parts.append(points[name])
     metrics = measure_all(answers, examples[TEST].faces, expressions=expressions, settings=settings)
+    mistakes = confident_mistakes(
+        answers[TEST],
+        paths=examples[TEST].paths,
+        faces=examples[TEST].faces,
+        expressions=expressions,
+        number=_NUM_MISTAKES,
+    )
     faces = pd.concat(predictions, ignore_index=True)
     with stage.written_beside(flags.output) as folder:
         folder.mkdir()
@@ -198,6 +207,7 @@ def main() -> None:
         test_faces = faces.loc[faces[ROLE] == TEST, [LABEL, PREDICTION]]
         test_faces.to_csv(folder / "confusion.csv", index=False)
         write_table(faces, folder / "predictions.parquet")
+        write_table(mistakes, folder / "mistakes.parquet")
     accuracies = (
         "{} accuracy {value:.4f} ({low:.4f} to {high:.4f})".format(
             role, **metrics[role]["accuracy"]

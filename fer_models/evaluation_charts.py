@@ -37,7 +37,7 @@ def reliability_chart(calibration: Mapping[str, Any], *, chart_id: str) -> str:
                 label=f"{words}: ECE {error:.3f}",
             )  # fmt: skip
             axes.scatter(
-                confidences, accuracies, 6 + 150 * faces / faces.sum(), colour, linewidths=0
+                confidences, accuracies, 6 + 900 * faces / faces.sum(), colour, linewidths=0
             )
         axes.set(
             xlim=(0, 1), ylim=(0, 1.01), xlabel="stated confidence", ylabel="predictions that are right",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from fer_data.tables import read_csv, read_json
+from fer_data.tables import read_csv, read_json, read_table
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class ModelReport:
     """Points of the ROC curves: `role`, `expression`, `false_positive_rate`, `true_positive_rate`."""
     precision_recall: pd.DataFrame
     """Points of the precision-recall curves: `role`, `expression`, `recall`, `precision`."""
+    mistakes: pd.DataFrame
+    """The surest mistakes on `test`, as `fer_models.mistakes.confident_mistakes` returns them."""
 
 
 def read_model(train: Path, evaluate: Path, *, name: str) -> ModelReport:
@@ -45,4 +47,5 @@ def read_model(train: Path, evaluate: Path, *, name: str) -> ModelReport:
         measured=read_json(evaluate / name / "metrics.json"),
         roc=read_csv(evaluate / name / "roc.csv"),
         precision_recall=read_csv(evaluate / name / "precision_recall.csv"),
+        mistakes=read_table(evaluate / name / "mistakes.parquet"),
     )

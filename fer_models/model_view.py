@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from fer_data.page import face_uri
 from fer_data.schema import ROLE, TEST, VALIDATION
 from fer_models.charts import confusion_chart, precision_recall_chart, roc_chart, training_curve
 from fer_models.evaluation_charts import reliability_chart, slices_chart
+from fer_models.mistakes import PIXELS, face_of
 from fer_models.model_report import ModelReport
 
 PAPER_TEST_FACES = 7_067
@@ -70,6 +72,10 @@ def model_view(model: ModelReport, number: int) -> dict[str, Any]:
         "calibration": _with_gain(model.measured["calibration"]),
         "conformal": model.measured["conformal"],
         "slices": model.measured["slices"],
+        "mistakes": [
+            {**row, "uri": face_uri(face_of(row[PIXELS]))}
+            for row in model.mistakes.to_dict("records")
+        ],
         "settings": _flat(training["settings"]),
         "charts": {name: Markup(chart) for name, chart in charts.items()},
         "paper": _beside_paper(test, training),

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fer_data.schema import TEST, VALIDATION
+from fer_data.tables import write_table
 from fer_models.changes import Accepted
 from fer_models.model_report import ModelReport, read_model
 from fer_models.report import report_page
@@ -116,6 +117,20 @@ def slices() -> dict[str, Any]:
     }
 
 
+def mistakes(number: int = 24) -> pd.DataFrame:
+    generator = np.random.default_rng(3)
+    faces = generator.integers(0, 256, (number, 48, 48), np.uint8)
+    columns = {
+        "path": [f"Testing/sad/{place}.jpg" for place in range(number)],
+        "label": "sad",
+        "prediction": "happy",
+        "confidence": np.linspace(0.99, 0.9, number, dtype=np.float32),
+        "label_probability": np.float32(0.004),
+        "pixels": [face.tobytes() for face in faces],
+    }
+    return pd.DataFrame(columns)
+
+
 def write_reports(
     folder: Path, *, name: str = "scratch", test_accuracy: float = 0.5612, **summary: Any
 ) -> None:
@@ -156,6 +171,7 @@ def write_reports(
         "slices": slices(),
     }
     (evaluate / "metrics.json").write_text(json.dumps(roles))
+    write_table(mistakes(), evaluate / "mistakes.parquet")
     rates = np.linspace(0, 1, 50)
     for file, (x, y) in {
         "roc.csv": ("false_positive_rate", "true_positive_rate"),

@@ -90,6 +90,7 @@ def test_outputs_agree_with_each_other_and_with_the_model(workspace: Path):
         "precision_recall.csv",
         "confusion.csv",
         "predictions.parquet",
+        "mistakes.parquet",
     }
     assert {file.name for file in output.iterdir()} == names
 

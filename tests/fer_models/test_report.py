@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -108,8 +109,8 @@ def test_page_fetches_nothing_and_escapes_names(tmp_path: Path) -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "&lt;b&gt;" in page
     assert "<i>" not in page
-    assert "<img" not in page
-    assert 'src="' not in page
+    assert page.count("<img") == page.count('<img src="data:image/png;base64,') == 24
+    assert page.count('src="') == 24
     assert "http" not in page.replace('xmlns="http://www.w3.org/2000/svg"', "").replace(
         'xmlns:xlink="http://www.w3.org/1999/xlink"', ""
     )
@@ -142,6 +143,7 @@ def test_the_lede_speaks_of_one_model_or_of_several(tmp_path: Path) -> None:
         "train/scratch/history.csv",
         "train/scratch/summary.json",
         "evaluate/scratch/metrics.json",
+        "evaluate/scratch/mistakes.parquet",
         "evaluate/scratch/roc.csv",
         "evaluate/scratch/precision_recall.csv",
     ],
@@ -181,3 +183,15 @@ def test_no_models_is_refused(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("report: {models: []}")
     with pytest.raises(SettingsError, match=r"'report\.models': got \[\]"):
         read_settings(ReportSettings, "report", file=tmp_path / "params.yaml")
+
+
+def test_page_shows_the_mistakes_that_were_made_with_confidence(tmp_path: Path) -> None:
+    write_reports(tmp_path)
+    model = model_from(tmp_path)
+    page = text_of(page_of(model))
+    sure = page.split("Sure, and wrong</h3>")[1].split("<h3>")[0]
+    space = "\N{NARROW NO-BREAK SPACE}"
+    assert "The 24 Testing faces" in sure
+    assert f"<b>happy, 99.0{space}%</b>labelled sad, 0.4{space}%" in sure
+    faultless = dataclasses.replace(model, mistakes=model.mistakes.head(0))
+    assert "It contradicts no given label" in page_of(faultless)

@@ -25,6 +25,8 @@ class ModelReport:
     """Points of the ROC curves: `role`, `expression`, `false_positive_rate`, `true_positive_rate`."""
     precision_recall: pd.DataFrame
     """Points of the precision-recall curves: `role`, `expression`, `recall`, `precision`."""
+    predictions: pd.DataFrame
+    """What it says of each face: `path`, `role`, `label`, `prediction`."""
     mistakes: pd.DataFrame
     """The surest mistakes on `test`, as `fer_models.mistakes.confident_mistakes` returns them."""
 
@@ -47,5 +49,6 @@ def read_model(train: Path, evaluate: Path, *, name: str) -> ModelReport:
         measured=read_json(evaluate / name / "metrics.json"),
         roc=read_csv(evaluate / name / "roc.csv"),
         precision_recall=read_csv(evaluate / name / "precision_recall.csv"),
+        predictions=read_table(evaluate / name / "predictions.parquet"),
         mistakes=read_table(evaluate / name / "mistakes.parquet"),
     )

@@ -14,10 +14,11 @@ from pydantic import Field
 from fer_data import stage
 from fer_data.page import render_page
 from fer_data.params import Settings, read_settings
-from fer_data.schema import TEST, VALIDATION
+from fer_data.schema import ROLE, TEST, VALIDATION
 from fer_models.changes import Accepted, changes_since, read_accepted
 from fer_models.model_report import ModelReport, read_model
 from fer_models.model_view import PAPER_TEST_FACES, model_view
+from fer_models.paired import paired_tests
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +53,9 @@ def report_page(models: Sequence[ModelReport], *, accepted: Accepted | None) -> 
 
     Returns:
         HTML with everything inlined.
+
+    Raises:
+        UserError: The models were measured on different faces.
     """
     ranked = sorted(models, key=lambda model: model.measured[VALIDATION]["accuracy"]["value"])
     return render_page(
@@ -59,6 +63,10 @@ def report_page(models: Sequence[ModelReport], *, accepted: Accepted | None) -> 
         "report.html.j2",
         models=[model_view(model, number) for number, model in enumerate(models, start=1)],
         paper_faces=PAPER_TEST_FACES,
+        pairs=paired_tests(
+            {model.name: model.predictions.loc[model.predictions[ROLE] == TEST] for model in models}
+        ),
+        titles={model.name: model.training["title"] for model in models},
         best=ranked[-1].name if len(models) > 1 else None,
         accepted=accepted,
         changes=changes_since(

@@ -117,6 +117,18 @@ def slices() -> dict[str, Any]:
     }
 
 
+def predictions(accuracy: float) -> pd.DataFrame:
+    """Of the first test faces all right, of the others none: two models differ as much as they can."""
+    right = np.arange(7_067) < round(7_067 * accuracy)
+    columns = {
+        "path": [f"Testing/sad/{place}.jpg" for place in range(7_067)],
+        "role": TEST,
+        "label": "sad",
+        "prediction": np.where(right, "sad", "happy"),
+    }
+    return pd.DataFrame(columns)
+
+
 def mistakes(number: int = 24) -> pd.DataFrame:
     generator = np.random.default_rng(3)
     faces = generator.integers(0, 256, (number, 48, 48), np.uint8)
@@ -171,6 +183,7 @@ def write_reports(
         "slices": slices(),
     }
     (evaluate / "metrics.json").write_text(json.dumps(roles))
+    write_table(predictions(test_accuracy), evaluate / "predictions.parquet")
     write_table(mistakes(), evaluate / "mistakes.parquet")
     rates = np.linspace(0, 1, 50)
     for file, (x, y) in {

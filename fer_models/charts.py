@@ -1,64 +1,19 @@
-"""Draws training curves, confusion matrices and ROC curves as SVG, to be inlined in a page.
+"""Draws training curves, confusion matrices and curves of each class as SVG, to be inlined in a page."""
 
-The same figures give the same bytes. Colours are the page's CSS variables, so that the charts follow
-its light and its dark theme. Charts are 360 units wide: as wide as a phone, where a text of 11 units
-is 11 pixels high.
-"""
-
-import io
-import re
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, MultipleLocator, PercentFormatter
 
 from fer_data.page import UNKNOWN, percent
+from fer_models.canvas import ACCENT, CLASS_COLOURS, DASHES, MUTED, STYLE, empty_chart, svg_of
 
 Curve = Literal["accuracy", "loss"]
-
-# Matplotlib knows no CSS variables: each of these colours stands for one until the SVG is written.
-INK, MUTED, LINE = "#010101", "#020202", "#030303"
-ACCENT = "#040404"
-CLASS_COLOURS = tuple(f"#0606{number:02x}" for number in range(8))
-_VARIABLES: Final = {
-    INK: "var(--ink, #1e1f21)",
-    MUTED: "var(--muted, #66655f)",
-    LINE: "var(--line, #e4e0d7)",
-    ACCENT: "var(--accent, #0b6b66)",
-    **{colour: f"var(--class-{number}, #66655f)" for number, colour in enumerate(CLASS_COLOURS)},
-}
-_DASHES: Final = ("-", (0, (5, 1.5)), (0, (1.5, 1.5)), (0, (6, 1.5, 1.5, 1.5)))
-# `Any`, since Matplotlib types its keys as a union of 300 literals.
-_STYLE: Final[dict[Any, Any]] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "ferflow",
-    "font.family": "DejaVu Sans",
-    "font.size": 11.5,
-    "text.color": INK,
-    "text.parse_math": False,
-    "axes.edgecolor": MUTED,
-    "axes.labelcolor": MUTED,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 13,
-    "axes.titleweight": "bold",
-    "axes.titlepad": 12,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": LINE,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "lines.linewidth": 1.9,
-    "legend.frameon": False,
-    "legend.fontsize": 11.5,
-}
 
 
 def training_curve(history: pd.DataFrame, *, curve: Curve, kept_epoch: int, chart_id: str) -> str:
@@ -74,8 +29,8 @@ def training_curve(history: pd.DataFrame, *, curve: Curve, kept_epoch: int, char
         The chart, an `<svg>` element.
     """
     epochs = history["epoch"].to_numpy()
-    with mpl.rc_context(_STYLE):
-        figure, axes = _chart(f"{curve.capitalize()} over the epochs", height=320)
+    with mpl.rc_context(STYLE):
+        figure, axes = empty_chart(f"{curve.capitalize()} over the epochs", height=320)
         kept = history[history["epoch"] == kept_epoch]
         for column, name, colour, dashes in (
             (curve, "training", MUTED, "--"),
@@ -96,7 +51,7 @@ def training_curve(history: pd.DataFrame, *, curve: Curve, kept_epoch: int, char
             loc="upper center", bbox_to_anchor=(0.44, -0.2), ncols=3, columnspacing=1.2,
             handlelength=1.6, handletextpad=0.5,
         )  # fmt: skip
-        return _svg(figure, chart_id, f"{curve} by epoch, training and validation")
+        return svg_of(figure, chart_id, f"{curve} by epoch, training and validation")
 
 
 def confusion_chart(matrix: np.ndarray, *, expressions: tuple[str, ...], chart_id: str) -> str:
@@ -115,8 +70,8 @@ def confusion_chart(matrix: np.ndarray, *, expressions: tuple[str, ...], chart_i
     # Half transparent at most: ink stays readable on it in the light theme and in the dark one.
     opacities = 0.03 + 0.47 * shares / max(shares.max(), 1e-9)
     num_classes = len(expressions)
-    with mpl.rc_context({**_STYLE, "axes.grid": False, "xtick.bottom": False, "ytick.left": False}):
-        figure, axes = _chart("Given label against prediction", height=370)
+    with mpl.rc_context({**STYLE, "axes.grid": False, "xtick.bottom": False, "ytick.left": False}):
+        figure, axes = empty_chart("Given label against prediction", height=370)
         axes.spines[:].set_visible(False)
         for (row, column), share in np.ndenumerate(shares):
             axes.add_patch(
@@ -137,7 +92,7 @@ def confusion_chart(matrix: np.ndarray, *, expressions: tuple[str, ...], chart_i
             range(num_classes), expressions, rotation=35, ha="right", rotation_mode="anchor"
         )
         axes.set_yticks(range(num_classes), expressions)
-        return _svg(
+        return svg_of(
             figure, chart_id, "Confusion matrix: given labels in rows, predictions in columns"
         )
 
@@ -153,57 +108,58 @@ def roc_chart(curves: pd.DataFrame, *, aurocs: Mapping[str, float | None], chart
     Returns:
         The chart, an `<svg>` element.
     """
-    with mpl.rc_context(_STYLE):
-        figure, axes = _chart("ROC, each class against the rest", height=320)
+    with mpl.rc_context(STYLE):
+        figure, axes = empty_chart("ROC, each class against the rest", height=320)
         axes.plot((0, 1), (0, 1), color=MUTED, linewidth=1, linestyle=":")
-        for number, (expression, auroc) in enumerate(aurocs.items()):
-            points = curves[curves["expression"] == expression]
-            known = UNKNOWN if auroc is None else f"{auroc:.3f}"
-            axes.plot(
-                points["false_positive_rate"], points["true_positive_rate"],
-                color=CLASS_COLOURS[number % len(CLASS_COLOURS)],
-                linestyle=_DASHES[number % len(_DASHES)],
-                linewidth=1.6, label=f"{expression} {known}",
-            )  # fmt: skip
-        axes.set(
-            xlim=(0, 1), ylim=(0, 1.005), xlabel="false positive rate", ylabel="true positive rate",
-        )  # fmt: skip
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_locator(MultipleLocator(0.25))
-            axis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
+        _draw_classes(axes, curves, ("false_positive_rate", "true_positive_rate"), aurocs)
+        axes.set(xlabel="false positive rate", ylabel="true positive rate")
         axes.legend(
             loc="lower right", title="AUROC", labelspacing=0.3, handlelength=2.2, borderaxespad=0.2,
         )  # fmt: skip
-        return _svg(figure, chart_id, "ROC curves, one a class")
+        return svg_of(figure, chart_id, "ROC curves, one a class")
 
 
-def _chart(title: str, *, height: int) -> tuple[Figure, Axes]:
-    """An empty chart, 360 units wide."""
-    figure = Figure(figsize=(360 / 72, height / 72), layout="constrained")
-    figure.patch.set_visible(False)
-    axes = figure.subplots()
-    axes.patch.set_visible(False)
-    axes.tick_params(length=0, pad=6)
-    axes.set_title(title)
-    return figure, axes
+def precision_recall_chart(
+    curves: pd.DataFrame, *, averages: Mapping[str, float | None], chart_id: str
+) -> str:
+    """Draws one precision-recall curve a class, each class against the rest.
+
+    Args:
+        curves: The points: `expression`, `recall`, `precision`, both 0 to 1.
+        averages: The classes in order, with each one's average precision.
+        chart_id: The start of all ids in the chart; no other chart on the page may have it.
+
+    Returns:
+        The chart, an `<svg>` element.
+    """
+    with mpl.rc_context(STYLE):
+        figure, axes = empty_chart("Precision and recall", height=380)
+        _draw_classes(axes, curves, ("recall", "precision"), averages)
+        axes.set(
+            xlabel="recall: faces of the class found", ylabel="precision: finds that are right"
+        )
+        # Below the axes: the curves fill all of them.
+        axes.legend(
+            loc="upper center", bbox_to_anchor=(0.44, -0.17), ncols=2, title="average precision",
+            labelspacing=0.3, handlelength=2.2, columnspacing=1.6,
+        )  # fmt: skip
+        return svg_of(figure, chart_id, "Precision-recall curves, one a class")
 
 
-def _svg(figure: Figure, chart_id: str, label: str) -> str:
-    """The figure as an element of HTML, its ids made the page's."""
-    buffer = io.StringIO()
-    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    figure.savefig(buffer, format="svg", metadata=nothing)
-    svg = buffer.getvalue()
-    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{chart_id}-", svg[svg.index("<svg") :])
-    svg = svg.replace("xlink:href", "href")
-    for colour, variable in _VARIABLES.items():
-        svg = svg.replace(colour, variable)
-    view_box = re.search(r'viewBox="[^"]*"', svg)
-    if view_box is None:
-        raise ValueError("Matplotlib wrote an SVG without a viewBox")
-    # Matplotlib's own style element would apply to the whole page.
-    body = re.sub(r"<style.*?</style>", "", svg[svg.index(">") + 1 :], count=1, flags=re.DOTALL)
-    return (
-        f'<svg {view_box[0]} xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{label}" '
-        f'stroke-linejoin="round">{body.strip()}'
-    )
+def _draw_classes(
+    axes: Axes, curves: pd.DataFrame, columns: tuple[str, str], areas: Mapping[str, float | None]
+) -> None:
+    """One curve a class, with its area in the legend; both axes are parts of 1."""
+    for number, (expression, area) in enumerate(areas.items()):
+        points = curves[curves["expression"] == expression]
+        known = UNKNOWN if area is None else f"{area:.3f}"
+        axes.plot(
+            points[columns[0]], points[columns[1]],
+            color=CLASS_COLOURS[number % len(CLASS_COLOURS)],
+            linestyle=DASHES[number % len(DASHES)],
+            linewidth=1.6, label=f"{expression} {known}",
+        )  # fmt: skip
+    axes.set(xlim=(0, 1), ylim=(0, 1.005))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MultipleLocator(0.25))
+        axis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))

@@ -7,7 +7,15 @@ import pandas as pd
 import pytest
 
 from fer_data.page import UNKNOWN
-from fer_models.charts import Curve, confusion_chart, roc_chart, training_curve
+from fer_models.charts import (
+    Curve,
+    confusion_chart,
+    precision_recall_chart,
+    roc_chart,
+    training_curve,
+)
+from fer_models.evaluation_charts import reliability_chart, slices_chart
+from tests.fer_models.reports import calibration, slices
 
 EXPRESSIONS = ("angry", "happy", "sad")
 MATRIX = np.array([[30, 10, 0], [1, 1200, 99], [0, 0, 0]])
@@ -35,6 +43,11 @@ def roc() -> pd.DataFrame:
     return pd.concat([pd.DataFrame(curve) for curve in curves])
 
 
+def precision_recall() -> pd.DataFrame:
+    columns = {"false_positive_rate": "precision", "true_positive_rate": "recall"}
+    return roc().rename(columns=columns)
+
+
 @cache
 def all_charts(chart_id: str = "chart") -> list[str]:
     aurocs = {"angry": 0.8126, "happy": 0.9, "sad": None}
@@ -43,6 +56,9 @@ def all_charts(chart_id: str = "chart") -> list[str]:
         training_curve(history(), curve="loss", kept_epoch=4, chart_id=chart_id),
         confusion_chart(MATRIX, expressions=EXPRESSIONS, chart_id=chart_id),
         roc_chart(roc(), aurocs=aurocs, chart_id=chart_id),
+        precision_recall_chart(precision_recall(), averages=aurocs, chart_id=chart_id),
+        reliability_chart(calibration(), chart_id=chart_id),
+        slices_chart(slices(), overall=0.545, chart_id=chart_id),
     ]
 
 
@@ -50,7 +66,7 @@ def texts(svg: str) -> list[str]:
     return re.findall(r"<text[^>]*>([^<]*)</text>", svg)
 
 
-@pytest.mark.parametrize("chart", range(4))
+@pytest.mark.parametrize("chart", range(len(all_charts())))
 def test_a_chart_is_one_accessible_svg_element(chart: int) -> None:
     svg = all_charts()[chart]
     root = ElementTree.fromstring(svg)
@@ -62,7 +78,7 @@ def test_a_chart_is_one_accessible_svg_element(chart: int) -> None:
     assert "<style" not in svg
 
 
-@pytest.mark.parametrize("chart", range(4))
+@pytest.mark.parametrize("chart", range(len(all_charts())))
 def test_a_chart_takes_its_colours_from_the_page(chart: int) -> None:
     svg = all_charts()[chart]
     colours = re.findall(r"(?:fill|stroke): ([^;\"]+)", svg)
@@ -70,7 +86,7 @@ def test_a_chart_takes_its_colours_from_the_page(chart: int) -> None:
     assert all(colour == "none" or colour.startswith("var(--") for colour in colours)
 
 
-@pytest.mark.parametrize("chart", range(4))
+@pytest.mark.parametrize("chart", range(len(all_charts())))
 def test_text_is_readable_on_a_phone(chart: int) -> None:
     sizes = [float(size) for size in re.findall(r"font-size: ([\d.]+)px", all_charts()[chart])]
     sizes += [float(size) for size in re.findall(r"font: (?:\w+ )*([\d.]+)px", all_charts()[chart])]
@@ -83,7 +99,7 @@ def test_the_same_figures_give_the_same_bytes_without_a_date() -> None:
     assert "date" not in "".join(all_charts()).lower()
 
 
-@pytest.mark.parametrize("chart", range(4))
+@pytest.mark.parametrize("chart", range(len(all_charts())))
 def test_every_id_and_every_reference_belongs_to_the_chart(chart: int) -> None:
     svg = all_charts("model-1-roc")[chart]
     ids = re.findall(r'\bid="([^"]*)"', svg)
@@ -140,3 +156,22 @@ def test_roc_curves_have_their_area_in_the_legend() -> None:
     found = texts(all_charts()[3])
     assert {"AUROC", "angry 0.813", "happy 0.900", f"sad {UNKNOWN}"} <= set(found)
     assert {"false positive rate", "true positive rate"} <= set(found)
+
+
+def test_a_reliability_diagram_names_both_steps_with_their_error() -> None:
+    found = texts(all_charts()[5])
+    assert {"as trained: ECE 0.041", "temperature 1.18: ECE 0.012"} <= set(found)
+    assert {"stated confidence", "predictions that are right"} <= set(found)
+
+
+def test_precision_recall_curves_have_their_average_in_the_legend() -> None:
+    found = texts(all_charts()[4])
+    assert {"average precision", "angry 0.813", "happy 0.900", f"sad {UNKNOWN}"} <= set(found)
+    assert {"recall: faces of the class found", "precision: finds that are right"} <= set(found)
+
+
+def test_slices_run_from_the_least_to_the_most() -> None:
+    found = texts(all_charts()[6])
+    assert found.index("least brightness") < found.index("most brightness")
+    assert {"least contrast", "most contrast", "least sharpness", "most sharpness"} <= set(found)
+    assert "faces classified correctly, with 95% interval" in found

@@ -24,10 +24,15 @@ pytestmark = pytest.mark.filterwarnings(
 
 EXPRESSIONS = ("angry", "happy", "sad")
 ROLE_LABELS = {VALIDATION: [0, 1] * 15, TEST: [0, 1, 2, 2] * 15}  # nobody is sad in `validation`
-PARAMS = "evaluate: {batch_size: 16, bootstrap_resamples: 100, calibration_bins: 15, seed: 0}\n"
-SETTINGS = evaluate.EvaluateSettings(
-    batch_size=16, bootstrap_resamples=100, calibration_bins=15, seed=0
-)
+SECTION = {
+    "batch_size": 16,
+    "bootstrap_resamples": 100,
+    "calibration_bins": 15,
+    "coverage": 0.9,
+    "seed": 0,
+}
+PARAMS = json.dumps({"evaluate": SECTION})
+SETTINGS = evaluate.EvaluateSettings.model_validate(SECTION)
 
 
 def save_tiny_model(file: Path, *, num_classes: int = 3, bias: float = 0.0) -> None:
@@ -79,16 +84,24 @@ def read_strictly(file: Path) -> dict[str, Any]:
 def test_outputs_agree_with_each_other_and_with_the_model(workspace: Path):
     evaluate.main()
     output = workspace / "reports" / "tiny"
-    names = {"metrics.json", "roc.csv", "confusion.csv", "predictions.parquet"}
+    names = {
+        "metrics.json",
+        "roc.csv",
+        "precision_recall.csv",
+        "confusion.csv",
+        "predictions.parquet",
+        "mistakes.parquet",
+    }
     assert {file.name for file in output.iterdir()} == names
 
     metrics = read_strictly(output / "metrics.json")
     table = read_table(output / "predictions.parquet")
     assert list(table.columns) == [PATH, PIXEL_HASH, ROLE, LABEL, PREDICTION, "probabilities"]
-    assert list(metrics) == [VALIDATION, TEST]
+    assert list(metrics) == [VALIDATION, TEST, "calibration", "conformal", "slices"]
     model: Any = keras.saving.load_model(workspace / "models" / "tiny" / "model.keras")
     model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    for role, figures in metrics.items():
+    for role in (VALIDATION, TEST):
+        figures = metrics[role]
         examples = records.read_role(workspace / "data" / "tfrecords", role)
         rows = table.loc[table[ROLE] == role]
         assert rows[PATH].tolist() == examples.paths
@@ -111,6 +124,46 @@ def test_outputs_agree_with_each_other_and_with_the_model(workspace: Path):
             assert figures[name]["low"] < figures[name]["high"], name
 
 
+def test_the_temperature_is_of_validation_and_its_worth_is_of_test(workspace: Path):
+    evaluate.main()
+    metrics = read_strictly(workspace / "reports" / "tiny" / "metrics.json")
+    calibration = metrics["calibration"]
+    assert calibration["faces"] == len(ROLE_LABELS[VALIDATION])
+    assert calibration["before"]["calibration_error"] == metrics[TEST]["calibration_error"]
+    assert calibration["before"]["loss"] == metrics[TEST]["loss"]
+    for step in ("before", "after"):
+        faces = sum(one["faces"] for one in calibration[step]["bins"])
+        assert faces == len(ROLE_LABELS[TEST])
+
+
+def test_sets_are_of_the_threshold_that_validation_chose(workspace: Path):
+    evaluate.main()
+    output = workspace / "reports" / "tiny"
+    sets = read_strictly(output / "metrics.json")["conformal"]
+    assert sets["promised"] == 0.9
+    table = read_table(output / "predictions.parquet")
+    for role, faces in (
+        (VALIDATION, sets["faces"]),
+        (TEST, sum(sets["sizes"])),
+    ):
+        assert faces == len(ROLE_LABELS[role])
+    probabilities = probabilities_of(table[table[ROLE] == TEST])
+    covered = probabilities[range(len(probabilities)), ROLE_LABELS[TEST]] >= sets["threshold"]
+    assert sets["coverage"]["value"] == pytest.approx(covered.mean())
+
+
+def test_slices_hold_all_test_faces_and_their_accuracy(workspace: Path):
+    evaluate.main()
+    metrics = read_strictly(workspace / "reports" / "tiny" / "metrics.json")
+    assert list(metrics["slices"]) == ["brightness", "contrast", "sharpness"]
+    for quarters in metrics["slices"].values():
+        faces = [quarter["faces"] for quarter in quarters]
+        accuracies = [quarter["accuracy"]["value"] for quarter in quarters]
+        assert sum(faces) == len(ROLE_LABELS[TEST])
+        accuracy = metrics[TEST]["accuracy"]["value"]
+        assert np.average(accuracies, weights=faces) == pytest.approx(accuracy)
+
+
 def test_a_class_without_faces_is_null_in_the_metrics_and_has_no_curve(workspace: Path):
     evaluate.main()
     output = workspace / "reports" / "tiny"
@@ -118,11 +171,16 @@ def test_a_class_without_faces_is_null_in_the_metrics_and_has_no_curve(workspace
     assert metrics[VALIDATION]["per_class"]["sad"]["auroc"] is None
     assert metrics[VALIDATION]["per_class"]["sad"]["faces"] == 0
     assert 0 < metrics[TEST]["per_class"]["sad"]["auroc"] < 1
-    curves = pd.read_csv(output / "roc.csv")
-    expected = [ROLE, "expression", "false_positive_rate", "true_positive_rate"]
-    assert list(curves.columns) == expected
-    curves_of_role = curves.groupby(ROLE)["expression"].unique().map(list).to_dict()
-    assert curves_of_role == {VALIDATION: ["angry", "happy"], TEST: list(EXPRESSIONS)}
+    assert metrics[VALIDATION]["per_class"]["sad"]["average_precision"] is None
+    assert 0 < metrics[TEST]["per_class"]["sad"]["average_precision"] < 1
+    for file, columns in (
+        ("roc.csv", ["false_positive_rate", "true_positive_rate"]),
+        ("precision_recall.csv", ["recall", "precision"]),
+    ):
+        curves = pd.read_csv(output / file)
+        assert list(curves.columns) == [ROLE, "expression", *columns]
+        curves_of_role = curves.groupby(ROLE)["expression"].unique().map(list).to_dict()
+        assert curves_of_role == {VALIDATION: ["angry", "happy"], TEST: list(EXPRESSIONS)}
 
 
 def test_confusion_lists_the_test_faces_alone(workspace: Path):
@@ -165,7 +223,7 @@ def test_a_useless_model_leaves_the_old_output(
 
 
 def test_settings_out_of_range_are_named(workspace: Path):
-    (workspace / "params.yaml").write_text(PARAMS.replace("100", "10"))
+    (workspace / "params.yaml").write_text(PARAMS.replace("100,", "10,"))
     with pytest.raises(SettingsError, match=r"evaluate\.bootstrap_resamples.*got 10"):
         evaluate.main()
 

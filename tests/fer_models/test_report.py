@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -77,6 +78,43 @@ def test_what_the_paper_does_not_say_is_a_dash(tmp_path: Path) -> None:
     assert 'class="verdict' not in page
 
 
+def test_the_paper_s_figures_stand_beside_ours_at_the_top(tmp_path: Path) -> None:
+    figures = {"accuracy": 0.7162, "loss": 0.765, "val_accuracy": 0.629, "val_loss": 1.02}
+    write_reports(tmp_path, paper=figures)
+    page = text_of(page_of(model_from(tmp_path)))
+    assert page.index('<section id="paper">') < page.index('<section id="protocol">')
+    table = page.split("</thead>")[1].split("</tbody>")[0]
+    space = "\N{NARROW NO-BREAK SPACE}"
+    for theirs in (f"71.62{space}%", "0.765", f"62.90{space}%", "1.020"):
+        assert f"<td>{theirs}</td>" in table
+    for ours in (f"63.21{space}%", "0.987", f"56.12{space}%<small>55.0", "1.123<small>1.103"):
+        assert f"<td>{ours}" in table
+
+
+@pytest.mark.parametrize(
+    ("other", "verdict"),
+    [
+        (0.6, "<strong>Beyond chance:</strong> Second over First."),
+        (0.5613, "<strong>No difference is beyond chance:</strong>"),
+    ],
+)
+def test_page_says_which_models_differ_by_more_than_chance(
+    tmp_path: Path, other: float, verdict: str
+) -> None:
+    write_reports(tmp_path, title="First")
+    write_reports(tmp_path, name="compact", test_accuracy=other, title="Second")
+    page = text_of(page_of(model_from(tmp_path), model_from(tmp_path, "compact")))
+    paired = page.split('<section id="paired">')[1].split("</section>")[0]
+    assert verdict in paired
+    assert "on the same 7,067 Testing faces" in paired
+    assert "among the 1 pair" in paired
+
+
+def test_a_single_model_is_tested_against_none(tmp_path: Path) -> None:
+    write_reports(tmp_path)
+    assert 'id="paired"' not in page_of(model_from(tmp_path))
+
+
 def test_page_shows_the_figures_and_says_where_they_were_measured(tmp_path: Path) -> None:
     write_reports(tmp_path)
     page = text_of(page_of(model_from(tmp_path)))
@@ -87,7 +125,7 @@ def test_page_shows_the_figures_and_says_where_they_were_measured(tmp_path: Path
     assert f"55.0 {UNKNOWN} 57.2\N{NARROW NO-BREAK SPACE}%" in page
     assert "<code>head.units</code>" in page
     assert "<code>[128, 6]</code>" in page
-    assert page.count("<svg") == 4
+    assert page.count("<svg") == 7
 
 
 def test_models_stand_in_the_given_order_and_validation_marks_the_best(tmp_path: Path) -> None:
@@ -108,8 +146,8 @@ def test_page_fetches_nothing_and_escapes_names(tmp_path: Path) -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "&lt;b&gt;" in page
     assert "<i>" not in page
-    assert "<img" not in page
-    assert 'src="' not in page
+    assert page.count("<img") == page.count('<img src="data:image/png;base64,') == 24
+    assert page.count('src="') == 24
     assert "http" not in page.replace('xmlns="http://www.w3.org/2000/svg"', "").replace(
         'xmlns:xlink="http://www.w3.org/1999/xlink"', ""
     )
@@ -133,7 +171,8 @@ def test_the_lede_speaks_of_one_model_or_of_several(tmp_path: Path) -> None:
     write_reports(tmp_path)
     one = model_from(tmp_path)
     assert "<p>One model, measured on <strong>7,067" in page_of(one)
-    assert "<p>2 models, each measured on <strong>7,067" in page_of(one, one)
+    two = page_of(one, dataclasses.replace(one, name="compact"))
+    assert "<p>2 models, each measured on <strong>7,067" in two
 
 
 @pytest.mark.parametrize(
@@ -142,7 +181,10 @@ def test_the_lede_speaks_of_one_model_or_of_several(tmp_path: Path) -> None:
         "train/scratch/history.csv",
         "train/scratch/summary.json",
         "evaluate/scratch/metrics.json",
+        "evaluate/scratch/predictions.parquet",
+        "evaluate/scratch/mistakes.parquet",
         "evaluate/scratch/roc.csv",
+        "evaluate/scratch/precision_recall.csv",
     ],
 )
 def test_a_missing_report_is_named(tmp_path: Path, file: str) -> None:
@@ -180,3 +222,15 @@ def test_no_models_is_refused(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("report: {models: []}")
     with pytest.raises(SettingsError, match=r"'report\.models': got \[\]"):
         read_settings(ReportSettings, "report", file=tmp_path / "params.yaml")
+
+
+def test_page_shows_the_mistakes_that_were_made_with_confidence(tmp_path: Path) -> None:
+    write_reports(tmp_path)
+    model = model_from(tmp_path)
+    page = text_of(page_of(model))
+    sure = page.split("Sure, and wrong</h3>")[1].split("<h3>")[0]
+    space = "\N{NARROW NO-BREAK SPACE}"
+    assert "The 24 Testing faces" in sure
+    assert f"<b>happy, 99.0{space}%</b>labelled sad, 0.4{space}%" in sure
+    faultless = dataclasses.replace(model, mistakes=model.mistakes.head(0))
+    assert "It contradicts no given label" in page_of(faultless)

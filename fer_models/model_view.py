@@ -1,0 +1,126 @@
+"""Turns the reports of one model into what the page shows of it, and of the paper beside it."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from fer_data.page import face_uri
+from fer_data.schema import ROLE, TEST, VALIDATION
+from fer_models.charts import confusion_chart, precision_recall_chart, roc_chart, training_curve
+from fer_models.evaluation_charts import reliability_chart, slices_chart
+from fer_models.mistakes import PIXELS, face_of
+from fer_models.model_report import ModelReport
+
+PAPER_TEST_FACES = 7_067
+"""The faces that the paper's `val_*` figures were measured on: FER2013's Testing folder."""
+
+
+def model_view(model: ModelReport, number: int) -> dict[str, Any]:
+    """What the template prints about a model.
+
+    Args:
+        model: What was written about it.
+        number: Its place on the page, from 1 on; the ids of its charts begin with it.
+    """
+    test, training = model.measured[TEST], model.training
+    kept_epoch = training["kept_epoch"]
+    charts = {
+        "accuracy": training_curve(
+            model.history,
+            curve="accuracy",
+            kept_epoch=kept_epoch,
+            chart_id=f"model-{number}-accuracy",
+        ),
+        "loss": training_curve(
+            model.history, curve="loss", kept_epoch=kept_epoch, chart_id=f"model-{number}-loss"
+        ),
+        "confusion": confusion_chart(
+            np.array(test["confusion_matrix"], dtype=np.int64),
+            expressions=tuple(test["per_class"]),
+            chart_id=f"model-{number}-confusion",
+        ),
+        "roc": roc_chart(
+            model.roc.loc[model.roc[ROLE] == TEST],
+            aurocs={name: figures["auroc"] for name, figures in test["per_class"].items()},
+            chart_id=f"model-{number}-roc",
+        ),
+        "precision_recall": precision_recall_chart(
+            model.precision_recall.loc[model.precision_recall[ROLE] == TEST],
+            averages={
+                name: figures["average_precision"] for name, figures in test["per_class"].items()
+            },
+            chart_id=f"model-{number}-precision-recall",
+        ),
+        "slices": slices_chart(
+            model.measured["slices"],
+            overall=test["accuracy"]["value"],
+            chart_id=f"model-{number}-slices",
+        ),
+        "reliability": reliability_chart(
+            model.measured["calibration"], chart_id=f"model-{number}-reliability"
+        ),
+    }
+    return {
+        "name": model.name,
+        "number": number,
+        "training": training,
+        "test": test,
+        "validation": model.measured[VALIDATION],
+        "calibration": _with_gain(model.measured["calibration"]),
+        "conformal": model.measured["conformal"],
+        "slices": model.measured["slices"],
+        "mistakes": [
+            {**row, "uri": face_uri(face_of(row[PIXELS]))}
+            for row in model.mistakes.to_dict("records")
+        ],
+        "settings": _flat(training["settings"]),
+        "charts": {name: Markup(chart) for name, chart in charts.items()},
+        "paper": _beside_paper(test, training),
+    }
+
+
+def _with_gain(calibration: Mapping[str, Any]) -> dict[str, Any]:
+    """Adds whether the temperature made the model more honest, on faces that did not choose it."""
+    before, after = (
+        calibration[step]["calibration_error"]["value"] for step in ("before", "after")
+    )
+    return {**calibration, "gain": after < before}
+
+
+def _beside_paper(test: Mapping[str, Any], training: Mapping[str, Any]) -> dict[str, Any]:
+    """Ours and the paper's four figures, and how our test accuracy compares with theirs.
+
+    The paper's `accuracy` and `loss` are running training figures; its `val_*` were measured on the
+    Testing folder, so that `test` is what stands beside them.
+    """
+    paper = training["paper"]
+    ours = {
+        "accuracy": training["training"]["accuracy"],
+        "loss": training["training"]["loss"],
+        "val_accuracy": test["accuracy"]["value"],
+        "val_loss": test["loss"]["value"],
+    }
+    gap, place = None, None
+    if test["faces"] != PAPER_TEST_FACES:
+        place = "elsewhere"
+    elif paper["val_accuracy"] is not None:
+        gap = 100 * (ours["val_accuracy"] - paper["val_accuracy"])
+        if test["accuracy"]["low"] <= paper["val_accuracy"] <= test["accuracy"]["high"]:
+            place = "inside"
+        else:
+            place = "below" if gap < 0 else "above"
+    return {"ours": ours, "theirs": paper, "points": gap, "place": place}
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested settings as dotted keys, with their values as JSON writes them, strings bare."""
+    flat: dict[str, str] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value if isinstance(value, str) else json.dumps(value)
+    return flat

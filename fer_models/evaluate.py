@@ -5,6 +5,7 @@ Run it with `dvc repro evaluate@scratch`; 10,000 faces take a few seconds on two
 
 import json
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
@@ -20,6 +21,7 @@ from fer_data.schema import LABEL, PATH, PIXEL_HASH, PREDICTION, ROLE, TEST, VAL
 from fer_data.tables import with_probabilities, write_table
 from fer_models.answers import Answers
 from fer_models.conformal import conformal
+from fer_models.cost import cost_of
 from fer_models.inference import predict, read_model
 from fer_models.intervals import bootstrap_intervals
 from fer_models.metrics import class_measures, confusion_counts, headlines, roc_points
@@ -175,10 +177,13 @@ def main() -> None:
     answers: dict[str, Answers] = {}
     predictions: list[pd.DataFrame] = []
     curves: dict[str, list[pd.DataFrame]] = {"roc.csv": [], "precision_recall.csv": []}
+    seconds: dict[str, float] = {}
     for role, asked in examples.items():
+        started = time.perf_counter()
         probabilities = predict(
             model, asked.faces, num_classes=len(expressions), batch_size=settings.batch_size
         )
+        seconds[role] = time.perf_counter() - started
         answers[role] = Answers(asked.labels, probabilities)
         table = prediction_table(asked, probabilities, role=role, expressions=expressions)
         predictions.append(table)
@@ -198,10 +203,20 @@ def main() -> None:
         number=_NUM_MISTAKES,
     )
     faces = pd.concat(predictions, ignore_index=True)
+    # After `validation`, which compiled the graph: the time of `test` is the model's alone.
+    cost = cost_of(
+        model,
+        flags.model,
+        examples[TEST].faces,
+        batch_size=settings.batch_size,
+        seconds=seconds[TEST],
+    )
     with stage.written_beside(flags.output) as folder:
         folder.mkdir()
         text = json.dumps(metrics, indent=2, allow_nan=False) + "\n"
         (folder / "metrics.json").write_text(text, encoding="utf-8")
+        # Apart from the metrics, which are the same in every run.
+        (folder / "cost.json").write_text(json.dumps(cost, indent=2) + "\n", encoding="utf-8")
         for name, parts in curves.items():
             pd.concat(parts, ignore_index=True).to_csv(folder / name, index=False)
         test_faces = faces.loc[faces[ROLE] == TEST, [LABEL, PREDICTION]]

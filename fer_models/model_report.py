@@ -21,6 +21,8 @@ class ModelReport:
     """`summary.json` of `train`."""
     measured: Mapping[str, Any]
     """`metrics.json` of `evaluate`: for each role, measures with intervals, classes, confusions."""
+    cost: Mapping[str, Any]
+    """`cost.json` of `evaluate`: parameters, bytes, and milliseconds a face on one machine."""
     roc: pd.DataFrame
     """Points of the ROC curves: `role`, `expression`, `false_positive_rate`, `true_positive_rate`."""
     precision_recall: pd.DataFrame
@@ -47,6 +49,7 @@ def read_model(train: Path, evaluate: Path, *, name: str) -> ModelReport:
         history=read_csv(train / name / "history.csv"),
         training=read_json(train / name / "summary.json"),
         measured=read_json(evaluate / name / "metrics.json"),
+        cost=read_json(evaluate / name / "cost.json"),
         roc=read_csv(evaluate / name / "roc.csv"),
         precision_recall=read_csv(evaluate / name / "precision_recall.csv"),
         predictions=read_table(evaluate / name / "predictions.parquet"),

@@ -76,6 +76,7 @@ def model_view(model: ModelReport, number: int) -> dict[str, Any]:
             {**row, "uri": face_uri(face_of(row[PIXELS]))}
             for row in model.mistakes.to_dict("records")
         ],
+        "cost": model.cost,
         "settings": _flat(training["settings"]),
         "charts": {name: Markup(chart) for name, chart in charts.items()},
         "paper": _beside_paper(test, training),

@@ -81,6 +81,11 @@ def read_strictly(file: Path) -> dict[str, Any]:
     return json.loads(file.read_text(), parse_constant=refuse)
 
 
+def repeatable(output: Path) -> dict[str, bytes]:
+    """All files but the one that holds measured times."""
+    return {file.name: file.read_bytes() for file in output.iterdir() if file.name != "cost.json"}
+
+
 def test_outputs_agree_with_each_other_and_with_the_model(workspace: Path):
     evaluate.main()
     output = workspace / "reports" / "tiny"
@@ -91,6 +96,7 @@ def test_outputs_agree_with_each_other_and_with_the_model(workspace: Path):
         "confusion.csv",
         "predictions.parquet",
         "mistakes.parquet",
+        "cost.json",
     }
     assert {file.name for file in output.iterdir()} == names
 
@@ -196,10 +202,19 @@ def test_confusion_lists_the_test_faces_alone(workspace: Path):
 def test_a_second_run_replaces_the_first_with_the_same_bytes(workspace: Path):
     output = workspace / "reports" / "tiny"
     evaluate.main()
-    first = {file.name: file.read_bytes() for file in output.iterdir()}
+    first = repeatable(output)
     (output / "left_over.txt").touch()
     evaluate.main()
-    assert {file.name: file.read_bytes() for file in output.iterdir()} == first
+    assert repeatable(output) == first
+    assert "left_over.txt" not in first
+    cost = read_strictly(output / "cost.json")
+    file = workspace / "models" / "tiny" / "model.keras"
+    assert cost["parameters"] == FACE_SIZE**2 * 3 + 3
+    assert cost["file_bytes"] == file.stat().st_size
+    assert cost["batch_size"] == 16
+    assert cost["milliseconds_in_batch"] > 0
+    assert 0 < cost["milliseconds_alone"] < 5_000
+    assert cost["processor"]
 
 
 @pytest.mark.parametrize(

@@ -181,6 +181,7 @@ def test_the_lede_speaks_of_one_model_or_of_several(tmp_path: Path) -> None:
         "train/scratch/history.csv",
         "train/scratch/summary.json",
         "evaluate/scratch/metrics.json",
+        "evaluate/scratch/cost.json",
         "evaluate/scratch/predictions.parquet",
         "evaluate/scratch/mistakes.parquet",
         "evaluate/scratch/roc.csv",
@@ -234,3 +235,11 @@ def test_page_shows_the_mistakes_that_were_made_with_confidence(tmp_path: Path) 
     assert f"<b>happy, 99.0{space}%</b>labelled sad, 0.4{space}%" in sure
     faultless = dataclasses.replace(model, mistakes=model.mistakes.head(0))
     assert "It contradicts no given label" in page_of(faultless)
+
+
+def test_page_says_what_a_model_costs_and_on_which_machine(tmp_path: Path) -> None:
+    write_reports(tmp_path)
+    cost = text_of(page_of(model_from(tmp_path))).split('<section id="cost">')[1]
+    for text in ("322,118", "<td>1.3</td>", "<td>12.3</td>", "0.57<small>batches of 128"):
+        assert text in cost
+    assert "a measurement of one machine, Example 9000, 2 threads, and" in cost

@@ -1,0 +1,68 @@
+"""What a model costs to keep and to ask, on the machine that measures it."""
+
+import platform
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import keras
+import numpy as np
+
+_WARM_UP = 3  # the first calls trace the graph
+_MOST_CALLS = 50
+_MOST_SECONDS = 5.0
+
+
+def processor() -> str:
+    """The processor's name, as far as the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0]}, {len(names)} threads" if names else platform.processor() or "unknown"
+
+
+def milliseconds_alone(model: keras.Model, faces: np.ndarray) -> float:
+    """The median time for a face that is asked about alone, in milliseconds.
+
+    Args:
+        model: From uint8 faces (N, 48, 48, 1) to probabilities (N, K).
+        faces: uint8 (N, 48, 48, 1): as many as fit into five seconds are asked about, 50 at most.
+    """
+    for _ in range(_WARM_UP):
+        model.predict_on_batch(faces[:1])
+    spent: list[float] = []
+    while not spent or (len(spent) < _MOST_CALLS and sum(spent) < _MOST_SECONDS):
+        place = len(spent) % len(faces)
+        started = time.perf_counter()
+        model.predict_on_batch(faces[place : place + 1])
+        spent.append(time.perf_counter() - started)
+    return 1000 * median(spent)
+
+
+def cost_of(
+    model: keras.Model, file: Path, faces: np.ndarray, *, batch_size: int, seconds: float
+) -> dict[str, Any]:
+    """Gathers what a model costs.
+
+    Args:
+        model: The model.
+        file: Where it lies.
+        faces: uint8 (N, 48, 48, 1).
+        batch_size: The batch in which it was asked about all of them.
+        seconds: How long that took.
+
+    Returns:
+        `parameters`, `file_bytes`, the `processor`, `milliseconds_alone` a face, and
+        `milliseconds_in_batch` a face in batches of `batch_size`. Times differ from run to run.
+    """
+    return {
+        "parameters": model.count_params(),
+        "file_bytes": file.stat().st_size,
+        "processor": processor(),
+        "milliseconds_alone": milliseconds_alone(model, faces),
+        "milliseconds_in_batch": 1000 * seconds / len(faces),
+        "batch_size": batch_size,
+    }

@@ -137,6 +137,9 @@ def show_results(workspace: Path, planted: pd.DataFrame, *, console: Console) ->
         interval = f"{test['accuracy_low']:.3f} to {test['accuracy_high']:.3f}"
         table.add_row(name, f"{test['accuracy']:.3f}", interval, f"{test['macro_f1']:.3f}")
     console.print(table)
+    console.print(
+        "Here the fine-tunes start from nothing, for an epoch or two: enough to run, not to learn."
+    )
     console.print("Reports, to open in a browser:")
     for stage_name in ("report", "quality_report"):
         page = output(stage_name, "index.html", workspace=workspace)

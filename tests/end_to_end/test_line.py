@@ -16,6 +16,7 @@ pytestmark = pytest.mark.timeout(1500)  # the first test waits for every stage o
 
 BELOW_RECORDS = ["train@scratch", "evaluate@scratch", "report"]
 FINE_TUNES = ("resnet50", "mobilenetv2", "inceptionv3")
+NOT_ABOVE_RECORDS = {"quality_report", "train", "frozen", "ensemble", "evaluate", "report"}
 BELOW_MEMBERS = ["ensemble", "evaluate@ensemble", "report"]
 
 
@@ -44,9 +45,6 @@ def test_data_outputs_are_repeatable_byte_for_byte(workspace: Path) -> None:
     for name in ran:
         data = [out for out in before[name]["outs"] if out["path"].startswith("data/")]
         assert [out for out in after[name]["outs"] if out["path"].startswith("data/")] == data
-
-
-NOT_ABOVE_RECORDS = {"quality_report", "train", "evaluate", "report"}
 
 
 def test_a_model_s_setting_reruns_only_that_model(workspace: Path) -> None:

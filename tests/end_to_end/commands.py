@@ -9,6 +9,9 @@ import yaml
 
 from flows.workspace import environment
 
+MEMBERS = ("resnet50", "mobilenetv2")
+"""Of the ensemble in the tests' workspace: not the slowest of the three fine-tunes."""
+
 
 def call(workspace: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Runs a command in the workspace, whatever its exit code."""

@@ -7,7 +7,7 @@ import pytest
 
 from fer_data.sample import write_sample
 from flows.workspace import commit, make_workspace
-from tests.end_to_end.commands import ok, repro
+from tests.end_to_end.commands import MEMBERS, ok, repro
 
 NUM_FACES = 480
 FROM_NOTHING = {"weights": "none", "dense_units": 16, "epochs": 1}
@@ -20,7 +20,7 @@ TINY = {
         "mobilenetv2": FROM_NOTHING | {"input_size": 32},
         "inceptionv3": FROM_NOTHING | {"input_size": 75},
     },
-    "ensemble": {"epochs": 2},
+    "ensemble": {"epochs": 2, "members": list(MEMBERS)},
     "evaluate": {"bootstrap_resamples": 100},
 }
 

@@ -62,7 +62,7 @@ class Checkpoints:
                 ValueError,
                 KeyError,
                 EOFError,
-                NotImplementedError,
+                NotImplementedError,  # of zipfile: a flipped bit names a compression that it lacks
             ) as error:
                 aside = file.with_suffix(".damaged")
                 file.replace(aside)
@@ -139,14 +139,17 @@ def fingerprint_of(settings: Mapping[str, Any], *arrays: np.ndarray, files: Sequ
     Returns:
         16 hexadecimal digits.
     """
-    modules = {
-        name: Path(module.__file__).read_bytes()
-        for name, module in sorted(sys.modules.items())
-        if re.match(r"(fer_data|fer_models)\.", name) and module.__file__
+    # By its specification, a module that runs as `__main__` has its own name too.
+    specifications = [getattr(module, "__spec__", None) for module in sys.modules.values()]
+    sources = {
+        spec.name: Path(spec.origin).read_bytes()
+        for spec in specifications
+        if spec and spec.has_location and re.match(r"(fer_data|fer_models)\.", spec.name)
     }
+    modules = [sources[name] for name in sorted(sources)]
     versions = [keras.__version__, tf.__version__, np.__version__]
     digest = hashlib.sha256(json.dumps([settings, versions], sort_keys=True).encode())
-    for part in (*modules.values(), *(file.read_bytes() for file in files)):
+    for part in (*modules, *(file.read_bytes() for file in files)):
         digest.update(hashlib.sha256(part).digest())
     for array in arrays:
         digest.update(f"{array.dtype}{array.shape}".encode())

@@ -5,6 +5,7 @@ Keras. Their draws come from seed generators, whose states a checkpoint keeps.
 """
 
 import math
+from abc import ABC, abstractmethod
 from typing import Any
 
 import keras
@@ -14,7 +15,7 @@ from fer_data.schema import FACE_SIZE
 from fer_models.augmentation import Moves, moved
 
 
-class _Noise(keras.layers.Layer):
+class _Noise(keras.layers.Layer, ABC):
     """Changes uint8 faces (B, 48, 48, 1) in training, each in a way of its own."""
 
     def __init__(self, *, seed: int, **layer: Any) -> None:
@@ -34,9 +35,9 @@ class _Noise(keras.layers.Layer):
         changed = self.changed(tf.cast(faces, tf.float32), draw)
         return tf.cast(tf.round(tf.clip_by_value(changed, 0, 255)), tf.uint8)
 
+    @abstractmethod
     def changed(self, faces: tf.Tensor, draw: tf.Tensor) -> tf.Tensor:
         """Grey levels float32 (B, 48, 48, 1), changed as an int (2,) seed draws it."""
-        raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
         """What makes an equal layer."""

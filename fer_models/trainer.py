@@ -1,7 +1,6 @@
 """Trains a Keras model by a recipe, on whatever devices there are; takes up what was interrupted."""
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -186,11 +185,6 @@ def _targets(labels: np.ndarray, recipe: Recipe, *, num_classes: int) -> np.ndar
 
 def _restore(model: keras.Model, checkpoint: Checkpoint) -> None:
     """Gives a compiled model the values that it had when the checkpoint was written."""
-    assign(model.variables, checkpoint.arrays["model"])
-    assign(model.optimizer.variables, checkpoint.arrays["optimizer"])
-
-
-def assign(variables: Sequence[Any], values: Sequence[np.ndarray]) -> None:
-    """Assigns each variable its value."""
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
+    for part, variables in (("model", model.variables), ("optimizer", model.optimizer.variables)):
+        for variable, value in zip(variables, checkpoint.arrays[part], strict=True):
+            variable.assign(value)

@@ -55,7 +55,7 @@ def main() -> None:
             "parameters": model.count_params(),
             "train_faces": len(train.labels),
             "validation_faces": len(validation.labels),
-            **summary_of(history, recipe, title=row.title, paper=row.paper),
+            **summary_of(history, recipe, title=row.title_with(recipe), paper=row.paper),
         }
         (report / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
         save_model(model, flags.model_folder / "model.keras")

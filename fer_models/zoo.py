@@ -64,6 +64,13 @@ class Model:
         builder = import_module(self.module).build_model
         return partial(builder, base=self.base) if self.base else builder
 
+    def title_with(self, settings: Recipe) -> str:
+        """What the reports call it when it was trained with these settings."""
+        if self.base is None:
+            return self.title
+        start = "from nothing" if getattr(settings, "weights", "none") == "none" else "fine-tuned"
+        return f"{self.title}, {start}"
+
     def files(self, settings: Recipe) -> list[Path]:
         """The files that a training with these settings starts from."""
         weights = getattr(settings, "weights", "none")
@@ -78,19 +85,19 @@ ZOO = MappingProxyType(
             paper=PaperFigures(val_accuracy=0.5776),
         ),
         "resnet50": Model(
-            title="ResNet50, fine-tuned",
+            title="ResNet50",
             module="fer_models.fine_tuning",
             paper=PaperFigures(accuracy=0.6822, loss=0.875, val_accuracy=0.6484, val_loss=0.9714),
             base=Base(application="ResNet50", preprocessing="caffe", min_size=32),
         ),
         "mobilenetv2": Model(
-            title="MobileNetV2, fine-tuned",
+            title="MobileNetV2",
             module="fer_models.fine_tuning",
             paper=PaperFigures(accuracy=0.6535, loss=0.9133, val_accuracy=0.629, val_loss=0.9866),
             base=Base(application="MobileNetV2", preprocessing="tf", min_size=32),
         ),
         "inceptionv3": Model(
-            title="InceptionV3, fine-tuned",
+            title="InceptionV3",
             module="fer_models.fine_tuning",
             paper=PaperFigures(accuracy=0.6516, loss=0.9284, val_accuracy=0.6593, val_loss=0.9183),
             base=Base(application="InceptionV3", preprocessing="tf", min_size=75),

@@ -130,3 +130,14 @@ def test_scratch_rescales_to_one() -> None:
     rescaling = build_model(settings, 6).layers[1]
     white = np.full((1, 48, 48, 1), 255, np.uint8)
     assert float(np.max(rescaling(white))) == pytest.approx(1)
+
+
+def test_a_title_says_what_the_model_started_from() -> None:
+    row = model_named("mobilenetv2")
+    settings = read_settings(row.settings_class, "models.mobilenetv2", file=PARAMS)
+    assert row.title_with(settings) == "MobileNetV2, fine-tuned"
+    from_nothing = settings.model_copy(update={"weights": "none"})
+    assert row.title_with(from_nothing) == "MobileNetV2, from nothing"
+    scratch = model_named("scratch")
+    plain = read_settings(scratch.settings_class, "models.scratch", file=PARAMS)
+    assert scratch.title_with(plain) == "Eleven-layer CNN from scratch"

@@ -20,7 +20,7 @@ from fer_data.params import Settings
 from fer_data.stage import UserError, written_beside
 from fer_data.tables import read_json
 from fer_models.card import card_of
-from fer_models.sources import METRICS, PARTS, SUMMARY, Source
+from fer_models.sources import METRICS, PARTS, SUMMARY, Source, Workspace
 
 VERSION = 1
 """Of the format; raised when older readers would misread a bundle."""
@@ -125,6 +125,37 @@ class Bundle:
         return UserError(
             f"{self.file} is damaged: {path} in it is not what `{CONTENTS}` says; copy it anew"
         )
+
+
+def pack_workspace(
+    folder: Path, names: Sequence[str], target: Path, *, revision: str | None
+) -> list[str]:
+    """Packs models of a workspace.
+
+    Args:
+        folder: The workspace.
+        names: The models; none stands for all that are there.
+        target: The file to write.
+        revision: The commit that the models come from.
+
+    Returns:
+        What was packed, and what was left out since it is missing, in words.
+
+    Raises:
+        UserError: A named model is unknown or missing, or there is none at all; nothing is written.
+    """
+    source = Workspace(folder)
+    for name in names:
+        if name not in source.names:
+            raise UserError(f"no model '{name}': expected some of {', '.join(source.names)}")
+    faults = {name: source.fault(name) for name in names or source.names}
+    packed = list(names) or [name for name, fault in faults.items() if fault is None]
+    if not packed:
+        raise UserError(f"no model to pack: {next(iter(faults.values()))}")
+    pack(source, packed, target, revision=revision)
+    left_out = [f"left out: {fault}" for fault in faults.values() if fault is not None]
+    megabytes = target.stat().st_size / 1e6
+    return [*left_out, f"{', '.join(packed)} -> {target} ({megabytes:.1f} MB)"]
 
 
 def pack(source: Source, names: Sequence[str], target: Path, *, revision: str | None) -> None:

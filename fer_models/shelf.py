@@ -1,4 +1,4 @@
-"""Trained models by name: a workspace or a bundle in, predictors out, each loaded when it is asked for."""
+"""Trained models by name: a workspace or a bundle in, predictors out, each loaded once."""
 
 import threading
 from pathlib import Path

@@ -63,11 +63,32 @@ def _parser() -> argparse.ArgumentParser:
     accept.add_argument("--by", metavar="NAME", required=True, help="who accepts")
     accept.set_defaults(run=_accept_profile)
 
+    _add_uses(verbs)
+
     compare = verbs.add_parser("compare", help="what has changed from an archive to the next")
     for name in ("old", "new"):
         compare.add_argument(name, type=Path, metavar=name.upper(), help="a manifest or workspace")
     compare.set_defaults(run=_compare)
     return parser
+
+
+def _add_uses(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    export = verbs.add_parser("export", help="turn a model into a file for other programs")
+    export.add_argument("model", metavar="MODEL", help="a name, such as scratch, or a .keras file")
+    export.add_argument("--format", required=True, help="onnx, litert or saved_model")
+    export.add_argument("--int8", action="store_true", help="with 8 bits (litert)")
+    export.add_argument(
+        "--output", type=Path, metavar="FILE", help="default: MODEL.onnx or the like"
+    )
+    export.set_defaults(run=_export)
+
+    bundle = verbs.add_parser("bundle", help="pack models into one file, to take them along")
+    bundle.add_argument("models", nargs="*", metavar="MODEL", help="default: all that there are")
+    bundle.add_argument(
+        "--output", type=Path, metavar="FILE", default=Path("ferflow-bundle.zip"),
+        help="default: ferflow-bundle.zip",
+    )  # fmt: skip
+    bundle.set_defaults(run=_bundle)
 
 
 def _add_relabels(relabels: argparse.ArgumentParser) -> None:
@@ -184,6 +205,24 @@ def _accept_profile(arguments: argparse.Namespace) -> None:
     from flows.acceptance import accept_profile
 
     print(accept_profile(by=arguments.by))
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from fer_models.exports import export
+
+    print(
+        export(arguments.model, form=arguments.format, int8=arguments.int8, target=arguments.output)
+    )
+
+
+def _bundle(arguments: argparse.Namespace) -> None:
+    from fer_models.bundle import pack_workspace
+    from flows.workspace import revision
+
+    for line in pack_workspace(
+        Path(), arguments.models, arguments.output, revision=revision(Path())
+    ):
+        print(line)
 
 
 def _compare(arguments: argparse.Namespace) -> None:

@@ -30,7 +30,7 @@ def test_a_workspace_s_models_answer_calibrated(workspace: Path) -> None:
     reading = opened.predictor("scratch").read(FACES)
     raw = opened.predictor("scratch").model.predict(FACES[..., np.newaxis], verbose=0)
     assert (raw.argmax(axis=1) == LABELS).mean() > 0.6
-    np.testing.assert_allclose(reading.probabilities, softmax(np.log(raw) / TEMPERATURE), atol=1e-5)
+    np.testing.assert_allclose(reading.probabilities, softmax(np.log(raw) / TEMPERATURE), atol=1e-3)
     assert reading.sets is not None
     # The threshold is one of probabilities as they come, before the temperature.
     np.testing.assert_array_equal(reading.sets, raw >= THRESHOLD)

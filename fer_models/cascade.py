@@ -36,7 +36,7 @@ class Detections:
     boxes: np.ndarray
     """float64 (N, 4): left, top, right, bottom, in pixels; they can reach beyond the picture."""
     points: np.ndarray
-    """float64 (N, 5, 2): eyes, nose, corners of the mouth, x and y; the left ones of the picture first."""
+    """float64 (N, 5, 2): eyes, nose, corners of the mouth, x and y, left in the picture before right."""
     confidences: np.ndarray
     """float64 (N,), 0 to 1."""
 

@@ -33,7 +33,7 @@ def heat_map(model: keras.Model, face: np.ndarray, expression: int) -> np.ndarra
     members = [layer for layer in model.layers if isinstance(layer, keras.Model)]
     maps = [heat_map(member, face, expression) for member in members]
     shown = [one for one in maps if one is not None]
-    return np.mean(shown, axis=0, dtype=np.float32) if shown else None
+    return np.stack(shown).mean(axis=0) if shown else None
 
 
 def _halves(model: keras.Model) -> tuple[keras.Model, keras.Model] | None:

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -73,6 +74,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_uses(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    app = verbs.add_parser("app", help="open the demo app, which reads the faces of a picture")
+    app.add_argument("--bundle", type=Path, metavar="FILE", help="the models of a bundle")
+    app.add_argument("--port", type=int, help="the page's port (default: first free from 7860)")
+    app.add_argument("--workspace", type=Path, default=Path(), help="default: this folder")
+    app.set_defaults(run=_app)
+
     export = verbs.add_parser("export", help="turn a model into a file for other programs")
     export.add_argument("model", metavar="MODEL", help="a name, such as scratch, or a .keras file")
     export.add_argument("--format", required=True, help="onnx, litert or saved_model")
@@ -156,20 +163,40 @@ def _add_weights(arguments: argparse.Namespace) -> None:
 
 
 def _relabel(arguments: argparse.Namespace) -> None:
+    from fer_data.desk import open_desk
+
+    _serve(
+        "The relabelling desk",
+        lambda: open_desk(arguments.workspace, annotator=arguments.annotator, port=arguments.port),
+        farewell="Ended; every decision was on the disk before the next face showed.",
+    )
+
+
+def _app(arguments: argparse.Namespace) -> None:
+    from fer_models.app import open_app
+    from fer_models.shelf import open_shelf
+
+    shelf = open_shelf(workspace=arguments.workspace, bundle=arguments.bundle)
+    _serve(
+        "The app",
+        lambda: open_app(shelf, port=arguments.port),
+        farewell="Ended; no picture was kept.",
+    )
+
+
+def _serve(what: str, open_page: Callable[[], str], *, farewell: str) -> None:
+    """Opens a page, says where, and waits until Ctrl-C ends it."""
     import signal
     import threading
-
-    from fer_data.desk import open_desk
 
     # Said outright, since a shell lets what it starts in the background ignore Ctrl-C.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
-        address = open_desk(arguments.workspace, annotator=arguments.annotator, port=arguments.port)
-        print(f"The relabelling desk: {address} (Ctrl-C ends it)", flush=True)
+        print(f"{what}: {open_page()} (Ctrl-C ends it)", flush=True)
         threading.Event().wait()
     except KeyboardInterrupt:
-        print("\nEnded; every decision was on the disk before the next face showed.")
+        print(f"\n{farewell}")
 
 
 def _profile(arguments: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 import threading
 from pathlib import Path
 
+from fer_data.schema import VALIDATION
 from fer_data.stage import UserError
 from fer_data.tables import read_json
 from fer_models.bundle import Bundle
@@ -48,6 +49,18 @@ class Shelf:
         with self._source.part(name, SUMMARY) as file:
             return read_json(file)["title"]
 
+    def best(self) -> str:
+        """The model that is there and was most often right on `validation`.
+
+        Raises:
+            UserError: None is there.
+        """
+        faults = {name: self.fault(name) for name in self.names}
+        accuracies = {name: self._accuracy(name) for name, fault in faults.items() if fault is None}
+        if not accuracies:
+            raise UserError(f"no model to ask: {next(iter(faults.values()))}")
+        return max(accuracies, key=accuracies.__getitem__)
+
     def predictor(self, name: str) -> Predictor:
         """The model of that name, loaded at the first call.
 
@@ -62,6 +75,10 @@ class Shelf:
             if name not in self._loaded:
                 self._loaded[name] = self._load(name)
             return self._loaded[name]
+
+    def _accuracy(self, name: str) -> float:
+        with self._source.part(name, METRICS) as file:
+            return read_json(file)[VALIDATION]["accuracy"]["value"]
 
     def _load(self, name: str) -> Predictor:
         if name not in self.names and Path(name).suffix == ".keras":

@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     profile.add_argument("name", metavar="NAME", help="the profile, such as scratch_tuned")
     profile.set_defaults(run=_profile)
 
+    _add_predict(verbs.add_parser("predict", help="read the expressions of pictures and films"))
     _add_relabels(verbs.add_parser("relabels", help="decisions on labels: in, out, accepted"))
 
     expectations = verbs.add_parser("expectations", help="what the next archive is compared with")
@@ -96,6 +97,27 @@ def _add_uses(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         help="default: ferflow-bundle.zip",
     )  # fmt: skip
     bundle.set_defaults(run=_bundle)
+
+
+def _add_predict(predict: argparse.ArgumentParser) -> None:
+    predict.add_argument(
+        "paths", nargs="+", metavar="PATH",
+        help="pictures, films, folders, patterns; - for a list of paths on standard input",
+    )  # fmt: skip
+    predict.add_argument(
+        "--model", metavar="NAME", help="a model's name, or a .keras file (default: the best)"
+    )
+    predict.add_argument(
+        "--bundle", type=Path, metavar="FILE", help="take the models from a bundle"
+    )
+    predict.add_argument("--format", choices=("table", "csv", "jsonl"), default="table")
+    predict.add_argument(
+        "--whole-pictures", action="store_true", help="take a picture without a face for one"
+    )
+    predict.add_argument(
+        "--output", type=Path, metavar="FOLDER", help="for films (default: beside each)"
+    )
+    predict.set_defaults(run=_predict)
 
 
 def _add_relabels(relabels: argparse.ArgumentParser) -> None:
@@ -197,6 +219,21 @@ def _serve(what: str, open_page: Callable[[], str], *, farewell: str) -> None:
         threading.Event().wait()
     except KeyboardInterrupt:
         print(f"\n{farewell}")
+
+
+def _predict(arguments: argparse.Namespace) -> None:
+    from fer_models.predict import predict
+
+    num_failed = predict(
+        arguments.paths,
+        model=arguments.model,
+        bundle=arguments.bundle,
+        form=arguments.format,
+        whole_pictures=arguments.whole_pictures,
+        folder=arguments.output,
+    )
+    if num_failed:
+        sys.exit(f"error: {num_failed} of the files could not be read")
 
 
 def _profile(arguments: argparse.Namespace) -> None:

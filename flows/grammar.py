@@ -1,0 +1,126 @@
+"""What can be typed after `ferflow`: the verbs, their arguments and flags, in words for `--help`."""
+
+import argparse
+from pathlib import Path
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser; what it gives has the name of the verb as `verb`, besides the verb's arguments."""
+    parser = argparse.ArgumentParser(prog="ferflow", description="Facial-expression classifiers.")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    demo = verbs.add_parser("demo", help="run the whole line on a drawn archive")
+    demo.add_argument("--workspace", type=Path, help="a folder to make (default: a temporary one)")
+    demo.add_argument("--faces", type=int, default=3000, help="faces to draw (default: 3000)")
+    demo.add_argument("--seed", type=int, default=0, help="seed of the drawing (default: 0)")
+    demo.set_defaults(verb="demo")
+
+    sample = verbs.add_parser("sample", help="draw an archive of faces with planted faults")
+    sample.add_argument("archive", type=Path, help="the archive.zip to write")
+    sample.add_argument("--faces", type=int, default=3000, help="faces to draw (default: 3000)")
+    sample.add_argument("--seed", type=int, default=0, help="seed of the drawing (default: 0)")
+    sample.set_defaults(verb="sample")
+
+    add = verbs.add_parser("add", help="put an archive into this workspace, versioned by DVC")
+    add.add_argument("archive", type=Path, help="the archive.zip to copy")
+    add.set_defaults(verb="add")
+
+    weights = verbs.add_parser("weights", help="let a model start from a file of weights")
+    weights.add_argument("model", metavar="MODEL", help="such as mobilenetv2")
+    weights.add_argument("file", type=Path, metavar="FILE", help="the file to copy")
+    weights.set_defaults(verb="weights")
+
+    relabel = verbs.add_parser("relabel", help="open the desk on which people correct labels")
+    relabel.add_argument("--annotator", metavar="NAME", help="who decides (default: git's name)")
+    relabel.add_argument("--port", type=int, help="the page's port (default: first free from 7860)")
+    relabel.add_argument("--workspace", type=Path, default=Path(), help="default: this folder")
+    relabel.set_defaults(verb="relabel")
+
+    profile = verbs.add_parser("profile", help="lay profiles/NAME.yaml over params.yaml")
+    profile.add_argument("name", metavar="NAME", help="the profile, such as scratch_tuned")
+    profile.set_defaults(verb="profile")
+
+    _add_predict(verbs.add_parser("predict", help="read the expressions of pictures and films"))
+    _add_relabels(verbs.add_parser("relabels", help="decisions on labels: in, out, accepted"))
+
+    expectations = verbs.add_parser("expectations", help="what the next archive is compared with")
+    parts = expectations.add_subparsers(required=True, metavar="VERB")
+    accept = parts.add_parser(
+        "accept", help="accept this archive's counts, brightness and contrast"
+    )
+    accept.add_argument("--by", metavar="NAME", required=True, help="who accepts")
+    accept.set_defaults(verb="expectations accept")
+
+    _add_uses(verbs)
+
+    compare = verbs.add_parser("compare", help="what has changed from an archive to the next")
+    for name in ("old", "new"):
+        compare.add_argument(name, type=Path, metavar=name.upper(), help="a manifest or workspace")
+    compare.set_defaults(verb="compare")
+    return parser
+
+
+def _add_uses(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    app = verbs.add_parser("app", help="open the demo app, which reads the faces of a picture")
+    app.add_argument("--bundle", type=Path, metavar="FILE", help="the models of a bundle")
+    app.add_argument("--port", type=int, help="the page's port (default: first free from 7860)")
+    app.add_argument("--workspace", type=Path, default=Path(), help="default: this folder")
+    app.set_defaults(verb="app")
+
+    export = verbs.add_parser("export", help="turn a model into a file for other programs")
+    export.add_argument("model", metavar="MODEL", help="a name, such as scratch, or a .keras file")
+    export.add_argument("--format", required=True, help="onnx, litert or saved_model")
+    export.add_argument("--int8", action="store_true", help="with 8 bits (litert)")
+    export.add_argument(
+        "--output", type=Path, metavar="FILE", help="default: MODEL.onnx or the like"
+    )
+    export.set_defaults(verb="export")
+
+    bundle = verbs.add_parser("bundle", help="pack models into one file, to take them along")
+    bundle.add_argument("models", nargs="*", metavar="MODEL", help="default: all that there are")
+    bundle.add_argument(
+        "--output", type=Path, metavar="FILE", default=Path("ferflow-bundle.zip"),
+        help="default: ferflow-bundle.zip",
+    )  # fmt: skip
+    bundle.set_defaults(verb="bundle")
+
+
+def _add_predict(predict: argparse.ArgumentParser) -> None:
+    predict.add_argument(
+        "paths", nargs="+", metavar="PATH",
+        help="pictures, films, folders, patterns; - for a list of paths on standard input",
+    )  # fmt: skip
+    predict.add_argument(
+        "--model", metavar="NAME", help="a model's name, or a .keras file (default: the best)"
+    )
+    predict.add_argument(
+        "--bundle", type=Path, metavar="FILE", help="take the models from a bundle"
+    )
+    predict.add_argument("--format", choices=("table", "csv", "jsonl"), default="table")
+    predict.add_argument(
+        "--whole-pictures", action="store_true", help="take a picture without a face for one"
+    )
+    predict.add_argument(
+        "--output", type=Path, metavar="FOLDER", help="for films (default: beside each)"
+    )
+    predict.set_defaults(verb="predict")
+
+
+def _add_relabels(relabels: argparse.ArgumentParser) -> None:
+    parts = relabels.add_subparsers(required=True, metavar="VERB")
+    take = parts.add_parser(
+        "import", help="take decisions of a CSV, or of Label Studio's JSON export"
+    )
+    take.add_argument("file", type=Path, metavar="FILE", help="the file; left as it is")
+    take.add_argument(
+        "--partial", action="store_true", help="take the good rows of a file with bad ones"
+    )
+    take.add_argument(
+        "--annotator", metavar="NAME", help="who decided, where the file does not say"
+    )
+    take.set_defaults(verb="relabels import")
+    config = parts.add_parser("config", help="print the labelling configuration for Label Studio")
+    config.set_defaults(verb="relabels config")
+    accept = parts.add_parser("accept", help="let the next crossval learn from the decisions")
+    accept.add_argument("--by", metavar="NAME", required=True, help="who accepts")
+    accept.set_defaults(verb="relabels accept")

@@ -19,7 +19,7 @@ from tests.fer_models.shelves import make_models
 pytestmark = needs_chromium
 
 NAMES = ("scratch", "mobilenetv2", "ensemble")
-CAMERA = """navigator.mediaDevices.getUserMedia = async () => {
+CAMERA = """() => { navigator.mediaDevices.getUserMedia = async () => {
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [720, 480];
   const picture = new Image();
@@ -27,7 +27,7 @@ CAMERA = """navigator.mediaDevices.getUserMedia = async () => {
   await picture.decode();
   setInterval(() => canvas.getContext("2d").drawImage(picture, 0, 0), 30);
   return canvas.captureStream(20);
-}"""
+}; }"""
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +168,7 @@ def test_the_camera_is_read_live_until_a_picture_is_taken(page: Page) -> None:
 
 
 def test_without_a_camera_one_line_says_so(page: Page) -> None:
-    page.evaluate("navigator.mediaDevices.getUserMedia = () => Promise.reject(new Error('none'))")
+    page.evaluate("() => { navigator.mediaDevices.getUserMedia = () => Promise.reject(); }")
     page.locator("#camera").click()
     expect(page.locator("#message.failed")).to_have_text(re.compile("^There is no camera here"))
 

@@ -37,7 +37,7 @@ demo: setup ## Run the whole line on a drawn archive, in a workspace of its own
 	@ferflow demo
 
 test: setup ## Run the tests; FERFLOW_ARCHIVE=path/to/archive.zip adds those on the real faces
-	@python -m pytest
+	@python -m pytest --numprocesses auto --maxprocesses 4
 
 lint: setup ## Check style and types
 	@ruff check . && ruff format --check . && pyright

@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +30,6 @@ SECTION = {
     "seed": 0,
 }
 PARAMS = json.dumps({"evaluate": SECTION})
-SETTINGS = evaluate.EvaluateSettings.model_validate(SECTION)
 
 
 def save_tiny_model(file: Path, *, num_classes: int = 3, bias: float = 0.0) -> None:
@@ -241,29 +238,3 @@ def test_settings_out_of_range_are_named(workspace: Path):
     (workspace / "params.yaml").write_text(PARAMS.replace("100,", "10,"))
     with pytest.raises(SettingsError, match=r"evaluate\.bootstrap_resamples.*got 10"):
         evaluate.main()
-
-
-def test_measure_uses_the_settings():
-    generator = np.random.default_rng(0)
-    labels, probabilities = generator.integers(3, size=50), generator.dirichlet(np.ones(3), size=50)
-
-    def measure(**changes: int) -> dict[str, Any]:
-        settings = SETTINGS.model_copy(update=changes)
-        return evaluate.measure(labels, probabilities, expressions=EXPRESSIONS, settings=settings)
-
-    assert measure() == measure()
-    assert measure(seed=1)["accuracy"] != measure()["accuracy"]
-    assert measure(bootstrap_resamples=300)["loss"] != measure()["loss"]
-    one_bin = measure(calibration_bins=1)["calibration_error"]["value"]
-    correct = probabilities.argmax(axis=1) == labels
-    gap = abs(probabilities.max(axis=1).mean() - correct.mean())
-    assert one_bin == pytest.approx(gap, rel=1e-12)
-
-
-def test_measuring_needs_no_tensorflow():
-    modules = "fer_models.intervals, fer_models.metrics"
-    code = f"import sys, {modules}; print('tensorflow' in sys.modules)"
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert result.stdout.strip() == "False"

@@ -1,4 +1,4 @@
-"""Measures a trained model on `validation` and `test`: metrics, curves, confusion and predictions.
+"""Measures a trained model on `validation` and `test`: metrics, curves, predictions and a card.
 
 Run it with `dvc repro evaluate@scratch`; 10,000 faces take a few seconds on two cores.
 """
@@ -15,13 +15,14 @@ from pydantic import Field
 from fer_data import records, stage
 from fer_data.params import read_settings
 from fer_data.schema import LABEL, PATH, PIXEL_HASH, PREDICTION, ROLE, TEST, VALIDATION
-from fer_data.tables import with_probabilities, write_table
+from fer_data.tables import read_json, with_probabilities, write_table
 from fer_models.answers import Answers
 from fer_models.cost import cost_of
 from fer_models.curves import curve_tables
 from fer_models.inference import predict, read_model
 from fer_models.measures import MeasureSettings, measure_all
 from fer_models.mistakes import confident_mistakes
+from fer_models.model_card import hashes_of, model_card
 
 logger = logging.getLogger(__name__)
 
@@ -69,9 +70,10 @@ def prediction_table(
 
 def main() -> None:
     """Reads the records and the model, writes the folder of the model's evaluation."""
-    flags = stage.parse_flags(__doc__, "records", "model", "output")
+    flags = stage.parse_flags(__doc__, "records", "model", "training", "output")
     settings = read_settings(EvaluateSettings, "evaluate")
     expressions = records.expressions(flags.records)
+    training, hashes = read_json(flags.training), hashes_of(flags.model, flags.records)
     model = read_model(flags.model)
     examples = {role: records.read_role(flags.records, role) for role in EVALUATED_ROLES}
     answers: dict[str, Answers] = {}
@@ -103,6 +105,8 @@ def main() -> None:
         (folder / "metrics.json").write_text(text, encoding="utf-8")
         # Apart from the metrics, which are the same in every run.
         (folder / "cost.json").write_text(json.dumps(cost, indent=2) + "\n", encoding="utf-8")
+        card = model_card(training, metrics, hashes)
+        (folder / "model_card.md").write_text(card, encoding="utf-8")
         for name, points in curve_tables(answers, expressions=expressions).items():
             points.to_csv(folder / name, index=False)
         of_test = predictions.loc[predictions[ROLE] == TEST, [LABEL, PREDICTION]]

@@ -1,3 +1,4 @@
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,17 @@ SECTION = {
     "coverage": 0.9,
     "seed": 0,
 }
+TRAINING = {
+    "model": "tiny",
+    "title": "Tiny model",
+    "parameters": 6_915,
+    "train_faces": 77,
+    "epochs": 1,
+    "kept_epoch": 1,
+    "seed": 0,
+    "settings": {"epochs": 1},
+}
+"""What its training says of the model, as far as the card needs it."""
 PARAMS = json.dumps({"evaluate": SECTION})
 
 
@@ -63,7 +75,14 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "params.yaml").write_text(PARAMS)
     save_tiny_model(tmp_path / "models" / "tiny" / "model.keras")
     monkeypatch.chdir(tmp_path)
-    paths = {"records": folder, "model": "models/tiny/model.keras", "output": "reports/tiny"}
+    (folder / f"{records.NAME}-train.tfrecord-00000-of-00001").write_bytes(b"what it learned from")
+    (tmp_path / "summary.json").write_text(json.dumps(TRAINING))
+    paths = {
+        "records": folder,
+        "model": "models/tiny/model.keras",
+        "training": "summary.json",
+        "output": "reports/tiny",
+    }
     flags = [word for name, path in paths.items() for word in (f"--{name}", str(path))]
     monkeypatch.setattr("sys.argv", ["evaluate", *flags])
     return tmp_path
@@ -94,6 +113,7 @@ def test_outputs_agree_with_each_other_and_with_the_model(workspace: Path):
         "predictions.parquet",
         "mistakes.parquet",
         "cost.json",
+        "model_card.md",
     }
     assert {file.name for file in output.iterdir()} == names
 
@@ -184,6 +204,19 @@ def test_a_class_without_faces_is_null_in_the_metrics_and_has_no_curve(workspace
         assert list(curves.columns) == [ROLE, "expression", *columns]
         curves_of_role = curves.groupby(ROLE)["expression"].unique().map(list).to_dict()
         assert curves_of_role == {VALIDATION: ["angry", "happy"], TEST: list(EXPRESSIONS)}
+
+
+def test_the_card_is_of_the_model_its_records_and_its_figures(workspace: Path):
+    evaluate.main()
+    output = workspace / "reports" / "tiny"
+    card = (output / "model_card.md").read_text(encoding="utf-8")
+    assert card.startswith("# Model card: Tiny model\n")
+    for content in (b"what it learned from", (workspace / "models/tiny/model.keras").read_bytes()):
+        assert f"`{hashlib.sha256(content).hexdigest()}`" in card
+    accuracy = read_strictly(output / "metrics.json")[TEST]["accuracy"]["value"]
+    assert "On the 60 Testing faces" in card
+    assert f"- accuracy: {100 * accuracy:.1f}" in card
+    assert "77 faces of the role `train`" in card
 
 
 def test_confusion_lists_the_test_faces_alone(workspace: Path):

@@ -15,7 +15,7 @@ from pydantic import Field
 from fer_data import records, stage
 from fer_data.params import read_settings
 from fer_data.schema import LABEL, PATH, PIXEL_HASH, PREDICTION, ROLE, TEST, VALIDATION
-from fer_data.tables import read_json, with_probabilities, write_table
+from fer_data.tables import read_json, read_table, with_probabilities, write_table
 from fer_models.answers import Answers
 from fer_models.cost import cost_of
 from fer_models.curves import curve_tables
@@ -23,6 +23,7 @@ from fer_models.inference import predict, read_model
 from fer_models.measures import MeasureSettings, measure_all
 from fer_models.mistakes import confident_mistakes
 from fer_models.model_card import hashes_of, model_card
+from fer_models.slices import label_qualities, picture_qualities
 
 logger = logging.getLogger(__name__)
 
@@ -70,12 +71,14 @@ def prediction_table(
 
 def main() -> None:
     """Reads the records and the model, writes the folder of the model's evaluation."""
-    flags = stage.parse_flags(__doc__, "records", "model", "training", "output")
+    flags = stage.parse_flags(__doc__, "records", "model", "training", "testing_quality", "output")
     settings = read_settings(EvaluateSettings, "evaluate")
     expressions = records.expressions(flags.records)
     training, hashes = read_json(flags.training), hashes_of(flags.model, flags.records)
     model = read_model(flags.model)
     examples = {role: records.read_role(flags.records, role) for role in EVALUATED_ROLES}
+    test = examples[TEST]
+    rated = label_qualities(read_table(flags.testing_quality), test.paths)
     answers: dict[str, Answers] = {}
     seconds: dict[str, float] = {}
     for role, asked in examples.items():
@@ -85,8 +88,12 @@ def main() -> None:
         )
         seconds[role] = time.perf_counter() - started
         answers[role] = Answers(asked.labels, probabilities)
-    test = examples[TEST]
-    metrics = measure_all(answers, test.faces, expressions=expressions, settings=settings)
+    metrics = measure_all(
+        answers,
+        picture_qualities(test.faces) | rated,
+        expressions=expressions,
+        settings=settings,
+    )
     # After `validation`, which compiled the graph: the time of `test` is the model's alone.
     cost = cost_of(
         *(model, flags.model, test.faces), batch_size=settings.batch_size, seconds=seconds[TEST]

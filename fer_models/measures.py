@@ -16,7 +16,7 @@ from fer_models.intervals import bootstrap_intervals
 from fer_models.metrics import class_measures, confusion_counts, headlines
 from fer_models.precision_recall import average_precisions
 from fer_models.reliability import calibration
-from fer_models.slices import accuracy_by_quarter, picture_qualities
+from fer_models.slices import accuracy_by_quarter
 
 
 class MeasureSettings(Settings):
@@ -73,7 +73,7 @@ def measure(
 
 def measure_all(
     answers: Mapping[str, Answers],
-    test_faces: np.ndarray,
+    qualities: Mapping[str, np.ndarray],
     *,
     expressions: tuple[str, ...],
     settings: MeasureSettings,
@@ -82,7 +82,7 @@ def measure_all(
 
     Args:
         answers: What it says of the faces of `validation` and of `test`.
-        test_faces: uint8 (N, 48, 48, 1), those of `test`.
+        qualities: What the N faces of `test` are like, float (N,) each, by name.
         expressions: The K classes, in the order of the columns.
         settings: Number of resamples and bins, and the seed.
 
@@ -90,7 +90,7 @@ def measure_all(
         What `metrics.json` holds: for each role what `measure` returns, with each class's
         `average_precision`; and what was chosen on
         `validation` and measured on `test`: `calibration` and `conformal`, as the functions of these
-        names return them. Besides `slices`: accuracy on `test` by what the picture is like.
+        names return them. Besides `slices`: accuracy on `test` by the qualities.
     """
     roles = {
         role: measure(said.labels, said.probabilities, expressions=expressions, settings=settings)
@@ -112,7 +112,5 @@ def measure_all(
             coverage=settings.coverage,
             **resamples,
         ),
-        "slices": accuracy_by_quarter(
-            answers[TEST].correct, picture_qualities(test_faces), **resamples
-        ),
+        "slices": accuracy_by_quarter(answers[TEST].correct, qualities, **resamples),
     }

@@ -122,7 +122,7 @@ def slices() -> dict[str, Any]:
             }
             for number in range(4)
         ]
-        for quality in ("brightness", "contrast", "sharpness")
+        for quality in ("brightness", "contrast", "sharpness", "label_quality")
     }
 
 

@@ -11,9 +11,19 @@ import tensorflow as tf
 
 from fer_data import records
 from fer_data.params import SettingsError
-from fer_data.schema import FACE_SIZE, LABEL, PATH, PIXEL_HASH, PREDICTION, ROLE, TEST, VALIDATION
+from fer_data.schema import (
+    FACE_SIZE,
+    LABEL,
+    LABEL_QUALITY,
+    PATH,
+    PIXEL_HASH,
+    PREDICTION,
+    ROLE,
+    TEST,
+    VALIDATION,
+)
 from fer_data.stage import UserError
-from fer_data.tables import probabilities_of, read_table
+from fer_data.tables import probabilities_of, read_table, write_table
 from fer_models import evaluate
 
 # Keras 3.15 turns a variable into an array by a call that NumPy 2 asks to be written otherwise.
@@ -77,10 +87,14 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (folder / f"{records.NAME}-train.tfrecord-00000-of-00001").write_bytes(b"what it learned from")
     (tmp_path / "summary.json").write_text(json.dumps(TRAINING))
+    paths = [f"{TEST}/{number}.jpg" for number in range(len(ROLE_LABELS[TEST]))]
+    rated = pd.DataFrame({PATH: paths[::-1], LABEL_QUALITY: np.linspace(1, 0, len(paths))})
+    write_table(rated, tmp_path / "testing_quality.parquet")
     paths = {
         "records": folder,
         "model": "models/tiny/model.keras",
         "training": "summary.json",
+        "testing-quality": "testing_quality.parquet",
         "output": "reports/tiny",
     }
     flags = [word for name, path in paths.items() for word in (f"--{name}", str(path))]
@@ -178,13 +192,19 @@ def test_sets_are_of_the_threshold_that_validation_chose(workspace: Path):
 def test_slices_hold_all_test_faces_and_their_accuracy(workspace: Path):
     evaluate.main()
     metrics = read_strictly(workspace / "reports" / "tiny" / "metrics.json")
-    assert list(metrics["slices"]) == ["brightness", "contrast", "sharpness"]
+    assert list(metrics["slices"]) == ["brightness", "contrast", "sharpness", "label_quality"]
     for quarters in metrics["slices"].values():
         faces = [quarter["faces"] for quarter in quarters]
         accuracies = [quarter["accuracy"]["value"] for quarter in quarters]
         assert sum(faces) == len(ROLE_LABELS[TEST])
         accuracy = metrics[TEST]["accuracy"]["value"]
         assert np.average(accuracies, weights=faces) == pytest.approx(accuracy)
+    # Label quality rises with the number of the face.
+    table = read_table(workspace / "reports" / "tiny" / "predictions.parquet")
+    test = table[table[ROLE] == TEST]
+    first = metrics["slices"]["label_quality"][0]
+    assert first["faces"] == 15
+    assert first["accuracy"]["value"] == (test[LABEL] == test[PREDICTION])[:15].mean()
 
 
 def test_a_class_without_faces_is_null_in_the_metrics_and_has_no_curve(workspace: Path):

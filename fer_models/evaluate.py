@@ -114,7 +114,8 @@ def main() -> None:
         (folder / "cost.json").write_text(json.dumps(cost, indent=2) + "\n", encoding="utf-8")
         card = model_card(training, metrics, hashes)
         (folder / "model_card.md").write_text(card, encoding="utf-8")
-        for name, points in curve_tables(answers, expressions=expressions).items():
+        curves = curve_tables(answers, metrics["calibration"], expressions=expressions)
+        for name, points in curves.items():
             points.to_csv(folder / name, index=False)
         of_test = predictions.loc[predictions[ROLE] == TEST, [LABEL, PREDICTION]]
         of_test.to_csv(folder / "confusion.csv", index=False)

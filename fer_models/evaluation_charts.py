@@ -61,7 +61,7 @@ def slices_chart(slices: Mapping[str, Any], *, overall: float, chart_id: str) ->
         The chart, an `<svg>` element.
     """
     with mpl.rc_context(STYLE):
-        figure, axes = empty_chart("Accuracy by kind of picture and label", height=470)
+        figure, axes = empty_chart("Accuracy by quarter of the faces", height=470)
         axes.axvline(overall, color=MUTED, linewidth=1, linestyle=":")
         places: list[float] = []
         names: list[str] = []

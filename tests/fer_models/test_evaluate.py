@@ -123,6 +123,7 @@ def test_outputs_agree_with_each_other_and_with_the_model(workspace: Path):
         "metrics.json",
         "roc.csv",
         "precision_recall.csv",
+        "reliability.csv",
         "confusion.csv",
         "predictions.parquet",
         "mistakes.parquet",
@@ -168,7 +169,12 @@ def test_the_temperature_is_of_validation_and_its_worth_is_of_test(workspace: Pa
     assert calibration["faces"] == len(ROLE_LABELS[VALIDATION])
     assert calibration["before"]["calibration_error"] == metrics[TEST]["calibration_error"]
     assert calibration["before"]["loss"] == metrics[TEST]["loss"]
+    points = pd.read_csv(workspace / "reports" / "tiny" / "reliability.csv")
+    assert list(points.columns) == ["temperature", "faces", "confidence", "accuracy", ROLE]
+    assert set(points[ROLE]) == {TEST}
     for step in ("before", "after"):
+        of_step = points.loc[points["temperature"] == step, ["faces", "confidence", "accuracy"]]
+        assert of_step.to_dict("records") == calibration[step]["bins"]
         faces = sum(one["faces"] for one in calibration[step]["bins"])
         assert faces == len(ROLE_LABELS[TEST])
 

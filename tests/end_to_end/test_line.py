@@ -118,7 +118,9 @@ def test_metrics_and_plots_show(workspace: Path) -> None:
     assert 0 < shown[""]["data"]["reports/metrics.json"]["data"]["scratch"]["test"]["accuracy"] < 1
     ok(workspace, "dvc", "plots", "show", "--out", "plots")
     page = (workspace / "plots" / "index.html").read_text()
-    for title in ("Accuracy on train and validation", "Loss on train", "Confusion on test"):
+    of_training = ("Accuracy on train and validation", "Loss on train")
+    of_test = ("Confusion on test", "ROC on test", "Precision and recall on", "Reliability on test")
+    for title in (*of_training, *of_test):
         assert title in page
 
 

@@ -14,9 +14,8 @@ import tensorflow as tf
 from fer_data.schema import FACE_SIZE
 from fer_models.augmentation import Moves, moved
 
-
 NETWORK = "network"
-"""The name of a model's layer, if it has one, that is trained in its stead; it takes faces of any size."""
+"""The name of a model's layer that is trained in its stead, and takes faces of any size."""
 
 SHRINKING = "shrinking"
 """The name of the layer that shows it small faces first."""

@@ -48,7 +48,7 @@ class Recipe(Settings):
     batch_size: int = Field(ge=1)
     """Faces a step, over all devices."""
     optimizer: Literal["rmsprop", "adam", "sgd"]
-    """The optimizer, with Keras' defaults except for step size and decay; `sgd` has Nesterov's momentum."""
+    """The optimizer, with Keras' defaults but for step size and decay; `sgd` has Nesterov momentum."""
     weight_decay: float = Field(ge=0, lt=1)
     """Decay of all weights but biases and those of batch norms, a step, times the step size; with
     `adam`, this is AdamW (Loshchilov and Hutter, 2019)."""

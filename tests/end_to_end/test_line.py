@@ -25,7 +25,7 @@ def stages_of(workspace: Path) -> list[str]:
 
 def test_the_first_run_makes_every_output(finished: Path) -> None:
     lock = yaml.safe_load((finished / "dvc.lock").read_text())["stages"]
-    assert len(lock) == 8 + len(FOLDS) + 3 * len(MODELS) + 3
+    assert len(lock) == 7 + len(FOLDS) + 3 * len(MODELS) + 3
     outputs = [finished / out["path"] for stage in lock.values() for out in stage["outs"]]
     assert len(outputs) > 15
     assert [path for path in outputs if not path.exists()] == []

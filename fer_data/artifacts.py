@@ -1,6 +1,7 @@
 """Where the artifacts lie: read from `dvc.yaml`, the only place that says so."""
 
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -34,15 +35,33 @@ def dependency(stage_name: str, file_name: str, *, workspace: Path = Path()) -> 
     return _path(stage_name, file_name, "deps", "a dependency", workspace=workspace)
 
 
-def _path(stage_name: str, file_name: str, key: str, what: str, *, workspace: Path) -> Path:
-    name, _, item = stage_name.partition("@")
+def items(stage_name: str, *, workspace: Path = Path()) -> tuple[str, ...]:
+    """The items of a stage that runs once for each: `evaluate` has the names of the models.
+
+    Args:
+        stage_name: A stage with a `matrix` of one axis.
+        workspace: The folder of `dvc.yaml`.
+
+    Raises:
+        UserError: There is no `dvc.yaml`, or it has no such stage.
+    """
+    for axis in _stages(workspace).get(stage_name, {}).get("matrix", {}).values():
+        return tuple(map(str, axis))
+    raise UserError(f"{GRAPH_FILE} has no stage '{stage_name}' with a matrix")
+
+
+def _stages(workspace: Path) -> dict[str, Any]:
     try:
-        stages = yaml.safe_load((workspace / GRAPH_FILE).read_text(encoding="utf-8"))["stages"]
+        return yaml.safe_load((workspace / GRAPH_FILE).read_text(encoding="utf-8"))["stages"]
     except FileNotFoundError:
         raise UserError(
             f"no {GRAPH_FILE} in {workspace.absolute()}: not a Ferflow workspace"
         ) from None
-    stage = stages.get(name, {})
+
+
+def _path(stage_name: str, file_name: str, key: str, what: str, *, workspace: Path) -> Path:
+    name, _, item = stage_name.partition("@")
+    stage = _stages(workspace).get(name, {})
     places = ["key", "item", *(f"item.{axis}" for axis in stage.get("matrix", {}))]
     for path in stage.get("do", stage).get(key, []):
         for place in places:

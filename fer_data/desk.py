@@ -4,11 +4,7 @@ In come a workspace's queue and faces; out go decisions, appended to its `relabe
 the page on the loopback device alone, and the page calls nothing but Gradio's API of four verbs.
 """
 
-import os
-import secrets
 import subprocess
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +12,7 @@ import gradio as gr
 import numpy as np
 import pandas as pd
 from fastapi import HTTPException
-from fastapi.responses import HTMLResponse, Response
-from starlette.middleware.trustedhost import TrustedHostMiddleware
+from fastapi.responses import Response
 
 from fer_data.artifacts import dependency, output
 from fer_data.faces import read_faces
@@ -26,18 +21,10 @@ from fer_data.params import PARAMS_FILE, DataSettings, Settings, read_settings
 from fer_data.relabels import check_row
 from fer_data.review import SHOWN_COLUMNS, Review, queued_faces
 from fer_data.schema import DROP, KEEP, KINDS, NEAR_GROUP, PATH, PIXEL_HASH, RANK
+from fer_data.serving import launch, new_server, told
 from fer_data.stage import UserError
 from fer_data.tables import read_csv, read_table
 
-HOST = "127.0.0.1"
-
-_PAGE_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": (
-        "default-src 'none'; connect-src 'self'; img-src 'self' data:; style-src 'unsafe-inline'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; script-src 'nonce-{nonce}'"
-    ),
-}
 _PICTURE_HEADERS = {"Cache-Control": "private, max-age=31536000, immutable"}
 
 
@@ -70,27 +57,7 @@ def open_desk(workspace: Path, *, annotator: str | None = None, port: int | None
         annotator=_name(annotator, workspace, review.expressions),
         show_suggestion=settings.show_suggestion,
     )
-    if port is not None and not 0 < port < 65536:
-        raise UserError(f"got the port {port}, expected 1 to 65535")
-    # Gradio asks its makers for a newer version, and a proxy for its own page, unless told not to.
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), HOST]))
-    try:
-        _, address, _ = server.launch(
-            server_name=HOST,
-            server_port=port,
-            share=False,
-            mcp_server=False,
-            ssr_mode=False,
-            enable_monitoring=False,
-            prevent_thread_lock=True,
-            show_error=True,
-            quiet=True,
-        )
-    except OSError:
-        taken = "no port from 7860 is free" if port is None else f"port {port} is in use"
-        raise UserError(f"{taken}: choose another with `--port`") from None
-    return address
+    return launch(server, port=port)
 
 
 def read_review(workspace: Path) -> tuple[Review, dict[str, np.ndarray]]:
@@ -128,9 +95,6 @@ def make_server(
         annotator: Who decides; empty if the page is to ask.
         show_suggestion: Whether the suggested expression shows at once.
     """
-    server = gr.Server(docs_url=None, redoc_url=None, openapi_url=None)
-    # Else a page elsewhere could reach the desk through a name that it lets point at this machine.
-    server.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
     settings = {
         "expressions": review.expressions,
         "others": [KEEP, DROP],
@@ -139,12 +103,10 @@ def make_server(
         "show_suggestion": show_suggestion,
     }
 
-    @server.get("/")
-    def page() -> HTMLResponse:
-        nonce = secrets.token_urlsafe(16)
-        headers = {name: text.format(nonce=nonce) for name, text in _PAGE_HEADERS.items()}
-        html = render_page("fer_data", "desk.html.j2", settings=settings, nonce=nonce)
-        return HTMLResponse(html, headers=headers)
+    def page(nonce: str) -> str:
+        return render_page("fer_data", "desk.html.j2", settings=settings, nonce=nonce)
+
+    server = new_server(page)
 
     @server.get("/faces/{pixel_hash}.png")
     def picture(pixel_hash: str) -> Response:
@@ -163,21 +125,8 @@ def make_server(
         return review.undo(faces, annotator=annotator)
 
     for verb in (queue, review.decided, decide, undo):
-        server.api(_told(verb), name=verb.__name__, queue=False)
+        server.api(told(verb), name=verb.__name__, queue=False)
     return server
-
-
-def _told(verb: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
-    """The verb, whose `UserError` is a line on the page."""
-
-    @wraps(verb)
-    def told(*arguments: Any) -> dict[str, Any]:
-        try:
-            return verb(*arguments)
-        except UserError as error:
-            raise gr.Error(str(error), print_exception=False) from None
-
-    return told
 
 
 def _read_suspects(file: Path) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -53,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     profile.add_argument("name", metavar="NAME", help="the profile, such as scratch_tuned")
     profile.set_defaults(run=_profile)
 
+    _add_predict(verbs.add_parser("predict", help="read the expressions of pictures and films"))
     _add_relabels(verbs.add_parser("relabels", help="decisions on labels: in, out, accepted"))
 
     expectations = verbs.add_parser("expectations", help="what the next archive is compared with")
@@ -63,11 +65,59 @@ def _parser() -> argparse.ArgumentParser:
     accept.add_argument("--by", metavar="NAME", required=True, help="who accepts")
     accept.set_defaults(run=_accept_profile)
 
+    _add_uses(verbs)
+
     compare = verbs.add_parser("compare", help="what has changed from an archive to the next")
     for name in ("old", "new"):
         compare.add_argument(name, type=Path, metavar=name.upper(), help="a manifest or workspace")
     compare.set_defaults(run=_compare)
     return parser
+
+
+def _add_uses(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    app = verbs.add_parser("app", help="open the demo app, which reads the faces of a picture")
+    app.add_argument("--bundle", type=Path, metavar="FILE", help="the models of a bundle")
+    app.add_argument("--port", type=int, help="the page's port (default: first free from 7860)")
+    app.add_argument("--workspace", type=Path, default=Path(), help="default: this folder")
+    app.set_defaults(run=_app)
+
+    export = verbs.add_parser("export", help="turn a model into a file for other programs")
+    export.add_argument("model", metavar="MODEL", help="a name, such as scratch, or a .keras file")
+    export.add_argument("--format", required=True, help="onnx, litert or saved_model")
+    export.add_argument("--int8", action="store_true", help="with 8 bits (litert)")
+    export.add_argument(
+        "--output", type=Path, metavar="FILE", help="default: MODEL.onnx or the like"
+    )
+    export.set_defaults(run=_export)
+
+    bundle = verbs.add_parser("bundle", help="pack models into one file, to take them along")
+    bundle.add_argument("models", nargs="*", metavar="MODEL", help="default: all that there are")
+    bundle.add_argument(
+        "--output", type=Path, metavar="FILE", default=Path("ferflow-bundle.zip"),
+        help="default: ferflow-bundle.zip",
+    )  # fmt: skip
+    bundle.set_defaults(run=_bundle)
+
+
+def _add_predict(predict: argparse.ArgumentParser) -> None:
+    predict.add_argument(
+        "paths", nargs="+", metavar="PATH",
+        help="pictures, films, folders, patterns; - for a list of paths on standard input",
+    )  # fmt: skip
+    predict.add_argument(
+        "--model", metavar="NAME", help="a model's name, or a .keras file (default: the best)"
+    )
+    predict.add_argument(
+        "--bundle", type=Path, metavar="FILE", help="take the models from a bundle"
+    )
+    predict.add_argument("--format", choices=("table", "csv", "jsonl"), default="table")
+    predict.add_argument(
+        "--whole-pictures", action="store_true", help="take a picture without a face for one"
+    )
+    predict.add_argument(
+        "--output", type=Path, metavar="FOLDER", help="for films (default: beside each)"
+    )
+    predict.set_defaults(run=_predict)
 
 
 def _add_relabels(relabels: argparse.ArgumentParser) -> None:
@@ -135,20 +185,55 @@ def _add_weights(arguments: argparse.Namespace) -> None:
 
 
 def _relabel(arguments: argparse.Namespace) -> None:
+    from fer_data.desk import open_desk
+
+    _serve(
+        "The relabelling desk",
+        lambda: open_desk(arguments.workspace, annotator=arguments.annotator, port=arguments.port),
+        farewell="Ended; every decision was on the disk before the next face showed.",
+    )
+
+
+def _app(arguments: argparse.Namespace) -> None:
+    from fer_models.app import open_app
+    from fer_models.shelf import open_shelf
+
+    shelf = open_shelf(workspace=arguments.workspace, bundle=arguments.bundle)
+    _serve(
+        "The app",
+        lambda: open_app(shelf, port=arguments.port),
+        farewell="Ended; no picture was kept.",
+    )
+
+
+def _serve(what: str, open_page: Callable[[], str], *, farewell: str) -> None:
+    """Opens a page, says where, and waits until Ctrl-C ends it."""
     import signal
     import threading
-
-    from fer_data.desk import open_desk
 
     # Said outright, since a shell lets what it starts in the background ignore Ctrl-C.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
-        address = open_desk(arguments.workspace, annotator=arguments.annotator, port=arguments.port)
-        print(f"The relabelling desk: {address} (Ctrl-C ends it)", flush=True)
+        print(f"{what}: {open_page()} (Ctrl-C ends it)", flush=True)
         threading.Event().wait()
     except KeyboardInterrupt:
-        print("\nEnded; every decision was on the disk before the next face showed.")
+        print(f"\n{farewell}")
+
+
+def _predict(arguments: argparse.Namespace) -> None:
+    from fer_models.predict import predict
+
+    num_failed = predict(
+        arguments.paths,
+        model=arguments.model,
+        bundle=arguments.bundle,
+        form=arguments.format,
+        whole_pictures=arguments.whole_pictures,
+        folder=arguments.output,
+    )
+    if num_failed:
+        sys.exit(f"error: {num_failed} of the files could not be read")
 
 
 def _profile(arguments: argparse.Namespace) -> None:
@@ -184,6 +269,24 @@ def _accept_profile(arguments: argparse.Namespace) -> None:
     from flows.acceptance import accept_profile
 
     print(accept_profile(by=arguments.by))
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from fer_models.exports import export
+
+    print(
+        export(arguments.model, form=arguments.format, int8=arguments.int8, target=arguments.output)
+    )
+
+
+def _bundle(arguments: argparse.Namespace) -> None:
+    from fer_models.bundle import pack_workspace
+    from flows.workspace import revision
+
+    for line in pack_workspace(
+        Path(), arguments.models, arguments.output, revision=revision(Path())
+    ):
+        print(line)
 
 
 def _compare(arguments: argparse.Namespace) -> None:

@@ -101,6 +101,14 @@ def git(*arguments: str, cwd: Path) -> str:
     return finished.stdout
 
 
+def revision(folder: Path) -> str | None:
+    """The commit that a folder is at, or None outside of git and before the first commit."""
+    try:
+        return git("rev-parse", "HEAD", cwd=folder).strip()
+    except UserError:
+        return None
+
+
 def add_archive(archive: Path, *, folder: Path = Path()) -> str:
     """Copies an archive into a workspace and versions it with `dvc add`.
 

@@ -20,6 +20,7 @@ VOCABULARY = {
     "fer_data.params",
     "fer_data.records",
     "fer_data.schema",
+    "fer_data.serving",
     "fer_data.stage",
     "fer_data.tables",
 }

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from fer_data.artifacts import dependency, output
+from fer_data.artifacts import dependency, items, output
 from fer_data.stage import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +28,13 @@ def test_what_people_wrote_is_found_by_who_reads_it() -> None:
     assert dependency("crossval", "relabels.csv", workspace=ROOT).parent == ROOT / "data/accepted"
     with pytest.raises(UserError, match=r"no stage 'split' with a dependency 'relabels\.csv'"):
         dependency("split", "relabels.csv", workspace=ROOT)
+
+
+def test_a_stage_that_runs_once_for_each_item_names_them() -> None:
+    models = ("scratch", "resnet50", "mobilenetv2", "inceptionv3", "ensemble")
+    assert items("evaluate", workspace=ROOT) == models
+    with pytest.raises(UserError, match="no stage 'report' with a matrix"):
+        items("report", workspace=ROOT)
 
 
 @pytest.mark.parametrize(("stage_name", "file_name"), [("nap", "x"), ("report", "suspects.csv")])

@@ -1,0 +1,203 @@
+"""Takes trained models along: one file of models, metrics and cards, which needs neither data nor DVC.
+
+A bundle is a zip archive whose `bundle.json` lists every other file with its SHA-256; what is used is
+checked first. Equal models make equal bundles, to the byte.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, ValidationError
+
+from fer_data.params import Settings
+from fer_data.stage import UserError, written_beside
+from fer_data.tables import read_json
+from fer_models.card import card_of
+from fer_models.sources import METRICS, PARTS, SUMMARY, Source, Workspace
+
+VERSION = 1
+"""Of the format; raised when older readers would misread a bundle."""
+CONTENTS = "bundle.json"
+CARD = "card.md"
+
+_NO_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+class Contents(Settings):
+    """What `bundle.json` says."""
+
+    version: Annotated[int, Field(ge=1, le=VERSION)]
+    """Of the format."""
+    revision: str | None
+    """The commit that the models come from."""
+    expressions: tuple[str, ...]
+    """The K classes, in the order of the models' outputs."""
+    models: tuple[str, ...]
+    """The names of the models."""
+    sha256: dict[str, str]
+    """Of every other file, in hexadecimal, by its path in the bundle."""
+
+
+class Bundle:
+    """The models of a bundle, as a `Source`.
+
+    Attributes:
+        file: The bundle.
+        contents: What it says of itself.
+    """
+
+    def __init__(self, file: Path, contents: Contents) -> None:
+        """Keeps both; `open` reads the contents."""
+        self.file, self.contents = file, contents
+
+    @classmethod
+    def open(cls, file: Path) -> Self:
+        """Reads what a bundle holds; its files are checked when they are used.
+
+        Raises:
+            UserError: There is no such file, or it is no bundle, or one of a newer format.
+        """
+        try:
+            with zipfile.ZipFile(file) as archive:
+                text = archive.read(CONTENTS)
+        except FileNotFoundError:
+            raise UserError(f"no bundle at {file}: `ferflow bundle` makes one") from None
+        except (OSError, KeyError, zipfile.BadZipFile):
+            raise UserError(f"{file} is no bundle: expected what `ferflow bundle` makes") from None
+        try:
+            return cls(file, Contents.model_validate_json(text))
+        except ValidationError as error:
+            fault = error.errors()[0]
+            where = ".".join(map(str, fault["loc"])) or CONTENTS
+            raise UserError(
+                f"{file} is a bundle that this version cannot read ({where}: {fault['msg']}): make it "
+                "anew with `ferflow bundle`, or update ferflow"
+            ) from None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The models that it holds."""
+        return self.contents.models
+
+    @property
+    def expressions(self) -> tuple[str, ...]:
+        """The classes of its models."""
+        return self.contents.expressions
+
+    def fault(self, name: str) -> str | None:
+        """Whether it lists the model's files; what they hold is checked when they are used."""
+        for path in (f"models/{name}/{part}" for part in PARTS):
+            if path not in self.contents.sha256:
+                return str(self._damaged(path))
+        return None
+
+    @contextmanager
+    def part(self, name: str, part: str) -> Iterator[Path]:
+        """A checked copy of a file, which is gone at the end.
+
+        Raises:
+            UserError: The bundle is damaged.
+        """
+        path = f"models/{name}/{part}"
+        with tempfile.TemporaryDirectory(prefix="ferflow-") as folder:
+            copy = Path(folder) / part
+            try:
+                with (
+                    zipfile.ZipFile(self.file) as archive,
+                    archive.open(path) as source,
+                    copy.open("wb") as target,
+                ):
+                    shutil.copyfileobj(source, target)
+            except (OSError, KeyError, zipfile.BadZipFile):
+                raise self._damaged(path) from None
+            if _sha256(copy) != self.contents.sha256.get(path):
+                raise self._damaged(path)
+            yield copy
+
+    def _damaged(self, path: str) -> UserError:
+        return UserError(
+            f"{self.file} is damaged: {path} in it is not what `{CONTENTS}` says; copy it anew"
+        )
+
+
+def pack_workspace(
+    folder: Path, names: Sequence[str], target: Path, *, revision: str | None
+) -> list[str]:
+    """Packs models of a workspace.
+
+    Args:
+        folder: The workspace.
+        names: The models; none stands for all that are there.
+        target: The file to write.
+        revision: The commit that the models come from.
+
+    Returns:
+        What was packed, and what was left out since it is missing, in words.
+
+    Raises:
+        UserError: A named model is unknown or missing, or there is none at all; nothing is written.
+    """
+    source = Workspace(folder)
+    for name in names:
+        if name not in source.names:
+            raise UserError(f"no model '{name}': expected some of {', '.join(source.names)}")
+    faults = {name: source.fault(name) for name in names or source.names}
+    packed = list(names) or [name for name, fault in faults.items() if fault is None]
+    if not packed:
+        raise UserError(f"no model to pack: {next(iter(faults.values()))}")
+    pack(source, packed, target, revision=revision)
+    left_out = [f"left out: {fault}" for fault in faults.values() if fault is not None]
+    megabytes = target.stat().st_size / 1e6
+    return [*left_out, f"{', '.join(packed)} -> {target} ({megabytes:.1f} MB)"]
+
+
+def pack(source: Source, names: Sequence[str], target: Path, *, revision: str | None) -> None:
+    """Writes a bundle, whole or not at all.
+
+    Args:
+        source: Where the models come from.
+        names: The models, at least one.
+        target: The file to write.
+        revision: The commit that the models come from.
+
+    Raises:
+        UserError: A model is missing.
+    """
+    sha256: dict[str, str] = {}
+    with written_beside(target) as beside, zipfile.ZipFile(beside, "w") as archive:
+        for name in names:
+            for part in PARTS:
+                with source.part(name, part) as file:
+                    path = f"models/{name}/{part}"
+                    sha256[path] = _sha256(file)
+                    archive.writestr(zipfile.ZipInfo(path, _NO_DATE), file.read_bytes())
+            card = _card(source, name)
+            path = f"models/{name}/{CARD}"
+            sha256[path] = hashlib.sha256(card).hexdigest()
+            archive.writestr(zipfile.ZipInfo(path, _NO_DATE), card)
+        contents = Contents(
+            version=VERSION,
+            revision=revision,
+            expressions=source.expressions,
+            models=tuple(names),
+            sha256=sha256,
+        )
+        text = json.dumps(contents.model_dump(mode="json"), indent=2) + "\n"
+        archive.writestr(zipfile.ZipInfo(CONTENTS, _NO_DATE), text)
+
+
+def _card(source: Source, name: str) -> bytes:
+    with source.part(name, METRICS) as metrics, source.part(name, SUMMARY) as summary:
+        return card_of(read_json(summary), read_json(metrics)).encode()
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -1,0 +1,61 @@
+"""Writes a model for LiteRT (TensorFlow Lite), in float32 or with 8 bits, and asks it.
+
+In: `faces`, uint8 (N, 48, 48, 1). Out: `probabilities`, float32 (N, K). The file is a zip archive, too,
+as LiteRT's metadata tools make it: `labels.txt` in it has the K classes, one a line.
+"""
+
+import tempfile
+import warnings
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
+
+from fer_models import export_saved_model
+
+_BATCH = 128
+_NO_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+def write(
+    model: keras.Model,
+    file: Path,
+    *,
+    expressions: tuple[str, ...],
+    ranges: np.ndarray | None = None,
+) -> None:
+    """Writes the file.
+
+    Args:
+        model: From uint8 faces (N, 48, 48, 1) to probabilities (N, K).
+        file: The file.
+        expressions: The K classes.
+        ranges: The faces, uint8 (N, 48, 48, 1), that choose the ranges of 8 bits; None for float32.
+    """
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        # The faces stay uint8 and have no range to be found.
+        warnings.filterwarnings("ignore", "Statistics for quantized inputs", UserWarning)
+        saved = Path(folder) / "model"
+        export_saved_model.write(model, saved, expressions=expressions)
+        converter = tf.lite.TFLiteConverter.from_saved_model(
+            str(saved), signature_keys=["serving_default"]
+        )
+        if ranges is not None:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.representative_dataset = lambda: ([face[np.newaxis]] for face in ranges)
+        file.write_bytes(converter.convert())
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr(zipfile.ZipInfo("labels.txt", _NO_DATE), "\n".join(expressions) + "\n")
+
+
+def ask(file: Path, faces: np.ndarray) -> np.ndarray:
+    """The probabilities, float32 (N, K), of faces, uint8 (N, 48, 48, 1)."""
+    runner = Interpreter(str(file)).get_signature_runner()
+    answers = [
+        runner(faces=faces[start : start + _BATCH])["probabilities"]
+        for start in range(0, len(faces), _BATCH)
+    ]
+    return np.concatenate(answers)

@@ -1,0 +1,42 @@
+"""Writes a model as ONNX, and asks it with ONNX Runtime.
+
+In: `faces`, uint8 (N, 48, 48, 1). Out: `probabilities`, float32 (N, K). The metadata `expressions` are
+the K classes, as a JSON list.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import onnx
+import onnxruntime
+import tensorflow as tf
+import tf2onnx
+
+from fer_data.schema import FACE_SIZE
+
+_OPSET = 17  # ONNX Runtime 1.12, of 2022, reads it
+_BATCH = 128
+
+
+def write(model: keras.Model, file: Path, *, expressions: tuple[str, ...]) -> None:
+    """Writes the file."""
+    faces = tf.TensorSpec((None, FACE_SIZE, FACE_SIZE, 1), tf.uint8, name="faces")
+    graph = tf.function(lambda faces: {"probabilities": model(faces, training=False)})
+    written, _ = tf2onnx.convert.from_function(graph, input_signature=[faces], opset=_OPSET)
+    for value in (*written.graph.input, *written.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "N"
+    onnx.helper.set_model_props(written, {"expressions": json.dumps(expressions)})
+    onnx.save(written, file)
+
+
+def ask(file: Path, faces: np.ndarray) -> np.ndarray:
+    """The probabilities, float32 (N, K), of faces, uint8 (N, 48, 48, 1)."""
+    session = onnxruntime.InferenceSession(file)
+    answers: list[Any] = [
+        session.run(None, {"faces": faces[start : start + _BATCH]})[0]
+        for start in range(0, len(faces), _BATCH)
+    ]
+    return np.concatenate(answers)

@@ -1,0 +1,208 @@
+"""Faces in any picture: a picture goes in, its faces as the networks know them come out.
+
+Everything that shows a network a face of a picture goes through here: the command line, videos, the app
+and the benchmarks. A face is turned and scaled so that its eyes, nose and mouth lie where they lie in
+the archive's average face, and made grey and 48x48.
+"""
+
+import io
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from fer_data.schema import FACE_SIZE
+from fer_data.stage import UserError
+from fer_models.alignment import aligned, coverage
+from fer_models.cascade import Cascade, Detections
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+MOST_PIXELS = 50_000_000
+MOST_BYTES = 100_000_000
+
+SURE = 0.7
+"""The confidence, 0 to 1, from which on a face is one of those that are found."""
+PERHAPS = 0.4
+"""The confidence that the surest face needs where none is sure."""
+
+_CROP_ASPECT = 1.25
+_CROP_SIDE = 2 * FACE_SIZE
+_CROP_OVERLAP = 0.75
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face of a picture."""
+
+    box: tuple[int, int, int, int]
+    """Left, top, width and height, in pixels of the picture, inside of it."""
+    eyes: tuple[tuple[float, float], tuple[float, float]] | None
+    """x and y of either, in pixels, the one on the left of the picture first; None if nobody looked."""
+    pixels: np.ndarray
+    """uint8 (48, 48), as the networks take it."""
+    confidence: float
+    """How sure the detector is, 0 to 1; 1 for a face crop taken as it is, 0 for a whole picture."""
+
+
+class FaceFinder:
+    """Finds faces; its networks are loaded when the first picture needs them."""
+
+    def __init__(self) -> None:
+        """Loads nothing yet."""
+        self._loaded: Cascade | None = None
+
+    @property
+    def _cascade(self) -> Cascade:
+        if self._loaded is None:
+            self._loaded = Cascade()
+        return self._loaded
+
+    def find(self, picture: np.ndarray, *, smallest_face: float = 0.0) -> list[Face]:
+        """Finds all faces of a picture.
+
+        Args:
+            picture: uint8 (H, W, 3), RGB.
+            smallest_face: Side, in pixels, of the smallest face that is looked for; the larger, the
+                faster. The least is 20, and in pictures above 1024 pixels a fiftieth of the side.
+
+        Returns:
+            The faces, from left to right: all sure ones, or else the surest if it is fairly sure; none
+            if there is none. A picture that is a face crop already is one face, just as it is.
+        """
+        if is_small_crop(picture):
+            return [replace(whole_picture(picture), confidence=1.0)]
+        faces, points = _faces(picture, self._cascade.detect(picture, smallest_face=smallest_face))
+        if len(faces) == 1 and coverage(points[0], picture.shape) > _CROP_OVERLAP:
+            return [replace(whole_picture(picture), confidence=1.0)]
+        return faces
+
+    def look(self, picture: np.ndarray, *, smallest_face: float = 0.0) -> list[Face]:
+        """Finds all faces of a frame of a video, which is never a face crop; else as `find` does."""
+        return _faces(picture, self._cascade.detect(picture, smallest_face=smallest_face))[0]
+
+    def follow(self, picture: np.ndarray, faces: list[Face]) -> list[Face]:
+        """Finds faces again that the frame before showed: a tenth of the work of `look`.
+
+        Returns:
+            Those that are still there, from left to right.
+        """
+        boxes = np.array([_corners(face.box) for face in faces], np.float64).reshape(-1, 4)
+        return _faces(picture, self._cascade.place(picture, boxes))[0]
+
+
+def whole_picture(picture: np.ndarray) -> Face:
+    """The middle square of a picture, uint8 (H, W, 3), as if it were a face: for want of one."""
+    height, width = picture.shape[:2]
+    side = min(height, width)
+    left, top = (width - side) // 2, (height - side) // 2
+    grey = Image.fromarray(picture).convert("L").crop((left, top, left + side, top + side))
+    size = (FACE_SIZE, FACE_SIZE)
+    if grey.size != size:
+        grey = grey.resize(size, Image.Resampling.LANCZOS)
+    return Face((left, top, side, side), None, np.asarray(grey), confidence=0.0)
+
+
+def is_small_crop(picture: np.ndarray) -> bool:
+    """Whether a picture is nearly square and too small for anything but a face."""
+    short, long = sorted(picture.shape[:2])
+    return long <= _CROP_SIDE and long <= _CROP_ASPECT * short
+
+
+def read_picture(source: Path | bytes) -> np.ndarray:
+    """Reads one still picture, turned upright as its EXIF data says, on white where it is transparent.
+
+    Args:
+        source: A file, or the bytes of one.
+
+    Returns:
+        uint8 (H, W, 3), RGB.
+
+    Raises:
+        UserError: It cannot be read, is no picture, is damaged, has more than `MOST_PIXELS` or several
+            frames, or is of another format than `FORMATS`, such as HEIC or PDF.
+    """
+    name = "the picture" if isinstance(source, bytes) else str(source)
+    data = source if isinstance(source, bytes) else _bytes_of(source)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd EXIF data and, above our own limit, of size
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                _check(image, name)
+                turn = image.getexif().get(ExifTags.Base.Orientation)
+                upright = _in_colour(image)
+                # Written anew, whole EXIF data can fail: only the turn is kept.
+                upright.info = {}
+                upright.getexif()[ExifTags.Base.Orientation] = turn
+                return np.asarray(ImageOps.exif_transpose(upright))
+    except UnidentifiedImageError:
+        raise UserError(f"{name} {_other_format(data)}: expected JPEG, PNG or WebP") from None
+    except Image.DecompressionBombError:
+        raise _too_large(name) from None
+    except (OSError, SyntaxError, ValueError, EOFError, TypeError, IndexError, OverflowError):
+        raise UserError(f"{name} is damaged: it may have been cut off") from None
+
+
+def _bytes_of(file: Path) -> bytes:
+    try:
+        if file.stat().st_size > MOST_BYTES:
+            raise UserError(f"{file} is too large: expected at most {MOST_BYTES // 10**6} MB")
+        return file.read_bytes()
+    except OSError as error:
+        raise UserError(f"{file}: {error.strerror}") from None
+
+
+def _check(image: Image.Image, name: str) -> None:
+    """Refuses, before a pixel is decoded, what is too large or moves."""
+    if image.width * image.height > MOST_PIXELS:
+        raise _too_large(name)
+    # A phone's JPEG can hold a second, small picture: the first one counts.
+    if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
+        raise UserError(f"{name} has several frames (an animated {image.format}): expected one")
+
+
+def _too_large(name: str) -> UserError:
+    return UserError(f"{name} is huge: expected at most {MOST_PIXELS // 10**6} million pixels")
+
+
+def _in_colour(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # 16 bits, which Pillow would cut off at 255
+        image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image.convert("RGB")
+
+
+def _other_format(data: bytes) -> str:
+    """What bytes are that Pillow does not take for one of our formats."""
+    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1"):
+        return "is HEIC"
+    if data[4:8] == b"ftyp":
+        return "is AVIF or a film"
+    return "is PDF" if data.startswith(b"%PDF") else "is not a picture" if data else "is empty"
+
+
+def _faces(picture: np.ndarray, found: Detections) -> tuple[list[Face], list[np.ndarray]]:
+    """The faces that are sure enough, from left to right, and the five points of each."""
+    sure = np.flatnonzero(found.confidences >= SURE)
+    if not len(sure):
+        sure = np.flatnonzero(found.confidences >= PERHAPS)[:1]
+    height, width = picture.shape[:2]
+    faces: list[Face] = []
+    shown = sure[np.argsort(found.boxes[sure, 0])]
+    for number in shown:
+        left, top, right, bottom = found.boxes[number].round().astype(int).tolist()
+        left, top = max(left, 0), max(top, 0)
+        box = left, top, min(right, width) - left, min(bottom, height) - top
+        points = found.points[number]
+        eyes = tuple(points[0].tolist()), tuple(points[1].tolist())
+        confidence = float(found.confidences[number])
+        faces.append(Face(box, eyes, aligned(picture, points), confidence))
+    return faces, list(found.points[shown])
+
+
+def _corners(box: tuple[int, int, int, int]) -> list[int]:
+    left, top, width, height = box
+    return [left, top, left + width, top + height]

@@ -1,0 +1,154 @@
+"""Reads the expressions of a film: a clip goes in, an annotated film and a table come out."""
+
+import csv
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from fer_data.stage import UserError, written_beside
+from fer_models.tracking import TrackedFace, Tracker
+
+COLUMNS = ("frame", "seconds", "face", "left", "top", "width", "height", "confidence", "expression")
+"""Of the table, before a column for each expression's probability."""
+
+_RATE = Fraction(25)
+_CODEC, _OPTIONS = "libx264", {"preset": "veryfast", "crf": "23"}
+_LINE = (255, 214, 10)
+_LETTERS = 24  # of the picture's height
+
+
+def read_film(
+    clip: Path,
+    tracker: Tracker,
+    *,
+    film: Path,
+    table: Path,
+    progress: Callable[[int, int], None],
+) -> int:
+    """Follows the faces of a clip.
+
+    Args:
+        clip: The film, in any format that FFmpeg reads; its sound is left out.
+        tracker: Follows the faces; it must have seen nothing yet.
+        film: The annotated film to write, MP4 (H.264).
+        table: The CSV file to write: one row a face of a frame.
+        progress: Called after each frame, with how many are done and how many there are, 0 if the
+            clip does not say.
+
+    Returns:
+        How many frames there were.
+
+    Raises:
+        UserError: The clip cannot be read, has no picture or ends early; nothing is written.
+    """
+    if clip.resolve() in (film.resolve(), table.resolve()):
+        raise UserError(f"{clip} would be overwritten: choose another folder with `--output`")
+    expressions = tracker.expressions
+    with (
+        written_beside(film) as unfinished,
+        written_beside(table) as rows,
+        _opened(clip) as (source, total),
+        rows.open("w", encoding="utf-8", newline="") as opened,
+        av.open(str(unfinished), "w", format="mp4") as target,
+    ):
+        writer = csv.writer(opened, lineterminator="\n")
+        writer.writerow([*COLUMNS, *expressions])
+        stream: Any = None
+        number = 0
+        for number, (picture, seconds, rate) in enumerate(_frames(source, clip), 1):
+            faces = tracker.step(picture, seconds=seconds)
+            writer.writerows(_rows(number, seconds, faces, expressions))
+            if stream is None:
+                stream = _new_stream(target, picture, rate)
+            shown = av.VideoFrame.from_ndarray(drawn_on(picture, faces, expressions), "rgb24")
+            shown.pts, shown.time_base = round(seconds * 90_000), Fraction(1, 90_000)
+            target.mux(stream.encode(shown))
+            progress(number, total)
+        if stream is None:
+            raise UserError(f"{clip} holds no picture that can be read")
+        target.mux(stream.encode())
+    return number
+
+
+def drawn_on(
+    picture: np.ndarray, faces: list[TrackedFace], expressions: tuple[str, ...]
+) -> np.ndarray:
+    """A frame, uint8 (H, W, 3), with its faces outlined and what they express; a copy."""
+    image = Image.fromarray(picture)
+    draw = ImageDraw.Draw(image)
+    size = max(picture.shape[0] // _LETTERS, 10)
+    font, line = ImageFont.load_default(size), max(size // 8, 1)
+    for tracked in faces:
+        left, top, width, height = tracked.face.box
+        draw.rectangle((left, top, left + width, top + height), outline=_LINE, width=line)
+        best = tracked.probabilities.argmax()
+        text = f"{tracked.number} {expressions[best]} {100 * tracked.probabilities[best]:.0f} %"
+        corner = left, max(top - size - 2 * line, 0)
+        draw.rectangle(draw.textbbox(corner, text, font=font), fill=_LINE)
+        draw.text(corner, text, fill="black", font=font)
+    return np.asarray(image)
+
+
+@contextmanager
+def _opened(clip: Path) -> Iterator[tuple[Any, int]]:
+    """The clip's container and how many frames it says it has, 0 if it does not."""
+    try:
+        container: Any = av.open(str(clip))
+    except FileNotFoundError:
+        raise UserError(f"{clip}: No such file or directory") from None
+    except (av.FFmpegError, OSError) as error:
+        raise UserError(f"{clip} is no film that can be read: {error.strerror}") from None
+    with container:
+        if not container.streams.video:
+            raise UserError(f"{clip} has no picture, only sound")
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        yield container, stream.frames
+
+
+def _frames(container: Any, clip: Path) -> Iterator[tuple[np.ndarray, float, Fraction]]:
+    """The frames, upright, of even sides, with their seconds and the frames a second."""
+    rate = container.streams.video[0].average_rate or _RATE
+    last = -1.0
+    try:
+        for number, frame in enumerate(container.decode(video=0)):
+            picture = np.rot90(frame.to_ndarray(format="rgb24"), frame.rotation // 90)
+            height, width = picture.shape[:2]
+            # Times that are missing or run backwards, as in damaged clips, are made up.
+            seconds = number / float(rate) if frame.time is None else frame.time
+            last = max(seconds, last + 1e-3)
+            # H.264 halves the colours' resolution.
+            even = picture[: height // 2 * 2, : width // 2 * 2]
+            yield np.ascontiguousarray(even), last, rate
+    except av.FFmpegError as error:
+        raise UserError(f"{clip} is damaged: {error.strerror}") from None
+
+
+def _new_stream(target: Any, picture: np.ndarray, rate: Fraction) -> Any:
+    stream = target.add_stream(_CODEC, rate=rate, options=_OPTIONS)
+    stream.height, stream.width = picture.shape[:2]
+    stream.pix_fmt = "yuv420p"
+    stream.codec_context.time_base = Fraction(1, 90_000)
+    return stream
+
+
+def _rows(
+    number: int, seconds: float, faces: list[TrackedFace], expressions: tuple[str, ...]
+) -> Iterator[list[Any]]:
+    for tracked in faces:
+        said = expressions[tracked.probabilities.argmax()]
+        yield [
+            number,
+            f"{seconds:.3f}",
+            tracked.number,
+            *tracked.face.box,
+            f"{tracked.face.confidence:.4f}",
+            said,
+            *(f"{one:.4f}" for one in tracked.probabilities),
+        ]

@@ -1,0 +1,92 @@
+"""A trained model as people use it: faces in, calibrated probabilities and sets of expressions out."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from fer_data.schema import FACE_SIZE
+from fer_data.stage import UserError
+from fer_models.conformal import prediction_sets
+from fer_models.reliability import at_temperature
+
+_BATCH = 128
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What `evaluate` chose on `validation`, so that a model's answers can be trusted."""
+
+    temperature: float = 1.0
+    """What to divide the logarithms of probabilities by."""
+    threshold: float | None = None
+    """The probability, before the temperature, that an expression needs to be in the set."""
+    coverage: float | None = None
+    """How often a set holds the given label, 0 to 1, as was promised."""
+
+
+def trust_of(metrics: Mapping[str, Any]) -> Trust:
+    """What a model's `metrics.json` says of how far it can be trusted."""
+    conformal = metrics["conformal"]
+    return Trust(
+        temperature=metrics["calibration"]["temperature"],
+        threshold=conformal["threshold"],
+        coverage=conformal["promised"],
+    )
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a model says of N faces, of K expressions."""
+
+    probabilities: np.ndarray
+    """float32 (N, K), calibrated."""
+    sets: np.ndarray | None
+    """bool (N, K): which expressions are in each face's set, the most probable one always; None where
+    nothing was measured."""
+
+
+class Predictor:
+    """A loaded model, which threads may share.
+
+    Attributes:
+        model: From uint8 faces (N, 48, 48, 1) to probabilities (N, K).
+        expressions: The K classes.
+        trust: How its answers are calibrated.
+    """
+
+    def __init__(self, model: keras.Model, expressions: tuple[str, ...], trust: Trust) -> None:
+        """Keeps the model.
+
+        Raises:
+            UserError: It has another number of classes.
+        """
+        if model.output_shape[-1] != len(expressions):
+            raise UserError(
+                f"the model tells {model.output_shape[-1]} expressions apart, expected "
+                f"{len(expressions)}: {', '.join(expressions)}"
+            )
+        self.model, self.expressions, self.trust = model, expressions, trust
+        self._turn = threading.Lock()
+
+    def read(self, faces: np.ndarray) -> Reading:
+        """Says what N faces express.
+
+        Args:
+            faces: uint8 (N, 48, 48); N may be 0.
+        """
+        raw = np.zeros((len(faces), len(self.expressions)), np.float32)
+        inputs = faces.reshape(-1, FACE_SIZE, FACE_SIZE, 1)
+        with self._turn:  # Keras compiles at the first call, and must not do so twice at once
+            for start in range(0, len(inputs), _BATCH):
+                batch = slice(start, start + _BATCH)
+                raw[batch] = self.model.predict_on_batch(inputs[batch])
+        sets = None
+        if self.trust.threshold is not None:
+            sets = prediction_sets(raw, self.trust.threshold)
+            # An empty set is a true answer to a promise kept on average, and none to a person.
+            sets[np.arange(len(raw)), raw.argmax(axis=1)] = True
+        return Reading(at_temperature(raw, self.trust.temperature), sets)

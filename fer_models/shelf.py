@@ -1,0 +1,92 @@
+"""Trained models by name: a workspace or a bundle in, predictors out, each loaded once."""
+
+import threading
+from pathlib import Path
+
+from fer_data.schema import VALIDATION
+from fer_data.stage import UserError
+from fer_data.tables import read_json
+from fer_models.bundle import Bundle
+from fer_models.inference import read_model
+from fer_models.predictor import Predictor, Trust, trust_of
+from fer_models.sources import METRICS, MODEL, SUMMARY, Source, Workspace
+
+
+def open_shelf(*, workspace: Path = Path(), bundle: Path | None = None) -> "Shelf":
+    """Opens what people ask: the models of a bundle if one is given, else those of a workspace.
+
+    Raises:
+        UserError: There is no such bundle, or it is none; or there is no workspace.
+    """
+    return Shelf(Workspace(workspace) if bundle is None else Bundle.open(bundle))
+
+
+class Shelf:
+    """Predictors by name, which threads may share.
+
+    Attributes:
+        names: The models that belong there, whether or not all of them are there.
+        expressions: The K classes, in the order of every probabilities array.
+    """
+
+    def __init__(self, source: Source) -> None:
+        """Loads nothing yet."""
+        self._source = source
+        self.names, self.expressions = source.names, source.expressions
+        self._loaded: dict[str, Predictor] = {}
+        self._turn = threading.Lock()
+
+    def fault(self, name: str) -> str | None:
+        """What keeps a model from being asked, in one line with the ways to mend it; or None."""
+        if name not in self.names:
+            return f"no model '{name}': expected one of {', '.join(self.names)}"
+        return self._source.fault(name)
+
+    def title(self, name: str) -> str:
+        """What the reports call a model; its name where it is missing."""
+        if self.fault(name) is not None:
+            return name
+        with self._source.part(name, SUMMARY) as file:
+            return read_json(file)["title"]
+
+    def best(self) -> str:
+        """The model that is there and was most often right on `validation`.
+
+        Raises:
+            UserError: None is there.
+        """
+        faults = {name: self.fault(name) for name in self.names}
+        accuracies = {name: self._accuracy(name) for name, fault in faults.items() if fault is None}
+        if not accuracies:
+            raise UserError(f"no model to ask: {next(iter(faults.values()))}")
+        return max(accuracies, key=accuracies.__getitem__)
+
+    def predictor(self, name: str) -> Predictor:
+        """The model of that name, loaded at the first call.
+
+        Args:
+            name: One of `names`; or the path of a `.keras` file, whose answers are as they come:
+                nothing is known of how far they can be trusted.
+
+        Raises:
+            UserError: It is missing, damaged, or of other classes.
+        """
+        with self._turn:
+            if name not in self._loaded:
+                self._loaded[name] = self._load(name)
+            return self._loaded[name]
+
+    def _accuracy(self, name: str) -> float:
+        with self._source.part(name, METRICS) as file:
+            return read_json(file)[VALIDATION]["accuracy"]["value"]
+
+    def _load(self, name: str) -> Predictor:
+        if name not in self.names and Path(name).suffix == ".keras":
+            return Predictor(read_model(Path(name)), self.expressions, Trust())
+        fault = self.fault(name)
+        if fault is not None:
+            raise UserError(fault)
+        with self._source.part(name, METRICS) as file:
+            trust = trust_of(read_json(file))
+        with self._source.part(name, MODEL) as file:
+            return Predictor(read_model(file), self.expressions, trust)

@@ -1,0 +1,166 @@
+"""The demo app's API: a real process, asked by `gradio_client` and by hand."""
+
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+from fer_models.app import MOST_BYTES
+from fer_models.bundle import pack
+from fer_models.sources import Workspace
+from tests.fer_models.apps import FERFLOW, ROOT, App, running_app
+from tests.fer_models.pictures import encoded, two_faces
+from tests.fer_models.shelves import make_models
+from tests.fer_models.tiny import EXPRESSIONS
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with nothing but a bundle and some pictures."""
+    folder = tmp_path_factory.mktemp("app")
+    workspace = make_models(tmp_path_factory.mktemp("workspace"), "scratch", "ensemble")
+    pack(Workspace(workspace), ["scratch", "ensemble"], folder / "bundle.zip", revision=None)
+    two_faces().save(folder / "two.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def app(folder: Path) -> Iterator[App]:
+    with running_app(folder, "--bundle", "bundle.zip") as app:
+        yield app
+
+
+@pytest.fixture(scope="module")
+def client(app: App) -> Client:
+    return Client(app.address, verbose=False, analytics_enabled=False)
+
+
+def test_five_lines_of_gradio_client_suffice(app: App, folder: Path, monkeypatch) -> None:
+    """Those of docs/using.md."""
+    parts = (ROOT / "docs/using.md").read_text().split("```python\n")
+    code = next(part.split("```")[0] for part in parts if "gradio_client" in part)
+    assert len(code.strip().splitlines()) == 5
+    code = code.replace("http://127.0.0.1:7860", app.address).replace("picture.jpg", "two.png")
+    said: list[tuple] = []
+    monkeypatch.chdir(folder)
+    exec(code, {"print": lambda *words: said.append(words)})
+    assert len(said) == 2
+    for box, words in said:
+        assert len(box) == 4
+        assert set(re.split(r", | or ", words)) <= {*EXPRESSIONS, "any of them"}
+    assert said[0][0][0] < 300 < said[1][0][0]
+
+
+def test_the_parts_of_a_reading_can_be_asked_for(client: Client, folder: Path) -> None:
+    listed = client.predict(api_name="/models")
+    assert [model["name"] for model in listed] == ["scratch", "ensemble"]
+    found = client.predict(handle_file(folder / "two.png"), False, api_name="/find")
+    assert found["num_found"] == 2
+    faces = [face["pixels"] for face in found["faces"]]
+    both = client.predict(faces, "ensemble", api_name="/ask")
+    whole = client.predict(handle_file(folder / "two.png"), "ensemble", api_name="/read")
+    assert [face["probabilities"] for face in whole["faces"]] == [
+        answer["probabilities"] for answer in both
+    ]
+    np.testing.assert_allclose([sum(one["probabilities"].values()) for one in both], 1, rtol=1e-4)
+    seen = client.predict(faces[0], "scratch", api_name="/heat_map")
+    assert seen["picture"].startswith("data:image/png;base64,")
+
+
+def bad_pictures(folder: Path) -> dict[str, bytes]:
+    frames = [Image.new("L", (60, 60), grey) for grey in (0, 99, 200)]
+    frames[0].save(folder / "moving.gif", save_all=True, append_images=frames[1:])
+    huge = encoded(Image.new("1", (9000, 9000)))
+    return {
+        "is not a picture": b"hello, this is a text",
+        "is PDF": b"%PDF-1.7\n" + bytes(100),
+        "is HEIC": b"\0\0\0\x18ftypheic" + bytes(100),
+        "has several frames": (folder / "moving.gif").read_bytes(),
+        "is huge": huge,
+        "is damaged": encoded(two_faces())[:20000],
+        "is empty": b"",
+    }
+
+
+def test_bad_pictures_are_one_clear_line_each(app: App, client: Client, folder: Path) -> None:
+    for words, content in bad_pictures(folder).items():
+        file = folder / "bad"
+        file.write_bytes(content)
+        with pytest.raises(AppError, match=words) as error:
+            client.predict(handle_file(file), "scratch", api_name="/read")
+        assert "\n" not in str(error.value)
+    assert app.kept() == []
+
+
+def test_pictures_are_not_kept(app: App, client: Client, folder: Path) -> None:
+    client.predict(handle_file(folder / "two.png"), "scratch", api_name="/read")
+    assert app.kept() == []
+    assert any(path.name.startswith("ferflow-app-") for path in app.uploads.iterdir())
+
+
+def test_a_file_that_is_too_large_is_not_taken(app: App) -> None:
+    files = {"files": ("large.png", bytes(MOST_BYTES + 1))}
+    response = httpx.post(f"{app.address}gradio_api/upload", files=files, timeout=120)
+    assert response.status_code == 413
+    assert app.kept() == []
+
+
+@pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}])
+def test_files_that_were_not_uploaded_stay_where_they_are(
+    app: App, folder: Path, meta: dict
+) -> None:
+    for path in (folder / "two.png", app.uploads / ".." / "two.png"):
+        words = app.call("read", {"path": str(path), **meta}, "scratch")
+        assert re.search("was not uploaded", words)
+    assert (folder / "two.png").exists()
+
+
+def test_an_unknown_model_is_one_line(client: Client, folder: Path) -> None:
+    with pytest.raises(AppError, match="no model 'vgg': expected one of scratch, ensemble"):
+        client.predict(handle_file(folder / "two.png"), "vgg", api_name="/read")
+
+
+def test_another_name_for_this_machine_is_refused(app: App) -> None:
+    response = httpx.get(app.address, headers={"Host": "evil.example"}, timeout=60)
+    assert response.status_code == 400
+    policy = httpx.get(app.address, timeout=60).headers["Content-Security-Policy"]
+    assert "default-src 'none'; connect-src 'self'" in policy
+
+
+def test_ctrl_c_ends_it_and_leaves_nothing(folder: Path) -> None:
+    with running_app(folder, "--bundle", "bundle.zip") as app:
+        app.process.send_signal(signal.SIGINT)
+        assert app.process.wait(60) == 0
+        assert app.process.stdout is not None
+        assert app.process.stdout.read() == "\nEnded; no picture was kept.\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--bundle", "absent.zip"], "no bundle at absent.zip: `ferflow bundle` makes one"),
+        (["--bundle", "two.png"], "two.png is no bundle"),
+        ([], "no dvc.yaml in"),
+        (["--bundle", "bundle.zip", "--port", "99999"], "got the port 99999"),
+    ],
+)
+def test_a_mistake_is_one_line(folder: Path, words: list[str], message: str) -> None:
+    finished = subprocess.run(
+        [FERFLOW, "app", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert finished.returncode == 1
+    assert finished.stderr.splitlines()[-1].startswith(f"error: {message}")
+    assert "Traceback" not in finished.stderr

@@ -1,0 +1,130 @@
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fer_data.stage import UserError
+from fer_models.bundle import pack
+from fer_models.shelf import open_shelf
+from fer_models.sources import Workspace
+from tests.fer_models.shelves import make_models
+from tests.fer_models.tiny import EXPRESSIONS, banded_faces
+
+NAMES = ("scratch", "mobilenetv2")
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_models(tmp_path_factory.mktemp("bundles") / "workspace", *NAMES)
+
+
+@pytest.fixture(scope="module")
+def bundle(workspace: Path) -> Path:
+    file = workspace.parent / "bundle.zip"
+    pack(Workspace(workspace), NAMES, file, revision="0123abc")
+    return file
+
+
+def rewritten(bundle: Path, target: Path, path: str, content: bytes) -> Path:
+    """A copy of a bundle in which one file is another."""
+    with zipfile.ZipFile(bundle) as source, zipfile.ZipFile(target, "w") as copy:
+        for name in source.namelist():
+            copy.writestr(name, content if name == path else source.read(name))
+    return target
+
+
+def test_a_bundle_answers_as_its_workspace_does(workspace: Path, bundle: Path) -> None:
+    shelf = open_shelf(bundle=bundle)
+    assert shelf.names == NAMES
+    assert shelf.expressions == EXPRESSIONS
+    assert shelf.title("mobilenetv2") == "Tiny mobilenetv2"
+    faces, _ = banded_faces(20)
+    for name in NAMES:
+        packed = shelf.predictor(name)
+        direct = open_shelf(workspace=workspace).predictor(name)
+        assert packed.trust == direct.trust
+        np.testing.assert_array_equal(
+            packed.read(faces).probabilities, direct.read(faces).probabilities
+        )
+
+
+def test_a_bundle_holds_cards_checksums_and_the_revision(bundle: Path) -> None:
+    with zipfile.ZipFile(bundle) as archive:
+        contents = json.loads(archive.read("bundle.json"))
+        card = archive.read("models/scratch/card.md").decode()
+        assert set(archive.namelist()) == {"bundle.json", *contents["sha256"]}
+    assert contents["version"] == 1
+    assert contents["revision"] == "0123abc"
+    assert len(contents["sha256"]) == 8
+    assert card.startswith("# Tiny scratch\n")
+    assert "| `test` | 30 | 0.750 | 0.700 to 0.800 |" in card
+    assert "happy, neutral, sad" in card
+
+
+def test_equal_models_make_equal_bundles(workspace: Path, bundle: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again.zip"
+    pack(Workspace(workspace), NAMES, again, revision="0123abc")
+    assert again.read_bytes() == bundle.read_bytes()
+
+
+@pytest.mark.parametrize("part", ["model.keras", "metrics.json"])
+def test_a_damaged_file_is_found_when_it_is_used(bundle: Path, tmp_path: Path, part: str) -> None:
+    path = f"models/scratch/{part}"
+    with zipfile.ZipFile(bundle) as archive:
+        content = archive.read(path)
+    other = rewritten(bundle, tmp_path / "other.zip", path, content[:-1] + b"!")
+    shelf = open_shelf(bundle=other)
+    with pytest.raises(UserError, match=rf"other\.zip is damaged: models/scratch/{part} in it"):
+        shelf.predictor("scratch")
+    shelf.predictor("mobilenetv2")
+
+
+def test_a_bundle_that_was_cut_off_is_none(bundle: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.zip"
+    cut.write_bytes(bundle.read_bytes()[:-100])
+    with pytest.raises(UserError, match=r"cut\.zip is no bundle: expected what `ferflow bundle`"):
+        open_shelf(bundle=cut)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"version": 2}, r"cannot read \(version: .*\): make it anew .* or update ferflow"),
+        ({"colour": "red"}, r"cannot read \(colour: Extra inputs"),
+    ],
+)
+def test_a_bundle_of_another_format_is_refused(
+    bundle: Path, tmp_path: Path, change: dict, message: str
+) -> None:
+    with zipfile.ZipFile(bundle) as archive:
+        contents = {**json.loads(archive.read("bundle.json")), **change}
+    content = json.dumps(contents).encode()
+    other = rewritten(bundle, tmp_path / "new.zip", "bundle.json", content)
+    with pytest.raises(UserError, match=message):
+        open_shelf(bundle=other)
+
+
+def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no bundle at .*absent\.zip: `ferflow bundle` makes one"):
+        open_shelf(bundle=tmp_path / "absent.zip")
+    (tmp_path / "text.zip").write_text("not a zip archive")
+    with pytest.raises(UserError, match=r"text\.zip is no bundle"):
+        open_shelf(bundle=tmp_path / "text.zip")
+    with pytest.raises(UserError, match="is no bundle"):
+        open_shelf(bundle=tmp_path)
+
+
+def test_a_missing_model_is_packed_by_nobody(workspace: Path, tmp_path: Path) -> None:
+    target = tmp_path / "bundle.zip"
+    with pytest.raises(UserError, match=r"models/resnet50/model\.keras is missing: `dvc pull`"):
+        pack(Workspace(workspace), ["scratch", "resnet50"], target, revision=None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bundle_needs_no_workspace(bundle: Path, tmp_path: Path, monkeypatch) -> None:
+    copy = shutil.copyfile(bundle, tmp_path / "copy.zip")
+    monkeypatch.chdir(tmp_path)
+    assert open_shelf(bundle=Path(copy.name)).predictor("scratch").expressions == EXPRESSIONS

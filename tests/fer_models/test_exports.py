@@ -1,0 +1,186 @@
+"""Exported models against Keras, each zoo row at tiny size, converted once a format."""
+
+import json
+import sys
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
+
+from fer_data.records import Examples
+from fer_data.stage import UserError
+from fer_models import export_onnx, exports
+from fer_models.exports import FORMATS, Comparison, export_model
+from fer_models.members import build_head, join
+from fer_models.zoo import ZOO
+from tests.fer_models.members import tiny_member
+from tests.fer_models.small import build
+from tests.fer_models.tiny import EXPRESSIONS, banded_faces
+
+SIX = ("angry", "fear", "happy", "neutral", "sad", "surprise")
+
+
+def examples_of(num_faces: int) -> Examples:
+    faces, labels = banded_faces(num_faces)
+    weights = np.ones(num_faces, np.float32)
+    return Examples(faces[..., np.newaxis], labels, weights, paths=[], pixel_hashes=[])
+
+
+EXAMPLES = {"train": examples_of(100), "validation": examples_of(300)}
+FACES = EXAMPLES["validation"].faces[:7]
+
+
+@pytest.fixture(scope="module")
+def ensemble() -> keras.Model:
+    keras.utils.set_random_seed(0)
+    members = {name: tiny_member(seed) for seed, name in enumerate(("resnet50", "mobilenetv2"))}
+    return join(members, build_head(2, 3))
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_every_row_of_the_zoo_says_the_same_in_every_format(name: str, tmp_path: Path) -> None:
+    model = build(name)
+    for form, row in FORMATS.items():
+        target = tmp_path / f"{name}{row.suffix}"
+        compared = export_model(model, target, form=form, expressions=SIX, examples=EXAMPLES)
+        assert compared.faces == 256
+        assert compared.difference < 1e-4
+        assert compared.accuracies is None
+    assert len(list(tmp_path.iterdir())) == len(FORMATS)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_ensemble_says_the_same(form: str, ensemble: keras.Model, tmp_path: Path) -> None:
+    compared = export_model(
+        ensemble, tmp_path / "it", form=form, expressions=EXPRESSIONS, examples=EXAMPLES
+    )
+    assert compared.difference < 1e-4
+
+
+def test_five_lines_of_onnx_runtime_suffice(ensemble: keras.Model, tmp_path: Path) -> None:
+    """Those of docs/using.md."""
+    lines = (Path(__file__).parents[2] / "docs/using.md").read_text().split("```python\n")
+    code = next(part.split("```")[0] for part in lines if "onnxruntime" in part)
+    assert len(code.strip().splitlines()) == 5
+    file = tmp_path / "scratch.onnx"
+    export_model(ensemble, file, form="onnx", expressions=EXPRESSIONS, examples=EXAMPLES)
+    said: list[str] = []
+    names = {"faces": FACES, "print": lambda words: said.extend(words)}
+    exec(code.replace('"scratch.onnx"', repr(str(file))), names)
+    expected = ensemble.predict(FACES, verbose=0).argmax(axis=1)
+    assert said == [EXPRESSIONS[number] for number in expected]
+    assert len(set(said)) > 1
+
+
+def test_an_onnx_file_says_what_goes_in_and_out(ensemble: keras.Model, tmp_path: Path) -> None:
+    file = tmp_path / "model.onnx"
+    export_model(ensemble, file, form="onnx", expressions=EXPRESSIONS, examples=EXAMPLES)
+    onnx.checker.check_model(str(file), full_check=True)
+    session = onnxruntime.InferenceSession(file)
+    faces, probabilities = session.get_inputs()[0], session.get_outputs()[0]
+    assert (faces.name, faces.type) == ("faces", "tensor(uint8)")
+    assert faces.shape == ["N", 48, 48, 1]
+    assert (probabilities.name, probabilities.shape) == ("probabilities", ["N", 3])
+    metadata = session.get_modelmeta().custom_metadata_map
+    assert json.loads(metadata["expressions"]) == list(EXPRESSIONS)
+
+
+def test_a_litert_file_holds_its_labels(ensemble: keras.Model, tmp_path: Path) -> None:
+    file = tmp_path / "model.tflite"
+    export_model(ensemble, file, form="litert", expressions=EXPRESSIONS, examples=EXAMPLES)
+    labels = zipfile.ZipFile(file).read("labels.txt").decode().splitlines()
+    assert labels == list(EXPRESSIONS)
+    said = Interpreter(str(file)).get_signature_runner()(faces=FACES[:1])["probabilities"]
+    np.testing.assert_allclose(said, ensemble.predict(FACES[:1], verbose=0), atol=1e-5)
+
+
+def test_a_saved_model_holds_its_labels(ensemble: keras.Model, tmp_path: Path) -> None:
+    folder = tmp_path / "model.saved_model"
+    export_model(ensemble, folder, form="saved_model", expressions=EXPRESSIONS, examples=EXAMPLES)
+    loaded = tf.saved_model.load(str(folder))
+    labels = loaded.signatures["expressions"]()["expressions"].numpy()
+    assert [label.decode() for label in labels] == list(EXPRESSIONS)
+
+
+def test_eight_bits_are_smaller_and_their_accuracy_is_told(tmp_path: Path) -> None:
+    model = build("scratch")
+    sizes: list[int] = []
+    for int8 in (False, True):
+        file = tmp_path / "model.tflite"
+        compared = export_model(
+            model, file, form="litert", expressions=SIX, examples=EXAMPLES, int8=int8
+        )
+        sizes.append(file.stat().st_size)
+    assert sizes[1] < sizes[0] / 3
+    assert compared.accuracies is not None
+    right = model.predict(EXAMPLES["validation"].faces, verbose=0).argmax(axis=1)
+    assert compared.accuracies[0] == (right == EXAMPLES["validation"].labels).mean()
+    assert 0 < compared.difference < 0.05
+    assert " with 8 bits, " in str(compared)
+
+
+def test_a_model_that_says_something_else_is_not_written(
+    ensemble: keras.Model, tmp_path: Path, monkeypatch
+) -> None:
+    answers = export_onnx.ask
+    for fault in (0.002, np.nan):
+        monkeypatch.setattr(
+            export_onnx, "ask", lambda *asked, fault=fault: answers(*asked) + np.float32(fault)
+        )
+        with pytest.raises(
+            UserError, match=r"the onnx model differs from the original by .*0\.001"
+        ):
+            export_model(
+                ensemble, tmp_path / "it", form="onnx", expressions=EXPRESSIONS, examples=EXAMPLES
+            )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("form", "package"), [("onnx", "tf2onnx"), ("litert", "ai_edge_litert")])
+def test_a_missing_package_is_named_with_the_command(
+    form: str, package: str, ensemble: keras.Model, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.delitem(sys.modules, FORMATS[form].module, raising=False)
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [_Without(package), *sys.meta_path])
+    message = rf"--format {form} needs the package {package}.*: pip install 'ferflow\[export\]'"
+    with pytest.raises(UserError, match=message):
+        export_model(
+            ensemble, tmp_path / "it", form=form, expressions=EXPRESSIONS, examples=EXAMPLES
+        )
+
+
+class _Without(SimpleNamespace):
+    """An import system in which a package is not installed."""
+
+    def __init__(self, package: str) -> None:
+        super().__init__(package=package)
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name.partition(".")[0] == self.package:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+@pytest.mark.parametrize(
+    ("form", "int8", "message"),
+    [
+        ("caffe", False, "no format 'caffe': expected one of onnx, litert, saved_model"),
+        ("onnx", True, "onnx has no 8 bits here: `--int8` is for litert"),
+    ],
+)
+def test_what_cannot_be_done_is_said_first(form: str, int8: bool, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        exports.export("scratch", form=form, int8=int8)
+
+
+def test_a_comparison_reads_as_a_sentence() -> None:
+    words = str(Comparison(faces=256, difference=2.4e-7, accuracies=None))
+    assert words == "largest difference in probability 2.4e-07 on 256 faces of `validation`"

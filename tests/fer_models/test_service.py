@@ -1,0 +1,148 @@
+import base64
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fer_data.page import face_uri
+from fer_data.stage import UserError
+from fer_models.faces import Face, FaceFinder
+from fer_models.service import MOST_FACES, Service, in_words
+from fer_models.shelf import open_shelf
+from tests.fer_models.pictures import background, encoded
+from tests.fer_models.shelves import make_models
+from tests.fer_models.tiny import EXPRESSIONS, banded_faces
+
+FACES, _ = banded_faces(40, seed=2)
+URIS = [face_uri(face) for face in FACES]
+
+
+class Finder(FaceFinder):
+    """Finds so many faces, the last ones the surest, whatever the picture."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+    def find(self, picture: np.ndarray, *, smallest_face: float = 0.0) -> list[Face]:
+        assert (picture.shape, smallest_face) == ((480, 720, 3), 0)
+        return [
+            Face((number, 2, 30, 40), None, FACES[number], confidence=0.9 + number / 1000)
+            for number in range(self.number)
+        ]
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_models(tmp_path_factory.mktemp("service") / "workspace", "scratch")
+
+
+def service_of(workspace: Path, *, number: int = 2) -> Service:
+    return Service(open_shelf(workspace=workspace), Finder(number))
+
+
+def test_models_are_listed_with_what_they_lack(workspace: Path) -> None:
+    scratch, resnet50, *others = service_of(workspace).models()
+    assert scratch == {"name": "scratch", "title": "Tiny scratch", "fault": None}
+    assert resnet50["title"] == "resnet50"
+    assert "`dvc repro evaluate@resnet50` trains" in resnet50["fault"]
+    assert len(others) == 3
+
+
+def test_a_picture_s_faces_come_with_their_pixels_and_readings(workspace: Path) -> None:
+    answer = service_of(workspace).read(encoded(background()), "scratch")
+    assert (answer["width"], answer["height"], answer["num_found"]) == (720, 480, 2)
+    expected = open_shelf(workspace=workspace).predictor("scratch").read(FACES[:2])
+    assert expected.sets is not None
+    for number, face in enumerate(answer["faces"]):
+        assert face["box"] == [number, 2, 30, 40]
+        assert face["pixels"] == URIS[number]
+        assert list(face["probabilities"]) == list(EXPRESSIONS)
+        np.testing.assert_allclose(
+            list(face["probabilities"].values()), expected.probabilities[number], atol=1e-6
+        )
+        held = {name for name, held in zip(EXPRESSIONS, expected.sets[number], strict=True) if held}
+        assert set(face["set"]) == held
+        ordered = [face["probabilities"][name] for name in face["set"]]
+        assert ordered == sorted(ordered, reverse=True)
+
+
+def test_of_too_many_faces_the_surest_are_read(workspace: Path) -> None:
+    found = service_of(workspace, number=35).find(encoded(background()))
+    assert found["num_found"] == 35
+    assert [face["box"][0] for face in found["faces"]] == list(range(5, 35))
+
+
+def test_without_a_face_nothing_is_read_unless_the_whole_picture_is_to_be(workspace: Path) -> None:
+    service = service_of(workspace, number=0)
+    assert service.read(encoded(background()), "scratch")["faces"] == []
+    found = service.find(encoded(background()), whole=True)
+    assert [face["box"] for face in found["faces"]] == [[120, 0, 480, 480]]
+
+
+def test_a_heat_map_lies_over_the_face(workspace: Path) -> None:
+    service = service_of(workspace)
+    seen = service.heat_map(URIS[0], "scratch")
+    best = service.ask(URIS[:1], "scratch")[0]["set"][0]
+    assert seen["expression"] == best
+    data = base64.b64decode(seen["picture"].partition(",")[2])
+    with Image.open(io.BytesIO(data)) as layer:
+        assert (layer.mode, layer.size) == ("RGBA", (48, 48))
+        least, most = layer.getchannel("A").getextrema()
+    assert (least, most) == (pytest.approx(0, abs=60), 191)
+
+
+def test_a_model_without_maps_shows_none(workspace: Path, monkeypatch) -> None:
+    monkeypatch.setattr("fer_models.service.heat_map", lambda *_: None)
+    assert service_of(workspace).heat_map(URIS[0], "scratch")["picture"] is None
+
+
+def uri_of(image: Image.Image) -> str:
+    return "data:image/png;base64," + base64.b64encode(encoded(image)).decode()
+
+
+@pytest.mark.parametrize(
+    "face",
+    [
+        "/etc/hostname",
+        "data:image/png;base64,%%%",
+        "data:image/png;base64,aGVsbG8=",
+        uri_of(Image.new("L", (47, 48))),
+        uri_of(Image.new("RGB", (48, 48))),
+        uri_of(Image.effect_noise((500, 500), 90)),
+        URIS[0][:-900],
+    ],
+)
+def test_what_is_no_face_is_refused(workspace: Path, face: str) -> None:
+    with pytest.raises(UserError, match="got what is no face: expected the `pixels` that `find`"):
+        service_of(workspace).ask([face], "scratch")
+
+
+def test_too_many_faces_at_once_are_refused(workspace: Path) -> None:
+    with pytest.raises(UserError, match="got 31 faces, expected at most 30 at once"):
+        service_of(workspace).ask(URIS[: MOST_FACES + 1], "scratch")
+
+
+def test_over_the_api_a_path_is_no_model(workspace: Path) -> None:
+    path = str(workspace / "models/scratch/model.keras")
+    with pytest.raises(UserError, match=r"no model '.*model\.keras': expected one of scratch, res"):
+        service_of(workspace).ask(URIS[:1], path)
+
+
+def test_no_face_is_no_answer(workspace: Path) -> None:
+    assert service_of(workspace).ask([], "scratch") == []
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["happy"], "happy"),
+        (["happy", "surprise"], "happy or surprise"),
+        (["angry", "fear", "sad"], "angry, fear or sad"),
+        (["angry", "fear", "sad", "happy"], "any of them"),
+    ],
+)
+def test_a_set_in_words(names: list[str], words: str) -> None:
+    assert in_words(names, num_expressions=4) == words

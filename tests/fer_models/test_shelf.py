@@ -1,0 +1,116 @@
+import shutil
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fer_data.stage import UserError
+from fer_models import shelf
+from fer_models.calibration import softmax
+from fer_models.predictor import Predictor, Trust
+from fer_models.shelf import open_shelf
+from tests.fer_models.members import tiny_member
+from tests.fer_models.shelves import TEMPERATURE, THRESHOLD, make_models
+from tests.fer_models.tiny import EXPRESSIONS, banded_faces
+
+FACES, LABELS = banded_faces(200, seed=1)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_models(tmp_path_factory.mktemp("shelf") / "workspace", "scratch", "mobilenetv2")
+
+
+def test_a_workspace_s_models_answer_calibrated(workspace: Path) -> None:
+    opened = open_shelf(workspace=workspace)
+    assert opened.names == ("scratch", "resnet50", "mobilenetv2", "inceptionv3", "ensemble")
+    assert opened.expressions == EXPRESSIONS
+    assert opened.title("scratch") == "Tiny scratch"
+    reading = opened.predictor("scratch").read(FACES)
+    raw = opened.predictor("scratch").model.predict(FACES[..., np.newaxis], verbose=0)
+    assert (raw.argmax(axis=1) == LABELS).mean() > 0.6
+    np.testing.assert_allclose(reading.probabilities, softmax(np.log(raw) / TEMPERATURE), atol=1e-3)
+    assert reading.sets is not None
+    # The threshold is one of probabilities as they come, before the temperature.
+    np.testing.assert_array_equal(reading.sets, raw >= THRESHOLD)
+    assert 1 < reading.sets.sum(axis=1).mean() < 2
+
+
+def test_no_face_is_an_answer_of_no_rows(workspace: Path) -> None:
+    reading = open_shelf(workspace=workspace).predictor("scratch").read(FACES[:0])
+    assert reading.probabilities.shape == (0, 3)
+
+
+def test_an_unsure_face_s_set_holds_the_most_probable_expression() -> None:
+    reading = Predictor(tiny_member(0), EXPRESSIONS, Trust(threshold=0.9999)).read(FACES)
+    assert reading.sets is not None
+    np.testing.assert_array_equal(reading.sets.argmax(axis=1), reading.probabilities.argmax(axis=1))
+    assert set(reading.sets.sum(axis=1)) == {1}
+
+
+def test_a_model_is_loaded_once_whoever_asks_at_the_same_time(workspace: Path, monkeypatch) -> None:
+    loads: list[Path] = []
+
+    def read_model(file: Path):
+        loads.append(file)
+        return tiny_member(0)
+
+    monkeypatch.setattr(shelf, "read_model", read_model)
+    opened = open_shelf(workspace=workspace)
+    assert loads == []
+    found: list[Predictor] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(opened.predictor("scratch"))) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(loads) == 1
+    assert len(found) == 8
+    assert len(set(map(id, found))) == 1
+
+
+def test_a_missing_model_names_the_three_ways_to_get_it(workspace: Path) -> None:
+    opened = open_shelf(workspace=workspace)
+    message = (
+        r"models/resnet50/model\.keras is missing: `dvc pull` fetches it, a bundle brings it along "
+        r"\(`--bundle FILE`\), `dvc repro evaluate@resnet50` trains and measures it"
+    )
+    with pytest.raises(UserError, match=message):
+        opened.predictor("resnet50")
+    assert opened.title("resnet50") == "resnet50"
+    assert opened.fault("scratch") is None
+
+
+def test_a_model_that_nobody_measured_is_missing_too(workspace: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(workspace, tmp_path / "copy")
+    (copy / "reports/evaluate/scratch/metrics.json").unlink()
+    with pytest.raises(UserError, match=r"evaluate/scratch/metrics\.json is missing: `dvc pull`"):
+        open_shelf(workspace=copy).predictor("scratch")
+
+
+def test_an_unknown_model_names_those_that_there_are(workspace: Path) -> None:
+    with pytest.raises(UserError, match="no model 'vgg': expected one of scratch, resnet50, mob"):
+        open_shelf(workspace=workspace).predictor("vgg")
+
+
+def test_a_path_is_a_model_of_which_nothing_was_measured(workspace: Path) -> None:
+    opened = open_shelf(workspace=workspace)
+    reading = opened.predictor(str(workspace / "models/scratch/model.keras")).read(FACES)
+    assert reading.sets is None
+    named = opened.predictor("scratch").model.predict(FACES[..., np.newaxis], verbose=0)
+    np.testing.assert_allclose(reading.probabilities, named, atol=1e-5)
+    with pytest.raises(UserError, match=r"absent\.keras is missing"):
+        opened.predictor("absent.keras")
+
+
+def test_a_model_of_other_classes_is_refused() -> None:
+    with pytest.raises(UserError, match="tells 4 expressions apart, expected 3: happy, neutral"):
+        Predictor(tiny_member(0, num_classes=4), EXPRESSIONS, Trust())
+
+
+def test_outside_of_a_workspace_one_line_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no dvc\.yaml in"):
+        open_shelf(workspace=tmp_path)

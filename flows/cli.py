@@ -63,6 +63,18 @@ def _parser() -> argparse.ArgumentParser:
     accept.add_argument("--by", metavar="NAME", required=True, help="who accepts")
     accept.set_defaults(run=_accept_profile)
 
+    publish = verbs.add_parser("publish", help="copy the reports to where others see them")
+    publish.add_argument(
+        "destination", metavar="DESTINATION", nargs="?", help="default: publish.destination"
+    )
+    publish.add_argument(
+        "--run", dest="name", metavar="NAME", help="the run's name (default: the time)"
+    )
+    publish.add_argument(
+        "--force", action="store_true", help="make it the latest, even where a model is worse"
+    )
+    publish.set_defaults(run=_publish)
+
     compare = verbs.add_parser("compare", help="what has changed from an archive to the next")
     for name in ("old", "new"):
         compare.add_argument(name, type=Path, metavar=name.upper(), help="a manifest or workspace")
@@ -184,6 +196,23 @@ def _accept_profile(arguments: argparse.Namespace) -> None:
     from flows.acceptance import accept_profile
 
     print(accept_profile(by=arguments.by))
+
+
+def _publish(arguments: argparse.Namespace) -> None:
+    from fer_data.params import read_settings
+    from fer_data.stage import UserError
+    from flows.publishing import PublishSettings, name_by_time, publish
+
+    settings = read_settings(PublishSettings, "publish")
+    if arguments.destination:
+        settings = settings.model_copy(update={"destination": arguments.destination})
+    run_name = arguments.name or name_by_time()
+    published = publish(Path(), settings=settings, run_name=run_name, force=arguments.force)
+    for change in published.changes:
+        print(change)
+    if not published.is_latest:
+        raise UserError(f"{published.outcome}; --force makes it the latest")
+    print(published.outcome)
 
 
 def _compare(arguments: argparse.Namespace) -> None:

@@ -47,6 +47,11 @@ class Change:
         return f"{self.role} {MEASURES[self.measure]} of {self.model}"
 
     @property
+    def difference(self) -> float | None:
+        """By how much the figure rose, a fraction; None where the published run has none."""
+        return None if self.before is None else self.now.value - self.before.value
+
+    @property
     def verdict(self) -> str:
         """Where the figure lies: `within`, `above` or `below` the published interval, or `new`."""
         if self.before is None:
@@ -66,7 +71,7 @@ class Change:
             return f"{self.name}: {self.now.value:.4f}"
         return (
             f"{self.name}: {self.before.value:.4f} -> {self.now.value:.4f} "
-            f"({self.now.value - self.before.value:+.4f}), {self.verdict} the published interval "
+            f"({self.difference:+.4f}), {self.verdict} the published interval "
             f"{self.before.low:.4f} to {self.before.high:.4f}"
         )
 

@@ -21,8 +21,8 @@ _PROBE = """
 import sys, tensorflow as tf
 found = tf.config.list_physical_devices("GPU")
 if not found:
-    sys.exit("none")
-print(tf.config.experimental.get_device_details(found[0]).get("device_name", found[0].name))
+    sys.exit("TensorFlow sees none: is its GPU build installed?")
+print(tf.config.experimental.get_device_details(found[0]).get("device_name") or found[0].name)
 """
 _PROBE_SECONDS = 300.0
 
@@ -132,12 +132,8 @@ def device_name(
         on_line=lambda _: None,
     )
     if finished.code or finished.timed_out:
-        card = environment.get(VISIBLE, "")
-        raise StageError(
-            stage,
-            f"was given GPU {card}, and TensorFlow sees no GPU: is its GPU build installed?",
-            False,
-        )
+        last = finished.lines[-1] if finished.lines else "TensorFlow says nothing"
+        raise StageError(stage, f"was given GPU {environment.get(VISIBLE, '')}, but {last}", False)
     return finished.lines[-1]
 
 

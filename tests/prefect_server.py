@@ -88,13 +88,14 @@ def serving(home: Path) -> Iterator[Server]:
     port = free_port()
     server = Server(url=f"http://127.0.0.1:{port}/api", home=home)
     command = [sys.executable, "-m", "prefect", "server", "start", "--no-ui"]
-    process = subprocess.Popen(
-        [*command, "--host", "127.0.0.1", "--port", str(port)],
-        cwd=ROOT,
-        env=server.environment,
-        stdout=(home / "server.log").open("w"),
-        stderr=subprocess.STDOUT,
-    )
+    with (home / "server.log").open("w") as log:
+        process = subprocess.Popen(
+            [*command, "--host", "127.0.0.1", "--port", str(port)],
+            cwd=ROOT,
+            env=server.environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
     try:
         wait_for(server.url)
         yield server

@@ -81,6 +81,11 @@ def test_a_command_that_will_not_end_is_made_to() -> None:
 
 def test_stopping_ends_the_command_and_its_children() -> None:
     stop, lines = threading.Event(), []
+
+    def note_and_stop(line: str) -> None:
+        lines.append(line)
+        stop.set()
+
     with pytest.raises(StoppedError):
         run(
             [sys.executable, "-c", FAMILY],
@@ -88,7 +93,7 @@ def test_stopping_ends_the_command_and_its_children() -> None:
             environment=os.environ,
             timeout_seconds=PATIENCE,
             stop=stop,
-            on_line=lambda line: (lines.append(line), stop.set()),
+            on_line=note_and_stop,
         )
     wait_until_gone(int(lines[0]))
 

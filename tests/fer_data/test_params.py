@@ -103,6 +103,7 @@ def test_expressions_are_at_least_two_distinct_lower_case_names(expressions: tup
         ("fer_models.fine_tuning", "ModelSettings", "models.inceptionv3"),
         ("fer_models.evaluate", "EvaluateSettings", "evaluate"),
         ("fer_models.report", "ReportSettings", "report"),
+        ("flows.settings", "FlowSettings", "flows"),
         ("flows.publishing", "PublishSettings", "publish"),
     ],
 )

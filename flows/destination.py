@@ -12,6 +12,10 @@ from fsspec.core import url_to_fs
 from fer_data.stage import UserError
 
 
+class UnreachableError(UserError):
+    """The destination does not answer, or refuses: another try may succeed."""
+
+
 class Destination:
     """A folder on a disk, on a server or in an object store."""
 
@@ -100,6 +104,6 @@ class Destination:
         except Exception as error:
             # Each file system of fsspec raises what its library does: they share no other class.
             words = " ".join(str(error).split()) or "no reason given"
-            raise UserError(
+            raise UnreachableError(
                 f"{self.address} cannot be published to: {type(error).__name__}: {words}"
             ) from error

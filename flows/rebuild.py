@@ -22,11 +22,13 @@ from prefect.states import Completed, Failed
 
 from fer_data.params import PARAMS_FILE, read_settings
 from fer_data.stage import UserError
+from flows.alarm import tell_of_failure
 from flows.clones import clone_with, record
 from flows.engines import LocalEngine
 from flows.fan_out import CACHED, run_all
 from flows.graph import Graph, changed_stages, gpu_stages, planned, read_graph
 from flows.locks import one_at_a_time
+from flows.reporting import end_of_run
 from flows.settings import FlowSettings
 from flows.stages import outcomes
 from flows.workspace import dvc
@@ -35,11 +37,17 @@ EngineName = Literal["local"]
 CLONES = Path(".dvc/tmp/flows")
 
 
-@flow(name="rebuild", persist_result=False)
+@flow(
+    name="rebuild",
+    persist_result=False,
+    on_failure=[tell_of_failure],
+    on_crashed=[tell_of_failure],
+)
 def rebuild(
     engine: EngineName = "local",
     models: list[str] | None = None,
     overrides: dict[str, Any] | None = None,
+    force: bool = False,
 ) -> State:
     """Rebuilds the workspace that it runs in: what changed, and nothing else.
 
@@ -47,7 +55,8 @@ def rebuild(
         engine: Where the stages run.
         models: The models to train and measure; none given, all.
         overrides: Settings to replace, section by section, for an experiment in a clone: neither
-            `params.yaml` nor any output of the workspace is touched.
+            `params.yaml` nor any output of the workspace is touched, and nothing is published.
+        force: Whether the run is published as the latest even where a model is worse.
 
     Returns:
         A state whose message says what was done, or in one line what went wrong.
@@ -56,14 +65,17 @@ def rebuild(
     try:
         with one_at_a_time(workspace):
             if not overrides:
-                return _rebuild(workspace, engine=engine, models=models)
+                graph, done = _rebuild(workspace, engine=engine, models=models)
+                return end_of_run(workspace, graph, done=done, force=force)
             with _experiment(workspace, overrides) as folder:
-                return _rebuild(folder, engine=engine, models=models)
+                _, done = _rebuild(folder, engine=engine, models=models)
+            return Completed(message=done)
     except UserError as error:
         return Failed(message=str(error))
 
 
-def _rebuild(workspace: Path, *, engine: EngineName, models: list[str] | None) -> State:
+def _rebuild(workspace: Path, *, engine: EngineName, models: list[str] | None) -> tuple[Graph, str]:
+    """The stages that were seen to, and what was done, in one line."""
     settings = read_settings(FlowSettings, "flows", file=workspace / PARAMS_FILE)
     changed = changed_stages(workspace)
     graph = planned(read_graph(workspace), changed, models=models)
@@ -85,8 +97,8 @@ def _rebuild(workspace: Path, *, engine: EngineName, models: list[str] | None) -
     _check_nothing_is_left(workspace, graph)
     done = [stage for stage, state in states.items() if state.name != CACHED]
     if not done:
-        return Completed(message=f"nothing changed: {len(states)} stages are up to date")
-    return Completed(message=f"{len(done)} of {len(states)} stages rebuilt: {', '.join(done)}")
+        return graph, f"nothing changed: {len(states)} stages are up to date"
+    return graph, f"{len(done)} of {len(states)} stages rebuilt: {', '.join(done)}"
 
 
 def _check_nothing_is_left(workspace: Path, graph: Graph) -> None:
@@ -133,13 +145,22 @@ def main() -> None:
         metavar="KEY=VALUE",
         help="a setting of params.yaml to replace",
     )
+    parser.add_argument(
+        "--force", action="store_true", help="publish as the latest, even where a model is worse"
+    )
     flags = parser.parse_args()
     try:
         overrides = overrides_of(flags.set)
     except UserError as error:
         sys.exit(f"error: {error}")
     models = flags.models.split(",") if flags.models else None
-    state = rebuild(engine=flags.engine, models=models, overrides=overrides, return_state=True)
+    state = rebuild(
+        engine=flags.engine,
+        models=models,
+        overrides=overrides,
+        force=flags.force,
+        return_state=True,
+    )
     if not state.is_completed():
         sys.exit(f"error: {state.message}")
 

@@ -13,7 +13,7 @@ MACRO_F1 = {"scratch": 0.80, "ensemble": 0.70}
 
 
 def make_reports(folder: Path, **macro_f1: float) -> Path:
-    """Writes `dvc.yaml`, `params.yaml` and the reports; gives the folder.
+    """Makes a workspace of `dvc.yaml`, `params.yaml` and the reports; gives its folder.
 
     Args:
         folder: The workspace, made if need be.
@@ -22,6 +22,12 @@ def make_reports(folder: Path, **macro_f1: float) -> Path:
     folder.mkdir(exist_ok=True)
     for name in ("dvc.yaml", "params.yaml"):
         shutil.copyfile(ROOT / name, folder / name)
+    write_reports(folder, **macro_f1)
+    return folder
+
+
+def write_reports(folder: Path, **macro_f1: float) -> None:
+    """Writes what the stages make, as far as it is published or summed up."""
     scores = {**MACRO_F1, **macro_f1}
     write(folder / "reports/index.html", f"<p>{scores}</p><a href='#top'>up</a>")
     write(
@@ -48,7 +54,6 @@ def make_reports(folder: Path, **macro_f1: float) -> Path:
     write(folder / "reports/metrics.json", json.dumps({model: {} for model in scores}))
     for model, score in scores.items():
         write(folder / f"reports/evaluate/{model}/metrics.json", json.dumps(evaluation(score)))
-    return folder
 
 
 def evaluation(macro_f1: float) -> dict[str, Any]:

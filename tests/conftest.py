@@ -1,7 +1,11 @@
-"""Where tests run side by side, those that share what is slow to make run in one process."""
+"""What tests of several rooms share, and which run in one process where they run side by side."""
+
+from collections.abc import Iterator
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+
+from tests.prefect_server import Server, serving
 
 
 class _Together(LoadScopeScheduling):
@@ -17,3 +21,10 @@ class _Together(LoadScopeScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> _Together:
     """Replaces the scheduler that deals out single tests."""
     return _Together(config, log)
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One Prefect server for all tests, with a home of its own; starting one takes long."""
+    with serving(tmp_path_factory.mktemp("prefect")) as server:
+        yield server

@@ -61,6 +61,7 @@ def make_server(service: Service, expressions: tuple[str, ...], *, uploads: Path
     settings = {
         "expressions": expressions,
         "models": service.models(),
+        "first": service.first(),
         "most_bytes": MOST_BYTES,
         "most_faces": MOST_FACES,
     }

@@ -42,6 +42,11 @@ class Service:
             for name in self._shelf.names
         ]
 
+    def first(self) -> str:
+        """The model to show first: the best one that is there, and without any the first name."""
+        there = [name for name in self._shelf.names if self._shelf.fault(name) is None]
+        return self._shelf.best() if there else self._shelf.names[0]
+
     def find(self, picture: bytes, *, whole: bool = False) -> dict[str, Any]:
         """Finds the faces of a picture.
 

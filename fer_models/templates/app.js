@@ -1,6 +1,6 @@
 // What a person does, and what the server is asked. The page alone remembers the picture.
 
-let tab = (settings.models.find((model) => !model.fault) ?? settings.models[0]).name;
+let tab = settings.first;
 let picture = null; // a file
 let found = null; // its faces
 let turn = 0; // of pictures: what is answered about an earlier one comes too late

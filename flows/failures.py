@@ -11,6 +11,9 @@ _CAN_PASS = re.compile(
         [
             r"no space left on device",
             r"disk quota exceeded",
+            r"unable to acquire lock",
+            r"is being blocked by",
+            r"rwlock-file",
             r"connection (refused|reset|aborted|timed out|error)",
             r"(could not|failed to|cannot|unable to) connect",
             r"network is unreachable",

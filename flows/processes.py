@@ -5,7 +5,6 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
@@ -13,9 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows import leash
+from flows.leash import leashed
 
 LINES_KEPT = 200
+GRACE_SECONDS = 5.0
 POLL_SECONDS = 0.2
 LAST_WORDS_SECONDS = 5.0
 
@@ -61,7 +61,7 @@ def run(
     if stop.is_set():
         raise StoppedError
     process = subprocess.Popen(
-        [sys.executable, "-I", leash.__file__, *command],
+        leashed(command, grace_seconds=GRACE_SECONDS),
         cwd=cwd,
         env=dict(environment),
         stdin=subprocess.PIPE,

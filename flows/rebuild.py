@@ -27,7 +27,7 @@ from flows.clones import clone_with, record
 from flows.engines import LocalEngine
 from flows.fan_out import CACHED, run_all
 from flows.graph import Graph, changed_stages, gpu_stages, planned, read_graph
-from flows.locks import one_at_a_time
+from flows.locks import clear_left_locks, one_at_a_time
 from flows.reporting import end_of_run
 from flows.settings import FlowSettings
 from flows.stages import outcomes
@@ -77,6 +77,7 @@ def rebuild(
 def _rebuild(workspace: Path, *, engine: EngineName, models: list[str] | None) -> tuple[Graph, str]:
     """The stages that were seen to, and what was done, in one line."""
     settings = read_settings(FlowSettings, "flows", file=workspace / PARAMS_FILE)
+    clear_left_locks(workspace)
     changed = changed_stages(workspace)
     graph = planned(read_graph(workspace), changed, models=models)
     needed = graph.below(changed & graph.above.keys())

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from flows.failures import failure_of, timed_out
+from flows.locks import clear_left_locks
 from flows.processes import run
 
 RAN = "run"
@@ -45,6 +46,7 @@ def run_stage(
         StageError: It failed, or took too long.
         StoppedError: `stop` was set.
     """
+    clear_left_locks(workspace)
     # Without the wait, parallel runs fail at each other's locks; the flag goes before the verb.
     finished = run(
         ["dvc", "--wait-for-lock", "repro", "--single-item", stage],

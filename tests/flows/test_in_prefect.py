@@ -8,19 +8,19 @@ import pytest
 import yaml
 from prefect import flow
 from prefect.client.orchestration import get_client
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.testing.utilities import prefect_test_harness
 
 from flows.alarm import tell_of_failure
 from flows.artifacts import record_artifacts
 from flows.publishing import publish
 from tests.flows.receiver import receiving
 from tests.flows.sites import make_reports, settings
-from tests.prefect_server import Server
 
 
-@pytest.fixture(autouse=True)
-def server(prefect_server: Server) -> Iterator[None]:
-    with temporary_settings({PREFECT_API_URL: prefect_server.url}):
+@pytest.fixture(scope="module", autouse=True)
+def server() -> Iterator[None]:
+    """Prefect's own: it waits for the events of this process, which else wait for the server at exit."""
+    with prefect_test_harness(server_startup_timeout=300):
         yield
 
 

@@ -97,14 +97,15 @@ def sweep(workspace: Path, *, url: str) -> int:
     Returns:
         How many were marked.
     """
+    client = httpx.Client(base_url=url, timeout=PATIENCE_SECONDS)
     unfinished = {"flow_runs": {"state": {"type": {"any_": UNFINISHED}}}}
     crashed = {"type": "CRASHED", "message": "its process is gone"}
     try:
-        with one_at_a_time(workspace):
-            runs = httpx.post(f"{url}/flow_runs/filter", json=unfinished).raise_for_status().json()
+        with one_at_a_time(workspace), client:
+            runs = client.post("/flow_runs/filter", json=unfinished).raise_for_status().json()
             for run in runs:
-                httpx.post(
-                    f"{url}/flow_runs/{run['id']}/set_state", json={"state": crashed, "force": True}
+                client.post(
+                    f"/flow_runs/{run['id']}/set_state", json={"state": crashed, "force": True}
                 ).raise_for_status()
     except UserError:
         return 0

@@ -25,6 +25,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> _Together
 
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One Prefect server for all tests, with a home of its own; starting one takes long."""
+    """One served workspace for all tests, since a server takes long to start.
+
+    Tests that use it belong to the group `prefect`, so that one of several test processes starts it.
+    """
     with serving(tmp_path_factory.mktemp("prefect")) as server:
         yield server

@@ -1,5 +1,7 @@
-"""A real Prefect server on loopback for tests, and what it knows about runs."""
+"""A workspace that is served on loopback for tests, and what the server knows about runs."""
 
+import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,24 +15,32 @@ from typing import Any
 import httpx
 
 from flows.workspace import environment
+from tests.flows.lines import fan, make_line, write
 
-PATIENCE = 180.0  # seconds, for a machine that is busy with something else
+PATIENCE = 400.0  # seconds, for a machine that is busy with something else
 ROOT = Path(__file__).parents[1]
+WHILE_HELD = (
+    'import pathlib, time; [time.sleep(0.1) for _ in iter(pathlib.Path("../hold").exists, False)]'
+)
+"""What the parts of the served workspace wait for: that there is no file `hold` beside it."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server that runs, and the environment in which commands find it."""
+    """A server that runs with pool, deployments and worker, and how commands find it."""
 
     url: str
-    home: Path
+    workspace: Path
+    """Where the worker's runs work; tests run flows by hand in others."""
+    pid: int
+    """Of the process that serves."""
 
     @property
     def environment(self) -> dict[str, str]:
         """For the stages, with this server in place of a temporary one."""
         return environment() | {
             "PREFECT_API_URL": self.url,
-            "PREFECT_HOME": str(self.home),
+            "PREFECT_HOME": str(self.workspace / ".prefect"),
             "PYTHONPATH": str(ROOT),
         }
 
@@ -47,13 +57,19 @@ class Server:
 
     def rows(self, kind: str, **filters: Any) -> list[dict[str, Any]]:
         """What the server holds of a kind, such as `flow_runs`."""
-        answer = httpx.post(f"{self.url}/{kind}/filter", json=filters, timeout=PATIENCE)
-        answer.raise_for_status()
-        return answer.json()
+        return self.ask("POST", f"{kind}/filter", filters)
 
-    def latest_run(self) -> dict[str, Any]:
-        """The flow run that started last."""
-        return self.rows("flow_runs", sort="START_TIME_DESC", limit=1)[0]
+    def ask(self, method: str, path: str, content: Any = None) -> Any:
+        """What the server's API answers."""
+        answer = httpx.request(method, f"{self.url}/{path}", json=content, timeout=PATIENCE)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def run_of(self, finished: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+        """The flow run that a command logged."""
+        name = re.search(r"Beginning flow run '(.+?)'", finished.stdout + finished.stderr)
+        assert name, finished.stdout + finished.stderr
+        return self.rows("flow_runs", flow_runs={"name": {"any_": [name[1]]}})[0]
 
     def states(self, run: dict[str, Any], *, expected: int = 0) -> dict[str, str]:
         """The name of the final state of each of a run's tasks; the server learns them a little late."""
@@ -83,37 +99,34 @@ class Server:
 
 
 @contextmanager
-def serving(home: Path) -> Iterator[Server]:
-    """Starts a server, and ends it by its process id, whatever happens."""
+def serving(folder: Path) -> Iterator[Server]:
+    """Serves a workspace as `make serve` does, and ends that by its process id, whatever happens."""
     port = free_port()
-    server = Server(url=f"http://127.0.0.1:{port}/api", home=home)
-    command = [sys.executable, "-m", "prefect", "server", "start", "--no-ui"]
-    with (home / "server.log").open("w") as log:
+    stages = fan()
+    part = write("part-${item.part}", after=WHILE_HELD)
+    stages["part"]["cmd"] = f"python -c '{part}'"
+    workspace = make_line(folder / "served", stages)
+    for name in ("prefect.yaml", "prefect.toml"):
+        shutil.copyfile(ROOT / name, workspace / name)
+    said = folder / "serve.log"
+    with said.open("w") as log:
         process = subprocess.Popen(
-            [*command, "--host", "127.0.0.1", "--port", str(port)],
-            cwd=ROOT,
-            env=server.environment,
+            [sys.executable, "-m", "flows.serve", "--port", str(port)],
+            cwd=workspace,
+            env=environment() | {"PYTHONPATH": str(ROOT)},
             stdout=log,
             stderr=subprocess.STDOUT,
         )
     try:
-        wait_for(server.url)
-        yield server
+        deadline = time.monotonic() + PATIENCE
+        while "The Prefect UI: " not in said.read_text():
+            assert process.poll() is None, said.read_text()
+            assert time.monotonic() < deadline, f"no server after {PATIENCE:.0f} s"
+            time.sleep(0.2)
+        yield Server(f"http://127.0.0.1:{port}/api", workspace=workspace, pid=process.pid)
     finally:
         process.terminate()
         process.wait(PATIENCE)
-
-
-def wait_for(url: str) -> None:
-    """Returns when a server answers."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        try:
-            if httpx.get(f"{url}/health", timeout=5).is_success:
-                return
-        except httpx.TransportError:
-            time.sleep(0.2)
-    raise TimeoutError(f"no server at {url} after {PATIENCE:.0f} s")
 
 
 def free_port() -> int:

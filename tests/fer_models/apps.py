@@ -43,7 +43,7 @@ class App:
 
     def kept(self) -> list[Path]:
         """The files that are left of uploads."""
-        return [path for path in self.uploads.rglob("*") if path.is_file()]
+        return [path for path in self.uploads.glob("ferflow-app-*/**/*") if path.is_file()]
 
 
 @contextmanager

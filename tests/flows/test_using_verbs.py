@@ -1,0 +1,94 @@
+"""`ferflow export` and `ferflow bundle`, typed in a workspace of tiny models."""
+
+import re
+import sys
+import zipfile
+from pathlib import Path
+
+import onnxruntime
+import pytest
+
+from flows.cli import main
+from tests.fer_models.shelves import make_models
+from tests.fer_models.tiny import write_tiny_records
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = make_models(tmp_path_factory.mktemp("using") / "workspace", "scratch", "ensemble")
+    (folder / "data").mkdir()
+    write_tiny_records(folder / "data/tfrecords")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _inside(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(workspace)
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["ferflow", *words])
+    main()
+
+
+def test_export_writes_beside_and_says_how_well(workspace: Path, monkeypatch, capsys) -> None:
+    run(monkeypatch, "export", "scratch", "--format", "onnx")
+    pattern = (
+        r"scratch -> scratch\.onnx: largest difference in probability [\d.e-]+ on 30 faces of "
+        r"`validation`\n"
+    )
+    assert re.fullmatch(pattern, capsys.readouterr().out)
+    onnxruntime.InferenceSession(workspace / "scratch.onnx")
+
+
+def test_export_takes_a_path_and_eight_bits(workspace: Path, monkeypatch, capsys) -> None:
+    words = ("--format", "litert", "--int8")
+    run(monkeypatch, "export", "models/ensemble/model.keras", *words)
+    out = capsys.readouterr().out.splitlines()[-1]
+    assert re.search(r"model-int8\.tflite: .*accuracy there 0\.\d+ with 8 bits, 0\.\d+ with", out)
+    run(monkeypatch, "export", "scratch", "--format", "saved_model", "--output", "out/it")
+    assert (workspace / "out/it/saved_model.pb").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["export", "scratch", "--format", "caffe"], r"^error: no format 'caffe': expected one of"),
+        (["export", "vgg", "--format", "onnx"], r"^error: no model 'vgg': expected one of scratch"),
+        (["export", "resnet50", "--format", "onnx"], r"^error: .*`dvc pull` fetches it, a bundle"),
+        (["bundle", "vgg"], r"^error: no model 'vgg': expected some of scratch, resnet50"),
+        (["bundle", "resnet50"], r"^error: .*resnet50/model\.keras is missing: `dvc pull`"),
+    ],
+)
+def test_a_mistake_is_one_line(workspace: Path, monkeypatch, words, message) -> None:
+    before = set(workspace.iterdir())
+    with pytest.raises(SystemExit, match=message) as error:
+        run(monkeypatch, *words)
+    assert "\n" not in str(error.value)
+    assert set(workspace.iterdir()) == before
+
+
+def test_an_export_needs_records(tmp_path: Path, monkeypatch) -> None:
+    make_models(tmp_path / "bare", "scratch")
+    monkeypatch.chdir(tmp_path / "bare")
+    with pytest.raises(SystemExit, match="has no records of the role 'validation'"):
+        run(monkeypatch, "export", "scratch", "--format", "onnx")
+    assert not list((tmp_path / "bare").glob("*.onnx"))
+
+
+def test_bundle_packs_what_there_is_and_says_what_there_is_not(monkeypatch, capsys) -> None:
+    run(monkeypatch, "bundle")
+    *left_out, packed = capsys.readouterr().out.splitlines()
+    assert len(left_out) == 3
+    assert left_out[0].startswith("left out: models/resnet50/model.keras is missing: `dvc pull`")
+    assert re.fullmatch(r"scratch, ensemble -> ferflow-bundle\.zip \(\d+\.\d MB\)", packed)
+    assert "models/scratch/card.md" in zipfile.ZipFile("ferflow-bundle.zip").namelist()
+
+
+def test_nothing_to_pack_is_one_line(tmp_path: Path, monkeypatch) -> None:
+    make_models(tmp_path / "bare")
+    monkeypatch.chdir(tmp_path / "bare")
+    with pytest.raises(
+        SystemExit, match=r"no model to pack: models/scratch/model\.keras is missing"
+    ):
+        run(monkeypatch, "bundle")

@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint repro constraints clean
+.PHONY: help setup demo test lint repro serve constraints clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -37,7 +37,7 @@ demo: setup ## Run the whole line on a drawn archive, in a workspace of its own
 	@ferflow demo
 
 test: setup ## Run the tests; FERFLOW_ARCHIVE=path/to/archive.zip adds those on the real faces
-	@python -m pytest
+	@python -m pytest --numprocesses auto --maxprocesses 4
 
 lint: setup ## Check style and types
 	@ruff check . && ruff format --check . && pyright
@@ -47,6 +47,9 @@ repro: setup ## Rebuild; ARCHIVE=path/to/archive.zip adds an archive, PROFILE=na
 	@$(if $(PROFILE),ferflow profile "$(PROFILE)",true)
 	@$(if $(WEIGHTS),ferflow weights $(WEIGHTS),true)
 	@dvc repro
+
+serve: setup ## Serve the flow: Prefect's server, schedule and worker on this machine; PORT=4200
+	@exec python -m flows.serve $(if $(PORT),--port $(PORT))
 
 constraints: setup ## Resolve the dependencies anew into constraints.txt
 	@python -m pip install --quiet uv

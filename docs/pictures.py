@@ -39,8 +39,9 @@ def main() -> None:
             page.screenshot(path=PICTURES / "desk.png")
         with served("app", workspace=workspace) as address:
             page.goto(address)
-            picture = {"name": "two.png", "mimeType": "image/png", "buffer": encoded(two_faces())}
-            page.locator("#file").set_input_files(picture)
+            page.locator("#file").set_input_files(
+                {"name": "two.png", "mimeType": "image/png", "buffer": encoded(two_faces())}
+            )
             page.locator("[data-heat='0']").click(timeout=120_000)
             page.locator(".heat").wait_for()
             page.mouse.move(0, 0)

@@ -38,6 +38,7 @@ from fer_data.schema import (
     TRAINING,
 )
 from fer_data.tables import probabilities_of, read_table, write_table
+from fer_data.testing_quality import quality_of_testing
 
 logger = logging.getLogger(__name__)
 
@@ -175,14 +176,15 @@ def main() -> None:
     flags = stage.parse_flags(
         __doc__,
         *("manifest", "pixels", "assignments", "crossval"),
-        *("label_quality", "suspects", "neighbours", "label_studio"),
+        *("label_quality", "testing_quality", "suspects", "neighbours", "label_studio"),
     )
     settings = read_settings(MislabelsSettings, "mislabels")
     expressions = read_settings(DataSettings, "data").expressions
     files = sorted(Path(flags.crossval).glob("fold-*.parquet"))
     if not files:
         raise stage.UserError(f"{flags.crossval} holds no fold-K.parquet: `dvc repro` makes them")
-    scored = out_of_sample([read_table(file) for file in files])
+    folds = [read_table(file) for file in files]
+    scored = out_of_sample(folds)
     manifest, pixels = read_faces(flags.manifest, flags.pixels)
     training = manifest[[PATH, LABEL]].assign(row=np.arange(len(manifest)))
     training = training[manifest[SOURCE] == TRAINING]
@@ -203,6 +205,10 @@ def main() -> None:
     )
     queue = review_queue(ranked, budget=settings.budget, balance=settings.balance)
     write_table(ranked, flags.label_quality)
+    of_testing = quality_of_testing(
+        *(pd.concat(folds), manifest), expressions=expressions, method=settings.method
+    )
+    write_table(of_testing, flags.testing_quality)
     with stage.written_beside(flags.suspects) as beside:
         queue.to_csv(beside, index=False)
     queued = faces.set_index(PATH).loc[queue[PATH]]

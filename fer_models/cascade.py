@@ -40,6 +40,18 @@ class Detections:
     confidences: np.ndarray
     """float64 (N,), 0 to 1."""
 
+    @property
+    def best(self) -> float:
+        """The confidence of the surest; 0 without any."""
+        return float(self.confidences[0]) if len(self.confidences) else 0.0
+
+    def mirrored(self, width: int) -> "Detections":
+        """Where the faces are in the mirror image of their picture, which is so many pixels wide."""
+        left, top, right, bottom = self.boxes.T
+        boxes = np.stack([width - right, top, width - left, bottom], axis=1)
+        points = self.points[:, [1, 0, 2, 4, 3]]
+        return Detections(boxes, [width, 0] + points * [-1, 1], self.confidences)
+
 
 class Cascade:
     """The three networks, traced once."""

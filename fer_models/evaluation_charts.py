@@ -61,18 +61,19 @@ def slices_chart(slices: Mapping[str, Any], *, overall: float, chart_id: str) ->
         The chart, an `<svg>` element.
     """
     with mpl.rc_context(STYLE):
-        figure, axes = empty_chart("Accuracy by kind of picture", height=380)
+        figure, axes = empty_chart("Accuracy by quarter of the faces", height=470)
         axes.axvline(overall, color=MUTED, linewidth=1, linestyle=":")
         places: list[float] = []
         names: list[str] = []
         for group, (quality, quarters) in enumerate(slices.items()):
+            words = quality.replace("_", " ")
             for number, quarter in enumerate(quarters):
                 place = group * 4.8 + number
                 low, value, high = (quarter["accuracy"][end] for end in ("low", "value", "high"))
                 axes.plot((low, high), (place, place), color=ACCENT, alpha=0.45, linewidth=2.6)
                 axes.plot(value, place, "o", color=ACCENT, markersize=6)
                 places.append(place)
-                ends = {0: f"least {quality}", len(quarters) - 1: f"most {quality}"}
+                ends = {0: f"least {words}", len(quarters) - 1: f"most {words}"}
                 names.append(ends.get(number, "\N{MIDDLE DOT}"))
         axes.set_yticks(places, names)
         axes.invert_yaxis()
@@ -80,4 +81,5 @@ def slices_chart(slices: Mapping[str, Any], *, overall: float, chart_id: str) ->
         axes.set_xlabel("faces classified correctly, with 95% interval")
         axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         axes.xaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
-        return svg_of(figure, chart_id, "Accuracy by quarter of brightness, contrast and sharpness")
+        kinds = ", ".join(slices).replace("_", " ")
+        return svg_of(figure, chart_id, f"Accuracy by quarter of {kinds}")

@@ -73,7 +73,12 @@ class FaceFinder:
         """
         if is_small_crop(picture):
             return [replace(whole_picture(picture), confidence=1.0)]
-        faces, points = _faces(picture, self._cascade.detect(picture, smallest_face=smallest_face))
+        found = self._cascade.detect(picture, smallest_face=smallest_face)
+        if found.best < SURE:  # the networks often see in a mirror what they have missed
+            mirror = np.ascontiguousarray(picture[:, ::-1])
+            again = self._cascade.detect(mirror, smallest_face=smallest_face)
+            found = max(found, again.mirrored(picture.shape[1]), key=lambda one: one.best)
+        faces, points = _faces(picture, found)
         if len(faces) == 1 and coverage(points[0], picture.shape) > _CROP_OVERLAP:
             return [replace(whole_picture(picture), confidence=1.0)]
         return faces

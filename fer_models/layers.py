@@ -14,6 +14,12 @@ import tensorflow as tf
 from fer_data.schema import FACE_SIZE
 from fer_models.augmentation import Moves, moved
 
+NETWORK = "network"
+"""The name of a model's layer that is trained in its stead, and takes faces of any size."""
+
+SHRINKING = "shrinking"
+"""The name of the layer that shows it small faces first."""
+
 
 class _Noise(keras.layers.Layer, ABC):
     """Changes uint8 faces (B, 48, 48, 1) in training, each in a way of its own."""
@@ -129,6 +135,41 @@ class SaltAndPepper(_Noise):
     def get_config(self) -> dict[str, Any]:
         """What makes an equal layer."""
         return {**super().get_config(), "fraction": self.fraction}
+
+
+@keras.saving.register_keras_serializable("ferflow")
+class Shrinking(keras.layers.Layer):
+    """Scales faces to a smaller size in training, for as long as `active` says so."""
+
+    def __init__(self, *, size: int, **layer: Any) -> None:
+        """Keeps the size; at first, faces are shrunk.
+
+        Args:
+            size: Height and width of shrunk faces, in pixels.
+            **layer: What Keras' layers take.
+        """
+        super().__init__(trainable=False, dtype="float32", **layer)
+        self.size = size
+        self.active = self.add_weight(name="active", dtype="int32", initializer="ones")
+
+    def call(self, faces: tf.Tensor, *, training: bool = False) -> tf.Tensor:
+        """Grey levels float32 (B, size, size, 1) of uint8 faces (B, 48, 48, 1), or of size 48."""
+        grey = tf.cast(faces, tf.float32)
+        if not training:
+            return grey
+        size = tf.where(self.active > 0, self.size, FACE_SIZE)
+        return tf.image.resize(grey, tf.stack([size, size]))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Of any height and width."""
+        return (input_shape[0], None, None, input_shape[3])
+
+    def get_config(self) -> dict[str, Any]:
+        """What makes an equal layer."""
+        config = {**super().get_config(), "size": self.size}
+        config.pop("trainable")
+        config.pop("dtype")
+        return config
 
 
 def _another(draw: tf.Tensor, number: tf.Tensor | int) -> tf.Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from fer_data.tables import read_csv, read_json, read_table
+from fer_data.tables import missing, read_csv, read_json, read_table
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class ModelReport:
     """What it says of each face: `path`, `role`, `label`, `prediction`."""
     mistakes: pd.DataFrame
     """The surest mistakes on `test`, as `fer_models.mistakes.confident_mistakes` returns them."""
+    card: str
+    """The model's card, in Markdown."""
 
 
 def read_model(train: Path, evaluate: Path, *, name: str) -> ModelReport:
@@ -54,4 +56,12 @@ def read_model(train: Path, evaluate: Path, *, name: str) -> ModelReport:
         precision_recall=read_csv(evaluate / name / "precision_recall.csv"),
         predictions=read_table(evaluate / name / "predictions.parquet"),
         mistakes=read_table(evaluate / name / "mistakes.parquet"),
+        card=_read_text(evaluate / name / "model_card.md"),
     )
+
+
+def _read_text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise missing(file) from None

@@ -1,5 +1,6 @@
 """Turns the reports of one model into what the page shows of it, and of the paper beside it."""
 
+import base64
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -77,6 +78,8 @@ def model_view(model: ModelReport, number: int) -> dict[str, Any]:
             for row in model.mistakes.to_dict("records")
         ],
         "cost": model.cost,
+        "card": model.card,
+        "card_uri": _markdown_uri(model.card),
         "settings": _flat(training["settings"]),
         "charts": {name: Markup(chart) for name, chart in charts.items()},
         "paper": _beside_paper(test, training),
@@ -89,6 +92,10 @@ def _with_gain(calibration: Mapping[str, Any]) -> dict[str, Any]:
         calibration[step]["calibration_error"]["value"] for step in ("before", "after")
     )
     return {**calibration, "gain": after < before}
+
+
+def _markdown_uri(text: str) -> str:
+    return "data:text/markdown;base64," + base64.b64encode(text.encode()).decode("ascii")
 
 
 def _beside_paper(test: Mapping[str, Any], training: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import tensorflow as tf
 from dvclive.live import Live
 
 from fer_models.checkpoints import Checkpoint, Checkpoints
+from fer_models.layers import SHRINKING
 from fer_models.recipe import Recipe
 
 logger = logging.getLogger(__name__)
@@ -67,6 +68,26 @@ class EpochLog(keras.callbacks.Callback):
             with self._boards[role].as_default():
                 tf.summary.scalar(name.removeprefix("val_"), value, step=int(row["epoch"]))
         self._live.next_step()
+
+
+class Grow(keras.callbacks.Callback):
+    """Ends the shrinking of faces after some epochs."""
+
+    def __init__(self, num_epochs: int) -> None:
+        """Keeps the number.
+
+        Args:
+            num_epochs: How many epochs see small faces.
+        """
+        super().__init__()
+        self._num_epochs = num_epochs
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Tells the layer that shrinks faces, where there is one."""
+        del logs
+        for layer in self.model.layers:
+            if layer.name == SHRINKING:
+                layer.active.assign(int(epoch < self._num_epochs))
 
 
 class BestEpoch(keras.callbacks.EarlyStopping):

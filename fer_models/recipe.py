@@ -31,6 +31,15 @@ class SaltAndPepperSettings(Settings):
     """To every training batch anew, or to a copy of each face of `train`, appended once."""
 
 
+class SmallFacesSettings(Settings):
+    """Small faces first, which cost less, and whole ones in the end (progressive resizing)."""
+
+    size: int = Field(ge=8, le=48)
+    """Height and width of the small faces, in pixels."""
+    epochs: int = Field(ge=0)
+    """How many epochs see small faces; 0: none does."""
+
+
 class Recipe(Settings):
     """How a model is trained; a model's own settings class adds what its network needs."""
 
@@ -38,8 +47,11 @@ class Recipe(Settings):
     """How often the network sees the whole of `train`, at most."""
     batch_size: int = Field(ge=1)
     """Faces a step, over all devices."""
-    optimizer: Literal["rmsprop", "adam"]
-    """The optimizer, with Keras' defaults except for the learning rate."""
+    optimizer: Literal["rmsprop", "adam", "sgd"]
+    """The optimizer, with Keras' defaults but for step size and decay; `sgd` has Nesterov momentum."""
+    weight_decay: float = Field(ge=0, lt=1)
+    """Decay of all weights but biases and those of batch norms, a step, times the step size; with
+    `adam`, this is AdamW (Loshchilov and Hutter, 2019)."""
     learning_rate: float = Field(gt=0, le=1)
     """The optimizer's (largest) step size."""
     schedule: Literal["constant", "cosine"]
@@ -58,6 +70,8 @@ class Recipe(Settings):
     """Training stops when that many epochs in a row were no better than the best; null: never."""
     augmentation: AugmentationSettings
     """What is done to the faces of each batch."""
+    small_faces: SmallFacesSettings
+    """Small faces first, for networks that take faces of any size (`compact`)."""
     salt_and_pepper: SaltAndPepperSettings
     """Noise, as the paper tried it."""
     mixed_precision: Literal["auto", "on", "off"]

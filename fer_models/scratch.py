@@ -10,8 +10,8 @@ from fer_models.recipe import Recipe
 class ModelSettings(Recipe):
     """Section `models.scratch`."""
 
-    filters: tuple[int, int, int]
-    """Filters of the three convolutions."""
+    filters: tuple[int, ...] = Field(min_length=1, max_length=4)
+    """Filters of each convolution, which a pooling follows; with three, there are eleven layers."""
     dense_units: int = Field(ge=1)
     """Units of the hidden dense layer."""
     dropout: float = Field(ge=0, lt=1)
@@ -21,7 +21,7 @@ class ModelSettings(Recipe):
 
 
 def build_model(settings: ModelSettings, num_classes: int) -> keras.Model:
-    """Builds the network: rescaling, three times convolution and pooling, dropout, flatten, two dense.
+    """Builds the network: rescaling, convolutions and poolings, dropout, flatten, two dense.
 
     The paper gives the kinds of the eleven layers, the dropout and the L2 factor; filters, units and
     kernel size are those of the TensorFlow tutorial (image classification) that it starts from.
@@ -38,7 +38,7 @@ def build_model(settings: ModelSettings, num_classes: int) -> keras.Model:
     features = layers.Rescaling(1 / 255)(faces)
     for filters in settings.filters:
         features = layers.Conv2D(filters, 3, activation="relu")(features)
-        features = layers.MaxPooling2D()(features)  # 23x23, 10x10, 4x4
+        features = layers.MaxPooling2D()(features)  # 23x23, 10x10, 4x4, 1x1
     features = layers.Dropout(settings.dropout)(features)
     features = layers.Flatten()(features)
     decay = keras.regularizers.L2(settings.l2)

@@ -1,10 +1,17 @@
-"""How accurate a model is on dark and bright, flat and contrasty, blurred and sharp faces."""
+"""How accurate a model is on dark and bright, flat and contrasty, blurred and sharp faces.
 
+And on faces whose labels are doubtful, and clear.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from fer_data.schema import LABEL_QUALITY, PATH
+from fer_data.stage import UserError
 from fer_models.intervals import bootstrap_intervals
 
 QUARTERS = 4
@@ -34,10 +41,33 @@ def picture_qualities(faces: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
+def label_qualities(rated: pd.DataFrame, paths: Sequence[str]) -> dict[str, np.ndarray]:
+    """How far the labels of faces can be trusted, beside what their pictures are like.
+
+    Args:
+        rated: `path` and `label_quality` of Testing faces, as the stage `mislabels` writes them.
+        paths: N of these faces.
+
+    Returns:
+        `label_quality`, float64 (N,), 0 to 1: low where the networks of `crossval` doubt the label.
+
+    Raises:
+        UserError: A face was not rated.
+    """
+    found = rated.set_index(PATH)[LABEL_QUALITY].reindex(list(paths))
+    unrated = found.index[found.isna()]
+    if len(unrated):
+        raise UserError(
+            f"{len(unrated)} of {len(found)} test faces have no {LABEL_QUALITY}, such as "
+            f"{unrated[0]}: `dvc repro mislabels` rates them"
+        )
+    return {LABEL_QUALITY: found.to_numpy(np.float64)}
+
+
 def accuracy_by_quarter(
-    correct: np.ndarray, qualities: dict[str, np.ndarray], *, num_resamples: int, seed: int
+    correct: np.ndarray, qualities: Mapping[str, np.ndarray], *, num_resamples: int, seed: int
 ) -> dict[str, list[dict[str, Any]]]:
-    """Accuracy on the four quarters of the faces, for each quality of a picture.
+    """Accuracy on the four quarters of the faces, for each quality of a picture or a label.
 
     Args:
         correct: bool (N,), whether a prediction is right.

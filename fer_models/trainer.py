@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,15 @@ from fer_data.schema import HISTORY_COLUMNS
 from fer_data.stage import UserError
 from fer_models.batches import training_batches
 from fer_models.checkpoints import Checkpoint, Checkpoints
-from fer_models.layers import Augmentation, SaltAndPepper
-from fer_models.progress import BestEpoch, CheckpointWriter, EpochLog
+from fer_models.layers import NETWORK, SHRINKING, Augmentation, SaltAndPepper, Shrinking
+from fer_models.progress import BestEpoch, CheckpointWriter, EpochLog, Grow
 from fer_models.recipe import Recipe
 
-OPTIMIZERS = {"rmsprop": keras.optimizers.RMSprop, "adam": keras.optimizers.Adam}
-
+OPTIMIZERS = {
+    "rmsprop": keras.optimizers.RMSprop,
+    "adam": keras.optimizers.Adam,
+    "sgd": partial(keras.optimizers.SGD, momentum=0.9, nesterov=True),
+}
 _VALIDATION_BATCH = 128  # what a processor's caches hold of larger networks
 
 
@@ -69,9 +73,7 @@ def fit(
         trained = _with_noise(model, recipe)
         steps_per_epoch = -(-len(train.labels) // recipe.batch_size)
         trained.compile(
-            optimizer=OPTIMIZERS[recipe.optimizer](
-                learning_rate(recipe, steps_per_epoch * recipe.epochs)
-            ),
+            optimizer=_optimizer(recipe, steps_per_epoch * recipe.epochs),
             loss=_loss(recipe),
             metrics=["accuracy"],
             jit_compile={"auto": "auto", "on": True, "off": False}[recipe.xla],
@@ -102,7 +104,10 @@ def fit(
             steps_per_epoch=steps_per_epoch,
             validation_data=(validation.inputs, validation_labels),
             validation_batch_size=_VALIDATION_BATCH,
-            callbacks=[epoch_log, best_epoch, CheckpointWriter(kept, epoch_log, best_epoch)],
+            callbacks=[
+                Grow(recipe.small_faces.epochs),
+                *(epoch_log, best_epoch, CheckpointWriter(kept, epoch_log, best_epoch)),
+            ],
             shuffle=False,  # the batches are shuffled already; Keras would warn
             verbose=1 if sys.stderr.isatty() else 0,
         )
@@ -121,6 +126,15 @@ def fit(
     finally:
         epoch_log.close()
     return pd.DataFrame(epoch_log.rows)[list(HISTORY_COLUMNS)]
+
+
+def _optimizer(recipe: Recipe, num_steps: int) -> keras.optimizers.Optimizer:
+    optimizer = OPTIMIZERS[recipe.optimizer](
+        learning_rate(recipe, num_steps), weight_decay=recipe.weight_decay or None
+    )
+    if recipe.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=["beta", "gamma", "bias"])
+    return optimizer
 
 
 def learning_rate(recipe: Recipe, num_steps: int) -> Any:
@@ -163,11 +177,25 @@ def _with_noise(model: keras.Model, recipe: Recipe) -> keras.Model:
         layers.append(Augmentation(**limits, seed=recipe.seed))
     if recipe.salt_and_pepper.apply == "batches":
         layers.append(SaltAndPepper(fraction=recipe.salt_and_pepper.fraction, seed=recipe.seed + 1))
+    if recipe.small_faces.epochs:
+        layers.append(Shrinking(size=recipe.small_faces.size, name=SHRINKING))
     inputs = keras.Input(model.input_shape[1:], dtype=model.inputs[0].dtype)
     changed = inputs
     for layer in layers:
         changed = layer(changed)
-    return keras.Model(inputs, model(changed))
+    return keras.Model(inputs, _trained_part(model, recipe)(changed))
+
+
+def _trained_part(model: keras.Model, recipe: Recipe) -> keras.Model:
+    """The model, or the network within it that takes faces of any size."""
+    networks = [layer for layer in model.layers if layer.name == NETWORK]
+    if networks:
+        return networks[0]
+    if recipe.small_faces.epochs:
+        raise UserError(
+            f"small_faces: {model.name} takes whole faces alone: set small_faces.epochs to 0"
+        )
+    return model
 
 
 def _loss(recipe: Recipe) -> keras.losses.Loss:

@@ -102,6 +102,11 @@ ZOO = MappingProxyType(
             paper=PaperFigures(accuracy=0.6516, loss=0.9284, val_accuracy=0.6593, val_loss=0.9183),
             base=Base(application="InceptionV3", preprocessing="tf", min_size=75),
         ),
+        "compact": Model(
+            title="Compact network",
+            module="fer_models.compact",
+            paper=PaperFigures(),
+        ),
     }
 )
 

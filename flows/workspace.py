@@ -109,6 +109,26 @@ def revision(folder: Path) -> str | None:
         return None
 
 
+def dvc(*arguments: str, cwd: Path) -> str:
+    """What a DVC command prints.
+
+    Raises:
+        UserError: It failed; the message says in what words, on one line.
+    """
+    finished = subprocess.run(
+        ["dvc", *arguments],
+        cwd=cwd,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if finished.returncode:
+        words = " ".join(finished.stderr.split())
+        raise UserError(f"`dvc {arguments[0]}` failed in {cwd}: {words}")
+    return finished.stdout
+
+
 def add_archive(archive: Path, *, folder: Path = Path()) -> str:
     """Copies an archive into a workspace and versions it with `dvc add`.
 
@@ -159,14 +179,5 @@ def _add(source: Path, target: Path, *, folder: Path) -> str:
     if not (copy.exists() and copy.samefile(source)):
         with written_beside(copy) as beside:
             shutil.copyfile(source, beside)
-    finished = subprocess.run(
-        ["dvc", "add", "--quiet", str(target)],
-        cwd=folder,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if finished.returncode:
-        raise UserError(f"`dvc add` failed: {' '.join(finished.stderr.split())}")
+    dvc("add", "--quiet", str(target), cwd=folder)
     return f"{source} -> {copy}, versioned in {copy}.dvc: `dvc repro` rebuilds what it changes"

@@ -9,8 +9,10 @@ import yaml
 
 from flows.workspace import environment
 
-MEMBERS = ("resnet50", "mobilenetv2")
-"""Of the ensemble in the tests' workspace: not the slowest of the three fine-tunes."""
+MODELS = ("scratch", "mobilenetv2")
+"""Those of the tests' workspace, and the members of its ensemble; `ferflow demo` runs them all."""
+NUM_FOLDS = 2
+"""Its folds."""
 
 
 def call(workspace: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -32,6 +34,24 @@ def repro(workspace: Path, *words: str) -> list[str]:
     return re.findall(
         r"^Running stage '(.+)':", ok(workspace, "dvc", "repro", *words), re.MULTILINE
     )
+
+
+def keep_few(workspace: Path) -> None:
+    """Takes out of the graph the models and folds that the tests' workspace does without."""
+    file = workspace / "dvc.yaml"
+    graph = yaml.safe_load(file.read_text())
+    stages = graph["stages"]
+    stages["train"]["foreach"] = {name: stages["train"]["foreach"][name] for name in MODELS}
+    stages["evaluate"]["matrix"]["model"] = [*MODELS, "ensemble"]
+    stages["crossval"]["matrix"]["fold"] = list(range(NUM_FOLDS))
+    for plot in graph["plots"]:
+        for description in plot.values():
+            description["y"] = {
+                path: columns
+                for path, columns in description["y"].items()
+                if path.split("/")[2] in (*MODELS, "ensemble")
+            }
+    file.write_text(yaml.safe_dump(graph, sort_keys=False))
 
 
 def set_param(workspace: Path, section: str, key: str, value: object) -> None:

@@ -11,9 +11,6 @@ from tests.end_to_end.commands import fingerprints, ok, repro, set_param
 pytestmark = pytest.mark.timeout(1500)  # the first test waits for every stage of the line
 
 
-pytestmark = pytest.mark.timeout(1500)  # the first test waits for every stage of the line
-
-
 @pytest.fixture
 def versioned(workspace: Path, tmp_path: Path) -> Path:
     """The workspace with its archive added, and a local remote that everything was pushed to."""

@@ -158,6 +158,7 @@ def run_main(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         "assignments": "assignments.parquet",
         "crossval": "crossval",
         "label-quality": "out/label_quality.parquet",
+        "testing-quality": "out/testing_quality.parquet",
         "suspects": "out/suspects.csv",
         "neighbours": "out/neighbours.parquet",
         "label-studio": "out/label_studio.json",
@@ -178,11 +179,16 @@ def test_the_stage_ranks_training_and_queues_the_same_bytes_each_time(
         "label_studio.json",
         "neighbours.parquet",
         "suspects.csv",
+        "testing_quality.parquet",
     ]
     first = [file.read_bytes() for file in files]
     run_main(monkeypatch, tmp_path)
     assert [file.read_bytes() for file in files] == first
     assert set(read_table(files[0])["path"]) == set(training["path"])
+    testing = read_table(files[4])
+    assert len(testing) == 30
+    assert testing["path"].str.startswith("Testing/").all()
+    assert testing["label_quality"].between(0.8, 1).all()  # the folds are sure of all labels
 
     queue = pd.read_csv(files[3])
     nearby = read_table(files[2])

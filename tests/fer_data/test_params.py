@@ -103,6 +103,8 @@ def test_expressions_are_at_least_two_distinct_lower_case_names(expressions: tup
         ("fer_models.fine_tuning", "ModelSettings", "models.inceptionv3"),
         ("fer_models.evaluate", "EvaluateSettings", "evaluate"),
         ("fer_models.report", "ReportSettings", "report"),
+        ("flows.settings", "FlowSettings", "flows"),
+        ("flows.publishing", "PublishSettings", "publish"),
     ],
 )
 def test_the_committed_settings_are_valid(module: str, settings_class: str, section: str) -> None:

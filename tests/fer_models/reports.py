@@ -11,6 +11,7 @@ import pandas as pd
 from fer_data.schema import TEST, VALIDATION
 from fer_data.tables import write_table
 from fer_models.changes import Accepted
+from fer_models.model_card import Hashes, model_card
 from fer_models.model_report import ModelReport, read_model
 from fer_models.report import report_page
 
@@ -121,7 +122,7 @@ def slices() -> dict[str, Any]:
             }
             for number in range(4)
         ]
-        for quality in ("brightness", "contrast", "sharpness")
+        for quality in ("brightness", "contrast", "sharpness", "label_quality")
     }
 
 
@@ -191,6 +192,8 @@ def write_reports(
         "slices": slices(),
     }
     (evaluate / "metrics.json").write_text(json.dumps(roles))
+    card = model_card(values | summary, roles, Hashes(model="a" * 64, train_records="b" * 64))
+    (evaluate / "model_card.md").write_text(card, encoding="utf-8")
     (evaluate / "cost.json").write_text(json.dumps(COST))
     write_table(predictions(test_accuracy), evaluate / "predictions.parquet")
     write_table(mistakes(), evaluate / "mistakes.parquet")

@@ -1,6 +1,5 @@
+import hashlib
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,19 @@ import tensorflow as tf
 
 from fer_data import records
 from fer_data.params import SettingsError
-from fer_data.schema import FACE_SIZE, LABEL, PATH, PIXEL_HASH, PREDICTION, ROLE, TEST, VALIDATION
+from fer_data.schema import (
+    FACE_SIZE,
+    LABEL,
+    LABEL_QUALITY,
+    PATH,
+    PIXEL_HASH,
+    PREDICTION,
+    ROLE,
+    TEST,
+    VALIDATION,
+)
 from fer_data.stage import UserError
-from fer_data.tables import probabilities_of, read_table
+from fer_data.tables import probabilities_of, read_table, write_table
 from fer_models import evaluate
 
 # Keras 3.15 turns a variable into an array by a call that NumPy 2 asks to be written otherwise.
@@ -31,8 +40,18 @@ SECTION = {
     "coverage": 0.9,
     "seed": 0,
 }
+TRAINING = {
+    "model": "tiny",
+    "title": "Tiny model",
+    "parameters": 6_915,
+    "train_faces": 77,
+    "epochs": 1,
+    "kept_epoch": 1,
+    "seed": 0,
+    "settings": {"epochs": 1},
+}
+"""What its training says of the model, as far as the card needs it."""
 PARAMS = json.dumps({"evaluate": SECTION})
-SETTINGS = evaluate.EvaluateSettings.model_validate(SECTION)
 
 
 def save_tiny_model(file: Path, *, num_classes: int = 3, bias: float = 0.0) -> None:
@@ -66,7 +85,18 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "params.yaml").write_text(PARAMS)
     save_tiny_model(tmp_path / "models" / "tiny" / "model.keras")
     monkeypatch.chdir(tmp_path)
-    paths = {"records": folder, "model": "models/tiny/model.keras", "output": "reports/tiny"}
+    (folder / f"{records.NAME}-train.tfrecord-00000-of-00001").write_bytes(b"what it learned from")
+    (tmp_path / "summary.json").write_text(json.dumps(TRAINING))
+    paths = [f"{TEST}/{number}.jpg" for number in range(len(ROLE_LABELS[TEST]))]
+    rated = pd.DataFrame({PATH: paths[::-1], LABEL_QUALITY: np.linspace(1, 0, len(paths))})
+    write_table(rated, tmp_path / "testing_quality.parquet")
+    paths = {
+        "records": folder,
+        "model": "models/tiny/model.keras",
+        "training": "summary.json",
+        "testing-quality": "testing_quality.parquet",
+        "output": "reports/tiny",
+    }
     flags = [word for name, path in paths.items() for word in (f"--{name}", str(path))]
     monkeypatch.setattr("sys.argv", ["evaluate", *flags])
     return tmp_path
@@ -93,10 +123,12 @@ def test_outputs_agree_with_each_other_and_with_the_model(workspace: Path):
         "metrics.json",
         "roc.csv",
         "precision_recall.csv",
+        "reliability.csv",
         "confusion.csv",
         "predictions.parquet",
         "mistakes.parquet",
         "cost.json",
+        "model_card.md",
     }
     assert {file.name for file in output.iterdir()} == names
 
@@ -137,7 +169,12 @@ def test_the_temperature_is_of_validation_and_its_worth_is_of_test(workspace: Pa
     assert calibration["faces"] == len(ROLE_LABELS[VALIDATION])
     assert calibration["before"]["calibration_error"] == metrics[TEST]["calibration_error"]
     assert calibration["before"]["loss"] == metrics[TEST]["loss"]
+    points = pd.read_csv(workspace / "reports" / "tiny" / "reliability.csv")
+    assert list(points.columns) == ["temperature", "faces", "confidence", "accuracy", ROLE]
+    assert set(points[ROLE]) == {TEST}
     for step in ("before", "after"):
+        of_step = points.loc[points["temperature"] == step, ["faces", "confidence", "accuracy"]]
+        assert of_step.to_dict("records") == calibration[step]["bins"]
         faces = sum(one["faces"] for one in calibration[step]["bins"])
         assert faces == len(ROLE_LABELS[TEST])
 
@@ -161,13 +198,19 @@ def test_sets_are_of_the_threshold_that_validation_chose(workspace: Path):
 def test_slices_hold_all_test_faces_and_their_accuracy(workspace: Path):
     evaluate.main()
     metrics = read_strictly(workspace / "reports" / "tiny" / "metrics.json")
-    assert list(metrics["slices"]) == ["brightness", "contrast", "sharpness"]
+    assert list(metrics["slices"]) == ["brightness", "contrast", "sharpness", "label_quality"]
     for quarters in metrics["slices"].values():
         faces = [quarter["faces"] for quarter in quarters]
         accuracies = [quarter["accuracy"]["value"] for quarter in quarters]
         assert sum(faces) == len(ROLE_LABELS[TEST])
         accuracy = metrics[TEST]["accuracy"]["value"]
         assert np.average(accuracies, weights=faces) == pytest.approx(accuracy)
+    # Label quality rises with the number of the face.
+    table = read_table(workspace / "reports" / "tiny" / "predictions.parquet")
+    test = table[table[ROLE] == TEST]
+    first = metrics["slices"]["label_quality"][0]
+    assert first["faces"] == 15
+    assert first["accuracy"]["value"] == (test[LABEL] == test[PREDICTION])[:15].mean()
 
 
 def test_a_class_without_faces_is_null_in_the_metrics_and_has_no_curve(workspace: Path):
@@ -187,6 +230,19 @@ def test_a_class_without_faces_is_null_in_the_metrics_and_has_no_curve(workspace
         assert list(curves.columns) == [ROLE, "expression", *columns]
         curves_of_role = curves.groupby(ROLE)["expression"].unique().map(list).to_dict()
         assert curves_of_role == {VALIDATION: ["angry", "happy"], TEST: list(EXPRESSIONS)}
+
+
+def test_the_card_is_of_the_model_its_records_and_its_figures(workspace: Path):
+    evaluate.main()
+    output = workspace / "reports" / "tiny"
+    card = (output / "model_card.md").read_text(encoding="utf-8")
+    assert card.startswith("# Model card: Tiny model\n")
+    for content in (b"what it learned from", (workspace / "models/tiny/model.keras").read_bytes()):
+        assert f"`{hashlib.sha256(content).hexdigest()}`" in card
+    accuracy = read_strictly(output / "metrics.json")[TEST]["accuracy"]["value"]
+    assert "On the 60 Testing faces" in card
+    assert f"- accuracy: {100 * accuracy:.1f}" in card
+    assert "77 faces of the role `train`" in card
 
 
 def test_confusion_lists_the_test_faces_alone(workspace: Path):
@@ -241,29 +297,3 @@ def test_settings_out_of_range_are_named(workspace: Path):
     (workspace / "params.yaml").write_text(PARAMS.replace("100,", "10,"))
     with pytest.raises(SettingsError, match=r"evaluate\.bootstrap_resamples.*got 10"):
         evaluate.main()
-
-
-def test_measure_uses_the_settings():
-    generator = np.random.default_rng(0)
-    labels, probabilities = generator.integers(3, size=50), generator.dirichlet(np.ones(3), size=50)
-
-    def measure(**changes: int) -> dict[str, Any]:
-        settings = SETTINGS.model_copy(update=changes)
-        return evaluate.measure(labels, probabilities, expressions=EXPRESSIONS, settings=settings)
-
-    assert measure() == measure()
-    assert measure(seed=1)["accuracy"] != measure()["accuracy"]
-    assert measure(bootstrap_resamples=300)["loss"] != measure()["loss"]
-    one_bin = measure(calibration_bins=1)["calibration_error"]["value"]
-    correct = probabilities.argmax(axis=1) == labels
-    gap = abs(probabilities.max(axis=1).mean() - correct.mean())
-    assert one_bin == pytest.approx(gap, rel=1e-12)
-
-
-def test_measuring_needs_no_tensorflow():
-    modules = "fer_models.intervals, fer_models.metrics"
-    code = f"import sys, {modules}; print('tensorflow' in sys.modules)"
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert result.stdout.strip() == "False"

@@ -1,4 +1,6 @@
+import base64
 import dataclasses
+import html
 import json
 import sys
 from pathlib import Path
@@ -184,6 +186,7 @@ def test_the_lede_speaks_of_one_model_or_of_several(tmp_path: Path) -> None:
         "evaluate/scratch/cost.json",
         "evaluate/scratch/predictions.parquet",
         "evaluate/scratch/mistakes.parquet",
+        "evaluate/scratch/model_card.md",
         "evaluate/scratch/roc.csv",
         "evaluate/scratch/precision_recall.csv",
     ],
@@ -243,3 +246,14 @@ def test_page_says_what_a_model_costs_and_on_which_machine(tmp_path: Path) -> No
     for text in ("322,118", "<td>1.3</td>", "<td>12.3</td>", "0.57<small>batches of 128"):
         assert text in cost
     assert "a measurement of one machine, Example 9000, 2 threads, and" in cost
+
+
+def test_page_shows_the_card_and_gives_it_as_a_file(tmp_path: Path) -> None:
+    write_reports(tmp_path)
+    model = model_from(tmp_path)
+    page = page_of(model)
+    shown = page.split('<pre class="text">')[1].split("</pre>")[0]
+    assert html.unescape(shown) == model.card
+    saved = page.split('href="data:text/markdown;base64,')[1].split('"')[0]
+    assert base64.b64decode(saved).decode() == model.card
+    assert 'download="scratch-model_card.md"' in page

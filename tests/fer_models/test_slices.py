@@ -1,7 +1,9 @@
 import numpy as np
+import pandas as pd
 import pytest
 
-from fer_models.slices import accuracy_by_quarter, picture_qualities
+from fer_data.stage import UserError
+from fer_models.slices import accuracy_by_quarter, label_qualities, picture_qualities
 
 
 def test_qualities_of_flat_and_striped_pictures() -> None:
@@ -43,3 +45,14 @@ def test_faces_of_equal_value_stay_together() -> None:
     found = accuracy_by_quarter(values == 0, {"contrast": values}, num_resamples=100, seed=0)
     assert [quarter["faces"] for quarter in found["contrast"]] == [9, 1]
     assert [quarter["accuracy"]["value"] for quarter in found["contrast"]] == [1, 0]
+
+
+def test_label_qualities_are_in_the_order_of_the_faces() -> None:
+    rated = pd.DataFrame({"path": ["a", "b", "c"], "label_quality": [0.1, 0.2, 0.3]})
+    assert label_qualities(rated, ["c", "a"])["label_quality"].tolist() == [0.3, 0.1]
+
+
+def test_a_face_without_a_label_quality_is_named() -> None:
+    rated = pd.DataFrame({"path": ["a"], "label_quality": [0.1]})
+    with pytest.raises(UserError, match="1 of 2 test faces have no label_quality, such as b: `dvc"):
+        label_qualities(rated, ["a", "b"])

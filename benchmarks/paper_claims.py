@@ -1,0 +1,251 @@
+"""The paper's claims about its network from scratch, rerun: what each change costs, over several seeds.
+
+    python benchmarks/paper_claims.py                              # 39 trainings: hours on two cores
+    python benchmarks/paper_claims.py --claims optimizer --seeds 0 # two of them
+    python benchmarks/paper_claims.py --epochs 2                   # whether it runs
+
+Run it in a workspace where `dvc repro tfrecords` has run. Every training takes the recipe
+`models.scratch`, with one change, and keeps its last epoch; all are measured on `validation`, never on
+`test`. Each finished training is a row of the file `--keep`, so that a run that was killed, or is asked
+for more, trains only what is missing; rows of other data or settings do not count. In the end it prints
+a table in Markdown: what each change costs, with 95 % intervals over the seeds (Student's t of the
+differences, seed by seed) and over the faces (paired bootstrap of the seeds' mean). A claim holds where
+neither interval reaches 0.
+"""
+
+import argparse
+import hashlib
+import json
+import math
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from fer_data import records
+from fer_data.artifacts import output
+from fer_data.params import read_settings
+from fer_data.schema import TRAIN, VALIDATION
+from fer_data.stage import written_beside
+from fer_data.tables import read_csv
+from fer_models.batches import make_repeatable
+from fer_models.checkpoints import Checkpoints
+from fer_models.intervals import bootstrap_intervals
+from fer_models.recipe import Recipe
+from fer_models.trainer import Samples, fit, with_noisy_copies
+from fer_models.zoo import model_named
+
+MODEL = "scratch"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A training of the recipe with one change: of its settings, or an L1 of its dense layer."""
+
+    name: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    l1: float = 0.0
+
+
+@dataclass(frozen=True)
+class Claim:
+    """That the paper's recipe beats each of some changes."""
+
+    words: str
+    arms: tuple[Arm, ...]
+
+
+MOVES = {
+    "mirrored": {"mirror": True},
+    "turned by 10 degrees": {"rotation_degrees": 10.0},
+    "shifted by a tenth": {"shift_fraction": 0.1},
+    "zoomed by a tenth": {"zoom_fraction": 0.1},
+    "contrast changed by a tenth": {"contrast_fraction": 0.1},
+}
+ALL_MOVES = {name: limit for move in MOVES.values() for name, limit in move.items()}
+PAPER = Arm("the paper's recipe")
+CLAIMS = {
+    "optimizer": Claim("RMSprop beats Adam", (Arm("Adam", {"optimizer": "adam"}),)),
+    "augmentation": Claim(
+        "any augmentation hurts",
+        tuple(
+            Arm(words, {"augmentation": move})
+            for words, move in {**MOVES, "all of these": ALL_MOVES}.items()
+        ),
+    ),
+    "elastic_net": Claim(
+        "an elastic net costs 3 to 4 %",
+        tuple(Arm(f"L1 of {l1} beside L2", l1=l1) for l1 in (0.0001, 0.001)),
+    ),
+    "noise": Claim(
+        "copies with salt and pepper hurt",
+        (Arm("copies appended", {"salt_and_pepper": {"apply": "copies"}}),),
+    ),
+    "layers": Claim(
+        "eleven layers beat fewer and more",
+        (
+            Arm("nine layers", {"filters": [16, 32]}),
+            Arm("thirteen layers", {"filters": [16, 32, 64, 128]}),
+        ),
+    ),
+}
+
+
+def recipe_of(arm: Arm, recipe: Recipe, *, seed: int, epochs: int | None) -> Recipe:
+    """The recipe with the arm's changes, checked as `params.yaml` is."""
+    values = recipe.model_dump(mode="json")
+    for name, value in arm.changes.items():
+        values[name] = values[name] | value if isinstance(value, Mapping) else value
+    values |= {"seed": seed, "epochs": epochs or recipe.epochs, "keep_epoch": "last"}
+    return type(recipe).model_validate_json(json.dumps(values))
+
+
+def right_after_training(
+    arm: Arm, recipe: Recipe, train: Samples, validation: Samples, *, num_classes: int
+) -> np.ndarray:
+    """Trains, and says which faces of `validation` it then gets right: bool (N,)."""
+    keras.backend.clear_session()
+    make_repeatable(recipe.seed, deterministic=recipe.deterministic)
+    model = model_named(MODEL).build(recipe, num_classes)
+    if arm.l1:
+        kernel = model.layers[-2].kernel
+        kernel.regularizer = keras.regularizers.L1L2(l1=arm.l1, l2=kernel.regularizer.l2)
+    with tempfile.TemporaryDirectory() as logs:
+        fit(
+            *(model, with_noisy_copies(train, recipe), validation),
+            recipe=recipe,
+            logs=Path(logs),
+            kept=Checkpoints(Path(logs)),
+        )
+    probabilities = model.predict(validation.inputs, batch_size=512, verbose=0)
+    return probabilities.argmax(axis=1) == validation.labels
+
+
+def finished(file: Path) -> pd.DataFrame:
+    """The trainings that are kept, a row each; `right` holds a bit a face, in hexadecimal."""
+    if file.exists():
+        return read_csv(file)
+    return pd.DataFrame(columns=["key", "arm", "seed", "epochs", "accuracy", "seconds", "right"])
+
+
+def keep(file: Path, right: np.ndarray, **row: Any) -> None:
+    """Adds a training to the file, whole or not at all."""
+    added = {**row, "accuracy": right.mean(), "right": np.packbits(right).tobytes().hex()}
+    rows = [*finished(file).to_dict("records"), added]
+    with written_beside(file) as beside:
+        pd.DataFrame(rows).to_csv(beside, index=False)
+
+
+@dataclass(frozen=True)
+class Trainings:
+    """Trainings that differ in their seed alone."""
+
+    right: np.ndarray
+    """Whether it gets a face of `validation` right, bool (S, N) of S seeds."""
+    minutes: float
+    """Of one of them, on average."""
+
+
+def trainings(file: Path, keys: Sequence[str], *, num_faces: int) -> Trainings:
+    """Kept trainings, by their keys."""
+    rows = finished(file).set_index("key").loc[list(keys)]
+    bits = (np.frombuffer(bytes.fromhex(one), np.uint8) for one in rows["right"])
+    right = np.stack([np.unpackbits(one, count=num_faces).astype(bool) for one in bits])
+    return Trainings(right, rows["seconds"].mean() / 60)
+
+
+def over_seeds(differences: np.ndarray) -> tuple[float, float]:
+    """The 95 % interval of the mean of S seeds' differences, by Student's t; endless for one."""
+    if len(differences) < 2:
+        return -math.inf, math.inf
+    half = stats.sem(differences) * stats.t.ppf(0.975, len(differences) - 1)
+    return float(differences.mean() - half), float(differences.mean() + half)
+
+
+def over_faces(differences: np.ndarray) -> tuple[float, float]:
+    """The 95 % bootstrap interval of the mean of N faces' differences, float (N,)."""
+    found = bootstrap_intervals(
+        lambda counts: {"mean": counts @ differences / len(differences)},
+        len(differences),
+        num_resamples=1000,
+        seed=0,
+    )["mean"]
+    assert found.low is not None  # None where it is not defined; a mean always is
+    assert found.high is not None
+    return found.low, found.high
+
+
+def row_of(words: str, of_arm: Trainings, of_paper: Trainings) -> str:
+    """A row in Markdown: what a change costs, and whether that is more than chance."""
+    differences = of_arm.right.astype(np.float64) - of_paper.right
+    intervals = (over_seeds(differences.mean(axis=1)), over_faces(differences.mean(axis=0)))
+    if all(high < 0 for _, high in intervals):
+        verdict = "holds"
+    elif all(low > 0 for low, _ in intervals):
+        verdict = "the opposite holds"
+    else:
+        verdict = "can be chance"
+    ranges = (f"{100 * low:+.2f} to {100 * high:+.2f}" for low, high in intervals)
+    cells = (words, f"{of_arm.right.mean():.4f}", f"{100 * differences.mean():+.2f}", *ranges)
+    return f"| {' | '.join(cells)} | {verdict} | {of_arm.minutes:.1f} |"
+
+
+def main() -> None:
+    """Trains what is missing, and prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--claims", nargs="+", choices=list(CLAIMS), default=list(CLAIMS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--epochs", type=int, help="in place of the recipe's")
+    parser.add_argument("--keep", type=Path, default=Path("reports/paper_claims.csv"))
+    flags = parser.parse_args()
+    folder = output("tfrecords", "tfrecords")
+    recipe = read_settings(model_named(MODEL).settings_class, f"models.{MODEL}")
+    train, validation = (
+        Samples(examples.faces, examples.labels, examples.weights)
+        for examples in (records.read_role(folder, role) for role in (TRAIN, VALIDATION))
+    )
+    arrays = (train.inputs, train.labels, train.weights, validation.inputs, validation.labels)
+    data = [hashlib.sha256(array.tobytes()).hexdigest() for array in arrays]
+    arms = [PAPER, *(arm for claim in flags.claims for arm in CLAIMS[claim].arms)]
+    keys: dict[str, list[str]] = {arm.name: [] for arm in arms}
+    # Seed by seed, so that the table of a run that is not finished yet has all changes.
+    for seed, arm in product(flags.seeds, arms):
+        changed = recipe_of(arm, recipe, seed=seed, epochs=flags.epochs)
+        text = json.dumps([changed.model_dump(mode="json"), arm.l1, data])
+        key = hashlib.sha256(text.encode()).hexdigest()[:16]
+        keys[arm.name].append(key)
+        if key in set(finished(flags.keep)["key"]):
+            continue
+        started = time.perf_counter()
+        right = right_after_training(
+            *(arm, changed, train, validation), num_classes=len(records.expressions(folder))
+        )
+        seconds = time.perf_counter() - started
+        named = {"key": key, "arm": arm.name, "seed": seed, "epochs": changed.epochs}
+        keep(flags.keep, right, **named, seconds=seconds)
+        print(f"{arm.name}, seed {seed}: {right.mean():.4f}, {seconds:.0f} s", file=sys.stderr)
+
+    num_faces = len(validation.labels)
+    found = {name: trainings(flags.keep, keys[name], num_faces=num_faces) for name in keys}
+    seeds, epochs = ", ".join(map(str, flags.seeds)), flags.epochs or recipe.epochs
+    print(f"{num_faces:,} faces of `validation`, {epochs} epochs, means of the seeds {seeds}.\n")
+    print("| claim | trained with | accuracy | points | over seeds | over faces | | minutes |")
+    print("|---|---|---|---|---|---|---|---|")
+    of_paper = found[PAPER.name]
+    print(f"| | {PAPER.name} | {of_paper.right.mean():.4f} | | | | | {of_paper.minutes:.1f} |")
+    for claim in (CLAIMS[name] for name in flags.claims):
+        for arm in claim.arms:
+            print(row_of(f"{claim.words} | {arm.name}", found[arm.name], of_paper))
+
+
+if __name__ == "__main__":
+    main()

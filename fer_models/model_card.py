@@ -1,0 +1,97 @@
+"""Writes a model's card: what it is, how well it does and what it is not for, in Markdown.
+
+The parts are those of Mitchell et al., Model Cards for Model Reporting (2019), as far as this data can
+tell. The same model, records and settings give the same bytes: no date and no measured time.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from fer_data.page import count, decimal, percent
+from fer_data.records import NAME
+from fer_data.schema import TEST, TRAIN, VALIDATION
+from fer_data.stage import UserError
+
+_READ_BYTES = 2**20
+
+
+@dataclass(frozen=True)
+class Hashes:
+    """Which bytes a card speaks of, SHA-256 in hexadecimal."""
+
+    model: str
+    """Of the model's file."""
+    train_records: str
+    """Of the records of `train`, file after file."""
+
+
+def hashes_of(model: Path, records: Path) -> Hashes:
+    """Hashes a model, and what it learned from.
+
+    Args:
+        model: Its file.
+        records: The folder of records.
+
+    Raises:
+        UserError: There are no records of `train`.
+    """
+    files = sorted(records.glob(f"{NAME}-{TRAIN}.tfrecord-*"))
+    if not files:
+        raise UserError(
+            f"{records} has no records of the role '{TRAIN}': "
+            "`dvc repro tfrecords` makes them, `dvc pull` fetches them"
+        )
+    return Hashes(model=_sha256([model]), train_records=_sha256(files))
+
+
+def model_card(training: Mapping[str, Any], measured: Mapping[str, Any], hashes: Hashes) -> str:
+    """The card.
+
+    Args:
+        training: `summary.json` of the model's training.
+        measured: What `fer_models.measures.measure_all` returns for it.
+        hashes: Of the model and of what it learned from.
+
+    Returns:
+        Markdown, in which every figure has its faces and, where it is measured, its interval.
+    """
+    environment = Environment(
+        loader=PackageLoader("fer_models"),
+        autoescape=False,  # Markdown: whoever puts it into a page escapes it there
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(count=count, decimal=decimal, percent=percent)
+    settings, of_classes = training["settings"], measured[TEST]["per_class"]
+    by_recall = sorted(of_classes, key=lambda name: of_classes[name]["recall"])
+    return environment.get_template("model_card.md.j2").render(
+        training=training,
+        settings=yaml.safe_dump(settings, sort_keys=False).rstrip(),
+        weights=settings.get("weights", "none"),
+        members=settings.get("members", []),
+        test=measured[TEST],
+        validation=measured[VALIDATION],
+        calibration=measured["calibration"],
+        sets=measured["conformal"],
+        worst=by_recall[0],
+        best=by_recall[-1],
+        hashes=hashes,
+        train_records=f"{NAME}-{TRAIN}.tfrecord-*",
+    )
+
+
+def _sha256(files: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as opened:
+            while part := opened.read(_READ_BYTES):
+                digest.update(part)
+    return digest.hexdigest()

@@ -1,0 +1,143 @@
+"""What the Prefect UI shows of a finished run: its figures, the state of its data, and the reports."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from prefect.artifacts import (
+    create_link_artifact,
+    create_markdown_artifact,
+    create_table_artifact,
+)
+
+from fer_data.artifacts import output
+from fer_data.schema import TEST, VALIDATION
+from fer_data.tables import read_csv, read_json
+from flows.figures import MEASURES, Change, Figure, changes, read_figures
+from flows.publishing import Published
+from flows.site import DATA_PAGE, INDEX_PAGE
+
+EVALUATION = "evaluation"
+DATA_QUALITY = "data-quality"
+METRICS = "metrics"
+MODELS_REPORT = "models-report"
+DATA_REPORT = "data-report"
+"""The artifacts' keys."""
+
+
+def record_artifacts(workspace: Path, published: Published | None) -> None:
+    """Makes the artifacts of the flow run, or task run, that this is called from.
+
+    Args:
+        workspace: Where the stages have run.
+        published: What was published; None where there is no destination: then there is nothing to
+            compare with, and the links lead into the workspace.
+
+    Raises:
+        UserError: A report is missing.
+    """
+    pages = output("report", INDEX_PAGE, workspace=workspace).absolute().parent.as_uri()
+    site = published.site if published else pages
+    moved = published.changes if published else tuple(changes(read_figures(workspace), {}))
+    outcome = published.outcome if published else "not published: publish.destination is null"
+    create_markdown_artifact(
+        evaluation_summary(moved, site=site, outcome=outcome),
+        key=EVALUATION,
+        description="How good the models are",
+    )
+    create_table_artifact(
+        metrics_table(moved), key=METRICS, description="The figures beside the published run's"
+    )
+    create_markdown_artifact(
+        data_summary(workspace, site=site),
+        key=DATA_QUALITY,
+        description="What the archive holds, and what is doubtful",
+    )
+    for key, page in ((MODELS_REPORT, INDEX_PAGE), (DATA_REPORT, DATA_PAGE)):
+        create_link_artifact(f"{site}/{page}", link_text=page, key=key)
+
+
+def evaluation_summary(moved: Sequence[Change], *, site: str, outcome: str) -> str:
+    """The figures of all models as Markdown, and what became of the run.
+
+    Args:
+        moved: The figures beside those of the published run.
+        site: The URL of the reports' folder.
+        outcome: What was done with the reports, in one line.
+    """
+    columns = [(role, measure) for role in (VALIDATION, TEST) for measure in MEASURES]
+    figures = {(one.model, one.role, one.measure): one.now for one in moved}
+    lines = ["# The models", ""]
+    lines += _table(
+        ["model", *(f"{role} {MEASURES[measure]}" for role, measure in columns)],
+        (
+            [model, *(_with_interval(figures.get((model, *column))) for column in columns)]
+            for model in dict.fromkeys(one.model for one in moved)
+        ),
+    )
+    worse = [f"- {change}" for change in moved if change.is_regression]
+    if worse:
+        lines += ["", "Worse than what is published:", "", *worse]
+    return "\n".join([*lines, "", f"{outcome}.", "", f"[The report]({site}/{INDEX_PAGE})", ""])
+
+
+def metrics_table(moved: Iterable[Change]) -> list[dict[str, Any]]:
+    """A row for each figure: what the published run has, what this one has, and how they differ."""
+    return [
+        {
+            "model": change.model,
+            "faces": change.role,
+            "measure": MEASURES[change.measure],
+            "published": _rounded(change.before.value if change.before else None),
+            "now": _rounded(change.now.value),
+            "difference": _rounded(change.difference),
+            "published interval": _interval(change.before) if change.before else "",
+            "verdict": change.verdict,
+        }
+        for change in moved
+    ]
+
+
+def data_summary(workspace: Path, *, site: str) -> str:
+    """What `validate` and `mislabels` found, as Markdown.
+
+    Args:
+        workspace: Where the stages have run.
+        site: The URL of the reports' folder.
+
+    Raises:
+        UserError: One of their outputs is missing.
+    """
+    verdict = read_json(output("validate", "validate", workspace=workspace) / "summary.json")
+    suspects = read_csv(output("mislabels", "suspects.csv", workspace=workspace))
+    failed = [one for one in verdict["expectations"] if not one["success"]]
+    lines = [
+        "# The data",
+        "",
+        f"{verdict['faces']:,} faces, of which {len(suspects):,} are in the review queue. "
+        f"{len(verdict['expectations']) - len(failed)} of {len(verdict['expectations'])} expectations "
+        "are met.",
+    ]
+    if failed:
+        lines += ["", "Not met:", ""]
+        lines += _table(
+            ["expectation", "severity", "faces"],
+            ([one["meaning"], one["severity"], f"{one['unexpected']:,}"] for one in failed),
+        )
+    return "\n".join([*lines, "", f"[The report]({site}/{DATA_PAGE})", ""])
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]
+
+
+def _with_interval(figure: Figure | None) -> str:
+    return f"{figure.value:.4f} ({_interval(figure)})" if figure else "not defined"
+
+
+def _interval(figure: Figure) -> str:
+    return f"{figure.low:.4f} to {figure.high:.4f}"
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

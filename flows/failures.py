@@ -1,0 +1,73 @@
+"""Tells failures of a stage that can pass, and are worth another try, from those that cannot."""
+
+import re
+from collections.abc import Sequence
+
+_BY_A_SIGNAL = re.compile(r"exited with (-\d+|1[3-5]\d)\b")
+"""DVC's word on its stage; a shell says 128 and the signal's number."""
+_SIGNALS = range(129, 160)
+_CAN_PASS = re.compile(
+    "|".join(
+        [
+            r"no space left on device",
+            r"disk quota exceeded",
+            r"unable to acquire lock",
+            r"is being blocked by",
+            r"rwlock-file",
+            r"connection (refused|reset|aborted|timed out|error)",
+            r"(could not|failed to|cannot|unable to) connect",
+            r"network is unreachable",
+            r"no route to host",
+            r"name or service not known",
+            r"temporary failure in name resolution",
+            r"\b(read|connect|endpoint) ?time(d out|out)",
+        ]
+    ),
+    re.IGNORECASE,
+)
+_OURS = "error: "
+_OF_DVC = "ERROR: "
+
+
+class StageError(Exception):
+    """A stage failed, for a reason that is one line."""
+
+    def __init__(self, stage: str, reason: str, can_pass: bool) -> None:
+        """Says which stage failed, why, and whether another try may succeed."""
+        super().__init__(stage, reason, can_pass)
+        self.stage = stage
+        self.reason = reason
+        self.can_pass = can_pass
+
+    def __str__(self) -> str:
+        """One line."""
+        return f"{self.stage}: {self.reason}"
+
+
+def failure_of(stage: str, code: int, lines: Sequence[str]) -> StageError:
+    """What to make of a stage that ended with another exit code than 0.
+
+    Args:
+        stage: Its name.
+        code: The exit code of `dvc repro`; 128 and the signal's number where one ended it.
+        lines: The last lines of its log.
+
+    Returns:
+        The failure, which can pass where a signal ended the process, the disk was full, or something
+        could not be reached. A stage's own line `error: ...` is believed: what it says of the data or
+        of the settings stays wrong however often it runs.
+    """
+    ours = [line for line in lines if line.startswith(_OURS)]
+    of_dvc = [line for line in lines if line.startswith(_OF_DVC)]
+    if ours:
+        return StageError(stage, ours[-1].removeprefix(_OURS), bool(_CAN_PASS.search(ours[-1])))
+    if code in _SIGNALS:
+        return StageError(stage, f"killed by signal {code - 128}", True)
+    text = "\n".join(lines)
+    reason = (of_dvc or lines or ["no word"])[-1].removeprefix(_OF_DVC)
+    return StageError(stage, reason, bool(_BY_A_SIGNAL.search(text) or _CAN_PASS.search(text)))
+
+
+def timed_out(stage: str, minutes: float) -> StageError:
+    """The failure of a stage that took too long: can pass, since a training goes on where it was."""
+    return StageError(stage, f"ended after {minutes:g} minutes (flows.timeout_minutes)", True)

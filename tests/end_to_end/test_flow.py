@@ -1,0 +1,80 @@
+"""The Prefect flow over the whole line: what it runs, and that it ends where `dvc repro` does."""
+
+import os
+import resource
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.end_to_end.commands import ok, repro, set_param
+from tests.prefect_server import Server
+
+pytestmark = [
+    pytest.mark.timeout(1500),  # the first test waits for every stage of the line
+    pytest.mark.xdist_group("prefect"),
+]
+NOOP_SECONDS = 30.0
+
+
+def copy_of(workspace: Path, folder: Path) -> Path:
+    """A copy with a cache of its own, whose files are links: runs of the one are unknown to the other."""
+    shutil.copytree(workspace, folder / "workspace", symlinks=True)
+    cache = Path(ok(workspace, "dvc", "cache", "dir").strip())
+    shutil.copytree(cache, folder / "cache", copy_function=os.link)
+    ok(folder / "workspace", "dvc", "config", "--local", "cache.dir", str(folder / "cache"))
+    return folder / "workspace"
+
+
+def locked(workspace: Path) -> dict[str, Any]:
+    """What `dvc.lock` says of each stage, but for the outputs that hold measured times."""
+    stages = yaml.safe_load((workspace / "dvc.lock").read_text())["stages"]
+    return {
+        name: {
+            "deps": [dep for dep in stage["deps"] if not dep["path"].startswith("reports/")],
+            "params": stage.get("params"),
+            "outs": [out for out in stage["outs"] if not out["path"].startswith("reports/")],
+        }
+        for name, stage in stages.items()
+    }
+
+
+def children_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def test_after_a_run_of_dvc_the_flow_has_nothing_to_do(
+    prefect_server: Server, workspace: Path
+) -> None:
+    before = (workspace / "dvc.lock").read_bytes()
+    started = children_seconds()
+    finished = prefect_server.rebuild(workspace)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    # Of the processors, since the clock also counts what else the machine has to do.
+    assert children_seconds() - started < NOOP_SECONDS
+    run = prefect_server.run_of(finished)
+    states = prefect_server.states(run, expected=len(locked(workspace)))
+    assert set(states.values()) == {"Cached"}
+    assert (workspace / "dvc.lock").read_bytes() == before
+
+
+def test_flow_and_dvc_rerun_the_same_and_end_the_same(
+    prefect_server: Server, workspace: Path, tmp_path: Path
+) -> None:
+    by_dvc, by_flow = (copy_of(workspace, tmp_path / name) for name in ("dvc", "flow"))
+    for folder in (by_dvc, by_flow):
+        set_param(folder, "models.scratch", "epochs", 1)
+        set_param(folder, "mislabels", "budget", 30)
+    ran = repro(by_dvc)
+    finished = prefect_server.rebuild(by_flow)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    states = prefect_server.states(prefect_server.run_of(finished), expected=len(locked(by_flow)))
+    assert sorted(name for name, state in states.items() if state == "Completed") == sorted(ran)
+    assert {"mislabels", "train@scratch", "report"} <= set(ran)
+    assert locked(by_flow) == locked(by_dvc)
+    metrics = [(folder / "reports/metrics.json").read_bytes() for folder in (by_dvc, by_flow)]
+    assert metrics[0] == metrics[1]
+    assert repro(by_flow) == []

@@ -1,0 +1,78 @@
+"""A workspace whose stages seem to have run: the reports that are published, small, without pictures."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from flows.publishing import PublishSettings
+
+ROOT = Path(__file__).parents[2]
+MACRO_F1 = {"scratch": 0.80, "ensemble": 0.70}
+"""Macro-F1 on validation of the models that the workspace has; intervals reach 0.05 to both sides."""
+
+
+def make_reports(folder: Path, **macro_f1: float) -> Path:
+    """Makes a workspace of `dvc.yaml`, `params.yaml` and the reports; gives its folder.
+
+    Args:
+        folder: The workspace, made if need be.
+        **macro_f1: Macro-F1 on validation, by model, in place of `MACRO_F1`.
+    """
+    folder.mkdir(exist_ok=True)
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copyfile(ROOT / name, folder / name)
+    write_reports(folder, **macro_f1)
+    return folder
+
+
+def write_reports(folder: Path, **macro_f1: float) -> None:
+    """Writes what the stages make, as far as it is published or summed up."""
+    scores = {**MACRO_F1, **macro_f1}
+    write(folder / "reports/index.html", f"<p>{scores}</p><a href='#top'>up</a>")
+    write(
+        folder / "reports/data_quality/index.html",
+        '<a href="../validate/data_docs/index.html">checks</a><img src="data:image/png;base64,AA">',
+    )
+    write(
+        folder / "reports/validate/data_docs/index.html",
+        """<a href="faces%20all.html?a=b#c">all</a>
+        <script>open({'path': 'runs/1.html', 'other': 'runs/2.html'})</script>""",
+    )
+    write(folder / "reports/validate/data_docs/runs/1.html", "")
+    write(folder / "reports/validate/data_docs/faces all.html", '<link href="https://cdn/x.css">')
+    write(folder / "reports/validate/data_docs/unlinked.html", "")
+    checks = [
+        {"name": "twins", "meaning": "No face stands twice", "severity": "warning",
+         "success": False, "unexpected": 3, "paths": []},
+        {"name": "known_classes", "meaning": "Every class is known", "severity": "error",
+         "success": True, "unexpected": 0, "paths": []},
+    ]  # fmt: skip
+    summary = {"success": True, "faces": 3000, "profile": None, "expectations": checks}
+    write(folder / "reports/validate/summary.json", json.dumps(summary))
+    write(folder / "data/mislabels/suspects.csv", "path,kind\na.jpg,wrong\nb.jpg,ambiguous\n")
+    write(folder / "reports/metrics.json", json.dumps({model: {} for model in scores}))
+    for model, score in scores.items():
+        write(folder / f"reports/evaluate/{model}/metrics.json", json.dumps(evaluation(score)))
+
+
+def evaluation(macro_f1: float) -> dict[str, Any]:
+    """What `evaluate` writes of a model, as far as it is compared; accuracy is a little higher."""
+    role = {"accuracy": figure(macro_f1 + 0.01), "macro_f1": figure(macro_f1)}
+    return {"validation": role, "test": role}
+
+
+def figure(value: float) -> dict[str, float]:
+    """A figure whose interval reaches 0.05 to both sides."""
+    return {"value": value, "low": value - 0.05, "high": value + 0.05}
+
+
+def settings(destination: str | None, *, webhook: str | None = None) -> PublishSettings:
+    """The section `publish`."""
+    return PublishSettings(destination=destination, webhook=webhook)
+
+
+def write(file: Path, text: str) -> None:
+    """Writes a file and the folders above it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")

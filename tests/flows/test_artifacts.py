@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import pytest
+
+from flows.artifacts import data_summary, evaluation_summary, metrics_table
+from flows.figures import Change, changes, read_figures
+from tests.flows.sites import MACRO_F1, make_reports, write
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    return make_reports(tmp_path, scratch=0.74)
+
+
+@pytest.fixture
+def moved(workspace: Path, tmp_path: Path) -> list[Change]:
+    before = read_figures(make_reports(tmp_path / "before"))
+    return list(changes(read_figures(workspace), {"scratch": before["scratch"]}))
+
+
+def test_the_table_has_a_row_a_figure_beside_the_published_one(moved: list[Change]) -> None:
+    rows = metrics_table(moved)
+    assert len(rows) == len(MACRO_F1) * 2 * 2
+    assert rows[1] == {
+        "model": "scratch",
+        "faces": "validation",
+        "measure": "macro-F1",
+        "published": 0.8,
+        "now": 0.74,
+        "difference": -0.06,
+        "published interval": "0.7500 to 0.8500",
+        "verdict": "below",
+    }
+    assert rows[-1]["model"] == "ensemble"
+    assert rows[-1]["difference"] is None
+    assert rows[-1]["verdict"] == "new"
+
+
+def test_the_summary_has_a_row_a_model_and_says_what_is_worse(moved: list[Change]) -> None:
+    text = evaluation_summary(moved, site="s3://b/runs/two", outcome="two is stored")
+    lines = text.splitlines()
+    assert lines[2] == (
+        "| model | validation accuracy | validation macro-F1 | test accuracy | test macro-F1 |"
+    )
+    assert lines[3] == "| --- | --- | --- | --- | --- |"
+    assert lines[4].startswith(
+        "| scratch | 0.7500 (0.7000 to 0.8000) | 0.7400 (0.6900 to 0.7900) |"
+    )
+    assert "- validation macro-F1 of scratch: 0.8000 -> 0.7400 (-0.0600), below" in text
+    assert "two is stored." in lines
+    assert "[The report](s3://b/runs/two/index.html)" in lines
+
+
+def test_a_figure_that_is_not_defined_says_so(moved: list[Change]) -> None:
+    text = evaluation_summary(moved[:1], site="s3://b", outcome="")
+    assert text.splitlines()[4].endswith("| not defined | not defined | not defined |")
+    assert "Worse" not in text
+
+
+def test_the_data_s_summary_names_what_is_not_met(workspace: Path) -> None:
+    text = data_summary(workspace, site="s3://b")
+    assert "3,000 faces, of which 2 are in the review queue. 1 of 2 expectations are met." in text
+    assert "| No face stands twice | warning | 3 |" in text
+    assert "Every class is known" not in text
+    assert "[The report](s3://b/data_quality/index.html)" in text
+
+
+def test_data_that_meets_all_says_only_that(workspace: Path) -> None:
+    write(workspace / "reports/validate/summary.json", '{"faces": 7, "expectations": []}')
+    assert "0 of 0 expectations are met." in data_summary(workspace, site="s3://b")
+    assert "Not met" not in data_summary(workspace, site="s3://b")

@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import pytest
+
+from fer_data.stage import UserError
+from flows.clones import clone, clone_with
+from flows.workspace import git
+from tests.end_to_end.commands import ok, repro
+from tests.flows.lines import fan, make_line
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> Path:
+    """A workspace whose stages ran, with an edit, a new file and a removed one on top."""
+    folder = make_line(tmp_path / "line", fan(), params={"oven": {"degrees": 180}})
+    (folder / "gone").write_text("")
+    git("add", "gone", cwd=folder)
+    git("-c", "user.name=A", "-c", "user.email=a@localhost", "commit", "-qm", "Go", cwd=folder)
+    repro(folder)
+    (folder / "new").write_text("new")
+    (folder / "gone").unlink()
+    return folder
+
+
+def test_a_clone_is_the_workspace_as_it_stands_and_shares_its_cache(
+    line: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    clone(line, copy)
+    assert (copy / "new").read_text() == "new"
+    assert not (copy / "gone").exists()
+    assert (copy / "dvc.lock").read_bytes() == (line / "dvc.lock").read_bytes()
+    ok(copy, "dvc", "checkout", "--quiet")
+    assert repro(copy) == []
+
+
+def test_overrides_change_the_clone_alone(line: Path, tmp_path: Path) -> None:
+    before = (line / "params.yaml").read_text()
+    copy = tmp_path / "clones" / "hot"
+    overrides = {"oven": {"degrees": 200}}
+    assert clone_with(overrides, workspace=line, folder=copy) == ["oven.degrees: 180 -> 200"]
+    assert (line / "params.yaml").read_text() == before
+    assert repro(copy) == []  # no stage reads that setting
+
+    (copy / "checkpoint").touch()  # as an interrupted run leaves it
+    clone_with(overrides, workspace=line, folder=copy)
+    assert (copy / "checkpoint").exists()
+
+
+def test_an_override_of_no_setting_is_refused(line: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"sets 'oven\.hue', which params\.yaml does not have"):
+        clone_with({"oven": {"hue": 1}}, workspace=line, folder=tmp_path / "copy")

@@ -1,0 +1,114 @@
+"""The flow on a tiny workspace whose stages copy finished reports: published, held back, told of."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from flows.destination import Destination
+from flows.publications import latest_run
+from flows.workspace import commit
+from tests.flows.lines import FLOWS, make_line
+from tests.flows.receiver import receiving
+from tests.flows.sites import write_reports
+from tests.prefect_server import Server
+
+pytestmark = pytest.mark.timeout(900)
+OUTPUTS = {
+    "validate": ["reports/validate"],
+    "mislabels": ["data/mislabels/suspects.csv"],
+    "evaluate": ["reports/evaluate/${item.model}"],
+    "report": ["reports/index.html", "reports/metrics.json"],
+    "quality_report": ["reports/data_quality/index.html"],
+}
+NUM_STAGES = 6
+
+
+def copying(*outputs: str) -> dict[str, Any]:
+    """A stage that takes its outputs from the folder `made`."""
+    copies = [f"mkdir -p {Path(out).parent} && cp -r made/{out} {out}" for out in outputs]
+    return {
+        "cmd": " && ".join(copies),
+        "deps": [f"made/{out}" for out in outputs],
+        "outs": list(outputs),
+    }
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> Path:
+    stages = {name: copying(*outputs) for name, outputs in OUTPUTS.items()}
+    stages["evaluate"]["matrix"] = {"model": ["scratch", "ensemble"]}
+    folder = make_line(tmp_path / "line", stages)
+    configure(folder, destination="../site")
+    write_reports(folder / "made")
+    commit(folder, "Make reports")
+    return folder
+
+
+def configure(line: Path, *, destination: str | None, webhook: str | None = None) -> None:
+    params = {"flows": FLOWS, "publish": {"destination": destination, "webhook": webhook}}
+    (line / "params.yaml").write_text(yaml.safe_dump(params))
+
+
+def latest(line: Path) -> str | None:
+    return latest_run(Destination("../site", workspace=line))
+
+
+def test_a_green_run_is_published_and_a_worse_one_is_held_back(
+    prefect_server: Server, line: Path
+) -> None:
+    finished = prefect_server.rebuild(line)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    run = prefect_server.latest_run()
+    first = latest(line)
+    assert str(first).endswith(f"-{run['name']}")
+    assert f"{first} is the latest run, after none" in run["state"]["message"]
+    assert (line / f"../site/runs/{first}/data_quality/index.html").is_file()
+    artifacts = prefect_server.rows("artifacts", flow_runs={"id": {"any_": [run["id"]]}})
+    assert {one["key"] for one in artifacts} == {
+        "evaluation", "metrics", "data-quality", "models-report", "data-report",
+    }  # fmt: skip
+    assert prefect_server.states(run, expected=NUM_STAGES + 1)["publish"] == "Completed"
+
+    assert prefect_server.rebuild(line).returncode == 0
+    run = prefect_server.latest_run()
+    assert run["state"]["message"].startswith(
+        "nothing changed: 6 stages are up to date; nothing new"
+    )
+
+    write_reports(line / "made", scratch=0.74)
+    assert prefect_server.rebuild(line).returncode == 0
+    run = prefect_server.latest_run()
+    assert run["state"]["name"] == "Held back"
+    assert "validation macro-F1 of scratch: 0.8000 -> 0.7400" in run["state"]["message"]
+    assert latest(line) == first
+
+    assert prefect_server.rebuild(line, "--force").returncode == 0
+    run = prefect_server.latest_run()
+    assert run["state"]["name"] == "Completed"
+    assert str(latest(line)).endswith(f"-{run['name']}")
+
+
+def test_a_destination_that_refuses_fails_the_run_and_is_told(
+    prefect_server: Server, line: Path
+) -> None:
+    (line / "../site").write_text("no folder")
+    with receiving() as receiver:
+        configure(line, destination="../site", webhook=receiver.address)
+        finished = prefect_server.rebuild(line)
+        (message,) = receiver.messages
+    assert finished.returncode == 1
+    assert "6 of 6 stages rebuilt" in finished.stderr
+    assert "site cannot be published to: NotADirectoryError" in finished.stderr
+    assert "cannot be published to" in str(message["reason"])
+    run = prefect_server.latest_run()
+    assert message["run"] == run["name"]
+    assert prefect_server.states(run, expected=NUM_STAGES + 1)["publish"] == "Failed"
+    tasks = prefect_server.rows("task_runs", flow_runs={"id": {"any_": [run["id"]]}})
+    assert {one["name"]: one["run_count"] for one in tasks}["publish"] == 1 + FLOWS["retries"]
+
+
+def test_an_experiment_is_not_published(prefect_server: Server, line: Path) -> None:
+    assert prefect_server.rebuild(line, "--set", "flows.cpu_slots=2").returncode == 0
+    assert not (line / "../site").exists()

@@ -1,0 +1,235 @@
+"""What `make serve` gives: deployments, schedule and worker, on loopback, whatever is killed."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from flows.locks import one_at_a_time
+from flows.serve import sweep, variables_for
+from tests.flows.lines import fan, make_line
+from tests.prefect_server import PATIENCE, ROOT, Server
+
+pytestmark = [pytest.mark.timeout(1500), pytest.mark.xdist_group("prefect")]
+
+PARTS = ["part@0", "part@1", "part@2", "part@3"]
+
+
+@pytest.fixture
+def held(prefect_server: Server) -> Iterator[Path]:
+    """A file that keeps the parts of the served workspace running until it is removed."""
+    file = prefect_server.workspace.parent / "hold"
+    file.touch()
+    yield file
+    file.unlink(missing_ok=True)
+
+
+def change(server: Server) -> None:
+    """Changes what the stages of the served workspace depend on, and so does away with their outputs."""
+    (server.workspace / "source").write_text(str(time.time()))
+    for stage in ("first", *(f"part-{number}" for number in range(4))):
+        (server.workspace / stage).unlink(missing_ok=True)
+    subprocess.run(["rm", "-rf", "dvc.lock", ".dvc/cache"], cwd=server.workspace, check=True)
+
+
+def deployment(server: Server, name: str) -> dict[str, Any]:
+    return server.ask("GET", f"deployments/name/rebuild/{name}")
+
+
+def wait_for(find: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if found := find():
+            return found
+        time.sleep(0.5)
+    raise TimeoutError
+
+
+def run_now(server: Server) -> str:
+    body = {"state": {"type": "SCHEDULED"}}
+    path = f"deployments/{deployment(server, 'on-demand')['id']}/create_flow_run"
+    return server.ask("POST", path, body)["id"]
+
+
+def ended(server: Server, run: str) -> dict[str, Any]:
+    terminal = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+
+    def state() -> dict[str, Any] | None:
+        found = server.ask("GET", f"flow_runs/{run}")
+        return found if found["state_type"] in terminal else None
+
+    return wait_for(state)
+
+
+def wait_until_parts_run(server: Server, run: str) -> None:
+    def running() -> bool:
+        tasks = server.rows("task_runs", flow_runs={"id": {"any_": [run]}})
+        states = {task["name"]: task["state_name"] for task in tasks}
+        return all(states.get(part) == "Running" for part in PARTS)
+
+    wait_for(running)
+
+
+def part_of(server: Server, name: str) -> psutil.Process:
+    """The Prefect process of that name, not its leash."""
+    (found,) = (
+        child
+        for child in psutil.Process(server.pid).children(recursive=True)
+        if child.cmdline()[2:5] == ["prefect", name, "start"]
+    )
+    return found
+
+
+def test_a_run_that_the_scheduler_made_is_picked_up_and_rebuilds(prefect_server: Server) -> None:
+    change(prefect_server)
+    nightly = deployment(prefect_server, "nightly")
+    assert nightly["schedules"][0]["schedule"]["cron"] == "0 2 * * *"
+    each_minute = {"schedule": {"interval": 60}, "active": True}
+    path = f"deployments/{nightly['id']}/schedules"
+    (schedule,) = prefect_server.ask("POST", path, [each_minute])
+    of_nightly = {"deployments": {"id": {"any_": [nightly["id"]]}}, "sort": "START_TIME_ASC"}
+    run = wait_for(
+        lambda: next(
+            (one for one in prefect_server.rows("flow_runs", **of_nightly) if one["start_time"]),
+            None,
+        )
+    )
+    prefect_server.ask("DELETE", f"{path}/{schedule['id']}")
+    assert run["auto_scheduled"]
+    assert ended(prefect_server, run["id"])["state"]["message"].startswith("6 of 6 stages rebuilt")
+    states = prefect_server.ask("GET", f"flow_run_states/?flow_run_id={run['id']}")
+    names = [state["name"] for state in states]
+    assert names[0] == "Scheduled"
+    assert names[-1] == "Completed"
+
+
+def test_a_run_without_a_change_ends_saying_so(prefect_server: Server) -> None:
+    ended(prefect_server, run_now(prefect_server))
+    run = ended(prefect_server, run_now(prefect_server))
+    assert run["state"]["message"] == "nothing changed: 6 stages are up to date"
+
+
+def test_a_run_outlives_server_and_worker_that_are_killed(
+    prefect_server: Server, held: Path
+) -> None:
+    change(prefect_server)
+    run = run_now(prefect_server)
+    wait_until_parts_run(prefect_server, run)
+    killed = {name: part_of(prefect_server, name) for name in ("worker", "server")}
+    for process in killed.values():
+        process.kill()
+    for name, process in killed.items():
+        wait_for(lambda name=name, old=process: is_new(prefect_server, name, old))
+    held.unlink()
+    wait_for(lambda: answers(prefect_server))
+    assert ended(prefect_server, run)["state"]["message"].startswith("6 of 6 stages rebuilt")
+    states = prefect_server.states({"id": run}, expected=6)
+    assert set(states.values()) == {"Completed"}
+
+
+def is_new(server: Server, name: str, old: psutil.Process) -> bool:
+    try:
+        return part_of(server, name).pid != old.pid
+    except (ValueError, psutil.Error):
+        return False
+
+
+def answers(server: Server) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", int(server.url.split(":")[2].split("/")[0]))) == 0
+
+
+def test_a_cancelled_run_ends_its_stages_and_the_next_goes_on(
+    prefect_server: Server, held: Path
+) -> None:
+    change(prefect_server)
+    run = run_now(prefect_server)
+    wait_until_parts_run(prefect_server, run)
+    second = run_now(prefect_server)
+    cancelling = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
+    prefect_server.ask("POST", f"flow_runs/{run}/set_state", cancelling)
+    assert ended(prefect_server, run)["state_name"] == "Cancelled"
+    held.unlink()
+    after = ended(prefect_server, second)
+    assert after["state"]["message"].startswith("5 of 6 stages rebuilt: part@0")
+    first = prefect_server.ask("GET", f"flow_runs/{run}")
+    assert after["start_time"] > first["end_time"]  # one run at a time
+
+
+def test_nothing_listens_but_on_loopback(prefect_server: Server) -> None:
+    serving = psutil.Process(prefect_server.pid)
+    listening = {
+        connection.laddr.ip
+        for process in [serving, *serving.children(recursive=True)]
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert listening == {"127.0.0.1"}
+
+
+def test_nothing_phones_home(prefect_server: Server) -> None:
+    told = {
+        "DO_NOT_TRACK": "1",
+        "DVC_NO_ANALYTICS": "1",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    }
+    for name in ("server", "worker"):
+        assert told.items() <= part_of(prefect_server, name).environ().items()
+    assert prefect_server.ask("GET", "admin/settings")["server"]["analytics_enabled"] is False
+
+
+def test_a_flow_run_by_hand_phones_home_as_little(tmp_path: Path) -> None:
+    code = (
+        "from prefect.settings import get_current_settings as now; import json; "
+        "server = now().server; print(json.dumps([server.analytics_enabled, server.api.host, "
+        "server.ephemeral.startup_timeout_seconds]))"
+    )
+    variables = {key: value for key, value in os.environ.items() if "PREFECT" not in key}
+    printed = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=variables | {"PREFECT_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert json.loads(printed) == [False, "127.0.0.1", 120]
+
+
+def test_a_run_whose_process_is_gone_is_marked(prefect_server: Server, tmp_path: Path) -> None:
+    """As after a power cut: the server still believes that it runs, and lets no other begin."""
+    flow = deployment(prefect_server, "on-demand")["flow_id"]
+    left = prefect_server.ask("POST", "flow_runs/", {"flow_id": flow, "state": {"type": "RUNNING"}})
+    line = make_line(tmp_path / "line", fan())
+    with one_at_a_time(line):
+        assert sweep(line, url=prefect_server.url) == 0
+    assert sweep(line, url=prefect_server.url) == 1
+    state = prefect_server.ask("GET", f"flow_runs/{left['id']}")["state"]
+    assert (state["type"], state["message"]) == ("CRASHED", "its process is gone")
+
+
+def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        finished = subprocess.run(
+            [sys.executable, "-m", "flows.serve", "--port", str(port)],
+            env=variables_for(tmp_path, port=port) | {"PYTHONPATH": str(ROOT)},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert finished.returncode == 1
+    assert finished.stderr == (
+        f"error: something listens on port {port} already: choose another by --port\n"
+    )

@@ -1,0 +1,68 @@
+import threading
+from pathlib import Path
+
+import pytest
+
+from flows.failures import StageError
+from flows.stages import RAN, RESTORED, UNCHANGED, outcomes, run_stage
+from flows.workspace import environment
+from tests.end_to_end.commands import ok
+from tests.flows.lines import make_line, stage, write
+
+
+def run(line: Path, *, minutes: float = 5.0) -> tuple[str, list[str]]:
+    lines: list[str] = []
+    outcome = run_stage(
+        "only",
+        workspace=line,
+        environment=environment(),
+        timeout_minutes=minutes,
+        stop=threading.Event(),
+        on_line=lines.append,
+    )
+    return outcome, lines
+
+
+def test_a_stage_runs_once_and_is_restored_where_its_outputs_are_gone(tmp_path: Path) -> None:
+    code = write("only", after='print("a word")')
+    line = make_line(tmp_path / "line", {"only": stage(code, deps=["source"], outs=["only"])})
+    outcome, lines = run(line)
+    assert outcome == RAN
+    assert "a word" in lines
+    assert not any("git add" in text for text in lines)
+    assert run(line)[0] == UNCHANGED
+    (line / "dvc.lock").unlink()
+    (line / "only").unlink()
+    assert run(line)[0] == RESTORED
+    assert ok(line, "dvc", "status").strip() == "Data and pipelines are up to date."
+
+
+def test_a_stage_that_hangs_is_ended(tmp_path: Path) -> None:
+    code = "import time; time.sleep(1000)"
+    line = make_line(tmp_path / "line", {"only": stage(code, deps=["source"], outs=["only"])})
+    with pytest.raises(StageError, match=r"only: ended after 0\.05 minutes") as caught:
+        run(line, minutes=0.05)
+    assert caught.value.can_pass
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "can_pass"),
+    [
+        ('raise SystemExit("error: a bad setting")', "only: a bad setting", False),
+        ("import os; os.kill(os.getpid(), 9)", "exited with -9", True),
+    ],
+)
+def test_a_failure_says_why(tmp_path: Path, code: str, reason: str, can_pass: bool) -> None:
+    line = make_line(tmp_path / "line", {"only": stage(code, deps=["source"], outs=["only"])})
+    with pytest.raises(StageError, match=reason) as caught:
+        run(line)
+    assert caught.value.can_pass is can_pass
+
+
+def test_a_log_of_many_stages_says_what_became_of_each() -> None:
+    log = [
+        "Stage 'a' didn't change, skipping",
+        "Stage 'b' is cached - skipping run, checking out outputs",
+        "Running stage 'c@1':",
+    ]
+    assert list(outcomes(log)) == [("b", RESTORED), ("c@1", RAN)]

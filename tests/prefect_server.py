@@ -1,0 +1,136 @@
+"""A workspace that is served on loopback for tests, and what the server knows about runs."""
+
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from flows.workspace import environment
+from tests.flows.lines import fan, make_line, write
+
+PATIENCE = 400.0  # seconds, for a machine that is busy with something else
+ROOT = Path(__file__).parents[1]
+WHILE_HELD = (
+    'import pathlib, time; [time.sleep(0.1) for _ in iter(pathlib.Path("../hold").exists, False)]'
+)
+"""What the parts of the served workspace wait for: that there is no file `hold` beside it."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that runs with pool, deployments and worker, and how commands find it."""
+
+    url: str
+    workspace: Path
+    """Where the worker's runs work; tests run flows by hand in others."""
+    pid: int
+    """Of the process that serves."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For the stages, with this server in place of a temporary one."""
+        return environment() | {
+            "PREFECT_API_URL": self.url,
+            "PREFECT_HOME": str(self.workspace / ".prefect"),
+            "PYTHONPATH": str(ROOT),
+        }
+
+    def rebuild(self, workspace: Path, *words: str) -> subprocess.CompletedProcess[str]:
+        """Runs the flow in a workspace, as a person would."""
+        return subprocess.run(
+            [sys.executable, "-m", "flows.rebuild", *words],
+            cwd=workspace,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def rows(self, kind: str, **filters: Any) -> list[dict[str, Any]]:
+        """What the server holds of a kind, such as `flow_runs`."""
+        return self.ask("POST", f"{kind}/filter", filters)
+
+    def ask(self, method: str, path: str, content: Any = None) -> Any:
+        """What the server's API answers."""
+        answer = httpx.request(method, f"{self.url}/{path}", json=content, timeout=PATIENCE)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def run_of(self, finished: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+        """The flow run that a command logged."""
+        name = re.search(r"Beginning flow run '(.+?)'", finished.stdout + finished.stderr)
+        assert name, finished.stdout + finished.stderr
+        return self.rows("flow_runs", flow_runs={"name": {"any_": [name[1]]}})[0]
+
+    def states(self, run: dict[str, Any], *, expected: int = 0) -> dict[str, str]:
+        """The name of the final state of each of a run's tasks; the server learns them a little late."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            tasks = self.rows("task_runs", flow_runs={"id": {"any_": [run["id"]]}})
+            states = {task["name"]: task["state_name"] for task in tasks}
+            late = {"Pending", "Running", "Scheduled", None} & set(states.values())
+            if (len(states) >= expected and not late) or time.monotonic() > deadline:
+                return states
+            time.sleep(0.2)
+
+    def log(self, run: dict[str, Any], *, containing: str = "") -> list[str]:
+        """The lines of a run's log, once one of them contains some words."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            found = self.rows(
+                "logs",
+                logs={"flow_run_id": {"any_": [run["id"]]}},
+                sort="TIMESTAMP_ASC",
+                limit=200,
+            )
+            lines = [line["message"] for line in found]
+            if any(containing in line for line in lines) or time.monotonic() > deadline:
+                return lines
+            time.sleep(0.2)
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Server]:
+    """Serves a workspace as `make serve` does, and ends that by its process id, whatever happens."""
+    port = free_port()
+    stages = fan()
+    part = write("part-${item.part}", after=WHILE_HELD)
+    stages["part"]["cmd"] = f"python -c '{part}'"
+    workspace = make_line(folder / "served", stages)
+    for name in ("prefect.yaml", "prefect.toml"):
+        shutil.copyfile(ROOT / name, workspace / name)
+    said = folder / "serve.log"
+    with said.open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flows.serve", "--port", str(port)],
+            cwd=workspace,
+            env=environment() | {"PYTHONPATH": str(ROOT)},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while "The Prefect UI: " not in said.read_text():
+            assert process.poll() is None, said.read_text()
+            assert time.monotonic() < deadline, f"no server after {PATIENCE:.0f} s"
+            time.sleep(0.2)
+        yield Server(f"http://127.0.0.1:{port}/api", workspace=workspace, pid=process.pid)
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+def free_port() -> int:
+    """A port on which nothing listens."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]

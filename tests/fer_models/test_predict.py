@@ -1,0 +1,198 @@
+import csv
+import io
+import json
+import re
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from flows.cli import main
+from tests.fer_models.scenes import drawn_face, empty_scene, scene
+from tests.fer_models.shelves import make_models
+from tests.fer_models.tiny import EXPRESSIONS, banded_faces
+
+BANDS, LABELS = banded_faces(30, seed=2)
+HEADER = ["path", "face", "left", "top", "width", "height", "confidence", "expression", "set"]
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = make_models(tmp_path_factory.mktemp("predict") / "workspace", "scratch", "mobilenetv2")
+    (folder / "crops").mkdir()
+    for number, face in enumerate(BANDS):
+        Image.fromarray(face).save(folder / f"crops/{number:02d}.png")
+    Image.fromarray(scene((30, 60, 100), (180, 20, 120))).save(folder / "two.png")
+    Image.fromarray(empty_scene()).save(folder / "none.png")
+    (folder / "bad.jpg").write_text("no picture")
+    write_clip(folder / "clip.mp4", num_frames=24)
+    return folder
+
+
+def write_clip(file: Path, *, num_frames: int, size: tuple[int, int] = (321, 241)) -> None:
+    """Somebody who goes from left to right, in frames of odd sides."""
+    with av.open(str(file), "w") as target:
+        stream = target.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        for number in range(num_frames):
+            frame = av.VideoFrame.from_ndarray(
+                scene((40 + 2 * number, 40, 130), size=size), "rgb24"
+            )
+            target.mux(stream.encode(frame))
+        target.mux(stream.encode())
+
+
+@pytest.fixture
+def run(workspace: Path, monkeypatch, capsys):
+    """Calls the verb in the workspace; gives its output, its errors and its exit."""
+    monkeypatch.chdir(workspace)
+
+    def call(*words: str) -> tuple[str, str, str | None]:
+        monkeypatch.setattr(sys, "argv", ["ferflow", "predict", *words])
+        exit_message = None
+        try:
+            main()
+        except SystemExit as stop:
+            exit_message = str(stop.code)
+        out, err = capsys.readouterr()
+        return out, err, exit_message
+
+    return call
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_a_folder_of_crops_is_read_calibrated(run) -> None:
+    out, err, exit_message = run("crops", "--model", "scratch", "--format", "csv")
+    rows = rows_of(out)
+    assert (err, exit_message) == ("", None)
+    assert list(rows[0]) == [*HEADER, *EXPRESSIONS]
+    assert [row["path"] for row in rows] == [f"crops/{number:02d}.png" for number in range(30)]
+    right = [row["expression"] == EXPRESSIONS[n] for row, n in zip(rows, LABELS, strict=True)]
+    assert np.mean(right) > 0.6
+    for row in rows:
+        probabilities = {name: float(row[name]) for name in EXPRESSIONS}
+        assert sum(probabilities.values()) == pytest.approx(1, abs=2e-4)
+        assert max(probabilities, key=probabilities.__getitem__) == row["expression"]
+        assert row["expression"] in row["set"].split("|")
+        assert (row["face"], row["width"], row["confidence"]) == ("1", "48", "1.0000")
+
+
+def test_all_faces_of_a_picture_are_rows_and_a_bad_file_stops_nothing(run) -> None:
+    words = ("bad.jpg", "two.png", "absent.png", "none.png", "crops/00.png")
+    out, err, exit_message = run(*words, "--model", "scratch", "--format", "jsonl")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [(row["path"], row["face"]) for row in rows] == [
+        *[("two.png", 1), ("two.png", 2), ("none.png", 0), ("crops/00.png", 1)]
+    ]
+    assert rows[0]["left"] + rows[0]["width"] < rows[1]["left"] + rows[1]["width"]
+    assert set(rows[0]["probabilities"]) == set(EXPRESSIONS)
+    assert rows[0]["expression"] in rows[0]["set"]
+    assert (rows[2]["expression"], rows[2]["probabilities"]) == (None, None)
+    assert err.splitlines() == [
+        "bad.jpg is not a picture: expected JPEG, PNG or WebP",
+        "absent.png: No such file or directory",
+    ]
+    assert exit_message == "error: 2 of the files could not be read"
+
+
+def test_a_picture_without_a_face_can_be_taken_whole(run) -> None:
+    out, _, exit_message = run("none.png", "--whole-pictures", "--format", "csv")
+    (row,) = rows_of(out)
+    assert exit_message is None
+    assert (row["face"], row["left"], row["width"], row["confidence"]) == (
+        *("1", "40", "240", "0.0000"),
+    )
+
+
+def test_the_table_says_it_in_words(run) -> None:
+    out, _, _ = run("none.png", "two.png")
+    assert "none found" in out
+    assert out.count("two.png") == 2
+    assert "%" in out
+
+
+def test_a_list_comes_on_standard_input(run, monkeypatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("crops/03.png\ncrops/01.png\n"))
+    out, _, _ = run("-", "--format", "csv")
+    assert [row["path"] for row in rows_of(out)] == ["crops/03.png", "crops/01.png"]
+
+
+def test_a_model_s_file_answers_as_it_comes(run) -> None:
+    words = ("crops/00.png", "--format", "csv", "--model")
+    calibrated, _, _ = run(*words, "scratch")
+    plain, _, _ = run(*words, "models/scratch/model.keras")
+    said = [
+        max(float(rows_of(out)[0][name]) for name in EXPRESSIONS) for out in (calibrated, plain)
+    ]
+    assert said[0] < said[1]  # the temperature is 2
+    assert rows_of(plain)[0]["set"] == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--model", "nobody"], "error: no model 'nobody': expected one of scratch, "),
+        (["--model", "resnet50"], r"error: models/resnet50/model.keras is missing: `dvc pull`"),
+        (["--bundle", "absent.zip"], "error: .*absent.zip"),
+    ],
+)
+def test_a_model_that_is_not_there_is_one_line(run, words, message) -> None:
+    out, _, exit_message = run("crops/00.png", *words)
+    assert out == ""
+    assert re.match(message, exit_message or "")
+    assert "\n" not in str(exit_message)
+
+
+def test_a_film_is_annotated_and_tabled(run, workspace: Path, tmp_path: Path) -> None:
+    out, err, exit_message = run("clip.mp4", "--model", "scratch", "--output", str(tmp_path))
+    assert (out, exit_message) == ("", None)
+    assert "clip.mp4: 24 frames -> " in err
+    rows = rows_of((tmp_path / "clip.faces.csv").read_text())
+    assert {row["face"] for row in rows} == {"1"}
+    assert len(rows) >= 22
+    assert float(rows[1]["seconds"]) - float(rows[0]["seconds"]) == pytest.approx(0.04, abs=1e-3)
+    moved = int(rows[-1]["left"]) - int(rows[0]["left"])
+    assert moved == pytest.approx(2 * (int(rows[-1]["frame"]) - int(rows[0]["frame"])), abs=12)
+    with av.open(str(tmp_path / "clip.faces.mp4")) as film:
+        frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+    assert [frame.shape for frame in frames] == [(240, 320, 3)] * 24
+    with av.open(str(workspace / "clip.mp4")) as film:
+        plain = next(film.decode(video=0)).to_ndarray(format="rgb24")[:240, :320]
+    yellow = (frames[0][..., 0] > 180) & (frames[0][..., 2] < 110)
+    assert yellow.sum() > 200
+    assert not ((plain[..., 0] > 180) & (plain[..., 2] < 110)).any()
+
+
+def test_bad_films_are_one_line_and_leave_nothing(run, workspace: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.mp4").write_text("no film")
+    whole = (workspace / "clip.mp4").read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) // 2])
+    with av.open(str(tmp_path / "sound.mp4"), "w") as target:
+        stream = target.add_stream("aac", rate=44100)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        frame.sample_rate = 44100
+        target.mux(stream.encode(frame))
+        target.mux(stream.encode())
+    (tmp_path / "out").mkdir()
+    words = [str(tmp_path / name) for name in ("text.mp4", "cut.mp4", "sound.mp4", "absent.mp4")]
+    _, err, exit_message = run(*words, "--model", "scratch", "--output", str(tmp_path / "out"))
+    lines = err.splitlines()
+    assert len(lines) == 4
+    assert "text.mp4 is no film that can be read" in lines[0]
+    assert "cut.mp4 is no film that can be read" in lines[1]
+    assert "sound.mp4 has no picture, only sound" in lines[2]
+    assert "absent.mp4: No such file or directory" in lines[3]
+    assert exit_message == "error: 4 of the files could not be read"
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_faces_of_a_small_crop_need_no_detector(run) -> None:
+    Image.fromarray(drawn_face()).save("face.webp", lossless=True)
+    out, _, _ = run("face.webp", "--format", "csv")
+    assert rows_of(out)[0]["confidence"] == "1.0000"

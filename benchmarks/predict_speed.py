@@ -59,7 +59,7 @@ def fer_keras(file: Path) -> Callable[[np.ndarray], None]:
 
     def ask(faces: np.ndarray) -> None:
         for face in faces:
-            np.asarray(network(fer_inputs(face[np.newaxis])))
+            np.asarray(network([fer_inputs(face[np.newaxis])]))
 
     return ask
 

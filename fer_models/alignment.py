@@ -28,14 +28,15 @@ def aligned(picture: np.ndarray, points: np.ndarray) -> np.ndarray:
     """
     to_picture = similarity(ARCHIVE_POINTS, points)
     # First turned, at about the picture's own size; then reduced, without aliasing.
-    side = min(max(FACE_SIZE, math.ceil(FACE_SIZE * _scale(to_picture))), _most_side(picture))
+    most = 2 * max(FACE_SIZE, *picture.shape[:2])
+    side = min(max(FACE_SIZE, math.ceil(FACE_SIZE * _scale(to_picture))), most)
     turned = to_picture @ np.diag([FACE_SIZE / side, FACE_SIZE / side, 1.0])
     corners = np.array([[0, 0, 1], [side, 0, 1], [0, side, 1], [side, side, 1]]) @ turned.T
     left, top = np.floor(corners.min(axis=0)).astype(int) - 2
     right, bottom = np.ceil(corners.max(axis=0)).astype(int) + 2
     rows, columns = _inside(top, bottom, picture.shape[0]), _inside(left, right, picture.shape[1])
     region = Image.fromarray(picture[np.ix_(rows, columns)]).convert("L")
-    turned[:, 2] -= [left, top]
+    turned[:, 2] -= [max(left, -picture.shape[1]), max(top, -picture.shape[0])]
     face = region.transform(
         (side, side), Image.Transform.AFFINE, turned.ravel().tolist(), Image.Resampling.BICUBIC
     )
@@ -70,10 +71,10 @@ def _scale(transform: np.ndarray) -> float:
     return math.hypot(transform[0, 0], transform[1, 0])
 
 
-def _most_side(picture: np.ndarray) -> int:
-    return 2 * max(FACE_SIZE, *picture.shape[:2])
-
-
 def _inside(start: int, stop: int, size: int) -> np.ndarray:
-    """The places from `start` to `stop`, those outside of a picture replaced by its nearest."""
-    return np.clip(np.arange(start, stop), 0, size - 1)
+    """The places from `start` to `stop`, those outside of a picture replaced by its nearest.
+
+    Absurd points would ask for gigabytes: what is farther away than the picture is long is left out.
+    """
+    start, stop = np.clip([start, stop], -size, 2 * size)
+    return np.clip(np.arange(start, max(stop, start + 1)), 0, size - 1)

@@ -80,6 +80,8 @@ class Tracker:
         Returns:
             The faces of this frame, by their numbers.
         """
+        # Those who are lost are kept for a moment: they may have turned away.
+        self._tracks = [one for one in self._tracks if seconds - one.seen <= _PATIENCE_SECONDS]
         looks = self._num_frames % self._look_every == 0
         self._num_frames += 1
         if looks:
@@ -106,10 +108,6 @@ class Tracker:
                 )
                 track.face, track.seen = face, seconds
             shown.append(track)
-        # Tracks that are lost are kept for a moment: somebody may have turned away.
-        self._tracks = [
-            track for track in self._tracks if seconds - track.seen <= _PATIENCE_SECONDS
-        ]
         shown.sort(key=lambda track: track.number)
         return [TrackedFace(track.number, track.face, track.probabilities) for track in shown]
 

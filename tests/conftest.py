@@ -9,12 +9,13 @@ from tests.prefect_server import Server, serving
 
 
 class _Together(LoadScopeScheduling):
-    """Gives the tests of a file to one process, and so those of the whole line."""
+    """Gives the tests of a file to one process, and so those of the whole line, and of the flows."""
 
     def _split_scope(self, nodeid: str) -> str:
         """What a test belongs to."""
-        folder, _, _ = nodeid.rpartition("/")
-        return folder if folder.endswith("end_to_end") else nodeid.partition("::")[0]
+        file = nodeid.partition("::")[0]
+        folder = file.rpartition("/")[0]
+        return folder if folder in ("tests/end_to_end", "tests/flows") else file
 
 
 @pytest.hookimpl
@@ -25,9 +26,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> _Together
 
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One served workspace for all tests, since a server takes long to start.
-
-    Tests that use it belong to the group `prefect`, so that one of several test processes starts it.
-    """
+    """One served workspace for all tests of a process, since a server takes long to start."""
     with serving(tmp_path_factory.mktemp("prefect")) as server:
         yield server

@@ -12,15 +12,12 @@ import yaml
 from tests.end_to_end.commands import ok, repro, set_param
 from tests.prefect_server import Server
 
-pytestmark = [
-    pytest.mark.timeout(1500),  # the first test waits for every stage of the line
-    pytest.mark.xdist_group("prefect"),
-]
+pytestmark = pytest.mark.timeout(1500)  # the first test waits for every stage of the line
 NOOP_SECONDS = 30.0
 
 
 def copy_of(workspace: Path, folder: Path) -> Path:
-    """A copy with a cache of its own, whose files are links: runs of the one are unknown to the other."""
+    """A copy with a cache of its own, whose files are links: no run of one is known to the other."""
     shutil.copytree(workspace, folder / "workspace", symlinks=True)
     cache = Path(ok(workspace, "dvc", "cache", "dir").strip())
     shutil.copytree(cache, folder / "cache", copy_function=os.link)

@@ -12,11 +12,14 @@ def drawn_face(seed: int = 0, expression: str = "neutral") -> np.ndarray:
 
 
 def scene(
-    *places: tuple[int, int, int], size: tuple[int, int] = (320, 240), grey: int = 90
+    *places: tuple[int, int, int], size: tuple[int, int] = (320, 240), first: int = 0
 ) -> np.ndarray:
-    """A grey picture, uint8 (H, W, 3), with a face at each place: left, top and side."""
-    image = Image.new("RGB", size, (grey, grey, grey))
-    for seed, (left, top, side) in enumerate(places):
+    """A grey picture, uint8 (H, W, 3), with a face at each place: left, top and side.
+
+    `first` is the seed of the first face; those of the others follow.
+    """
+    image = Image.new("RGB", size, (90, 90, 90))
+    for seed, (left, top, side) in enumerate(places, first):
         face = Image.fromarray(drawn_face(seed)).resize((side, side), Image.Resampling.BICUBIC)
         image.paste(face.convert("RGB"), (left, top))
     return np.asarray(image)

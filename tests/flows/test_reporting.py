@@ -60,7 +60,7 @@ def test_a_green_run_is_published_and_a_worse_one_is_held_back(
 ) -> None:
     finished = prefect_server.rebuild(line)
     assert finished.returncode == 0, finished.stdout + finished.stderr
-    run = prefect_server.latest_run()
+    run = prefect_server.run_of(finished)
     first = latest(line)
     assert str(first).endswith(f"-{run['name']}")
     assert f"{first} is the latest run, after none" in run["state"]["message"]
@@ -71,21 +71,24 @@ def test_a_green_run_is_published_and_a_worse_one_is_held_back(
     }  # fmt: skip
     assert prefect_server.states(run, expected=NUM_STAGES + 1)["publish"] == "Completed"
 
-    assert prefect_server.rebuild(line).returncode == 0
-    run = prefect_server.latest_run()
+    finished = prefect_server.rebuild(line)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    run = prefect_server.run_of(finished)
     assert run["state"]["message"].startswith(
         "nothing changed: 6 stages are up to date; nothing new"
     )
 
     write_reports(line / "made", scratch=0.74)
-    assert prefect_server.rebuild(line).returncode == 0
-    run = prefect_server.latest_run()
+    finished = prefect_server.rebuild(line)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    run = prefect_server.run_of(finished)
     assert run["state"]["name"] == "Held back"
     assert "validation macro-F1 of scratch: 0.8000 -> 0.7400" in run["state"]["message"]
     assert latest(line) == first
 
-    assert prefect_server.rebuild(line, "--force").returncode == 0
-    run = prefect_server.latest_run()
+    finished = prefect_server.rebuild(line, "--force")
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    run = prefect_server.run_of(finished)
     assert run["state"]["name"] == "Completed"
     assert str(latest(line)).endswith(f"-{run['name']}")
 
@@ -102,7 +105,7 @@ def test_a_destination_that_refuses_fails_the_run_and_is_told(
     assert "6 of 6 stages rebuilt" in finished.stderr
     assert "site cannot be published to: NotADirectoryError" in finished.stderr
     assert "cannot be published to" in str(message["reason"])
-    run = prefect_server.latest_run()
+    run = prefect_server.run_of(finished)
     assert message["run"] == run["name"]
     assert prefect_server.states(run, expected=NUM_STAGES + 1)["publish"] == "Failed"
     tasks = prefect_server.rows("task_runs", flow_runs={"id": {"any_": [run["id"]]}})

@@ -18,7 +18,7 @@ from flows.serve import sweep, variables_for
 from tests.flows.lines import fan, make_line
 from tests.prefect_server import PATIENCE, ROOT, Server
 
-pytestmark = [pytest.mark.timeout(1500), pytest.mark.xdist_group("prefect")]
+pytestmark = pytest.mark.timeout(1500)
 
 PARTS = ["part@0", "part@1", "part@2", "part@3"]
 

@@ -8,10 +8,13 @@ from typing import Any
 import yaml
 
 from fer_data.schema import TEST, VALIDATION
+from fer_models.zoo import ZOO
 from tests.fer_models.members import write_members
 from tests.fer_models.tiny import EXPRESSIONS
 
 ROOT = Path(__file__).parents[2]
+MEASURED = (*ZOO, "ensemble")
+"""The models that the project's graph measures."""
 TEMPERATURE, THRESHOLD, COVERAGE = 2.0, 0.3, 0.9
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from fer_data.params import read_params
 from fer_models.recipe import Recipe
-from fer_models.zoo import ZOO
+from fer_models.zoo import ZOO, Base
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 FACES = np.random.default_rng(0).integers(0, 256, (2, 48, 48, 1), np.uint8)
@@ -45,9 +45,15 @@ def random_base(name: str, *, seed: int, **changes: Any) -> keras.Model:
     network = getattr(keras.applications, base.application)(
         weights=None, include_top=False, **options
     )
+    return seen_faces(network, base, seed=seed)
+
+
+def seen_faces(network: keras.Model, base: Base, *, seed: int = 0) -> keras.Model:
+    """A base whose batch norms are made those of noise, as if of faces."""
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.0
+    size = network.input_shape[1]
     grey = np.random.default_rng(seed).integers(0, 256, (32, size, size, 1)).repeat(3, axis=-1)
     network(grey - 110.0 if base.preprocessing == "caffe" else grey / 127.5 - 1, training=True)
     return network

@@ -31,7 +31,7 @@ def test_what_people_wrote_is_found_by_who_reads_it() -> None:
 
 
 def test_a_stage_that_runs_once_for_each_item_names_them() -> None:
-    models = ("scratch", "resnet50", "mobilenetv2", "inceptionv3", "ensemble")
+    models = ("scratch", "resnet50", "mobilenetv2", "inceptionv3", "compact", "ensemble")
     assert items("evaluate", workspace=ROOT) == models
     with pytest.raises(UserError, match="no stage 'report' with a matrix"):
         items("report", workspace=ROOT)

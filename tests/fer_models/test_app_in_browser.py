@@ -97,8 +97,8 @@ def test_all_models_at_once_stand_side_by_side(page: Page, folder: Path) -> None
     choose(page, folder / "two.png")
     page.locator("[data-tab=all]").click()
     expect(page.locator(".shares")).to_have_count(2 * len(NAMES))
-    expect(page.locator(".models li")).to_have_count(2 * 5)
-    expect(page.locator(".models .note")).to_have_text(["missing"] * 4)
+    expect(page.locator(".models li")).to_have_count(2 * 6)
+    expect(page.locator(".models .note")).to_have_text(["missing"] * 5)
     expect(page.locator(".legend li")).to_have_text([" happy", " neutral", " sad"])
     expect(page.locator(".crop b")).to_have_text(["1", "2"])
 

@@ -50,7 +50,7 @@ def test_models_are_listed_with_what_they_lack(workspace: Path) -> None:
     assert scratch == {"name": "scratch", "title": "Tiny scratch", "fault": None}
     assert resnet50["title"] == "resnet50"
     assert "`dvc repro evaluate@resnet50` trains" in resnet50["fault"]
-    assert len(others) == 3
+    assert len(others) == 4
 
 
 def test_the_best_model_comes_first(workspace: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from fer_models import shelf
 from fer_models.calibration import softmax
 from fer_models.predictor import Predictor, Trust
 from fer_models.shelf import open_shelf
+from fer_models.zoo import ZOO
 from tests.fer_models.members import tiny_member
 from tests.fer_models.shelves import TEMPERATURE, THRESHOLD, make_models
 from tests.fer_models.tiny import EXPRESSIONS, banded_faces
@@ -24,7 +25,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_workspace_s_models_answer_calibrated(workspace: Path) -> None:
     opened = open_shelf(workspace=workspace)
-    assert opened.names == ("scratch", "resnet50", "mobilenetv2", "inceptionv3", "ensemble")
+    assert opened.names == (*ZOO, "ensemble")
     assert opened.expressions == EXPRESSIONS
     assert opened.title("scratch") == "Tiny scratch"
     reading = opened.predictor("scratch").read(FACES)

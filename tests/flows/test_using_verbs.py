@@ -79,7 +79,7 @@ def test_an_export_needs_records(tmp_path: Path, monkeypatch) -> None:
 def test_bundle_packs_what_there_is_and_says_what_there_is_not(monkeypatch, capsys) -> None:
     run(monkeypatch, "bundle")
     *left_out, packed = capsys.readouterr().out.splitlines()
-    assert len(left_out) == 3
+    assert len(left_out) == 4
     assert left_out[0].startswith("left out: models/resnet50/model.keras is missing: `dvc pull`")
     assert re.fullmatch(r"scratch, ensemble -> ferflow-bundle\.zip \(\d+\.\d MB\)", packed)
     assert "models/scratch/card.md" in zipfile.ZipFile("ferflow-bundle.zip").namelist()

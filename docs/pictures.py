@@ -61,6 +61,7 @@ def served(*words: str, workspace: Path) -> Iterator[str]:
             yield address[0]
         finally:
             server.terminate()
+            server.communicate()  # its farewell, before the pipe is closed
 
 
 if __name__ == "__main__":

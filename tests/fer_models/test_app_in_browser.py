@@ -98,7 +98,7 @@ def test_all_models_at_once_stand_side_by_side(page: Page, folder: Path) -> None
     page.locator("[data-tab=all]").click()
     expect(page.locator(".shares")).to_have_count(2 * len(NAMES))
     expect(page.locator(".models li")).to_have_count(2 * 6)
-    expect(page.locator(".models .note")).to_have_text(["missing"] * 5)
+    expect(page.locator(".models .note")).to_have_text(["missing"] * 6)
     expect(page.locator(".legend li")).to_have_text([" happy", " neutral", " sad"])
     expect(page.locator(".crop b")).to_have_text(["1", "2"])
 

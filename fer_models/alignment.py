@@ -16,8 +16,7 @@ y, in pixels of 48. `python benchmarks/average_face.py` measures them.
 def aligned(picture: np.ndarray, points: np.ndarray) -> np.ndarray:
     """The face as a network takes it.
 
-    All five points count, and not the eyes alone, which are close together in a profile. Measured on
-    faces of `validation`: `benchmarks/off_centre.py`.
+    All five points count, and not the eyes alone, which are close together in a profile.
 
     Args:
         picture: uint8 (H, W, 3), RGB; beyond its edges, it goes on as it is at them.

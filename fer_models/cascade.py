@@ -3,8 +3,8 @@
 It is the cascade of Zhang et al., Joint Face Detection and Alignment Using Multitask Cascaded
 Convolutional Networks (2016): one network proposes boxes at all scales, a second sorts them out, a third
 places them and finds five points. Weights and networks are those of the package `mtcnn`. The way through
-them is our own: the package's takes 0.6 s for 640x480 pixels, says "no face" where its scales run
-below a network's input, as they do for any smallest face but the default, and cannot follow a face.
+them is our own: the package's takes three times as long (`benchmarks/detector.py`), says "no face" where
+its scales run below a network's input, as they do for large smallest faces, and cannot follow a face.
 """
 
 from collections.abc import Callable
@@ -57,7 +57,7 @@ class Cascade:
     """The three networks, traced once."""
 
     def __init__(self) -> None:
-        """Loads the weights; it takes about a second."""
+        """Loads the weights."""
         self._propose = _traced(StagePNet().model, None)
         self._sort = _traced(StageRNet().model, 24)
         self._place = _traced(StageONet().model, 48)
@@ -117,7 +117,7 @@ class Cascade:
 
 
 def _traced(network: tf.keras.Model, side: int | None) -> Callable[[np.ndarray], list[np.ndarray]]:
-    """The network as a graph for any number of inputs, which eager calls take ten times as long for."""
+    """The network as a graph for any number of inputs, which eager calls take longer for."""
     graph = tf.function(network, input_signature=[tf.TensorSpec((None, side, side, 3), tf.float32)])
     return lambda inputs: [np.asarray(output, np.float64) for output in graph(inputs)]
 

@@ -88,7 +88,7 @@ class FaceFinder:
         return _faces(picture, self._cascade.detect(picture, smallest_face=smallest_face))[0]
 
     def follow(self, picture: np.ndarray, faces: list[Face]) -> list[Face]:
-        """Finds faces again that the frame before showed: a tenth of the work of `look`.
+        """Finds faces again that the frame before showed: much less work than `look`.
 
         Returns:
             Those that are still there, from left to right.

@@ -1,7 +1,7 @@
 """Follows the faces of a film: frames go in, numbered faces with smoothed probabilities come out.
 
 A frame in `look_every` is searched for faces; in between, the detector's last network alone places
-them anew around where they were, which takes a tenth of the time.
+them anew around where they were, which takes much less time.
 """
 
 import math

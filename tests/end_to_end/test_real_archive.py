@@ -20,6 +20,12 @@ pytestmark = pytest.mark.skipif(
 )
 
 DATA_STAGES = ("ingest", "validate", "split", "rebalance", "tfrecords")
+MEASURED = (
+    "import os, subprocess, sys; process = subprocess.Popen(sys.argv[1:]); "
+    "_, status, usage = os.wait4(process.pid, 0); print(usage.ru_maxrss); "
+    "sys.exit(os.waitstatus_to_exitcode(status))"
+)
+"""Runs a command and prints its kilobytes, from a small process: a child counts those of its parent."""
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +44,16 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
             write_table(quality, folder / "data/mislabels/label_quality.parquet")
         words = stages[name]["cmd"].split()
         command = [sys.executable, *words[1:]]
-        process = subprocess.Popen(command, cwd=folder, env=environment())
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        assert process.returncode == 0, name
-        kilobytes = max(kilobytes, usage.ru_maxrss)
+        finished = subprocess.run(
+            [sys.executable, "-c", MEASURED, *command],
+            cwd=folder,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        assert finished.returncode == 0, name
+        kilobytes = max(kilobytes, int(finished.stdout.split()[-1]))
     cost = {"seconds": time.monotonic() - started, "kilobytes": kilobytes}
     (folder / "cost.json").write_text(json.dumps(cost))
     return folder

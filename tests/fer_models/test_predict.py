@@ -2,6 +2,7 @@ import csv
 import io
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fer_data.stage import UserError
+from fer_models.shelf import open_shelf
 from flows.cli import main
 from tests.fer_models.scenes import drawn_face, empty_scene, scene
 from tests.fer_models.shelves import make_models
@@ -147,6 +150,19 @@ def test_a_model_that_is_not_there_is_one_line(run, words, message) -> None:
     assert out == ""
     assert re.match(message, exit_message or "")
     assert "\n" not in str(exit_message)
+
+
+def test_without_a_name_the_best_on_validation_is_asked(workspace: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(workspace, tmp_path / "workspace")
+    assert open_shelf(workspace=folder).best() == "scratch"  # both are as good: the first
+    file = folder / "reports/evaluate/mobilenetv2/metrics.json"
+    metrics = json.loads(file.read_text())
+    metrics["validation"]["accuracy"]["value"] = 0.76
+    file.write_text(json.dumps(metrics))
+    assert open_shelf(workspace=folder).best() == "mobilenetv2"
+    shutil.rmtree(folder / "models")
+    with pytest.raises(UserError, match=r"^no model to ask: .*scratch/model\.keras is missing"):
+        open_shelf(workspace=folder).best()
 
 
 def test_a_film_is_annotated_and_tabled(run, workspace: Path, tmp_path: Path) -> None:

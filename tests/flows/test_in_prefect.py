@@ -8,6 +8,7 @@ import pytest
 import yaml
 from prefect import flow
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.testing.utilities import prefect_test_harness
 
 from flows.alarm import tell_of_failure
@@ -32,7 +33,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def artifacts_of_latest_run() -> dict[str, Any]:
     with get_client(sync_client=True) as client:
-        run = client.read_flow_runs()[0]
+        run = client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)[0]
         return {
             str(artifact.key): artifact.data
             for artifact in client.read_artifacts()

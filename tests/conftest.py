@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser, expect
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.browser import chromium
 from tests.prefect_server import Server, serving
 
 
@@ -29,3 +31,11 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]
     """One served workspace for all tests of a process, since a server takes long to start."""
     with serving(tmp_path_factory.mktemp("prefect")) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless browser; what a page is expected to show may take its time on a busy machine."""
+    expect.set_options(timeout=60_000)
+    with chromium() as browser:
+        yield browser

@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -16,9 +15,9 @@ import httpx
 
 from flows.workspace import environment
 from tests.flows.lines import fan, make_line, write
+from tests.served import ROOT, free_port
 
 PATIENCE = 400.0  # seconds, for a machine that is busy with something else
-ROOT = Path(__file__).parents[1]
 WHILE_HELD = (
     'import pathlib, time; [time.sleep(0.1) for _ in iter(pathlib.Path("../hold").exists, False)]'
 )
@@ -127,10 +126,3 @@ def serving(folder: Path) -> Iterator[Server]:
     finally:
         process.terminate()
         process.wait(PATIENCE)
-
-
-def free_port() -> int:
-    """A port on which nothing listens."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]

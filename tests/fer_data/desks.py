@@ -1,16 +1,8 @@
 """A small workspace with a review queue, and real desks on it, for the tests of the desk."""
 
-import json
 import os
-import signal
-import socket
-import subprocess
-import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +15,7 @@ from fer_data.relabels import read_relabels
 from fer_data.schema import RELABEL_COLUMNS
 from tests.fer_data.findings import HOSTILE, blob
 from tests.fer_data.manifests import manifest_of
+from tests.served import ROOT, Served, served
 
 EXPRESSIONS = ("angry", "happy", "sad")
 KINDS = ("wrong", "wrong", "ambiguous", "non_face")
@@ -109,68 +102,15 @@ def standing(workspace: Path) -> dict[str, str]:
     return dict(zip(latest["pixel_hash"], latest["decision"], strict=True))
 
 
-FERFLOW = str(Path(sys.executable).with_name("ferflow"))
 NOBODY = {
-    "PYTHONPATH": str(Path(__file__).parents[2]),
+    "PYTHONPATH": str(ROOT),
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_SYSTEM": os.devnull,
 }
 
 
-@dataclass(frozen=True)
-class Desk:
-    """A running desk."""
-
-    process: subprocess.Popen[str]
-    address: str
-
-    def kill(self) -> None:
-        """Ends the process as a power cut would."""
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait(30)
-
-    def call(self, verb: str, *data: Any) -> Any:
-        """Calls Gradio's API as the page does; gives the answer, or the error's words."""
-        request = urllib.request.Request(
-            f"{self.address}gradio_api/run/{verb}",
-            data=json.dumps({"data": data}).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=30) as response:
-                return json.load(response)["data"][0]
-        except urllib.error.HTTPError as error:
-            with error:
-                return json.load(error)["error"]
-
-
 @contextmanager
-def running_desk(workspace: Path, *words: str, **changes: str) -> Iterator[Desk]:
-    """Types `ferflow relabel`, waits until it says its address, and ends it at last.
-
-    `changes` are of the environment, in which git knows nobody.
-    """
-    process = subprocess.Popen(
-        [FERFLOW, "relabel", "--port", str(free_port()), *words],
-        cwd=workspace,
-        env={**os.environ, **NOBODY, **changes},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert "http://127.0.0.1:" in line, line
-        yield Desk(process, line.split()[3])
-    finally:
-        process.kill()
-        process.wait(30)
-        if process.stdout is not None:
-            process.stdout.close()
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def running_desk(workspace: Path, *words: str, **changes: str) -> Iterator[Served]:
+    """A desk; `changes` are of the environment, in which git knows nobody."""
+    with served("relabel", *words, folder=workspace, **(NOBODY | changes)) as desk:
+        yield desk

@@ -15,16 +15,15 @@ from fer_data.desk import open_desk
 from fer_data.stage import UserError
 from flows.cli import main
 from tests.fer_data.desks import (
-    FERFLOW,
     GRAPH,
     NOBODY,
     RELABELS,
-    Desk,
     archive,
     make_workspace,
     running_desk,
     standing,
 )
+from tests.served import FERFLOW, Served
 
 HASHES = list(archive()[0]["pixel_hash"])
 
@@ -46,7 +45,7 @@ def workspace(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One desk for the tests that decide nothing."""
     folder = make_workspace(tmp_path_factory.mktemp("desk") / "workspace")
     with running_desk(folder, "--annotator", "ann") as desk:
@@ -78,7 +77,7 @@ def test_the_api_offers_decides_and_takes_back(workspace: Path) -> None:
         assert "line 5: got the pixel hash '12'" in desk.call("decided")
 
 
-def test_pictures_are_served_by_their_hash(desk: Desk) -> None:
+def test_pictures_are_served_by_their_hash(desk: Served) -> None:
     data, headers = fetch(f"{desk.address}faces/{HASHES[0]}.png")
     assert data.startswith("\x89PNG")
     assert "immutable" in headers["cache-control"]
@@ -100,7 +99,7 @@ def test_a_desk_listens_on_loopback_and_connects_to_nobody(workspace: Path, tmp_
     assert {line.split()[1] for line in seen} == {"127.0.0.1"}
 
 
-def test_no_other_site_can_decide(desk: Desk) -> None:
+def test_no_other_site_can_decide(desk: Served) -> None:
     body = f'{{"data": [["{HASHES[0]}"], "sad", "mallory"]}}'.encode()
     verb = f"{desk.address}gradio_api/run/decide"
     # What a form may send from elsewhere; and a name that somebody lets point at this machine.
@@ -117,7 +116,7 @@ def test_no_other_site_can_decide(desk: Desk) -> None:
     assert desk.call("decided") == {}
 
 
-def test_the_page_may_fetch_from_the_desk_alone(desk: Desk) -> None:
+def test_the_page_may_fetch_from_the_desk_alone(desk: Served) -> None:
     page, headers = fetch(desk.address)
     assert '"annotator": "ann"' in page
     assert "default-src 'none'; connect-src 'self'" in headers["content-security-policy"]
@@ -227,7 +226,7 @@ def test_a_wrong_name_is_refused(workspace: Path, monkeypatch, name: str, messag
     ],
 )
 def test_a_port_in_use_or_out_of_range_is_said(
-    desk: Desk, workspace: Path, port: str | None, message: str
+    desk: Served, workspace: Path, port: str | None, message: str
 ) -> None:
     command = [FERFLOW, "relabel", "--port", port or desk.address.strip("/").rpartition(":")[2]]
     finished = subprocess.run(

@@ -17,10 +17,11 @@ from fer_models.app import MOST_BYTES
 from fer_models.bundle import pack
 from fer_models.sources import Workspace
 from flows.cli import main
-from tests.fer_models.apps import ROOT, App, running_app
+from tests.fer_models.apps import App, running_app
 from tests.fer_models.pictures import encoded, two_faces
 from tests.fer_models.shelves import make_models
 from tests.fer_models.tiny import EXPRESSIONS
+from tests.served import ROOT
 
 
 @pytest.fixture(scope="module")

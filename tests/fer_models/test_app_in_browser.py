@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from fer_models.faces import FaceFinder
 from fer_models.service import Service
 from fer_models.shelf import open_shelf
-from tests.browser import chromium, needs_chromium, visit
+from tests.browser import needs_chromium, visit
 from tests.fer_models.apps import App, running_app
 from tests.fer_models.pictures import background, encoded, paste_face, two_faces
 from tests.fer_models.shelves import MEASURED, make_models
@@ -46,13 +46,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def app(folder: Path) -> Iterator[App]:
     with running_app(folder) as app:
         yield app
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=60_000)  # a busy machine gets some leave
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -18,14 +18,11 @@ from pydantic import Field, ValidationError
 
 from fer_data.params import Settings
 from fer_data.stage import UserError, written_beside
-from fer_data.tables import read_json
-from fer_models.card import card_of
-from fer_models.sources import METRICS, PARTS, SUMMARY, Source, Workspace
+from fer_models.sources import PARTS, Source, Workspace
 
 VERSION = 1
 """Of the format; raised when older readers would misread a bundle."""
 CONTENTS = "bundle.json"
-CARD = "card.md"
 
 _NO_DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -178,10 +175,6 @@ def pack(source: Source, names: Sequence[str], target: Path, *, revision: str | 
                     path = f"models/{name}/{part}"
                     sha256[path] = _sha256(file)
                     archive.writestr(zipfile.ZipInfo(path, _NO_DATE), file.read_bytes())
-            card = _card(source, name)
-            path = f"models/{name}/{CARD}"
-            sha256[path] = hashlib.sha256(card).hexdigest()
-            archive.writestr(zipfile.ZipInfo(path, _NO_DATE), card)
         contents = Contents(
             version=VERSION,
             revision=revision,
@@ -191,11 +184,6 @@ def pack(source: Source, names: Sequence[str], target: Path, *, revision: str | 
         )
         text = json.dumps(contents.model_dump(mode="json"), indent=2) + "\n"
         archive.writestr(zipfile.ZipInfo(CONTENTS, _NO_DATE), text)
-
-
-def _card(source: Source, name: str) -> bytes:
-    with source.part(name, METRICS) as metrics, source.part(name, SUMMARY) as summary:
-        return card_of(read_json(summary), read_json(metrics)).encode()
 
 
 def _sha256(file: Path) -> str:

@@ -10,9 +10,9 @@ from fer_data.artifacts import dependency, items, output
 from fer_data.params import PARAMS_FILE, DataSettings, read_settings
 from fer_data.stage import UserError
 
-MODEL, METRICS, SUMMARY = "model.keras", "metrics.json", "summary.json"
-PARTS = (MODEL, METRICS, SUMMARY)
-"""The network, what was measured of it, and how it was trained."""
+MODEL, METRICS, SUMMARY, CARD = "model.keras", "metrics.json", "summary.json", "model_card.md"
+PARTS = (MODEL, METRICS, SUMMARY, CARD)
+"""The network, what was measured of it, how it was trained, and all that in words."""
 
 
 class Source(Protocol):
@@ -77,7 +77,7 @@ class Workspace:
         yield self._file(name, part)
 
     def _file(self, name: str, part: str) -> Path:
-        if part == METRICS:
+        if part in (METRICS, CARD):
             return output(f"evaluate@{name}", name, workspace=self.folder) / part
         if part == SUMMARY:
             return dependency("report", "train", workspace=self.folder) / name / part

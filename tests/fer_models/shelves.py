@@ -27,6 +27,8 @@ def make_models(folder: Path, *names: str) -> Path:
     write_members(folder / "models", *names)
     for name in names:
         _write(folder / "reports/evaluate" / name / "metrics.json", metrics())
+        card = folder / "reports/evaluate" / name / "model_card.md"
+        card.write_text(f"# Model card: Tiny {name}\n")
         _write(folder / "reports/train" / name / "summary.json", summary(name))
     return folder
 

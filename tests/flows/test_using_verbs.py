@@ -82,7 +82,7 @@ def test_bundle_packs_what_there_is_and_says_what_there_is_not(monkeypatch, caps
     assert len(left_out) == len(MEASURED) - 2
     assert left_out[0].startswith("left out: models/resnet50/model.keras is missing: `dvc pull`")
     assert re.fullmatch(r"scratch, ensemble -> ferflow-bundle\.zip \(\d+\.\d MB\)", packed)
-    assert "models/scratch/card.md" in zipfile.ZipFile("ferflow-bundle.zip").namelist()
+    assert "models/scratch/model_card.md" in zipfile.ZipFile("ferflow-bundle.zip").namelist()
 
 
 def test_nothing_to_pack_is_one_line(tmp_path: Path, monkeypatch) -> None:

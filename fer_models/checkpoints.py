@@ -4,7 +4,6 @@ A training's checkpoints lie in `FOLDER/FINGERPRINT/epoch-0003.npz`: outside of 
 deletes before it runs a stage, and apart for each fingerprint of data, settings and code.
 """
 
-import fcntl
 import hashlib
 import json
 import logging
@@ -23,7 +22,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from fer_data.stage import UserError, written_beside
+from fer_data.locks import held
+from fer_data.stage import written_beside
 
 logger = logging.getLogger(__name__)
 
@@ -108,18 +108,11 @@ def checkpoints(folder: Path, fingerprint: str) -> Iterator[Checkpoints]:
         UserError: Another process holds the folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            raise UserError(
-                f"process {lock.read().strip() or 'unknown'} trains with {folder} already: wait for it, "
-                "or end it; what it finished is kept"
-            ) from None
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}")
-        lock.flush()
+    refusal = (
+        f"process {{holder}} trains with {folder} already: wait for it, or end it; what it finished "
+        "is kept"
+    )
+    with held(folder / "lock", refusal=refusal):
         own = folder / fingerprint
         own.mkdir(exist_ok=True)
         yield Checkpoints(own)

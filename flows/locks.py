@@ -2,7 +2,6 @@
 
 import fcntl
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import psutil
 
-from fer_data.stage import UserError
+from fer_data.locks import held
 
 FLOW_LOCK = Path(".dvc/tmp/flow.lock")
 DVC_LOCK = Path(".dvc/tmp/rwlock")
@@ -25,18 +24,8 @@ def one_at_a_time(workspace: Path) -> Iterator[None]:
     """
     file = workspace / FLOW_LOCK
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            raise UserError(
-                f"a flow runs in {workspace.absolute()} already, as process "
-                f"{lock.read().strip() or 'unknown'}: wait for it, or end it"
-            ) from None
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}")
-        lock.flush()
+    refusal = f"a flow runs in {workspace.absolute()} already, as process {{holder}}: wait for it, or end it"
+    with held(file, refusal=refusal):
         yield
 
 

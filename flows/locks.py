@@ -24,7 +24,8 @@ def one_at_a_time(workspace: Path) -> Iterator[None]:
     """
     file = workspace / FLOW_LOCK
     file.parent.mkdir(parents=True, exist_ok=True)
-    refusal = f"a flow runs in {workspace.absolute()} already, as process {{holder}}: wait for it, or end it"
+    where = workspace.absolute()
+    refusal = f"a flow runs in {where} already, as process {{holder}}: wait for it, or end it"
     with held(file, refusal=refusal):
         yield
 

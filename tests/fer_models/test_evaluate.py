@@ -7,14 +7,12 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-import tensorflow as tf
 
 from fer_data import records
 from fer_data.params import SettingsError
 from fer_data.schema import (
     FACE_SIZE,
     LABEL,
-    LABEL_QUALITY,
     PATH,
     PIXEL_HASH,
     PREDICTION,
@@ -23,81 +21,28 @@ from fer_data.schema import (
     VALIDATION,
 )
 from fer_data.stage import UserError
-from fer_data.tables import probabilities_of, read_table, write_table
+from fer_data.tables import probabilities_of, read_table
 from fer_models import evaluate
+from tests.fer_models.evaluations import (
+    EXPRESSIONS,
+    FLAGS,
+    PARAMS,
+    ROLE_LABELS,
+    make_evaluation,
+    save_tiny_model,
+)
 
 # Keras 3.15 turns a variable into an array by a call that NumPy 2 asks to be written otherwise.
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
 )
 
-EXPRESSIONS = ("angry", "happy", "sad")
-ROLE_LABELS = {VALIDATION: [0, 1] * 15, TEST: [0, 1, 2, 2] * 15}  # nobody is sad in `validation`
-SECTION = {
-    "batch_size": 16,
-    "bootstrap_resamples": 100,
-    "calibration_bins": 15,
-    "coverage": 0.9,
-    "seed": 0,
-}
-TRAINING = {
-    "model": "tiny",
-    "title": "Tiny model",
-    "parameters": 6_915,
-    "train_faces": 77,
-    "epochs": 1,
-    "kept_epoch": 1,
-    "seed": 0,
-    "settings": {"epochs": 1},
-}
-"""What its training says of the model, as far as the card needs it."""
-PARAMS = json.dumps({"evaluate": SECTION})
-
-
-def save_tiny_model(file: Path, *, num_classes: int = 3, bias: float = 0.0) -> None:
-    faces = keras.Input((FACE_SIZE, FACE_SIZE, 1), dtype="uint8")
-    features = keras.layers.Rescaling(1 / 255)(faces)
-    features = keras.layers.Flatten()(features)
-    probabilities = keras.layers.Dense(num_classes, "softmax")(features)
-    model = keras.Model(faces, probabilities)
-    kernel = np.random.default_rng(0).normal(scale=0.05, size=(FACE_SIZE**2, num_classes))
-    model.set_weights([kernel, np.full(num_classes, bias)])
-    file.parent.mkdir(parents=True, exist_ok=True)
-    model.save(file)
-
 
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with settings, records of noise in two roles, and an untrained model."""
-    generator = np.random.default_rng(0)
-    folder = tmp_path / "data" / "tfrecords"
-    folder.mkdir(parents=True)
-    for role, labels in ROLE_LABELS.items():
-        file = folder / f"{records.NAME}-{role}.tfrecord-00000-of-00001"
-        with tf.io.TFRecordWriter(str(file)) as writer:
-            for number, label in enumerate(labels):
-                face = generator.integers(256, size=(FACE_SIZE, FACE_SIZE), dtype=np.uint8)
-                path, pixel_hash = f"{role}/{number}.jpg", f"{role}{number:060}"
-                writer.write(
-                    records.to_record(face, label, weight=1.0, path=path, pixel_hash=pixel_hash)
-                )
-    (folder / records.EXPRESSIONS_FILE).write_text(json.dumps(EXPRESSIONS))
-    (tmp_path / "params.yaml").write_text(PARAMS)
-    save_tiny_model(tmp_path / "models" / "tiny" / "model.keras")
+    make_evaluation(tmp_path)
     monkeypatch.chdir(tmp_path)
-    (folder / f"{records.NAME}-train.tfrecord-00000-of-00001").write_bytes(b"what it learned from")
-    (tmp_path / "summary.json").write_text(json.dumps(TRAINING))
-    paths = [f"{TEST}/{number}.jpg" for number in range(len(ROLE_LABELS[TEST]))]
-    rated = pd.DataFrame({PATH: paths[::-1], LABEL_QUALITY: np.linspace(1, 0, len(paths))})
-    write_table(rated, tmp_path / "testing_quality.parquet")
-    paths = {
-        "records": folder,
-        "model": "models/tiny/model.keras",
-        "training": "summary.json",
-        "testing-quality": "testing_quality.parquet",
-        "output": "reports/tiny",
-    }
-    flags = [word for name, path in paths.items() for word in (f"--{name}", str(path))]
+    flags = [word for name, path in FLAGS.items() for word in (f"--{name}", path)]
     monkeypatch.setattr("sys.argv", ["evaluate", *flags])
     return tmp_path
 

@@ -112,7 +112,7 @@ def _beside_paper(test: Mapping[str, Any], training: Mapping[str, Any]) -> dict[
         "val_loss": test["loss"]["value"],
     }
     gap, place = None, None
-    if test["faces"] != PAPER_TEST_FACES:
+    if paper["val_accuracy"] is not None and test["faces"] != PAPER_TEST_FACES:
         place = "elsewhere"
     elif paper["val_accuracy"] is not None:
         gap = 100 * (ours["val_accuracy"] - paper["val_accuracy"])

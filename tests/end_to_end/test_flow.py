@@ -64,7 +64,7 @@ def test_flow_and_dvc_rerun_the_same_and_end_the_same(
 ) -> None:
     by_dvc, by_flow = (copy_of(workspace, tmp_path / name) for name in ("dvc", "flow"))
     for folder in (by_dvc, by_flow):
-        set_param(folder, "models.scratch", "epochs", 1)
+        set_param(folder, "ensemble", "epochs", 1)
         set_param(folder, "mislabels", "budget", 30)
     ran = repro(by_dvc)
     finished = prefect_server.rebuild(by_flow)
@@ -72,7 +72,7 @@ def test_flow_and_dvc_rerun_the_same_and_end_the_same(
     states = prefect_server.states(prefect_server.run_of(finished), expected=len(locked(by_flow)))
     completed = {name for name, state in states.items() if state == "Completed"}
     assert completed - {"publish"} == set(ran)
-    assert {"mislabels", "train@scratch", "report"} <= set(ran)
+    assert {"mislabels", "ensemble", "report"} <= set(ran)
     assert locked(by_flow) == locked(by_dvc)
     metrics = [(folder / "reports/metrics.json").read_bytes() for folder in (by_dvc, by_flow)]
     assert metrics[0] == metrics[1]

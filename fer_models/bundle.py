@@ -4,7 +4,6 @@ A bundle is a zip archive whose `bundle.json` lists every other file with its SH
 checked first. Equal models make equal bundles, to the byte.
 """
 
-import hashlib
 import json
 import shutil
 import tempfile
@@ -16,6 +15,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, ValidationError
 
+from fer_data.hashes import sha256_of
 from fer_data.params import Settings
 from fer_data.stage import UserError, written_beside
 from fer_models.sources import PARTS, Source, Workspace
@@ -114,7 +114,7 @@ class Bundle:
                     shutil.copyfileobj(source, target)
             except (OSError, KeyError, zipfile.BadZipFile):
                 raise self._damaged(path) from None
-            if _sha256(copy) != self.contents.sha256.get(path):
+            if sha256_of(copy) != self.contents.sha256.get(path):
                 raise self._damaged(path)
             yield copy
 
@@ -173,7 +173,7 @@ def pack(source: Source, names: Sequence[str], target: Path, *, revision: str | 
             for part in PARTS:
                 with source.part(name, part) as file:
                     path = f"models/{name}/{part}"
-                    sha256[path] = _sha256(file)
+                    sha256[path] = sha256_of(file)
                     archive.writestr(zipfile.ZipInfo(path, _NO_DATE), file.read_bytes())
         contents = Contents(
             version=VERSION,
@@ -184,8 +184,3 @@ def pack(source: Source, names: Sequence[str], target: Path, *, revision: str | 
         )
         text = json.dumps(contents.model_dump(mode="json"), indent=2) + "\n"
         archive.writestr(zipfile.ZipInfo(CONTENTS, _NO_DATE), text)
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

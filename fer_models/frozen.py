@@ -11,11 +11,12 @@ import keras
 import pandas as pd
 
 from fer_data import records, stage
+from fer_data.hashes import sha256_of
 from fer_data.schema import PATH, ROLE
 from fer_data.tables import with_probabilities, write_table
 from fer_models.batches import make_repeatable
 from fer_models.inference import predict, read_model
-from fer_models.members import MEMBER_ROLES, MODEL_HASH, model_hash
+from fer_models.members import MEMBER_ROLES, MODEL_HASH
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ def main() -> None:
     examples = {role: records.read_role(flags.records, role) for role in MEMBER_ROLES}
     num_classes = len(records.expressions(flags.records))
     outputs = frozen_outputs(model, examples, num_classes=num_classes)
-    write_table(outputs.assign(**{MODEL_HASH: model_hash(flags.model)}), flags.outputs)
+    write_table(outputs.assign(**{MODEL_HASH: sha256_of(flags.model)}), flags.outputs)
     logger.info("frozen: %s on %d faces -> %s", flags.model, len(outputs), flags.outputs)
 
 

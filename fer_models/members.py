@@ -4,13 +4,13 @@ A table has one row a face of `train` and `validation`, in the order of the reco
 `probabilities` and `model_hash`, which ties it to the very file that was asked.
 """
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from fer_data.hashes import sha256_of
 from fer_data.records import Examples
 from fer_data.schema import FACE_SIZE, PATH, ROLE, TRAIN, VALIDATION
 from fer_data.stage import UserError
@@ -21,12 +21,6 @@ MEMBER_ROLES = (TRAIN, VALIDATION)
 
 MODEL_HASH = "model_hash"
 """The column with the SHA-256 of the member's file, in hexadecimal."""
-
-
-def model_hash(file: Path) -> str:
-    """The SHA-256 of a member's file, in hexadecimal."""
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def read_outputs(
@@ -48,7 +42,7 @@ def read_outputs(
     """
     table = read_table(file)
     anew = f"`dvc repro frozen@{file.stem}` makes it anew"
-    if set(table[MODEL_HASH]) != {model_hash(model_file)}:
+    if set(table[MODEL_HASH]) != {sha256_of(model_file)}:
         raise UserError(f"{file} is not what {model_file} says, which has changed since: {anew}")
     outputs: dict[str, np.ndarray] = {}
     for role, asked in examples.items():

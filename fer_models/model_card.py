@@ -4,8 +4,7 @@ The parts are those of Mitchell et al., Model Cards for Model Reporting (2019), 
 tell. The same model, records and settings give the same bytes: no date and no measured time.
 """
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,11 @@ from typing import Any
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from fer_data.hashes import sha256_of
 from fer_data.page import count, decimal, percent
 from fer_data.records import NAME
 from fer_data.schema import TEST, TRAIN, VALIDATION
 from fer_data.stage import UserError
-
-_READ_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ def hashes_of(model: Path, records: Path) -> Hashes:
             f"{records} has no records of the role '{TRAIN}': "
             "`dvc repro tfrecords` makes them, `dvc pull` fetches them"
         )
-    return Hashes(model=_sha256([model]), train_records=_sha256(files))
+    return Hashes(model=sha256_of(model), train_records=sha256_of(*files))
 
 
 def model_card(training: Mapping[str, Any], measured: Mapping[str, Any], hashes: Hashes) -> str:
@@ -86,12 +84,3 @@ def model_card(training: Mapping[str, Any], measured: Mapping[str, Any], hashes:
         hashes=hashes,
         train_records=f"{NAME}-{TRAIN}.tfrecord-*",
     )
-
-
-def _sha256(files: Iterable[Path]) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as opened:
-            while part := opened.read(_READ_BYTES):
-                digest.update(part)
-    return digest.hexdigest()

@@ -16,6 +16,7 @@ VOCABULARY = {
     "fer_data.artifacts",
     "fer_data.decided",
     "fer_data.faces",
+    "fer_data.hashes",
     "fer_data.locks",
     "fer_data.page",
     "fer_data.params",

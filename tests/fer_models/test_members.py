@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fer_data.hashes import sha256_of
 from fer_data.records import Examples
 from fer_data.stage import UserError
 from fer_data.tables import with_probabilities, write_table
 from fer_models.inference import read_model
-from fer_models.members import build_head, join, model_hash, read_outputs
+from fer_models.members import build_head, join, read_outputs
 from fer_models.saving import save_model
 from tests.fer_models.members import NAMES, tiny_member, write_members
 from tests.fer_models.small import FACES, SMALLEST, build
@@ -132,7 +133,7 @@ def write_outputs(folder: Path, examples: dict[str, Examples]) -> tuple[Path, Pa
         )
         for role, asked in examples.items()
     ]
-    table = pd.concat(tables, ignore_index=True).assign(model_hash=model_hash(model_file))
+    table = pd.concat(tables, ignore_index=True).assign(model_hash=sha256_of(model_file))
     write_table(table, folder / "resnet50.parquet")
     return folder / "resnet50.parquet", model_file
 

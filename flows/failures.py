@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
-_BY_A_SIGNAL = re.compile(r"exited with (-\d+|1[3-5]\d)\b")
-"""DVC's word on its stage; a shell says 128 and the signal's number."""
+_BY_A_SIGNAL = re.compile(r"exited with (-\d+|129|1[3-5]\d)\b")
+"""DVC's word on its stage: minus the signal, or 128 and the signal where a shell stood between."""
 _SIGNALS = range(129, 160)
 _CAN_PASS = re.compile(
     "|".join(
@@ -61,11 +61,22 @@ def failure_of(stage: str, code: int, lines: Sequence[str]) -> StageError:
     of_dvc = [line for line in lines if line.startswith(_OF_DVC)]
     if ours:
         return StageError(stage, ours[-1].removeprefix(_OURS), bool(_CAN_PASS.search(ours[-1])))
-    if code in _SIGNALS:
-        return StageError(stage, f"killed by signal {code - 128}", True)
     text = "\n".join(lines)
+    signal = _signal_of(code, text)
+    if signal:
+        return StageError(stage, f"killed by signal {signal}", True)
     reason = (of_dvc or lines or ["no word"])[-1].removeprefix(_OF_DVC)
-    return StageError(stage, reason, bool(_BY_A_SIGNAL.search(text) or _CAN_PASS.search(text)))
+    return StageError(stage, reason, bool(_CAN_PASS.search(text)))
+
+
+def _signal_of(code: int, text: str) -> int | None:
+    """The signal that ended `dvc repro`, or that by its word ended the command of the stage."""
+    if code in _SIGNALS:
+        return code - 128
+    told = _BY_A_SIGNAL.search(text)
+    if told is None:
+        return None
+    return abs(int(told[1])) % 128
 
 
 def timed_out(stage: str, minutes: float) -> StageError:

@@ -33,6 +33,12 @@ def test_what_a_machine_did_can_pass(code: int, lines: list[str]) -> None:
     assert failure_of("train@a", code, lines).can_pass
 
 
+@pytest.mark.parametrize("said", ["-9", "137"])
+def test_a_signal_is_named_whichever_way_dvc_s_shell_tells_it(said: str) -> None:
+    failure = failure_of("train@a", 255, [OF_DVC.replace("exited with 1", f"exited with {said}")])
+    assert str(failure) == "train@a: killed by signal 9"
+
+
 @pytest.mark.parametrize(
     "lines",
     [

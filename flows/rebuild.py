@@ -7,12 +7,13 @@ python -m flows.rebuild --set models.scratch.epochs=5   # in a clone, recorded a
 
 import argparse
 import hashlib
+import importlib
 import json
 import shutil
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,8 +23,8 @@ from prefect.states import Completed, Failed
 
 from fer_data.params import PARAMS_FILE, read_settings
 from fer_data.stage import UserError
-from flows.clones import clone_with, record
-from flows.engines import LocalEngine
+from flows.engines import Engine
+from flows.experiments import clone_with, record
 from flows.fan_out import CACHED, run_all
 from flows.graph import Graph, changed_stages, gpu_stages, planned, read_graph
 from flows.locks import clear_left_locks, one_at_a_time
@@ -31,7 +32,9 @@ from flows.settings import FlowSettings
 from flows.stages import outcomes
 from flows.workspace import dvc
 
-EngineName = Literal["local"]
+EngineName = Literal["local", "ray"]
+ENGINES = {"local": "flows.engines.LocalEngine", "ray": "flows.ray_engine.RayEngine"}
+"""By dotted paths, since Ray is an extra, and slow to import."""
 CLONES = Path(".dvc/tmp/flows")
 
 
@@ -72,12 +75,16 @@ def _rebuild(workspace: Path, *, engine: EngineName, models: list[str] | None) -
     stop = threading.Event()
     try:
         on_gpu = gpu_stages(workspace, graph)
-        runner = LocalEngine(workspace, settings=settings, on_gpu=on_gpu, stop=stop)
-        get_run_logger().info(
-            "%d stages, %d of them changed or below a change; engine %s: %s",
-            *(len(graph.above), len(needed), engine, runner.description),
-        )
-        states = run_all(graph, runner, needed=needed, settings=settings)
+        with closing(
+            engine_named(engine)(
+                workspace, settings=settings, graph=graph, on_gpu=on_gpu, stop=stop
+            )
+        ) as runner:
+            get_run_logger().info(
+                "%d stages, %d of them changed or below a change; engine %s: %s",
+                *(len(graph.above), len(needed), engine, runner.description),
+            )
+            states = run_all(graph, runner, needed=needed, settings=settings)
     finally:
         stop.set()  # however it ends, no stage outlives its flow
     failures = [state.message or stage for stage, state in states.items() if state.is_failed()]
@@ -88,6 +95,21 @@ def _rebuild(workspace: Path, *, engine: EngineName, models: list[str] | None) -
     if not done:
         return Completed(message=f"nothing changed: {len(states)} stages are up to date")
     return Completed(message=f"{len(done)} of {len(states)} stages rebuilt: {', '.join(done)}")
+
+
+def engine_named(name: EngineName) -> Callable[..., Engine]:
+    """The class of an engine.
+
+    Raises:
+        UserError: What it needs is not installed.
+    """
+    module, _, of_class = ENGINES[name].rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), of_class)
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"the engine {name} needs {error.name}: pip install 'ferflow[{name}]'"
+        ) from None
 
 
 def _check_nothing_is_left(workspace: Path, graph: Graph) -> None:
@@ -125,7 +147,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m flows.rebuild", description=rebuild.description
     )
-    parser.add_argument("--engine", choices=["local"], default="local", help="where the stages run")
+    parser.add_argument(
+        "--engine", choices=list(ENGINES), default="local", help="where the stages run"
+    )
     parser.add_argument("--models", help="names, with commas between them (default: all)")
     parser.add_argument(
         "--set",

@@ -16,12 +16,16 @@ FLOW_LOCK = Path(".dvc/tmp/flow.lock")
 DVC_LOCK = Path(".dvc/tmp/rwlock")
 
 
+class WorkspaceBusyError(UserError):
+    """Another flow runs in the workspace."""
+
+
 @contextmanager
 def one_at_a_time(workspace: Path) -> Iterator[None]:
     """Holds the workspace against any other flow; the lock goes with the process that holds it.
 
     Raises:
-        UserError: Another flow holds it.
+        WorkspaceBusyError: Another flow holds it.
     """
     file = workspace / FLOW_LOCK
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -30,7 +34,7 @@ def one_at_a_time(workspace: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
-            raise UserError(
+            raise WorkspaceBusyError(
                 f"a flow runs in {workspace.absolute()} already, as process "
                 f"{lock.read().strip() or 'unknown'}: wait for it, or end it"
             ) from None

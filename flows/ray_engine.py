@@ -4,7 +4,6 @@ Ray only hands out GPUs and processors. The Prefect task stays with the coordina
 log and collects the results; so a node that is lost is a failure that Prefect sees, and tries again.
 """
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ import ray.exceptions
 
 from fer_data.stage import UserError
 from flows.clones import LOCK_FILE, pack
+from flows.engine_choice import LOOPBACK
 from flows.engines import LocalEngine
 from flows.failures import StageError, failure_of, timed_out
 from flows.graph import Graph
@@ -23,8 +23,6 @@ from flows.ray_node import Order, Outcome, work
 from flows.settings import FlowSettings
 from flows.stages import RAN, outcome_of
 from flows.workspace import dvc, environment
-
-LOOPBACK = "127.0.0.1"
 
 
 class RayEngine:
@@ -127,13 +125,11 @@ def check_remote(workspace: Path) -> None:
     Raises:
         UserError: There is none.
     """
-    try:
-        dvc("config", "core.remote", cwd=workspace)
-    except UserError:
+    if not dvc("config", "core.remote", cwd=workspace).strip():
         raise UserError(
             "on Ray, results travel by a DVC remote, and there is none: "
             "`dvc remote add --default NAME URL`, which every node can reach"
-        ) from None
+        )
 
 
 def join(address: str | None) -> None:
@@ -142,10 +138,8 @@ def join(address: str | None) -> None:
     Raises:
         UserError: There is no cluster at the address.
     """
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    quiet: dict[str, Any] = {"log_to_driver": False, "include_dashboard": False}
     if address is None:
-        ray.init(_node_ip_address=LOOPBACK, **quiet)
+        ray.init(_node_ip_address=LOOPBACK, include_dashboard=False, log_to_driver=False)
         return
     try:
         ray.init(address, log_to_driver=False)

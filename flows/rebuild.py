@@ -7,15 +7,14 @@ python -m flows.rebuild --set models.scratch.epochs=5   # in a clone, recorded a
 
 import argparse
 import hashlib
-import importlib
 import json
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 from prefect import State, flow, get_run_logger
@@ -23,7 +22,7 @@ from prefect.states import Completed, Failed
 
 from fer_data.params import PARAMS_FILE, read_settings
 from fer_data.stage import UserError
-from flows.engines import Engine
+from flows.engine_choice import ENGINES, EngineName, engine_named
 from flows.experiments import clone_with, record
 from flows.fan_out import CACHED, run_all
 from flows.graph import Graph, changed_stages, gpu_stages, planned, read_graph
@@ -32,9 +31,6 @@ from flows.settings import FlowSettings
 from flows.stages import outcomes
 from flows.workspace import dvc
 
-EngineName = Literal["local", "ray"]
-ENGINES = {"local": "flows.engines.LocalEngine", "ray": "flows.ray_engine.RayEngine"}
-"""By dotted paths, since Ray is an extra, and slow to import."""
 CLONES = Path(".dvc/tmp/flows")
 
 
@@ -76,7 +72,7 @@ def _rebuild(workspace: Path, *, engine: EngineName, models: list[str] | None) -
     try:
         on_gpu = gpu_stages(workspace, graph)
         with closing(
-            engine_named(engine)(
+            engine_named(engine, settings=settings)(
                 workspace, settings=settings, graph=graph, on_gpu=on_gpu, stop=stop
             )
         ) as runner:
@@ -95,21 +91,6 @@ def _rebuild(workspace: Path, *, engine: EngineName, models: list[str] | None) -
     if not done:
         return Completed(message=f"nothing changed: {len(states)} stages are up to date")
     return Completed(message=f"{len(done)} of {len(states)} stages rebuilt: {', '.join(done)}")
-
-
-def engine_named(name: EngineName) -> Callable[..., Engine]:
-    """The class of an engine.
-
-    Raises:
-        UserError: What it needs is not installed.
-    """
-    module, _, of_class = ENGINES[name].rpartition(".")
-    try:
-        return getattr(importlib.import_module(module), of_class)
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"the engine {name} needs {error.name}: pip install 'ferflow[{name}]'"
-        ) from None
 
 
 def _check_nothing_is_left(workspace: Path, graph: Graph) -> None:

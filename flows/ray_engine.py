@@ -4,6 +4,7 @@ Ray only hands out GPUs and processors. The Prefect task stays with the coordina
 log and collects the results; so a node that is lost is a failure that Prefect sees, and tries again.
 """
 
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -23,6 +24,8 @@ from flows.ray_node import Order, Outcome, work
 from flows.settings import FlowSettings
 from flows.stages import RAN, outcome_of
 from flows.workspace import dvc, environment
+
+ANSWER_SECONDS = 30.0
 
 
 class RayEngine:
@@ -141,11 +144,12 @@ def join(address: str | None) -> None:
     if address is None:
         ray.init(_node_ip_address=LOOPBACK, include_dashboard=False, log_to_driver=False)
         return
-    try:
-        ray.init(address, log_to_driver=False)
-    except ConnectionError as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"no Ray cluster at {address} (flows.ray_address): {reason}") from None
+    host, _, port = address.rpartition(":")
+    try:  # since Ray itself would try for minutes
+        socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS).close()
+    except OSError as error:
+        raise UserError(f"no Ray cluster at {address} (flows.ray_address): {error}") from None
+    ray.init(address, log_to_driver=False)
 
 
 def needs(nodes: list[Mapping[str, float]], *, num_slots: int) -> dict[str, Any]:

@@ -62,6 +62,10 @@ def notes(folder: Path) -> list[str]:
     return sorted(f"part@{file.name.split('-')[1]}" for file in folder.glob("ran-*"))
 
 
+def pids(folder: Path) -> list[int]:
+    return [int(file.name.split("-")[2]) for file in folder.glob("ran-*")]
+
+
 def wait_for(done: Callable[[], bool], flow: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + PATIENCE
     while not done():
@@ -104,6 +108,7 @@ def test_a_node_that_is_killed_costs_one_stage_another_run(
             wait_for(lambda: len(notes(tmp_path)) == 2, flow)
             addresses = listening(cluster)
             cluster.remove_node(doomed, allow_graceful=False)
+            wait_for(lambda: sum(map(psutil.pid_exists, pids(tmp_path))) == 1, flow)
             (tmp_path / "hold").unlink()
             printed, _ = flow.communicate(timeout=PATIENCE)
         finally:

@@ -9,6 +9,10 @@ from pathlib import Path
 from fer_data.stage import UserError
 
 
+class HeldError(UserError):
+    """Another process holds the file."""
+
+
 @contextmanager
 def held(file: Path, *, refusal: str) -> Iterator[None]:
     """Takes a lock that goes with the process, however it ends; the file holds its number.
@@ -18,7 +22,7 @@ def held(file: Path, *, refusal: str) -> Iterator[None]:
         refusal: What to say where another process holds it; `{holder}` stands for that one's number.
 
     Raises:
-        UserError: Another process holds it.
+        HeldError: Another process holds it.
     """
     with file.open("a+") as lock:
         try:
@@ -26,7 +30,7 @@ def held(file: Path, *, refusal: str) -> Iterator[None]:
         except BlockingIOError:
             lock.seek(0)
             holder = lock.read().strip() or "unknown"
-            raise UserError(refusal.replace("{holder}", holder)) from None
+            raise HeldError(refusal.replace("{holder}", holder)) from None
         lock.truncate(0)
         lock.write(f"{os.getpid()}")
         lock.flush()

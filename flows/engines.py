@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from flows.failures import StageError
+from flows.graph import Graph
 from flows.processes import POLL_SECONDS, StoppedError, run
 from flows.settings import FlowSettings
 from flows.stages import run_stage
@@ -30,8 +31,14 @@ _PROBE_SECONDS = 300.0
 class Engine(Protocol):
     """What the flow's tasks ask to run their stage."""
 
+    description: str
+
     def run(self, stage: str, *, on_line: Callable[[str], None]) -> str:
         """Runs a stage, as `stages.run_stage` does, when there is room for it."""
+        ...
+
+    def close(self) -> None:
+        """Gives back what it holds."""
         ...
 
 
@@ -72,6 +79,7 @@ class LocalEngine:
         workspace: Path,
         *,
         settings: FlowSettings,
+        graph: Graph,  # noqa: ARG002 an engine elsewhere has to know what a stage reads
         on_gpu: frozenset[str],
         stop: threading.Event,
     ) -> None:
@@ -97,6 +105,9 @@ class LocalEngine:
         with self._cards.taken() as card:
             on_line(f"GPU {card[VISIBLE]}: {self._device(stage, card)}")
             return self._run(stage, card, on_line=on_line)
+
+    def close(self) -> None:
+        """Holds nothing."""
 
     def _run(self, stage: str, slot: dict[str, str], *, on_line: Callable[[str], None]) -> str:
         return run_stage(
@@ -156,5 +167,9 @@ def shares(num_slots: int) -> list[dict[str, str]]:
     """As many shares of the processors' threads; a single slot leaves them to TensorFlow."""
     if num_slots == 1:
         return [{}]
-    threads = max(1, len(os.sched_getaffinity(0)) // num_slots)
-    return [dict.fromkeys(_THREADS, str(threads))] * num_slots
+    return [threads(max(1, len(os.sched_getaffinity(0)) // num_slots))] * num_slots
+
+
+def threads(number: int) -> dict[str, str]:
+    """The variables that limit the threads of TensorFlow and of what it is built on."""
+    return dict.fromkeys(_THREADS, str(number))

@@ -10,8 +10,9 @@ from prefect.futures import PrefectFuture
 from prefect.states import Cancelled, Completed, Failed
 from prefect.tasks import Task, exponential_backoff
 
+from fer_data.stage import UserError
 from flows.engines import Engine
-from flows.failures import StageError
+from flows.failures import StageError, failure_of
 from flows.graph import Graph
 from flows.processes import StoppedError
 from flows.settings import FlowSettings
@@ -38,7 +39,8 @@ def rebuild_stage(stage: str, engine: Engine, *, needed: bool) -> State:
     logger = get_run_logger()
     try:
         outcome = engine.run(stage, on_line=logger.info)
-    except StageError as failure:
+    except (StageError, UserError) as error:
+        failure = error if isinstance(error, StageError) else failure_of(stage, 1, [str(error)])
         logger.error("%s (%s)", failure, "can pass" if failure.can_pass else "cannot pass")
         return Failed(message=str(failure), data=failure)
     except StoppedError:

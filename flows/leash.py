@@ -2,15 +2,17 @@
 
 Run as a file, in a process group of its own, with a pipe as standard input: once that pipe is closed,
 by hand or by the death of its other end, the group is asked to end (SIGTERM) and, after a while, made to
-(SIGKILL).
+(SIGKILL). So it is when this process itself is killed, as Ray does to the children of a lost worker: the
+watch is kept by a second process.
 """
 
-import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
-import threading
+
+_DONE = b"."
 
 
 def main() -> None:
@@ -18,12 +20,16 @@ def main() -> None:
     # A handler that does nothing, since an ignored signal would be ignored by the command, too.
     signal.signal(signal.SIGTERM, lambda *_: None)
     grace_seconds, *words = sys.argv[1:]
-    command = subprocess.Popen(words, stdin=subprocess.DEVNULL)
-    waiting = threading.Thread(
-        target=_end_when_let_go, args=(command, float(grace_seconds)), daemon=True
-    )
-    waiting.start()
-    code = command.wait()
+    read, write = os.pipe()
+    watcher = os.fork()
+    if watcher == 0:
+        os.close(write)
+        _watch(read, float(grace_seconds))
+        os._exit(0)
+    os.close(read)
+    code = subprocess.Popen(words, stdin=subprocess.DEVNULL).wait()
+    os.write(write, _DONE)
+    os.waitpid(watcher, 0)
     sys.exit(code if code >= 0 else 128 - code)
 
 
@@ -37,12 +43,20 @@ def leashed(command: list[str], *, grace_seconds: float) -> list[str]:
     return [sys.executable, "-I", __file__, str(grace_seconds), *command]
 
 
-def _end_when_let_go(command: subprocess.Popen, grace_seconds: float) -> None:
-    sys.stdin.read()
+def _watch(runner: int, grace_seconds: float) -> None:
+    """Returns when the command has ended by itself; else ends the group, this process included.
+
+    Args:
+        runner: A pipe from the process that runs the command: a byte when that has ended, or the pipe's
+            end when that process was killed.
+        grace_seconds: Between asking and making.
+    """
+    readable, _, _ = select.select([sys.stdin, runner], [], [])
+    if runner in readable and os.read(runner, 1) == _DONE:
+        return
     os.killpg(0, signal.SIGTERM)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        command.wait(grace_seconds)
-    os.killpg(0, signal.SIGKILL)  # what is left of the group, this process included
+    select.select([runner], [], [], grace_seconds)
+    os.killpg(0, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ def one_at_a_time(workspace: Path) -> Iterator[None]:
     """Holds the workspace against any other flow; the lock goes with the process that holds it.
 
     Raises:
-        UserError: Another flow holds it.
+        HeldError: Another flow holds it.
     """
     file = workspace / FLOW_LOCK
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -12,9 +12,9 @@ import shutil
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 from prefect import State, flow, get_run_logger
@@ -23,8 +23,8 @@ from prefect.states import Completed, Failed
 from fer_data.params import PARAMS_FILE, read_settings
 from fer_data.stage import UserError
 from flows.alarm import tell_of_failure
-from flows.clones import clone_with, record
-from flows.engines import LocalEngine
+from flows.engine_choice import ENGINES, EngineName, engine_named
+from flows.experiments import clone_with, record
 from flows.fan_out import CACHED, run_all
 from flows.graph import Graph, changed_stages, gpu_stages, planned, read_graph
 from flows.locks import clear_left_locks, one_at_a_time
@@ -33,7 +33,6 @@ from flows.settings import FlowSettings
 from flows.stages import outcomes
 from flows.workspace import dvc
 
-EngineName = Literal["local"]
 CLONES = Path(".dvc/tmp/flows")
 
 
@@ -84,12 +83,16 @@ def _rebuild(workspace: Path, *, engine: EngineName, models: list[str] | None) -
     stop = threading.Event()
     try:
         on_gpu = gpu_stages(workspace, graph)
-        runner = LocalEngine(workspace, settings=settings, on_gpu=on_gpu, stop=stop)
-        get_run_logger().info(
-            "%d stages, %d of them changed or below a change; engine %s: %s",
-            *(len(graph.above), len(needed), engine, runner.description),
-        )
-        states = run_all(graph, runner, needed=needed, settings=settings)
+        with closing(
+            engine_named(engine, settings=settings)(
+                workspace, settings=settings, graph=graph, on_gpu=on_gpu, stop=stop
+            )
+        ) as runner:
+            get_run_logger().info(
+                "%d stages, %d of them changed or below a change; engine %s: %s",
+                *(len(graph.above), len(needed), engine, runner.description),
+            )
+            states = run_all(graph, runner, needed=needed, settings=settings)
     finally:
         stop.set()  # however it ends, no stage outlives its flow
     failures = [state.message or stage for stage, state in states.items() if state.is_failed()]
@@ -137,7 +140,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m flows.rebuild", description=rebuild.description
     )
-    parser.add_argument("--engine", choices=["local"], default="local", help="where the stages run")
+    parser.add_argument(
+        "--engine", choices=list(ENGINES), default="local", help="where the stages run"
+    )
     parser.add_argument("--models", help="names, with commas between them (default: all)")
     parser.add_argument(
         "--set",

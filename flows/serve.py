@@ -18,6 +18,7 @@ from pathlib import Path
 
 import httpx
 
+from fer_data.locks import HeldError
 from fer_data.stage import UserError
 from flows.locks import one_at_a_time
 from flows.parts import Part, running
@@ -96,6 +97,9 @@ def sweep(workspace: Path, *, url: str) -> int:
 
     Returns:
         How many were marked.
+
+    Raises:
+        UserError: The server does not take it.
     """
     client = httpx.Client(base_url=url, timeout=PATIENCE_SECONDS)
     unfinished = {"flow_runs": {"state": {"type": {"any_": UNFINISHED}}}}
@@ -107,8 +111,10 @@ def sweep(workspace: Path, *, url: str) -> int:
                 client.post(
                     f"/flow_runs/{run['id']}/set_state", json={"state": crashed, "force": True}
                 ).raise_for_status()
-    except UserError:
+    except HeldError:
         return 0
+    except httpx.HTTPError as error:
+        raise UserError(f"the server does not answer: {' '.join(str(error).split())}") from None
     return len(runs)
 
 

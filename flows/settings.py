@@ -14,6 +14,8 @@ class FlowSettings(Settings):
     """GPUs to share out, counted from 0; null: all that `nvidia-smi` lists."""
     cpu_slots: int = Field(ge=1)
     """Stages side by side where there is no GPU; TensorFlow's threads are divided among them."""
+    ray_address: Annotated[str, Field(pattern=r"^[^:/]+:[0-9]+$")] | None
+    """Of the head of a Ray cluster, `HOST:PORT`; null: a cluster of this machine alone."""
     timeout_minutes: float = Field(gt=0)
     """After which a stage is ended, whatever it does."""
     retries: int = Field(ge=0)

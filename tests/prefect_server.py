@@ -59,10 +59,14 @@ class Server:
         return self.ask("POST", f"{kind}/filter", filters)
 
     def ask(self, method: str, path: str, content: Any = None) -> Any:
-        """What the server's API answers."""
-        answer = httpx.request(method, f"{self.url}/{path}", json=content, timeout=PATIENCE)
-        answer.raise_for_status()
-        return answer.json() if answer.content else None
+        """What the server's API answers, once its database is not busy, as Prefect's own client asks."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            answer = httpx.request(method, f"{self.url}/{path}", json=content, timeout=PATIENCE)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
+                answer.raise_for_status()
+                return answer.json() if answer.content else None
+            time.sleep(0.5)
 
     def run_of(self, finished: subprocess.CompletedProcess[str]) -> dict[str, Any]:
         """The flow run that a command logged."""

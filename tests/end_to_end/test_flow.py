@@ -17,7 +17,7 @@ NOOP_SECONDS = 30.0
 
 
 def copy_of(workspace: Path, folder: Path) -> Path:
-    """A copy with a cache of its own, whose files are links: no run of one is known to the other."""
+    """A copy with a cache of its own, whose files are links: it learns nothing of runs elsewhere."""
     shutil.copytree(workspace, folder / "workspace", symlinks=True)
     cache = Path(ok(workspace, "dvc", "cache", "dir").strip())
     shutil.copytree(cache, folder / "cache", copy_function=os.link)

@@ -12,6 +12,7 @@ from tests.end_to_end.commands import ok
 FLOWS = {
     "gpus": 0,
     "cpu_slots": 4,
+    "ray_address": None,
     "timeout_minutes": 5,
     "retries": 1,
     "retry_delay_seconds": 0.1,

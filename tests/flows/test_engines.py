@@ -9,6 +9,7 @@ import pytest
 
 from flows.engines import LocalEngine, Slots, shares, visible_gpus
 from flows.failures import StageError
+from flows.graph import Graph
 from flows.processes import StoppedError
 from flows.settings import FlowSettings
 from flows.stages import RAN
@@ -38,7 +39,11 @@ def settings(**changes: Any) -> FlowSettings:
 def engine(line: Path, *, stop: threading.Event | None = None, **changes: Any) -> LocalEngine:
     on_gpu = frozenset(f"part@{number}" for number in range(4))
     return LocalEngine(
-        line, settings=settings(**changes), on_gpu=on_gpu, stop=stop or threading.Event()
+        line,
+        settings=settings(**changes),
+        graph=Graph({}),
+        on_gpu=on_gpu,
+        stop=stop or threading.Event(),
     )
 
 

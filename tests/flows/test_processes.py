@@ -116,6 +116,23 @@ def test_a_command_dies_with_whoever_started_it() -> None:
     wait_until_gone(grandchild)
 
 
+def test_a_command_dies_where_holder_and_leash_are_killed_at_once() -> None:
+    """As Ray's agent does to a worker and its children when a node is lost."""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, FAMILY], stdout=subprocess.PIPE, text=True
+    )
+    with holder:
+        assert holder.stdout
+        child = int(holder.stdout.readline())
+        (leash,) = psutil.Process(holder.pid).children()
+        family = psutil.Process(holder.pid).children(recursive=True)
+        leash.kill()
+        holder.kill()
+        for process in family:
+            wait_until_gone(process.pid)
+    assert child in {process.pid for process in family}
+
+
 def test_what_a_command_leaves_in_the_background_does_not_outlive_it() -> None:
     finished, lines = run_python(FAMILY.rpartition("time.sleep")[0])
     assert finished.code == 0

@@ -1,47 +1,80 @@
-"""Takes the README's pictures of the reports, of the desk and of the app with headless Chromium.
+"""Takes the pictures of the documentation: reports, desk, app and a flow, in headless Chromium.
 
-    python -m docs.pictures WORKSPACE
+    python -m docs.pictures WORKSPACE          # all of them
+    python -m docs.pictures WORKSPACE --flow   # of the flow alone; it trains the folds' networks anew
 
 WORKSPACE is what `ferflow demo --workspace WORKSPACE` has made.
 """
 
+import argparse
 import sys
+import tempfile
 from pathlib import Path
+
+from playwright.sync_api import Browser
 
 from fer_data.artifacts import output
 from tests.browser import chromium
 from tests.fer_models.pictures import encoded, two_faces
+from tests.prefect_server import serving
 from tests.served import served
 
 PICTURES = Path(__file__).parent / "pictures"
 WIDTH = 1180
+SETTLED_MS = 5000  # of the graph of the tasks, which moves while it is laid out
 
 
 def main() -> None:
-    """Opens the two reports, the desk and the app, and writes a picture of each."""
-    workspace = Path(sys.argv[1]).resolve()
+    """Writes the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("workspace", type=Path)
+    parser.add_argument("--flow", action="store_true", help="of the flow alone")
+    flags = parser.parse_args()
+    with chromium() as browser:
+        if not flags.flow:
+            take_pages(browser, flags.workspace.resolve())
+        take_flow(browser, flags.workspace.resolve())
+
+
+def take_pages(browser: Browser, workspace: Path) -> None:
+    """Opens the two reports, the desk and the app."""
     models = output("report", "index.html", workspace=workspace)
     data = output("quality_report", "index.html", workspace=workspace)
-    with chromium() as browser:
-        page = browser.new_page(viewport={"width": WIDTH, "height": 1300})
-        page.goto(models.as_uri())
-        page.locator("#model-1").evaluate("section => section.scrollIntoView()")
-        page.screenshot(path=PICTURES / "models.png")
-        page.goto(data.as_uri())
-        page.screenshot(path=PICTURES / "data-quality.png")
-        page.set_viewport_size({"width": WIDTH, "height": 880})
-        with served("relabel", "--annotator", "ann", folder=workspace) as desk:
-            page.goto(desk.address, wait_until="networkidle")
-            page.screenshot(path=PICTURES / "desk.png")
-        with served("app", folder=workspace) as app:
-            page.goto(app.address)
-            page.locator("#file").set_input_files(
-                {"name": "two.png", "mimeType": "image/png", "buffer": encoded(two_faces())}
-            )
-            page.locator("[data-heat='0']").click(timeout=120_000)
-            page.locator(".heat").wait_for()
-            page.mouse.move(0, 0)
-            page.screenshot(path=PICTURES / "app.png")
+    page = browser.new_page(viewport={"width": WIDTH, "height": 1300})
+    page.goto(models.as_uri())
+    page.locator("#model-1").evaluate("section => section.scrollIntoView()")
+    page.screenshot(path=PICTURES / "models.png")
+    page.goto(data.as_uri())
+    page.screenshot(path=PICTURES / "data-quality.png")
+    page.set_viewport_size({"width": WIDTH, "height": 880})
+    with served("relabel", "--annotator", "ann", folder=workspace) as desk:
+        page.goto(desk.address, wait_until="networkidle")
+        page.screenshot(path=PICTURES / "desk.png")
+    with served("app", folder=workspace) as app:
+        page.goto(app.address)
+        page.locator("#file").set_input_files(
+            {"name": "two.png", "mimeType": "image/png", "buffer": encoded(two_faces())}
+        )
+        page.locator("[data-heat='0']").click(timeout=120_000)
+        page.locator(".heat").wait_for()
+        page.mouse.move(0, 0)
+        page.screenshot(path=PICTURES / "app.png")
+
+
+def take_flow(browser: Browser, workspace: Path) -> None:
+    """Runs the flow with another seed of the folds, two at a time, and opens the run in Prefect's UI."""
+    page = browser.new_page(viewport={"width": WIDTH, "height": 800})
+    with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as server:
+        finished = server.rebuild(
+            workspace, "--set", "crossval.seed=1", "--set", "flows.cpu_slots=2"
+        )
+        if finished.returncode:
+            sys.exit(finished.stdout + finished.stderr)
+        run = server.run_of(finished)
+        page.goto(f"{server.url.removesuffix('/api')}/runs/flow-run/{run['id']}")
+        page.get_by_text(run["name"]).first.wait_for()
+        page.wait_for_timeout(SETTLED_MS)
+        page.screenshot(path=PICTURES / "prefect.png")
 
 
 if __name__ == "__main__":

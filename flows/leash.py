@@ -11,6 +11,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 
 _DONE = b"."
 
@@ -55,7 +56,10 @@ def _watch(runner: int, grace_seconds: float) -> None:
     if runner in readable and os.read(runner, 1) == _DONE:
         return
     os.killpg(0, signal.SIGTERM)
-    select.select([runner], [], [], grace_seconds)
+    if runner in readable:  # nobody is left to say when the command has ended
+        time.sleep(grace_seconds)
+    else:
+        select.select([runner], [], [], grace_seconds)
     os.killpg(0, signal.SIGKILL)
 
 

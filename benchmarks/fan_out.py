@@ -25,7 +25,7 @@ from rich.table import Table
 
 from tests.end_to_end.commands import ok, repro
 from tests.flows.lines import FLOWS, fan, make_line, stage
-from tests.prefect_server import Server, serving
+from tests.prefect_server import Server, make_held_line, serving
 
 NUM_PARTS = 4
 SECONDS = 30.0
@@ -98,7 +98,10 @@ def main() -> None:
     parser.add_argument("--fan-outs", type=int, default=25, help="repetitions (default: 25)")
     flags = parser.parse_args()
     table = Table("measured", "value", title=f"{os.cpu_count()} processors")
-    with tempfile.TemporaryDirectory() as name, serving(Path(name)) as server:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        serving(make_held_line(Path(name) / "served")) as server,
+    ):
         folder = Path(name)
         started = time.monotonic()
         num_failures = count_failures(server, folder, flags.fan_outs)

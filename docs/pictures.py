@@ -16,7 +16,7 @@ from playwright.sync_api import Browser
 from fer_data.artifacts import output
 from tests.browser import chromium
 from tests.fer_models.pictures import encoded, two_faces
-from tests.prefect_server import serving
+from tests.prefect_server import make_held_line, serving
 from tests.served import served
 
 PICTURES = Path(__file__).parent / "pictures"
@@ -64,7 +64,10 @@ def take_pages(browser: Browser, workspace: Path) -> None:
 def take_flow(browser: Browser, workspace: Path) -> None:
     """Runs the flow with another seed of the folds, two at a time, and opens the run in Prefect's UI."""
     page = browser.new_page(viewport={"width": WIDTH, "height": 800})
-    with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as server:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving(make_held_line(Path(folder) / "served")) as server,
+    ):
         finished = server.rebuild(
             workspace, "--set", "crossval.seed=1", "--set", "flows.cpu_slots=2"
         )

@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, expect
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.browser import chromium
-from tests.prefect_server import Server, serving
+from tests.prefect_server import Server, make_held_line, serving
 
 
 class _Together(LoadScopeScheduling):
@@ -29,7 +29,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> _Together
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One served workspace for all tests of a process, since a server takes long to start."""
-    with serving(tmp_path_factory.mktemp("prefect")) as server:
+    line = make_held_line(tmp_path_factory.mktemp("prefect") / "served")
+    with serving(line) as server:
         yield server
 
 

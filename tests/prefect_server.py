@@ -5,11 +5,11 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -17,11 +17,14 @@ from flows.workspace import environment
 from tests.flows.lines import fan, make_line, write
 from tests.served import ROOT, free_port
 
+T = TypeVar("T")
 PATIENCE = 400.0  # seconds, for a machine that is busy with something else
+SCHEDULE_SECONDS = 15
+ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 WHILE_HELD = (
     'import pathlib, time; [time.sleep(0.1) for _ in iter(pathlib.Path("../hold").exists, False)]'
 )
-"""What the parts of the served workspace wait for: that there is no file `hold` beside it."""
+"""What the parts of a held workspace wait for: that there is no file `hold` beside it."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,36 @@ class Server:
                 return answer.json() if answer.content else None
             time.sleep(0.5)
 
+    def deployment(self, name: str) -> dict[str, Any]:
+        """One of the flow's deployments: `nightly`, `on-demand`."""
+        return self.ask("GET", f"deployments/name/rebuild/{name}")
+
+    def scheduled_run(self) -> dict[str, Any]:
+        """A run of `nightly` that the scheduler made, under a schedule of seconds, once it has begun."""
+        nightly = self.deployment("nightly")
+        path = f"deployments/{nightly['id']}/schedules"
+        often = {"schedule": {"interval": SCHEDULE_SECONDS}, "active": True}
+        (schedule,) = self.ask("POST", path, [often])
+        of_nightly = {"deployments": {"id": {"any_": [nightly["id"]]}}, "sort": "START_TIME_ASC"}
+
+        def begun() -> dict[str, Any] | None:
+            return next(
+                (run for run in self.rows("flow_runs", **of_nightly) if run["start_time"]), None
+            )
+
+        run = wait_for(begun)
+        self.ask("DELETE", f"{path}/{schedule['id']}")
+        return run
+
+    def ended(self, run: str) -> dict[str, Any]:
+        """A run, by its id, once it has ended."""
+
+        def state() -> dict[str, Any] | None:
+            found = self.ask("GET", f"flow_runs/{run}")
+            return found if found["state_type"] in ENDED else None
+
+        return wait_for(state)
+
     def run_of(self, finished: subprocess.CompletedProcess[str]) -> dict[str, Any]:
         """The flow run that a command logged."""
         name = re.search(r"Beginning flow run '(.+?)'", finished.stdout + finished.stderr)
@@ -101,17 +134,36 @@ class Server:
             time.sleep(0.2)
 
 
-@contextmanager
-def serving(folder: Path) -> Iterator[Server]:
-    """Serves a workspace as `make serve` does, and ends that by its process id, whatever happens."""
-    port = free_port()
+def wait_for(find: Callable[[], T | None]) -> T:
+    """What is found at last.
+
+    Raises:
+        TimeoutError: Nothing was.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if found := find():
+            return found
+        time.sleep(0.5)
+    raise TimeoutError
+
+
+def make_held_line(folder: Path) -> Path:
+    """A workspace to serve, whose parts wait while there is a file `hold` beside it."""
     stages = fan()
     part = write("part-${item.part}", after=WHILE_HELD)
     stages["part"]["cmd"] = f"python -c '{part}'"
-    workspace = make_line(folder / "served", stages)
+    workspace = make_line(folder, stages)
     for name in ("prefect.yaml", "prefect.toml"):
         shutil.copyfile(ROOT / name, workspace / name)
-    said = folder / "serve.log"
+    return workspace
+
+
+@contextmanager
+def serving(workspace: Path) -> Iterator[Server]:
+    """Serves a workspace as `make serve` does, and ends that by its process id, whatever happens."""
+    port = free_port()
+    said = workspace.with_name("serve.log")
     with said.open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "flows.serve", "--port", str(port)],

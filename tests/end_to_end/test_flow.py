@@ -1,5 +1,6 @@
 """The Prefect flow over the whole line: what it runs, and that it ends where `dvc repro` does."""
 
+import json
 import os
 import resource
 import shutil
@@ -9,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.end_to_end.commands import ok, repro, set_param
-from tests.prefect_server import Server
+from tests.end_to_end.commands import MODELS, decide, ok, repro, set_param
+from tests.prefect_server import Server, serving
 
 pytestmark = pytest.mark.timeout(1500)  # the first test waits for every stage of the line
 NOOP_SECONDS = 30.0
@@ -77,3 +78,25 @@ def test_flow_and_dvc_rerun_the_same_and_end_the_same(
     metrics = [(folder / "reports/metrics.json").read_bytes() for folder in (by_dvc, by_flow)]
     assert metrics[0] == metrics[1]
     assert repro(by_flow) == []
+
+
+def test_a_decision_lets_a_scheduled_run_retrain_evaluate_and_publish(
+    workspace: Path, tmp_path: Path
+) -> None:
+    site = tmp_path / "site"
+    set_param(workspace, "publish", "destination", str(site))
+    decide(workspace, "surprise")
+    with serving(workspace) as server:
+        run = server.scheduled_run()
+        assert run["auto_scheduled"]
+        assert server.ended(run["id"])["state_type"] == "COMPLETED"
+        states = server.states(run, expected=len(locked(workspace)) + 1)
+    rebuilt = {name for name, state in states.items() if state == "Completed"}
+    of_models = {f"{stage}@{model}" for stage in ("train", "evaluate") for model in MODELS}
+    assert {"rebalance", "tfrecords", *of_models, "ensemble", "report", "publish"} <= rebuilt
+    assert states["ingest"] == states["crossval@0"] == "Cached"
+    (published,) = (site / "runs").iterdir()
+    assert published.name in (site / "latest/index.html").read_text()
+    figures = json.loads((published / "metrics.json").read_text())
+    assert set(figures) == {*MODELS, "ensemble"}
+    assert repro(workspace) == []

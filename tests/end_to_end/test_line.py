@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from fer_data.tables import read_table
-from tests.end_to_end.commands import MODELS, NUM_FOLDS, call, ok, repro, set_param
+from tests.end_to_end.commands import MODELS, NUM_FOLDS, call, decide, ok, repro, set_param
 
 pytestmark = pytest.mark.timeout(1500)  # the first test waits for every stage of the line
 
@@ -54,7 +54,7 @@ def test_a_setting_reruns_that_model_and_what_it_is_a_member_of(workspace: Path)
     diff = json.loads(ok(workspace, "dvc", "metrics", "diff", "--json"))
     change = diff["reports/metrics.json"]["scratch.test.loss"]
     assert change["old"] != change["new"]
-    assert "mobilenetv2.test.loss" not in diff["reports/metrics.json"]
+    assert "compact.test.loss" not in diff["reports/metrics.json"]
 
 
 def test_a_setting_of_the_ensemble_asks_no_member(workspace: Path) -> None:
@@ -68,17 +68,14 @@ def test_settings_of_mislabels_rerun_no_fold(workspace: Path) -> None:
 
 
 def test_a_decision_reruns_what_lies_below_it(workspace: Path) -> None:
-    assignments = read_table(workspace / "data/split/assignments.parquet")
-    face = assignments.loc[assignments["role"] == "train", "pixel_hash"].iloc[0]
-    with (workspace / "data/relabels.csv").open("a") as file:
-        file.write(f"{face},angry,surprise,ann,2026-01-01T00:00:00Z,\n")
+    face = decide(workspace, "surprise")
     ran = repro(workspace, "quality_report", "evaluate@scratch")
     of_the_model = ["train@scratch", "evaluate@scratch"]
     assert sorted(ran) == sorted(["quality_report", "rebalance", "tfrecords", *of_the_model])
-    # The fine-tune, which takes its time, and the ensemble would follow.
+    # The other model and the ensemble would follow.
     waiting = json.loads(ok(workspace, "dvc", "status", "--json"))
-    fine_tune = {"train@mobilenetv2", "evaluate@mobilenetv2"}
-    assert set(waiting) == {*fine_tune, *(f"frozen@{name}" for name in MODELS), *BELOW_MEMBERS}
+    other = {"train@compact", "evaluate@compact"}
+    assert set(waiting) == {*other, *(f"frozen@{name}" for name in MODELS), *BELOW_MEMBERS}
     examples = read_table(workspace / "data/curated/examples.parquet")
     labels = examples.loc[examples["pixel_hash"] == face, "label"]
     assert set(labels) == {"surprise"}

@@ -6,9 +6,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -16,7 +15,7 @@ import pytest
 from flows.locks import one_at_a_time
 from flows.serve import sweep, variables_for
 from tests.flows.lines import fan, make_line
-from tests.prefect_server import PATIENCE, ROOT, Server
+from tests.prefect_server import ROOT, Server, wait_for
 
 pytestmark = pytest.mark.timeout(1500)
 
@@ -40,33 +39,10 @@ def change(server: Server) -> None:
     subprocess.run(["rm", "-rf", "dvc.lock", ".dvc/cache"], cwd=server.workspace, check=True)
 
 
-def deployment(server: Server, name: str) -> dict[str, Any]:
-    return server.ask("GET", f"deployments/name/rebuild/{name}")
-
-
-def wait_for(find: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if found := find():
-            return found
-        time.sleep(0.5)
-    raise TimeoutError
-
-
 def run_now(server: Server) -> str:
     body = {"state": {"type": "SCHEDULED"}}
-    path = f"deployments/{deployment(server, 'on-demand')['id']}/create_flow_run"
+    path = f"deployments/{server.deployment('on-demand')['id']}/create_flow_run"
     return server.ask("POST", path, body)["id"]
-
-
-def ended(server: Server, run: str) -> dict[str, Any]:
-    terminal = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
-
-    def state() -> dict[str, Any] | None:
-        found = server.ask("GET", f"flow_runs/{run}")
-        return found if found["state_type"] in terminal else None
-
-    return wait_for(state)
 
 
 def wait_until_parts_run(server: Server, run: str) -> None:
@@ -90,21 +66,11 @@ def part_of(server: Server, name: str) -> psutil.Process:
 
 def test_a_run_that_the_scheduler_made_is_picked_up_and_rebuilds(prefect_server: Server) -> None:
     change(prefect_server)
-    nightly = deployment(prefect_server, "nightly")
-    assert nightly["schedules"][0]["schedule"]["cron"] == "0 2 * * *"
-    each_minute = {"schedule": {"interval": 60}, "active": True}
-    path = f"deployments/{nightly['id']}/schedules"
-    (schedule,) = prefect_server.ask("POST", path, [each_minute])
-    of_nightly = {"deployments": {"id": {"any_": [nightly["id"]]}}, "sort": "START_TIME_ASC"}
-    run = wait_for(
-        lambda: next(
-            (one for one in prefect_server.rows("flow_runs", **of_nightly) if one["start_time"]),
-            None,
-        )
-    )
-    prefect_server.ask("DELETE", f"{path}/{schedule['id']}")
+    schedules = prefect_server.deployment("nightly")["schedules"]
+    assert schedules[0]["schedule"]["cron"] == "0 2 * * *"
+    run = prefect_server.scheduled_run()
     assert run["auto_scheduled"]
-    assert ended(prefect_server, run["id"])["state"]["message"].startswith("6 of 6 stages rebuilt")
+    assert prefect_server.ended(run["id"])["state"]["message"].startswith("6 of 6 stages rebuilt")
     states = prefect_server.ask("GET", f"flow_run_states/?flow_run_id={run['id']}")
     names = [state["name"] for state in states]
     assert names[0] == "Scheduled"
@@ -112,8 +78,8 @@ def test_a_run_that_the_scheduler_made_is_picked_up_and_rebuilds(prefect_server:
 
 
 def test_a_run_without_a_change_ends_saying_so(prefect_server: Server) -> None:
-    ended(prefect_server, run_now(prefect_server))
-    run = ended(prefect_server, run_now(prefect_server))
+    prefect_server.ended(run_now(prefect_server))
+    run = prefect_server.ended(run_now(prefect_server))
     assert run["state"]["message"] == "nothing changed: 6 stages are up to date"
 
 
@@ -130,7 +96,7 @@ def test_a_run_outlives_server_and_worker_that_are_killed(
         wait_for(lambda name=name, old=process: is_new(prefect_server, name, old))
     held.unlink()
     wait_for(lambda: answers(prefect_server))
-    assert ended(prefect_server, run)["state"]["message"].startswith("6 of 6 stages rebuilt")
+    assert prefect_server.ended(run)["state"]["message"].startswith("6 of 6 stages rebuilt")
     states = prefect_server.states({"id": run}, expected=6)
     assert set(states.values()) == {"Completed"}
 
@@ -156,9 +122,9 @@ def test_a_cancelled_run_ends_its_stages_and_the_next_goes_on(
     second = run_now(prefect_server)
     cancelling = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
     prefect_server.ask("POST", f"flow_runs/{run}/set_state", cancelling)
-    assert ended(prefect_server, run)["state_name"] == "Cancelled"
+    assert prefect_server.ended(run)["state_name"] == "Cancelled"
     held.unlink()
-    after = ended(prefect_server, second)
+    after = prefect_server.ended(second)
     assert after["state"]["message"].startswith("5 of 6 stages rebuilt: part@0")
     first = prefect_server.ask("GET", f"flow_runs/{run}")
     assert after["start_time"] > first["end_time"]  # one run at a time
@@ -206,7 +172,7 @@ def test_a_flow_run_by_hand_phones_home_as_little(tmp_path: Path) -> None:
 
 def test_a_run_whose_process_is_gone_is_marked(prefect_server: Server, tmp_path: Path) -> None:
     """As after a power cut: the server still believes that it runs, and lets no other begin."""
-    flow = deployment(prefect_server, "on-demand")["flow_id"]
+    flow = prefect_server.deployment("on-demand")["flow_id"]
     left = prefect_server.ask("POST", "flow_runs/", {"flow_id": flow, "state": {"type": "RUNNING"}})
     line = make_line(tmp_path / "line", fan())
     with one_at_a_time(line):

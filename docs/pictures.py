@@ -7,16 +7,18 @@ WORKSPACE is what `ferflow demo --workspace WORKSPACE` has made.
 """
 
 import argparse
+import shutil
 import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from fer_data.artifacts import output
+from flows.profiles import lay_over
 from tests.browser import chromium
 from tests.fer_models.pictures import encoded, two_faces
-from tests.prefect_server import make_held_line, serving
+from tests.prefect_server import Server, make_held_line, serving
 from tests.served import served
 
 PICTURES = Path(__file__).parent / "pictures"
@@ -64,20 +66,24 @@ def take_pages(browser: Browser, workspace: Path) -> None:
 def take_flow(browser: Browser, workspace: Path) -> None:
     """Runs the flow with another seed of the folds, two at a time, and opens the run in Prefect's UI."""
     page = browser.new_page(viewport={"width": WIDTH, "height": 800})
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        serving(make_held_line(Path(folder) / "served")) as server,
-    ):
-        finished = server.rebuild(
-            workspace, "--set", "crossval.seed=1", "--set", "flows.cpu_slots=2"
-        )
-        if finished.returncode:
-            sys.exit(finished.stdout + finished.stderr)
-        run = server.run_of(finished)
-        page.goto(f"{server.url.removesuffix('/api')}/runs/flow-run/{run['id']}")
-        page.get_by_text(run["name"]).first.wait_for()
-        page.wait_for_timeout(SETTLED_MS)
-        page.screenshot(path=PICTURES / "prefect.png")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        copy = Path(shutil.copytree(workspace, folder / "workspace", symlinks=True))
+        lay_over({"crossval": {"seed": 1}, "flows": {"cpu_slots": 2}}, folder=copy)
+        with serving(make_held_line(folder / "served")) as server:
+            photograph(page, server, copy)
+
+
+def photograph(page: Page, server: Server, workspace: Path) -> None:
+    """Rebuilds a workspace, and writes the picture of the run's page."""
+    finished = server.rebuild(workspace)
+    if finished.returncode:
+        sys.exit(finished.stdout + finished.stderr)
+    run = server.run_of(finished)
+    page.goto(f"{server.url.removesuffix('/api')}/runs/flow-run/{run['id']}")
+    page.get_by_text(run["name"]).first.wait_for()
+    page.wait_for_timeout(SETTLED_MS)
+    page.screenshot(path=PICTURES / "prefect.png")
 
 
 if __name__ == "__main__":

@@ -57,6 +57,17 @@ class Server:
             check=False,
         )
 
+    def rebuilding(self, workspace: Path, *words: str) -> subprocess.Popen[str]:
+        """The same, while it runs: its output is one pipe of text."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "flows.rebuild", *words],
+            cwd=workspace,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
     def rows(self, kind: str, **filters: Any) -> list[dict[str, Any]]:
         """What the server holds of a kind, such as `flow_runs`."""
         return self.ask("POST", f"{kind}/filter", filters)

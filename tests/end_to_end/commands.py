@@ -7,13 +7,14 @@ from pathlib import Path
 
 import yaml
 
-from fer_data.tables import read_table
 from flows.workspace import environment
 
 MODELS = ("scratch", "compact")
 """Those of the tests' workspace, and the members of its ensemble; `ferflow demo` runs them all."""
 NUM_FOLDS = 2
 """Its folds."""
+BELOW_MEMBERS = ["ensemble", "evaluate@ensemble", "report"]
+"""What a change of a member's answers reruns, in order."""
 
 
 def call(workspace: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -32,9 +33,12 @@ def ok(workspace: Path, *words: str) -> str:
 
 def repro(workspace: Path, *words: str) -> list[str]:
     """Runs `dvc repro`, which must succeed; gives the stages that it really ran, in order."""
-    return re.findall(
-        r"^Running stage '(.+)':", ok(workspace, "dvc", "repro", *words), re.MULTILINE
-    )
+    return stages_run(ok(workspace, "dvc", "repro", *words))
+
+
+def stages_run(printed: str) -> list[str]:
+    """The stages that DVC says it really ran, in order."""
+    return re.findall(r"^Running stage '(.+)':", printed, re.MULTILINE)
 
 
 def keep_few(workspace: Path) -> None:
@@ -65,15 +69,6 @@ def set_param(workspace: Path, section: str, key: str, value: object) -> None:
     assert target[key] != value
     target[key] = value
     file.write_text(yaml.safe_dump(params, sort_keys=False))
-
-
-def decide(workspace: Path, expression: str) -> str:
-    """Adds a decision on a face of `train`, as the desk does; gives the face's hash."""
-    assignments = read_table(workspace / "data/split/assignments.parquet")
-    face = assignments.loc[assignments["role"] == "train", "pixel_hash"].iloc[0]
-    with (workspace / "data/relabels.csv").open("a") as file:
-        file.write(f"{face},angry,{expression},ann,2026-01-01T00:00:00Z,\n")
-    return face
 
 
 def fingerprints(*folders: Path) -> dict[str, str]:

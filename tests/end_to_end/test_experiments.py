@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from flows.workspace import commit
-from tests.end_to_end.commands import ok, repro
+from tests.end_to_end.commands import BELOW_MEMBERS, ok, repro, stages_run
 
 pytestmark = pytest.mark.timeout(1500)  # the first test waits for every stage of the line
 
@@ -20,37 +20,40 @@ def versioned(workspace: Path) -> Path:
     return workspace
 
 
-def shown(workspace: Path, section: str) -> dict[str, tuple[float, float]]:
-    """Each experiment's step size, of that section of the settings, and test accuracy, by name."""
+def shown(workspace: Path, section: str, key: str) -> dict[str, tuple[float, float]]:
+    """Each experiment's value of a setting, and test accuracy of `scratch`, by name."""
     found = {}
     for revision in json.loads(ok(workspace, "dvc", "exp", "show", "--json")):
         for experiment in revision["experiments"] or []:
             data = experiment["revs"][0]["data"]
             settings = data["params"]["params.yaml"]["data"]
-            *above, model = section.split(".")
-            for name in above:
+            for name in section.split("."):
                 settings = settings[name]
-            metrics = data["metrics"]["reports/metrics.json"]["data"][model]
-            found[experiment["name"]] = (
-                settings[model]["learning_rate"],
-                metrics["test"]["accuracy"],
-            )
+            metrics = data["metrics"]["reports/metrics.json"]["data"]["scratch"]
+            found[experiment["name"]] = (settings[key], metrics["test"]["accuracy"])
     return found
 
 
 def test_an_experiment_changes_a_setting_and_is_shown_beside_the_others(versioned: Path) -> None:
     words = ("dvc", "exp", "run", "--name", "quick", "-S", "models.scratch.learning_rate=0.002")
-    printed = ok(versioned, *words)
-    assert "Running stage 'train@scratch'" in printed
-    assert "Running stage 'crossval@0'" not in printed
-    rate, accuracy = shown(versioned, "models.scratch")["quick"]
+    ran = stages_run(ok(versioned, *words))
+    of_the_model = [f"{stage}@scratch" for stage in ("train", "evaluate", "frozen")]
+    assert sorted(ran) == sorted([*of_the_model, *BELOW_MEMBERS])
+    rate, accuracy = shown(versioned, "models.scratch", "learning_rate")["quick"]
     assert rate == pytest.approx(0.002)
     assert 0 < accuracy < 1
+    diff = json.loads(ok(versioned, "dvc", "metrics", "diff", "--json"))["reports/metrics.json"]
+    change = diff["scratch.test.loss"]
+    assert change["old"] != change["new"]
+    assert "compact.test.loss" not in diff
 
 
 def test_queued_experiments_run_apart_and_leave_the_workspace_alone(versioned: Path) -> None:
-    ok(versioned, "dvc", "exp", "run", "--queue", "-S", "ensemble.learning_rate=0.003,0.004")
+    ok(versioned, "dvc", "exp", "run", "--queue", "-S", "mislabels.budget=20,30")
     ok(versioned, "dvc", "exp", "run", "--run-all")
-    assert sorted(rate for rate, _ in shown(versioned, "ensemble").values()) == [0.003, 0.004]
+    assert sorted(budget for budget, _ in shown(versioned, "mislabels", "budget").values()) == [
+        20,
+        30,
+    ]
     assert ok(versioned, "git", "status", "--porcelain") == ""
     assert repro(versioned) == []

@@ -10,13 +10,12 @@ import pytest
 import yaml
 
 from fer_data.tables import read_table
-from tests.end_to_end.commands import MODELS, NUM_FOLDS, call, decide, ok, repro, set_param
+from tests.end_to_end.commands import MODELS, NUM_FOLDS, call, ok, repro
 
 pytestmark = pytest.mark.timeout(1500)  # the first test waits for every stage of the line
 
 FOLDS = [f"crossval@{fold}" for fold in range(NUM_FOLDS)]
 NOT_ABOVE_RECORDS = {"quality_report", "train", "frozen", "ensemble", "evaluate", "report"}
-BELOW_MEMBERS = ["ensemble", "evaluate@ensemble", "report"]
 
 
 def stages_of(workspace: Path) -> list[str]:
@@ -44,41 +43,6 @@ def test_data_outputs_are_repeatable_byte_for_byte(workspace: Path) -> None:
     for name in ran:
         data = [out for out in before[name]["outs"] if out["path"].startswith("data/")]
         assert [out for out in after[name]["outs"] if out["path"].startswith("data/")] == data
-
-
-def test_a_setting_reruns_that_model_and_what_it_is_a_member_of(workspace: Path) -> None:
-    set_param(workspace, "models.scratch", "epochs", 1)
-    ran = repro(workspace)
-    of_the_model = [f"{stage}@scratch" for stage in ("train", "evaluate", "frozen")]
-    assert sorted(ran) == sorted([*of_the_model, *BELOW_MEMBERS])
-    diff = json.loads(ok(workspace, "dvc", "metrics", "diff", "--json"))
-    change = diff["reports/metrics.json"]["scratch.test.loss"]
-    assert change["old"] != change["new"]
-    assert "compact.test.loss" not in diff["reports/metrics.json"]
-
-
-def test_a_setting_of_the_ensemble_asks_no_member(workspace: Path) -> None:
-    set_param(workspace, "ensemble", "epochs", 1)
-    assert repro(workspace) == BELOW_MEMBERS
-
-
-def test_settings_of_mislabels_rerun_no_fold(workspace: Path) -> None:
-    set_param(workspace, "mislabels", "budget", 30)
-    assert repro(workspace) == ["mislabels", "quality_report"]
-
-
-def test_a_decision_reruns_what_lies_below_it(workspace: Path) -> None:
-    face = decide(workspace, "surprise")
-    ran = repro(workspace, "quality_report", "evaluate@scratch")
-    of_the_model = ["train@scratch", "evaluate@scratch"]
-    assert sorted(ran) == sorted(["quality_report", "rebalance", "tfrecords", *of_the_model])
-    # The other model and the ensemble would follow.
-    waiting = json.loads(ok(workspace, "dvc", "status", "--json"))
-    other = {"train@compact", "evaluate@compact"}
-    assert set(waiting) == {*other, *(f"frozen@{name}" for name in MODELS), *BELOW_MEMBERS}
-    examples = read_table(workspace / "data/curated/examples.parquet")
-    labels = examples.loc[examples["pixel_hash"] == face, "label"]
-    assert set(labels) == {"surprise"}
 
 
 def test_accepted_decisions_rerun_the_folds_and_no_accepted_profile_does(workspace: Path) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -96,14 +95,7 @@ def test_a_node_that_is_killed_costs_one_stage_another_run(
     doomed = cluster.list_all_nodes()[-1]
     line = make(tmp_path / "line", cluster.address, tmp_path)
     (tmp_path / "hold").touch()
-    with subprocess.Popen(
-        [sys.executable, "-m", "flows.rebuild", "--engine", "ray"],
-        cwd=line,
-        env=prefect_server.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as flow:
+    with prefect_server.rebuilding(line, "--engine", "ray") as flow:
         try:
             wait_for(lambda: len(notes(tmp_path)) == 2, flow)
             addresses = listening(cluster)

@@ -1,7 +1,6 @@
 """The flow on tiny workspaces, seen from the command line and from a real server."""
 
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -105,14 +104,7 @@ def test_an_ended_flow_ends_its_stages_and_the_next_one_goes_on(
     stages = fan()
     stages["part"]["cmd"] = f"python -c '{write('part-${item.part}', after=hang)}'"
     line = make_line(tmp_path / "line", stages)
-    with subprocess.Popen(
-        [sys.executable, "-m", "flows.rebuild"],
-        cwd=line,
-        env=prefect_server.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as flow:
+    with prefect_server.rebuilding(line) as flow:
         try:
             assert flow.stdout
             while "Running stage 'part@" not in flow.stdout.readline():

@@ -16,9 +16,6 @@ PYTHON ?= $(shell for candidate in python3 python3.12 python3.11 python3.13 pyth
 # The GPU build of TensorFlow where there is a GPU.
 DEVICE ?= $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 
-# One test process more than cores, up to four, since those that test servers mostly wait.
-WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores + 1 : 4)))
-
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DO_NOT_TRACK := 1
 export TF_CPP_MIN_LOG_LEVEL ?= 2
@@ -40,7 +37,7 @@ demo: setup ## Run the whole line on a drawn archive, in a workspace of its own
 	@ferflow demo
 
 test: setup ## Run the tests; FERFLOW_ARCHIVE=path/to/archive.zip adds those on the real faces
-	@python -m pytest --numprocesses $(WORKERS)
+	@python -m pytest --numprocesses auto --maxprocesses 4
 
 lint: setup ## Check style and types
 	@ruff check . && ruff format --check . && pyright

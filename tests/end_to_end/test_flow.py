@@ -22,7 +22,8 @@ def copy_of(workspace: Path, folder: Path) -> Path:
     """A copy with a cache of its own, whose files are links: it learns nothing of runs elsewhere."""
     shutil.copytree(workspace, folder / "workspace", symlinks=True)
     cache = Path(ok(workspace, "dvc", "cache", "dir").strip())
-    shutil.copytree(cache, folder / "cache", copy_function=os.link)
+    runs = shutil.ignore_patterns("runs")  # what DVC knows of runs, those of other tests included
+    shutil.copytree(cache, folder / "cache", copy_function=os.link, ignore=runs)
     ok(folder / "workspace", "dvc", "config", "--local", "cache.dir", str(folder / "cache"))
     return folder / "workspace"
 

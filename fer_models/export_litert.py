@@ -1,9 +1,10 @@
-"""Writes a model for LiteRT (TensorFlow Lite), in float32 or with 8 bits, and asks it.
+"""Writes a model for LiteRT (TensorFlow Lite), in float32 or with 8 bits, and reads it.
 
 In: `faces`, uint8 (N, 48, 48, 1). Out: `probabilities`, float32 (N, K). The file is a zip archive, too,
 as LiteRT's metadata tools make it: `labels.txt` in it has the K classes, one a line.
 """
 
+import os
 import tempfile
 import warnings
 import zipfile
@@ -15,8 +16,9 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from fer_models import export_saved_model
+from fer_models.formats import ExportedModel
 
-_BATCH = 128
+_LABELS = "labels.txt"
 _NO_DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -48,14 +50,16 @@ def write(
             converter.representative_dataset = lambda: ([face[np.newaxis]] for face in ranges)
         file.write_bytes(converter.convert())
     with zipfile.ZipFile(file, "a") as archive:
-        archive.writestr(zipfile.ZipInfo("labels.txt", _NO_DATE), "\n".join(expressions) + "\n")
+        archive.writestr(zipfile.ZipInfo(_LABELS, _NO_DATE), "\n".join(expressions) + "\n")
 
 
-def ask(file: Path, faces: np.ndarray) -> np.ndarray:
-    """The probabilities, float32 (N, K), of faces, uint8 (N, 48, 48, 1)."""
-    runner = Interpreter(str(file)).get_signature_runner()
-    answers = [
-        runner(faces=faces[start : start + _BATCH])["probabilities"]
-        for start in range(0, len(faces), _BATCH)
-    ]
-    return np.concatenate(answers)
+def read(file: Path) -> ExportedModel:
+    """Loads the file.
+
+    Raises:
+        zipfile.BadZipFile, KeyError: It does not say which classes it tells apart.
+    """
+    with zipfile.ZipFile(file) as archive:
+        expressions = archive.read(_LABELS).decode().splitlines()
+    runner = Interpreter(str(file), num_threads=os.cpu_count()).get_signature_runner()
+    return ExportedModel(tuple(expressions), lambda faces: runner(faces=faces)["probabilities"])

@@ -1,4 +1,4 @@
-"""Writes a model as ONNX, and asks it with ONNX Runtime.
+"""Writes a model as ONNX, and reads it with ONNX Runtime.
 
 In: `faces`, uint8 (N, 48, 48, 1). Out: `probabilities`, float32 (N, K). The metadata `expressions` are
 the K classes, as a JSON list.
@@ -16,9 +16,9 @@ import tensorflow as tf
 import tf2onnx
 
 from fer_data.schema import FACE_SIZE
+from fer_models.formats import ExportedModel
 
 _OPSET = 17  # ONNX Runtime 1.12, of 2022, reads it
-_BATCH = 128
 
 
 def write(model: keras.Model, file: Path, *, expressions: tuple[str, ...]) -> None:
@@ -32,11 +32,17 @@ def write(model: keras.Model, file: Path, *, expressions: tuple[str, ...]) -> No
     onnx.save(written, file)
 
 
-def ask(file: Path, faces: np.ndarray) -> np.ndarray:
-    """The probabilities, float32 (N, K), of faces, uint8 (N, 48, 48, 1)."""
+def read(file: Path) -> ExportedModel:
+    """Loads the file.
+
+    Raises:
+        KeyError: It does not say which classes it tells apart.
+    """
     session = onnxruntime.InferenceSession(file)
-    answers: list[Any] = [
-        session.run(None, {"faces": faces[start : start + _BATCH]})[0]
-        for start in range(0, len(faces), _BATCH)
-    ]
-    return np.concatenate(answers)
+    expressions = json.loads(session.get_modelmeta().custom_metadata_map["expressions"])
+
+    def ask(faces: np.ndarray) -> np.ndarray:
+        answers: list[Any] = list(session.run(["probabilities"], {"faces": faces}))
+        return answers[0]
+
+    return ExportedModel(tuple(expressions), ask)

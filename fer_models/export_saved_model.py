@@ -1,4 +1,4 @@
-"""Writes a model as TensorFlow's SavedModel, and asks it.
+"""Writes a model as TensorFlow's SavedModel, and reads it.
 
 Its signature `serving_default` takes `faces`, uint8 (N, 48, 48, 1), and gives `probabilities`, float32
 (N, K); its signature `expressions` takes nothing and gives the K classes, as `expressions`.
@@ -11,8 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from fer_data.schema import FACE_SIZE
-
-_BATCH = 128
+from fer_models.formats import ExportedModel
 
 
 def write(model: keras.Model, folder: Path, *, expressions: tuple[str, ...]) -> None:
@@ -31,11 +30,18 @@ def write(model: keras.Model, folder: Path, *, expressions: tuple[str, ...]) -> 
     archive.write_out(str(folder), verbose=False)
 
 
-def ask(folder: Path, faces: np.ndarray) -> np.ndarray:
-    """The probabilities, float32 (N, K), of faces, uint8 (N, 48, 48, 1)."""
-    ask_batch = tf.saved_model.load(str(folder)).signatures["serving_default"]
-    answers = [
-        ask_batch(faces=tf.constant(faces[start : start + _BATCH]))["probabilities"].numpy()
-        for start in range(0, len(faces), _BATCH)
-    ]
-    return np.concatenate(answers)
+def read(folder: Path) -> ExportedModel:
+    """Loads the folder.
+
+    Raises:
+        OSError: It holds no model.
+        KeyError: It does not say which classes it tells apart.
+    """
+    signatures = tf.saved_model.load(str(folder)).signatures
+    expressions = signatures["expressions"]()["expressions"].numpy()
+    ask_batch = signatures["serving_default"]
+
+    def ask(faces: np.ndarray) -> np.ndarray:
+        return ask_batch(faces=tf.constant(faces))["probabilities"].numpy()
+
+    return ExportedModel(tuple(name.decode() for name in expressions), ask)

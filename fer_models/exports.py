@@ -1,16 +1,12 @@
 """Turns a trained model into a file for other programs, and holds it against the original.
 
 The exported file is asked about the same faces as the `.keras` file: where probabilities differ, nothing
-is written. Converters are an extra of the package, so a format names its module, which is imported when
-it is needed.
+is written.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
 
 import keras
 import numpy as np
@@ -19,6 +15,7 @@ from fer_data.artifacts import output
 from fer_data.records import Examples, read_role
 from fer_data.schema import TRAIN, VALIDATION
 from fer_data.stage import UserError, written_beside
+from fer_models.formats import FORMATS, ExportedModel, imported
 from fer_models.inference import predict
 from fer_models.shelf import open_shelf
 
@@ -28,27 +25,6 @@ MOST_DIFFERENCE = 1e-3
 _COMPARED_FACES = 256
 _CALIBRATING_FACES = 256
 _BATCH = 128
-
-
-@dataclass(frozen=True)
-class Format:
-    """A format that models are exported to."""
-
-    module: str
-    """The module, imported when needed, with `write` and `ask`."""
-    suffix: str
-    """Of the file's name; of a folder's, where the format is one."""
-    quantizes: bool = False
-    """Whether it can hold weights and activations of 8 bits."""
-
-
-FORMATS = MappingProxyType(
-    {
-        "onnx": Format("fer_models.export_onnx", ".onnx"),
-        "litert": Format("fer_models.export_litert", ".tflite", quantizes=True),
-        "saved_model": Format("fer_models.export_saved_model", ".saved_model"),
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -99,7 +75,7 @@ def export(
     """
     _check(form, int8=int8)
     shelf = open_shelf(workspace=workspace)
-    model = shelf.predictor(name).model
+    model = shelf.predictor(name).keras_model
     folder = output("tfrecords", "tfrecords", workspace=workspace)
     roles = (VALIDATION, TRAIN) if int8 else (VALIDATION,)
     examples = {role: read_role(folder, role) for role in roles}
@@ -147,14 +123,14 @@ def export_model(
             model says something else than the original. Nothing is written then.
     """
     _check(form, int8=int8)
-    module = _imported(form)
+    module = imported(form)
     validation = examples[VALIDATION]
     asked = validation.faces if int8 else validation.faces[:_COMPARED_FACES]
     before = predict(model, asked, num_classes=len(expressions), batch_size=_BATCH)
     ranges = {"ranges": examples[TRAIN].faces[:_CALIBRATING_FACES]} if int8 else {}
     with written_beside(target) as beside:
         module.write(model, beside, expressions=expressions, **ranges)
-        after = module.ask(beside, asked)
+        after = _answers(module.read(beside), asked)
         comparison = _compared(before, after, validation.labels if int8 else None)
         if not int8 and not comparison.difference <= MOST_DIFFERENCE:
             raise UserError(
@@ -162,6 +138,11 @@ def export_model(
                 f"probability, {MOST_DIFFERENCE} is allowed: nothing written"
             )
     return comparison
+
+
+def _answers(model: ExportedModel, faces: np.ndarray) -> np.ndarray:
+    batches = range(0, len(faces), _BATCH)
+    return np.concatenate([model.predict_on_batch(faces[at : at + _BATCH]) for at in batches])
 
 
 def _compared(before: np.ndarray, after: np.ndarray, labels: np.ndarray | None) -> Comparison:
@@ -172,12 +153,3 @@ def _compared(before: np.ndarray, after: np.ndarray, labels: np.ndarray | None) 
         right = [float((said.argmax(axis=1) == labels).mean()) for said in (before, after)]
         accuracies = (right[0], right[1])
     return Comparison(len(before[compared]), difference, accuracies)
-
-
-def _imported(form: str) -> Any:
-    try:
-        return import_module(FORMATS[form].module)
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"--format {form} needs the package {error.name}: pip install 'ferflow[export]'"
-        ) from None

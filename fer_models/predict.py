@@ -12,7 +12,7 @@ from fer_models.films import read_film
 from fer_models.named_files import is_film, named_files
 from fer_models.picture_rows import read_expressions
 from fer_models.row_formats import WRITERS
-from fer_models.shelf import open_shelf
+from fer_models.shelf import open_predictor
 from fer_models.tracking import Tracker
 
 
@@ -29,7 +29,8 @@ def predict(
 
     Args:
         words: What `named_files` takes.
-        model: A model's name or a `.keras` file; by default the one that is best on `validation`.
+        model: A model's name, a `.keras` file or an exported one; by default the model that is best on
+            `validation`.
         bundle: Where the models come from, if not from this workspace.
         form: One of `WRITERS`: how the rows of pictures are written, on standard output.
         whole_pictures: Whether a picture in which no face is found is taken for one.
@@ -41,8 +42,7 @@ def predict(
     Raises:
         UserError: The model is missing or broken.
     """
-    shelf = open_shelf(bundle=bundle)
-    predictor = shelf.predictor(model or shelf.best())
+    predictor = open_predictor(model, bundle=bundle)
     finder, console = FaceFinder(), Console(stderr=True, highlight=False, soft_wrap=True)
     files = list(named_files(words))
     clips, pictures = [], []

@@ -1,9 +1,9 @@
 """A trained model as people use it: faces in, calibrated probabilities and sets of expressions out."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -49,16 +49,30 @@ class Reading:
     nothing was measured."""
 
 
+class Model(Protocol):
+    """What can be asked: a `keras.Model`, or `formats.ExportedModel`."""
+
+    @property
+    def output_shape(self) -> Any:
+        """(None, K)."""
+        ...
+
+    @property
+    def predict_on_batch(self) -> Callable[[np.ndarray], np.ndarray]:
+        """From uint8 faces (N, 48, 48, 1) to probabilities (N, K)."""
+        ...
+
+
 class Predictor:
     """A loaded model, which threads may share.
 
     Attributes:
-        model: From uint8 faces (N, 48, 48, 1) to probabilities (N, K).
+        model: What is asked.
         expressions: The K classes.
         trust: How its answers are calibrated.
     """
 
-    def __init__(self, model: keras.Model, expressions: tuple[str, ...], trust: Trust) -> None:
+    def __init__(self, model: Model, expressions: tuple[str, ...], trust: Trust) -> None:
         """Keeps the model.
 
         Raises:
@@ -71,6 +85,17 @@ class Predictor:
             )
         self.model, self.expressions, self.trust = model, expressions, trust
         self._turn = threading.Lock()
+
+    @property
+    def keras_model(self) -> keras.Model:
+        """The model, where more is to be done with it than asking.
+
+        Raises:
+            UserError: It is an exported one.
+        """
+        if not isinstance(self.model, keras.Model):
+            raise UserError("this is an exported model: expected a model's name or `.keras` file")
+        return self.model
 
     def read(self, faces: np.ndarray) -> Reading:
         """Says what N faces express.

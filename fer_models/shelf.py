@@ -7,6 +7,7 @@ from fer_data.schema import VALIDATION
 from fer_data.stage import UserError
 from fer_data.tables import read_json
 from fer_models.bundle import Bundle
+from fer_models.formats import is_exported, read_exported
 from fer_models.inference import read_model
 from fer_models.predictor import Predictor, Trust, trust_of
 from fer_models.sources import METRICS, MODEL, SUMMARY, Source, Workspace
@@ -19,6 +20,27 @@ def open_shelf(*, workspace: Path = Path(), bundle: Path | None = None) -> "Shel
         UserError: There is no such bundle, or it is none; or there is no workspace.
     """
     return Shelf(Workspace(workspace) if bundle is None else Bundle.open(bundle))
+
+
+def open_predictor(
+    model: str | None, *, workspace: Path = Path(), bundle: Path | None = None
+) -> Predictor:
+    """Opens the one model that is asked for.
+
+    Args:
+        model: What `Shelf.predictor` takes; or the path of an exported model, which brings its classes
+            along and needs no workspace and no bundle; or None for the best on `validation`.
+        workspace: Where the models lie.
+        bundle: Where they come from, if not from the workspace.
+
+    Raises:
+        UserError: It is missing, damaged, or of other classes; or there is nothing to choose from.
+    """
+    if model is not None and is_exported(Path(model)):
+        exported = read_exported(Path(model))
+        return Predictor(exported, exported.expressions, Trust())
+    shelf = open_shelf(workspace=workspace, bundle=bundle)
+    return shelf.predictor(model or shelf.best())
 
 
 class Shelf:

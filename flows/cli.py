@@ -117,7 +117,9 @@ def _add_predict(predict: argparse.ArgumentParser) -> None:
         help="pictures, films, folders, patterns; - for a list of paths on standard input",
     )  # fmt: skip
     predict.add_argument(
-        "--model", metavar="NAME", help="a model's name, or a .keras file (default: the best)"
+        "--model",
+        metavar="NAME",
+        help="a model's name, a .keras file or an exported one (default: the best)",
     )
     predict.add_argument(
         "--bundle", type=Path, metavar="FILE", help="take the models from a bundle"

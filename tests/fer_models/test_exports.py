@@ -18,7 +18,8 @@ from ai_edge_litert.interpreter import Interpreter
 from fer_data.records import Examples
 from fer_data.stage import UserError
 from fer_models import export_onnx, exports
-from fer_models.exports import FORMATS, Comparison, export_model
+from fer_models.exports import Comparison, export_model
+from fer_models.formats import FORMATS, ExportedModel, read_exported
 from fer_models.members import build_head, join
 from fer_models.zoo import ZOO, Base
 from tests.fer_models.members import tiny_member
@@ -158,11 +159,14 @@ def test_eight_bits_are_smaller_and_their_accuracy_is_told(tmp_path: Path) -> No
 def test_a_model_that_says_something_else_is_not_written(
     ensemble: keras.Model, tmp_path: Path, monkeypatch
 ) -> None:
-    answers = export_onnx.ask
+    read = export_onnx.read
     for fault in (0.002, np.nan):
-        monkeypatch.setattr(
-            export_onnx, "ask", lambda *asked, fault=fault: answers(*asked) + np.float32(fault)
-        )
+
+        def read_wrong(file: Path, fault: float = fault) -> ExportedModel:
+            answers = read(file).predict_on_batch
+            return ExportedModel(EXPRESSIONS, lambda faces: answers(faces) + np.float32(fault))
+
+        monkeypatch.setattr(export_onnx, "read", read_wrong)
         with pytest.raises(
             UserError, match=r"the onnx model differs from the original by .*0\.001"
         ):
@@ -180,7 +184,7 @@ def test_a_missing_package_is_named_with_the_command(
     for name in [name for name in sys.modules if name.partition(".")[0] == package]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "meta_path", [_Without(package), *sys.meta_path])
-    message = rf"--format {form} needs the package {package}.*: pip install 'ferflow\[export\]'"
+    message = rf"the format {form} needs the package {package}.*: pip install 'ferflow\[export\]'"
     with pytest.raises(UserError, match=message):
         export_model(
             ensemble, tmp_path / "it", form=form, expressions=EXPRESSIONS, examples=EXAMPLES
@@ -208,6 +212,31 @@ class _Without(SimpleNamespace):
 def test_what_cannot_be_done_is_said_first(form: str, int8: bool, message: str) -> None:
     with pytest.raises(UserError, match=message):
         exports.export("scratch", form=form, int8=int8)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_an_exported_model_is_read_back_with_its_labels(
+    form: str, ensemble: keras.Model, tmp_path: Path
+) -> None:
+    target = tmp_path / f"it{FORMATS[form].suffix}"
+    export_model(ensemble, target, form=form, expressions=EXPRESSIONS, examples=EXAMPLES)
+    exported = read_exported(target)
+    assert exported.expressions == EXPRESSIONS
+    expected = ensemble.predict(FACES, verbose=0)
+    for count in (7, 1, 3):  # batches of changing sizes
+        said = exported.predict_on_batch(FACES[:count])
+        np.testing.assert_allclose(said, expected[:count], atol=1e-5)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_what_is_no_exported_model_is_one_line(form: str, tmp_path: Path) -> None:
+    file = tmp_path / f"it{FORMATS[form].suffix}"
+    with pytest.raises(UserError, match=r"it\..* is missing: `ferflow export` writes it$"):
+        read_exported(file)
+    file.write_text("no model")
+    with pytest.raises(UserError, match=rf"is no {form} model of `ferflow export`: .+") as raised:
+        read_exported(file)
+    assert "\n" not in str(raised.value)
 
 
 def test_a_comparison_reads_as_a_sentence() -> None:

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from fer_data.stage import UserError
-from fer_models.shelf import open_shelf
+from fer_models import export_onnx
+from fer_models.shelf import open_predictor, open_shelf
 from flows.cli import main
 from tests.fer_models.scenes import drawn_face, empty_scene, scene
 from tests.fer_models.shelves import make_models
@@ -137,9 +138,25 @@ def test_a_model_s_file_answers_as_it_comes(run) -> None:
     assert rows_of(plain)[0]["set"] == ""
 
 
+def test_an_exported_model_answers_without_a_workspace(run, tmp_path: Path, monkeypatch) -> None:
+    file = tmp_path / "scratch.onnx"
+    model = open_predictor("scratch").keras_model
+    export_onnx.write(model, file, expressions=EXPRESSIONS)
+    plain, _, _ = run("crops", "--format", "csv", "--model", "models/scratch/model.keras")
+    faces = Path("crops").resolve()
+    monkeypatch.chdir(tmp_path)
+    exported, err, exit_message = run(str(faces), "--format", "csv", "--model", "scratch.onnx")
+    assert (err, exit_message) == ("", None)
+    for before, after in zip(rows_of(plain), rows_of(exported), strict=True):
+        assert before["expression"] == after["expression"]
+        for name in EXPRESSIONS:
+            assert float(before[name]) == pytest.approx(float(after[name]), abs=2e-4)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["--model", "absent.onnx"], r"error: absent.onnx is missing: `ferflow export` writes it"),
         (["--model", "nobody"], "error: no model 'nobody': expected one of scratch, "),
         (["--model", "resnet50"], r"error: models/resnet50/model.keras is missing: `dvc pull`"),
         (["--bundle", "absent.zip"], "error: .*absent.zip"),

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows.workspace import dvc, git
+from fer_data.stage import UserError
+from flows.workspace import ARCHIVE, dvc, git
 
 LOCAL_CONFIG = ".dvc/config.local"
 LOCK_FILE = "dvc.lock"
@@ -29,8 +30,13 @@ def pack(workspace: Path) -> Packed:
     """Packs what git knows or could know of a workspace; outputs of stages are not among it.
 
     Raises:
-        UserError: It is no git checkout, or has no commit yet.
+        UserError: It is no git checkout, has no commit yet, or its archive is one that only it has.
     """
+    if (workspace / ARCHIVE).exists() and not (workspace / f"{ARCHIVE}.dvc").exists():
+        raise UserError(
+            f"{ARCHIVE} is not versioned, so that a clone of the workspace lacks it: "
+            f"`ferflow add {ARCHIVE}` versions it"
+        )
     edited = _listed(workspace, "--modified", "--others", "--exclude-standard")
     names = [*edited, LOCAL_CONFIG]
     with tempfile.TemporaryDirectory() as folder:

@@ -51,3 +51,17 @@ def test_overrides_change_the_clone_alone(line: Path, tmp_path: Path) -> None:
 def test_an_override_of_no_setting_is_refused(line: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"sets 'oven\.hue', which params\.yaml does not have"):
         clone_with({"oven": {"hue": 1}}, workspace=line, folder=tmp_path / "copy")
+
+
+def test_an_archive_that_is_not_versioned_is_no_clone_s(line: Path, tmp_path: Path) -> None:
+    archive = line / "data/raw/archive.zip"
+    archive.parent.mkdir(parents=True)
+    archive.write_bytes(b"faces")
+    (line / "data/raw/.gitignore").write_text("*.zip")
+    with pytest.raises(UserError, match=r"is not versioned.*`ferflow add data/raw/archive\.zip`"):
+        clone_with({"oven": {"degrees": 200}}, workspace=line, folder=tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+    (line / "data/raw/.gitignore").unlink()
+    ok(line, "dvc", "add", "data/raw/archive.zip")
+    clone_with({"oven": {"degrees": 200}}, workspace=line, folder=tmp_path / "copy")
+    assert (tmp_path / "copy/data/raw/archive.zip").read_bytes() == b"faces"

@@ -45,6 +45,14 @@ class Detections:
         """The confidence of the surest; 0 without any."""
         return float(self.confidences[0]) if len(self.confidences) else 0.0
 
+    def only(self, numbers: list[int]) -> "Detections":
+        """Those of these numbers alone."""
+        return Detections(self.boxes[numbers], self.points[numbers], self.confidences[numbers])
+
+    def scaled(self, factor: float) -> "Detections":
+        """Where the faces are in a picture that is larger by a factor."""
+        return Detections(factor * self.boxes, factor * self.points, self.confidences)
+
     def mirrored(self, width: int) -> "Detections":
         """Where the faces are in the mirror image of their picture, which is so many pixels wide."""
         left, top, right, bottom = self.boxes.T

@@ -17,6 +17,7 @@ from fer_data.schema import FACE_SIZE
 from fer_data.stage import UserError
 from fer_models.alignment import aligned, coverage
 from fer_models.cascade import Cascade, Detections
+from fer_models.looks import agreed, at_a_smaller_picture, in_the_mirror
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 MOST_PIXELS = 50_000_000
@@ -25,7 +26,7 @@ MOST_BYTES = 100_000_000
 SURE = 0.7
 """The confidence, 0 to 1, from which on a face is one of those that are found."""
 PERHAPS = 0.4
-"""The confidence that the surest face needs where none is sure."""
+"""The confidence that the surest face of a video's frame needs where none is sure."""
 
 _CROP_ASPECT = 1.25
 _CROP_SIDE = 2 * FACE_SIZE
@@ -68,24 +69,20 @@ class FaceFinder:
                 faster. The least is 20, and in pictures above 1024 pixels a fiftieth of the side.
 
         Returns:
-            The faces, from left to right: all sure ones, or else the surest if it is fairly sure; none
-            if there is none. A picture that is a face crop already is one face, just as it is.
+            The faces, from left to right: all sure ones, or else the one that several looks agree on;
+            none if there is none. A picture that is a face crop already is one face, just as it is.
         """
         if is_small_crop(picture):
             return [replace(whole_picture(picture), confidence=1.0)]
-        found = self._cascade.detect(picture, smallest_face=smallest_face)
-        if found.best < SURE:  # the networks often see in a mirror what they have missed
-            mirror = np.ascontiguousarray(picture[:, ::-1])
-            again = self._cascade.detect(mirror, smallest_face=smallest_face)
-            found = max(found, again.mirrored(picture.shape[1]), key=lambda one: one.best)
-        faces, points = _faces(picture, found)
+        faces, points = _faces(picture, self._searched(picture, smallest_face))
         if len(faces) == 1 and coverage(points[0], picture.shape) > _CROP_OVERLAP:
             return [replace(whole_picture(picture), confidence=1.0)]
         return faces
 
     def look(self, picture: np.ndarray, *, smallest_face: float = 0.0) -> list[Face]:
         """Finds all faces of a frame of a video, which is never a face crop; else as `find` does."""
-        return _faces(picture, self._cascade.detect(picture, smallest_face=smallest_face))[0]
+        found = self._cascade.detect(picture, smallest_face=smallest_face)
+        return _faces(picture, _sure_or_first(found))[0]
 
     def follow(self, picture: np.ndarray, faces: list[Face]) -> list[Face]:
         """Finds faces again that the frame before showed: much less work than `look`.
@@ -94,7 +91,26 @@ class FaceFinder:
             Those that are still there, from left to right.
         """
         boxes = np.array([_corners(face.box) for face in faces], np.float64).reshape(-1, 4)
-        return _faces(picture, self._cascade.place(picture, boxes))[0]
+        return _faces(picture, _sure_or_first(self._cascade.place(picture, boxes)))[0]
+
+    def _searched(self, picture: np.ndarray, smallest_face: float) -> Detections:
+        """The faces of a picture, which is looked at anew for as long as none of them is sure."""
+
+        def look(shown: np.ndarray) -> Detections:
+            return self._cascade.detect(shown, smallest_face=smallest_face)
+
+        def look_at_smaller(shown: np.ndarray) -> Detections:
+            return at_a_smaller_picture(look, shown)
+
+        # The networks often see in a mirror, or in a smaller picture, what they have missed.
+        found = [look(picture)]
+        if found[0].best < SURE:
+            found.append(in_the_mirror(look, picture))
+        if found[-1].best < SURE:
+            found.append(look_at_smaller(picture))
+            found.append(in_the_mirror(look_at_smaller, picture))
+            return agreed(found)
+        return found[-1].only(np.flatnonzero(found[-1].confidences >= SURE).tolist())
 
 
 def whole_picture(picture: np.ndarray) -> Face:
@@ -189,14 +205,18 @@ def _other_format(data: bytes) -> str:
     return "is PDF" if data.startswith(b"%PDF") else "is not a picture" if data else "is empty"
 
 
-def _faces(picture: np.ndarray, found: Detections) -> tuple[list[Face], list[np.ndarray]]:
-    """The faces that are sure enough, from left to right, and the five points of each."""
+def _sure_or_first(found: Detections) -> Detections:
     sure = np.flatnonzero(found.confidences >= SURE)
     if not len(sure):
         sure = np.flatnonzero(found.confidences >= PERHAPS)[:1]
+    return found.only(sure.tolist())
+
+
+def _faces(picture: np.ndarray, found: Detections) -> tuple[list[Face], list[np.ndarray]]:
+    """The faces that were found, from left to right, and the five points of each."""
     height, width = picture.shape[:2]
     faces: list[Face] = []
-    shown = sure[np.argsort(found.boxes[sure, 0])]
+    shown = np.argsort(found.boxes[:, 0])
     for number in shown:
         left, top, right, bottom = found.boxes[number].round().astype(int).tolist()
         left, top = max(left, 0), max(top, 0)

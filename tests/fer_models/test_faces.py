@@ -14,14 +14,16 @@ def finder() -> FaceFinder:
 
 
 class FakeCascade:
-    """Sees what it is told to see, and something else in mirrors."""
+    """Sees what it is told to see: in the picture, its mirror image, a smaller one, and that one's."""
 
-    def __init__(self, seen: Detections, mirrored: Detections | None = None) -> None:
-        self.answers = [seen, seen if mirrored is None else mirrored]
+    def __init__(self, *looks: Detections) -> None:
+        self.answers = list(looks)
+        self.sizes: list[tuple[int, ...]] = []
 
     def detect(self, picture: np.ndarray, *, smallest_face: float) -> Detections:
         assert picture.dtype == np.uint8
         assert smallest_face == 0
+        self.sizes.append(picture.shape)
         return self.answers.pop(0)
 
 
@@ -122,22 +124,37 @@ def test_faces_come_from_left_to_right_inside_of_the_picture() -> None:
     assert [face.confidence for face in faces] == [0.8, 0.99]
 
 
-def test_an_unsure_face_counts_where_none_is_sure() -> None:
-    unsure = (0.5, 10, 10, 60), (0.45, 200, 10, 60)
-    assert [face.confidence for face in found_by(FakeCascade(seen(*unsure)), scene())] == [0.5]
-    both = FakeCascade(seen((0.9, 100, 50, 60), *unsure))
-    assert [face.confidence for face in found_by(both, scene())] == [0.9]
-    assert found_by(FakeCascade(seen((0.35, 10, 10, 60))), scene()) == []
+def test_only_sure_faces_count_where_one_is_sure() -> None:
+    fake = FakeCascade(seen((0.9, 100, 50, 60), (0.5, 10, 10, 60)))
+    assert [face.confidence for face in found_by(fake, scene())] == [0.9]
+    assert len(fake.sizes) == 1
 
 
 def test_a_face_that_shows_in_the_mirror_is_found_where_it_is() -> None:
-    fake = FakeCascade(seen((0.5, 100, 100, 50)), mirrored=seen((0.95, 10, 40, 80)))
+    fake = FakeCascade(seen((0.5, 100, 100, 50)), seen((0.95, 10, 40, 80), (0.5, 200, 40, 80)))
     (face,) = found_by(fake, scene())
     assert face.box == (320 - 10 - 80, 40, 80, 80)
     assert face.eyes is not None
     (left, _), (right, _) = face.eyes
     assert 230 < left < right < 310
-    assert len(found_by(FakeCascade(seen((0.5, 9, 9, 50)), mirrored=seen()), scene())) == 1
+
+
+def test_an_unsure_face_counts_where_looks_agree_on_it() -> None:
+    # In the picture at 100, 60 large; mirrored at 320 - 100 - 60; in three fifths of it at 60, 36 large.
+    plain, mirrored = seen((0.4, 100, 50, 60)), seen((0.35, 160, 50, 60))
+    small, small_mirrored = seen((0.55, 60, 30, 36)), seen((0.5, 96, 30, 36), (0.65, 4, 4, 30))
+    fake = FakeCascade(plain, mirrored, small, small_mirrored)
+    (face,) = found_by(fake, scene())
+    assert face.confidence == 0.55  # that of the surest look
+    assert face.box == (100, 50, 60, 60)
+    assert fake.sizes == [(240, 320, 3), (240, 320, 3), (144, 192, 3), (144, 192, 3)]
+
+
+def test_what_one_look_alone_takes_for_a_face_is_none() -> None:
+    here, elsewhere = seen((0.65, 100, 50, 60)), seen((0.65, 10, 150, 60))
+    assert found_by(FakeCascade(here, elsewhere, seen(), seen()), scene()) == []
+    surer = FakeCascade(seen(), seen(), seen((0.91, 60, 30, 36)), seen())
+    assert [face.box for face in found_by(surer, scene())] == [(100, 50, 60, 60)]
 
 
 def test_a_whole_picture_is_its_middle_square() -> None:

@@ -14,35 +14,20 @@ neither interval reaches 0.
 """
 
 import argparse
-import hashlib
-import json
 import math
-import sys
-import tempfile
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-import pandas as pd
 from scipy import stats
 
-from fer_data import records
-from fer_data.artifacts import output
-from fer_data.params import read_settings
-from fer_data.schema import TRAIN, VALIDATION
-from fer_data.stage import written_beside
-from fer_data.tables import read_csv
-from fer_models.batches import make_repeatable
-from fer_models.checkpoints import Checkpoints
+from benchmarks.trainings import Kept, Trainings, changed, read_faces, recipe_of, trained
 from fer_models.intervals import bootstrap_intervals
-from fer_models.recipe import Recipe
-from fer_models.trainer import Samples, fit, with_noisy_copies
-from fer_models.zoo import model_named
 
 MODEL = "scratch"
 
@@ -100,67 +85,14 @@ CLAIMS = {
 }
 
 
-def recipe_of(arm: Arm, recipe: Recipe, *, seed: int, epochs: int | None) -> Recipe:
-    """The recipe with the arm's changes, checked as `params.yaml` is."""
-    values = recipe.model_dump(mode="json")
-    for name, value in arm.changes.items():
-        values[name] = values[name] | value if isinstance(value, Mapping) else value
-    values |= {"seed": seed, "epochs": epochs or recipe.epochs, "keep_epoch": "last"}
-    return type(recipe).model_validate_json(json.dumps(values))
+def with_l1(l1: float) -> Callable[[keras.Model], None]:
+    """What adds an L1 to the dense layer of a model, whose L2 stays."""
 
-
-def right_after_training(
-    arm: Arm, recipe: Recipe, train: Samples, validation: Samples, *, num_classes: int
-) -> np.ndarray:
-    """Trains, and says which faces of `validation` it then gets right: bool (N,)."""
-    keras.backend.clear_session()
-    make_repeatable(recipe.seed, deterministic=recipe.deterministic)
-    model = model_named(MODEL).build(recipe, num_classes)
-    if arm.l1:
+    def adapt(model: keras.Model) -> None:
         kernel = model.layers[-2].kernel
-        kernel.regularizer = keras.regularizers.L1L2(l1=arm.l1, l2=kernel.regularizer.l2)
-    with tempfile.TemporaryDirectory() as logs:
-        fit(
-            *(model, with_noisy_copies(train, recipe), validation),
-            recipe=recipe,
-            logs=Path(logs),
-            kept=Checkpoints(Path(logs)),
-        )
-    probabilities = model.predict(validation.inputs, batch_size=512, verbose=0)
-    return probabilities.argmax(axis=1) == validation.labels
+        kernel.regularizer = keras.regularizers.L1L2(l1=l1, l2=kernel.regularizer.l2)
 
-
-def finished(file: Path) -> pd.DataFrame:
-    """The trainings that are kept, a row each; `right` holds a bit a face, in hexadecimal."""
-    if file.exists():
-        return read_csv(file)
-    return pd.DataFrame(columns=["key", "arm", "seed", "epochs", "accuracy", "seconds", "right"])
-
-
-def keep(file: Path, right: np.ndarray, **row: Any) -> None:
-    """Adds a training to the file, whole or not at all."""
-    added = {**row, "accuracy": right.mean(), "right": np.packbits(right).tobytes().hex()}
-    rows = [*finished(file).to_dict("records"), added]
-    with written_beside(file) as beside:
-        pd.DataFrame(rows).to_csv(beside, index=False)
-
-
-@dataclass(frozen=True)
-class Trainings:
-    """Trainings that differ in their seed alone."""
-
-    right: np.ndarray
-    """Whether it gets a face of `validation` right, bool (S, N) of S seeds."""
-    minutes: float
-    """Of one of them, on average."""
-
-
-def trainings(file: Path, keys: Sequence[str], *, num_faces: int) -> Trainings:
-    """Kept trainings, by their keys."""
-    rows = finished(file).set_index("key").loc[list(keys)]
-    bits = (np.frombuffer(bytes.fromhex(one), np.uint8) for one in rows["right"])
-    right = np.stack([np.unpackbits(one, count=num_faces).astype(bool) for one in bits])
-    return Trainings(right, rows["seconds"].mean() / 60)
+    return adapt
 
 
 def over_seeds(differences: np.ndarray) -> tuple[float, float]:
@@ -207,35 +139,23 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, help="in place of the recipe's")
     parser.add_argument("--keep", type=Path, default=Path("reports/paper_claims.csv"))
     flags = parser.parse_args()
-    folder = output("tfrecords", "tfrecords")
-    recipe = read_settings(model_named(MODEL).settings_class, f"models.{MODEL}")
-    train, validation = (
-        Samples(examples.faces, examples.labels, examples.weights)
-        for examples in (records.read_role(folder, role) for role in (TRAIN, VALIDATION))
-    )
-    arrays = (train.inputs, train.labels, train.weights, validation.inputs, validation.labels)
-    data = [hashlib.sha256(array.tobytes()).hexdigest() for array in arrays]
+    faces, recipe, kept = read_faces(), recipe_of(MODEL), Kept(flags.keep)
     arms = [PAPER, *(arm for claim in flags.claims for arm in CLAIMS[claim].arms)]
     keys: dict[str, list[str]] = {arm.name: [] for arm in arms}
     # Seed by seed, so that the table of a run that is not finished yet has all changes.
     for seed, arm in product(flags.seeds, arms):
-        changed = recipe_of(arm, recipe, seed=seed, epochs=flags.epochs)
-        text = json.dumps([changed.model_dump(mode="json"), arm.l1, data])
-        key = hashlib.sha256(text.encode()).hexdigest()[:16]
-        keys[arm.name].append(key)
-        if key in set(finished(flags.keep)["key"]):
-            continue
-        started = time.perf_counter()
-        right = right_after_training(
-            *(arm, changed, train, validation), num_classes=len(records.expressions(folder))
+        epochs = flags.epochs or recipe.epochs
+        row = {"seed": seed, "epochs": epochs, "keep_epoch": "last"}
+        with_change = changed(recipe, {**arm.changes, **row})
+        train = partial(
+            trained, MODEL, with_change, faces, adapt=with_l1(arm.l1) if arm.l1 else None
         )
-        seconds = time.perf_counter() - started
-        named = {"key": key, "arm": arm.name, "seed": seed, "epochs": changed.epochs}
-        keep(flags.keep, right, **named, seconds=seconds)
-        print(f"{arm.name}, seed {seed}: {right.mean():.4f}, {seconds:.0f} s", file=sys.stderr)
+        settings = [with_change.model_dump(mode="json"), arm.l1]
+        key = kept.once(train, faces, settings=settings, arm=arm.name, seed=seed, epochs=epochs)
+        keys[arm.name].append(key)
 
-    num_faces = len(validation.labels)
-    found = {name: trainings(flags.keep, keys[name], num_faces=num_faces) for name in keys}
+    num_faces = len(faces.validation.labels)
+    found = {name: kept.trainings(keys[name], num_faces=num_faces) for name in keys}
     seeds, epochs = ", ".join(map(str, flags.seeds)), flags.epochs or recipe.epochs
     print(f"{num_faces:,} faces of `validation`, {epochs} epochs, means of the seeds {seeds}.\n")
     print("| claim | trained with | accuracy | points | over seeds | over faces | | minutes |")

@@ -1,0 +1,145 @@
+"""What each part of the recipe of `compact` is worth: trainings in which one part at a time is missing.
+
+    python benchmarks/compact.py                            # nine trainings of about 15 minutes
+    python benchmarks/compact.py --variants recipe narrow   # two of them
+    python benchmarks/compact.py --whole --seeds 0 1 2      # the recipe in full, on `test` as well
+
+Run it in a workspace where `dvc repro tfrecords` has run. The variants are compared on `validation`
+alone, after three quarters of the recipe's epochs, with an interval over its faces of the difference
+(paired bootstrap). With `--whole` nothing is chosen any more: the recipe as it stands, for each seed,
+and the mean of them. Each finished training is a row of the file `--keep`, so that a run that was
+killed trains only what is missing.
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import product
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from benchmarks.paper_claims import over_faces
+from benchmarks.trainings import (
+    Faces,
+    Kept,
+    changed,
+    read_faces,
+    read_test_faces,
+    recipe_of,
+    trained,
+)
+from fer_models.recipe import Recipe
+from fer_models.trainer import Samples
+
+MODEL = "compact"
+SHORT = 0.75
+"""The part of the recipe's epochs that a variant is trained for."""
+
+NO_MOVES = {"rotation_degrees": 0.0, "shift_fraction": 0.0, "zoom_fraction": 0.0}
+VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "recipe": {},
+        "whole faces from the start": {"small_faces": {"epochs": 0}},
+        "mirrored faces alone": {"augmentation": NO_MOVES},
+        "no augmentation": {"augmentation": {**NO_MOVES, "mirror": False}},
+        "labels as they are": {"label_smoothing": 0.0},
+        "no weight decay": {"weight_decay": 0.0},
+        "no dropout": {"dropout": 0.0},
+        "SGD with Nesterov momentum": {
+            "optimizer": "sgd",
+            "learning_rate": 0.05,
+            "weight_decay": 0.01,
+        },
+        "narrow": {"filters": [32, 64, 128]},
+    }
+)
+
+
+def shortened(recipe: Recipe) -> Recipe:
+    """The recipe with fewer epochs, of small and of whole faces alike."""
+    small = round(SHORT * recipe.small_faces.epochs)
+    changes = {"epochs": round(SHORT * recipe.epochs), "small_faces": {"epochs": small}}
+    return changed(recipe, changes)
+
+
+def compare(names: Sequence[str], seeds: Sequence[int], *, faces: Faces, kept: Kept) -> None:
+    """Trains variants, and prints a table in Markdown."""
+    recipe = shortened(recipe_of(MODEL))
+    chosen = ["recipe", *(name for name in names if name != "recipe")]
+    keys: dict[str, list[str]] = {name: [] for name in chosen}
+    for seed, name in product(seeds, chosen):
+        variant = changed(recipe, {**VARIANTS[name], "seed": seed})
+        keys[name].append(once(name, variant, faces=faces, kept=kept))
+    num_faces = len(faces.validation.labels)
+    found = {name: kept.trainings(keys[name], num_faces=num_faces) for name in chosen}
+    print(f"{num_faces:,} faces of `validation`, {recipe.epochs} epochs, seeds {list(seeds)}\n")
+    print("| trained with | accuracy | points | 95 % | loss | minutes | of the processor |")
+    print("|---|---|---|---|---|---|---|")
+    for name, one in found.items():
+        points = interval = ""
+        if name != "recipe":
+            gained = (one.right.astype(float) - found["recipe"].right).mean(axis=0)
+            low, high = over_faces(gained)
+            points = f"{100 * gained.mean():+.2f}"
+            interval = f"{100 * low:+.2f} to {100 * high:+.2f}"
+        cells = (name, f"{one.right.mean():.4f}", points, interval, f"{one.loss:.4f}")
+        print(f"| {' | '.join(cells)} | {one.minutes:.0f} | {one.processor_minutes:.0f} |")
+
+
+def publish(seeds: Sequence[int], *, faces: Faces, kept: Kept) -> None:
+    """Trains the recipe in full, and prints what it reaches with each seed."""
+    recipe, test = recipe_of(MODEL), read_test_faces()
+    keys = []
+    for seed in seeds:
+        of_seed = changed(recipe, {"seed": seed})
+        keys.append(once("recipe in full", of_seed, faces=faces, kept=kept, test=test))
+    print(f"{recipe.epochs} epochs, {len(test.labels):,} faces of `test`\n")
+    print("| seed | `validation` | `test` | minutes | of the processor |")
+    print("|---|---|---|---|---|")
+    sizes = {"num_faces": len(faces.validation.labels), "num_test_faces": len(test.labels)}
+    for name, of_name in [
+        *zip(map(str, seeds), ([key] for key in keys), strict=True),
+        ("mean", keys),
+    ]:
+        one = kept.trainings(of_name, **sizes)
+        assert one.right_on_test is not None  # it was asked for
+        low, high = over_faces(one.right_on_test.mean(axis=0))
+        print(
+            f"| {name} | {one.right.mean():.4f} | {one.right_on_test.mean():.4f} ({low:.4f} to "
+            f"{high:.4f}) | {one.minutes:.0f} | {one.processor_minutes:.0f} |"
+        )
+
+
+def once(
+    name: str, recipe: Recipe, *, faces: Faces, kept: Kept, test: Samples | None = None
+) -> str:
+    """Trains a recipe, unless that was done already; gives the key that it is kept by."""
+    return kept.once(
+        partial(trained, MODEL, recipe, faces),
+        faces,
+        settings=[MODEL, recipe.model_dump(mode="json")],
+        test=test,
+        arm=name,
+        seed=recipe.seed,
+        epochs=recipe.epochs,
+    )
+
+
+def main() -> None:
+    """Trains what is missing, and prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--whole", action="store_true", help="the recipe in full, on `test`, too")
+    parser.add_argument("--keep", type=Path, default=Path("reports/compact.csv"))
+    flags = parser.parse_args()
+    faces, kept = read_faces(), Kept(flags.keep)
+    if flags.whole:
+        publish(flags.seeds, faces=faces, kept=kept)
+    else:
+        compare(flags.variants, flags.seeds, faces=faces, kept=kept)
+
+
+if __name__ == "__main__":
+    main()

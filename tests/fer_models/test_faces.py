@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from fer_models.alignment import ARCHIVE_POINTS
-from fer_models.cascade import Detections
+from fer_models.detections import Detections
 from fer_models.faces import Face, FaceFinder, whole_picture
 from tests.fer_models.scenes import drawn_face, empty_scene, scene
 
@@ -14,16 +14,16 @@ def finder() -> FaceFinder:
 
 
 class FakeCascade:
-    """Sees what it is told to see: in the picture, its mirror image, a smaller one, and that one's."""
+    """Sees what it is told to see, look by look."""
 
     def __init__(self, *looks: Detections) -> None:
         self.answers = list(looks)
-        self.sizes: list[tuple[int, ...]] = []
+        self.asked: list[tuple[np.ndarray, float]] = []
 
-    def detect(self, picture: np.ndarray, *, smallest_face: float) -> Detections:
+    def detect(self, picture: np.ndarray, *, smallest_face: float, reduced: float) -> Detections:
         assert picture.dtype == np.uint8
         assert smallest_face == 0
-        self.sizes.append(picture.shape)
+        self.asked.append((picture, reduced))
         return self.answers.pop(0)
 
 
@@ -127,7 +127,7 @@ def test_faces_come_from_left_to_right_inside_of_the_picture() -> None:
 def test_only_sure_faces_count_where_one_is_sure() -> None:
     fake = FakeCascade(seen((0.9, 100, 50, 60), (0.5, 10, 10, 60)))
     assert [face.confidence for face in found_by(fake, scene())] == [0.9]
-    assert len(fake.sizes) == 1
+    assert len(fake.asked) == 1
 
 
 def test_a_face_that_shows_in_the_mirror_is_found_where_it_is() -> None:
@@ -140,20 +140,23 @@ def test_a_face_that_shows_in_the_mirror_is_found_where_it_is() -> None:
 
 
 def test_an_unsure_face_counts_where_looks_agree_on_it() -> None:
-    # In the picture at 100, 60 large; mirrored at 320 - 100 - 60; in three fifths of it at 60, 36 large.
-    plain, mirrored = seen((0.4, 100, 50, 60)), seen((0.35, 160, 50, 60))
-    small, small_mirrored = seen((0.55, 60, 30, 36)), seen((0.5, 96, 30, 36), (0.65, 4, 4, 30))
-    fake = FakeCascade(plain, mirrored, small, small_mirrored)
-    (face,) = found_by(fake, scene())
+    # It is at 100, 60 large; in the mirror of a picture 320 wide at 320 - 100 - 60.
+    here, mirrored = seen((0.4, 100, 50, 60)), seen((0.35, 160, 50, 60))
+    again, other = seen((0.55, 104, 52, 60)), seen((0.65, 4, 4, 30))
+    fake = FakeCascade(here, mirrored, again, other)
+    picture = scene((100, 50, 60))
+    (face,) = found_by(fake, picture)
     assert face.confidence == 0.55  # that of the surest look
-    assert face.box == (100, 50, 60, 60)
-    assert fake.sizes == [(240, 320, 3), (240, 320, 3), (144, 192, 3), (144, 192, 3)]
+    assert face.box == (104, 52, 60, 60)
+    assert [reduced for _, reduced in fake.asked] == [1.0, 1.0, 0.6, 0.6]
+    for number, (asked, _) in enumerate(fake.asked):
+        np.testing.assert_array_equal(asked, picture[:, ::-1] if number % 2 else picture)
 
 
 def test_what_one_look_alone_takes_for_a_face_is_none() -> None:
     here, elsewhere = seen((0.65, 100, 50, 60)), seen((0.65, 10, 150, 60))
     assert found_by(FakeCascade(here, elsewhere, seen(), seen()), scene()) == []
-    surer = FakeCascade(seen(), seen(), seen((0.91, 60, 30, 36)), seen())
+    surer = FakeCascade(seen(), seen(), seen((0.8, 100, 50, 60)))
     assert [face.box for face in found_by(surer, scene())] == [(100, 50, 60, 60)]
 
 

@@ -19,11 +19,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from benchmarks.paper_claims import over_faces
 from benchmarks.trainings import (
     Faces,
     Kept,
     changed,
+    over_faces,
     read_faces,
     read_test_faces,
     recipe_of,

@@ -26,8 +26,15 @@ import keras
 import numpy as np
 from scipy import stats
 
-from benchmarks.trainings import Kept, Trainings, changed, read_faces, recipe_of, trained
-from fer_models.intervals import bootstrap_intervals
+from benchmarks.trainings import (
+    Kept,
+    Trainings,
+    changed,
+    over_faces,
+    read_faces,
+    recipe_of,
+    trained,
+)
 
 MODEL = "scratch"
 
@@ -101,19 +108,6 @@ def over_seeds(differences: np.ndarray) -> tuple[float, float]:
         return -math.inf, math.inf
     half = stats.sem(differences) * stats.t.ppf(0.975, len(differences) - 1)
     return float(differences.mean() - half), float(differences.mean() + half)
-
-
-def over_faces(differences: np.ndarray) -> tuple[float, float]:
-    """The 95 % bootstrap interval of the mean of N faces' differences, float (N,)."""
-    found = bootstrap_intervals(
-        lambda counts: {"mean": counts @ differences / len(differences)},
-        len(differences),
-        num_resamples=1000,
-        seed=0,
-    )["mean"]
-    assert found.low is not None  # None where it is not defined; a mean always is
-    assert found.high is not None
-    return found.low, found.high
 
 
 def row_of(words: str, of_arm: Trainings, of_paper: Trainings) -> str:

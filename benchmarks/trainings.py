@@ -22,6 +22,7 @@ from fer_data.stage import written_beside
 from fer_data.tables import read_csv
 from fer_models.batches import make_repeatable
 from fer_models.checkpoints import Checkpoints
+from fer_models.intervals import bootstrap_intervals
 from fer_models.recipe import Recipe
 from fer_models.trainer import Samples, fit, with_noisy_copies
 from fer_models.zoo import model_named
@@ -185,6 +186,19 @@ class Kept:
 
     def _rows(self) -> pd.DataFrame:
         return read_csv(self._file) if self._file.exists() else pd.DataFrame(columns=["key"])
+
+
+def over_faces(differences: np.ndarray) -> tuple[float, float]:
+    """The 95 % bootstrap interval of the mean of N faces' differences, float (N,)."""
+    found = bootstrap_intervals(
+        lambda counts: {"mean": counts @ differences / len(differences)},
+        len(differences),
+        num_resamples=1000,
+        seed=0,
+    )["mean"]
+    assert found.low is not None  # None where it is not defined; a mean always is
+    assert found.high is not None
+    return found.low, found.high
 
 
 def _packed(right: np.ndarray) -> str:

@@ -75,7 +75,7 @@ def export(
     """
     _check(form, int8=int8)
     shelf = open_shelf(workspace=workspace)
-    model = shelf.predictor(name).keras_model
+    model = shelf.predictor(name).model
     folder = output("tfrecords", "tfrecords", workspace=workspace)
     roles = (VALIDATION, TRAIN) if int8 else (VALIDATION,)
     examples = {role: read_role(folder, role) for role in roles}

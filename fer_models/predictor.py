@@ -3,9 +3,8 @@
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
-import keras
 import numpy as np
 
 from fer_data.schema import FACE_SIZE
@@ -63,7 +62,10 @@ class Model(Protocol):
         ...
 
 
-class Predictor:
+M = TypeVar("M", bound=Model)
+
+
+class Predictor(Generic[M]):
     """A loaded model, which threads may share.
 
     Attributes:
@@ -72,7 +74,7 @@ class Predictor:
         trust: How its answers are calibrated.
     """
 
-    def __init__(self, model: Model, expressions: tuple[str, ...], trust: Trust) -> None:
+    def __init__(self, model: M, expressions: tuple[str, ...], trust: Trust) -> None:
         """Keeps the model.
 
         Raises:
@@ -85,17 +87,6 @@ class Predictor:
             )
         self.model, self.expressions, self.trust = model, expressions, trust
         self._turn = threading.Lock()
-
-    @property
-    def keras_model(self) -> keras.Model:
-        """The model, where more is to be done with it than asking.
-
-        Raises:
-            UserError: It is an exported one.
-        """
-        if not isinstance(self.model, keras.Model):
-            raise UserError("this is an exported model: expected a model's name or `.keras` file")
-        return self.model
 
     def read(self, faces: np.ndarray) -> Reading:
         """Says what N faces express.

@@ -139,7 +139,7 @@ class Service:
         """
         pixels, predictor = _decoded(face), self._shelf.predictor(self._known(model))
         number = int(predictor.read(pixels[np.newaxis]).probabilities[0].argmax())
-        seen = heat_map(predictor.keras_model, pixels, number)
+        seen = heat_map(predictor.model, pixels, number)
         picture = None if seen is None else _overlay(seen)
         return {"expression": predictor.expressions[number], "picture": picture}
 

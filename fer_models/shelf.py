@@ -2,6 +2,9 @@
 
 import threading
 from pathlib import Path
+from typing import Any
+
+import keras
 
 from fer_data.schema import VALIDATION
 from fer_data.stage import UserError
@@ -24,7 +27,7 @@ def open_shelf(*, workspace: Path = Path(), bundle: Path | None = None) -> "Shel
 
 def open_predictor(
     model: str | None, *, workspace: Path = Path(), bundle: Path | None = None
-) -> Predictor:
+) -> Predictor[Any]:
     """Opens the one model that is asked for.
 
     Args:
@@ -55,7 +58,7 @@ class Shelf:
         """Loads nothing yet."""
         self._source = source
         self.names, self.expressions = source.names, source.expressions
-        self._loaded: dict[str, Predictor] = {}
+        self._loaded: dict[str, Predictor[keras.Model]] = {}
         self._turn = threading.Lock()
 
     def fault(self, name: str) -> str | None:
@@ -83,7 +86,7 @@ class Shelf:
             raise UserError(f"no model to ask: {next(iter(faults.values()))}")
         return max(accuracies, key=accuracies.__getitem__)
 
-    def predictor(self, name: str) -> Predictor:
+    def predictor(self, name: str) -> Predictor[keras.Model]:
         """The model of that name, loaded at the first call.
 
         Args:
@@ -102,7 +105,7 @@ class Shelf:
         with self._source.part(name, METRICS) as file:
             return read_json(file)[VALIDATION]["accuracy"]["value"]
 
-    def _load(self, name: str) -> Predictor:
+    def _load(self, name: str) -> Predictor[keras.Model]:
         if name not in self.names and Path(name).suffix == ".keras":
             return Predictor(read_model(Path(name)), self.expressions, Trust())
         fault = self.fault(name)

@@ -140,7 +140,7 @@ def test_a_model_s_file_answers_as_it_comes(run) -> None:
 
 def test_an_exported_model_answers_without_a_workspace(run, tmp_path: Path, monkeypatch) -> None:
     file = tmp_path / "scratch.onnx"
-    model = open_predictor("scratch").keras_model
+    model = open_predictor("scratch").model
     export_onnx.write(model, file, expressions=EXPRESSIONS)
     plain, _, _ = run("crops", "--format", "csv", "--model", "models/scratch/model.keras")
     faces = Path("crops").resolve()

@@ -28,7 +28,7 @@ def test_a_workspace_s_models_answer_calibrated(workspace: Path) -> None:
     assert opened.expressions == EXPRESSIONS
     assert opened.title("scratch") == "Tiny scratch"
     reading = opened.predictor("scratch").read(FACES)
-    raw = opened.predictor("scratch").keras_model.predict(FACES[..., np.newaxis], verbose=0)
+    raw = opened.predictor("scratch").model.predict(FACES[..., np.newaxis], verbose=0)
     assert (raw.argmax(axis=1) == LABELS).mean() > 0.6
     np.testing.assert_allclose(reading.probabilities, softmax(np.log(raw) / TEMPERATURE), atol=1e-3)
     assert reading.sets is not None
@@ -100,7 +100,7 @@ def test_a_path_is_a_model_of_which_nothing_was_measured(workspace: Path) -> Non
     opened = open_shelf(workspace=workspace)
     reading = opened.predictor(str(workspace / "models/scratch/model.keras")).read(FACES)
     assert reading.sets is None
-    named = opened.predictor("scratch").keras_model.predict(FACES[..., np.newaxis], verbose=0)
+    named = opened.predictor("scratch").model.predict(FACES[..., np.newaxis], verbose=0)
     np.testing.assert_allclose(reading.probabilities, named, atol=1e-5)
     with pytest.raises(UserError, match=r"absent\.keras is missing"):
         opened.predictor("absent.keras")

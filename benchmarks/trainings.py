@@ -22,6 +22,7 @@ from fer_data.stage import written_beside
 from fer_data.tables import read_csv
 from fer_models.batches import make_repeatable
 from fer_models.checkpoints import Checkpoints
+from fer_models.devices import dtype_policy, precision
 from fer_models.intervals import bootstrap_intervals
 from fer_models.recipe import Recipe
 from fer_models.trainer import Samples, fit, with_noisy_copies
@@ -80,7 +81,8 @@ def trained(
     """Builds a model of the zoo and trains it; `adapt` changes what was built."""
     keras.backend.clear_session()
     make_repeatable(recipe.seed, deterministic=recipe.deterministic)
-    built = model_named(model).build(recipe, faces.num_classes)
+    with precision(dtype_policy(recipe)):
+        built = model_named(model).build(recipe, faces.num_classes)
     if adapt is not None:
         adapt(built)
     with tempfile.TemporaryDirectory() as logs:

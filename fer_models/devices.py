@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import keras
 import tensorflow as tf
@@ -9,6 +10,9 @@ import tensorflow as tf
 from fer_models.recipe import Recipe
 
 _TENSOR_CORES = (7, 0)  # the compute capability of Volta, the first with them
+_BFLOAT16_CORES = (8, 0)  # of Ampere, the first whose tensor cores take it
+_BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # Linux's names; the last is Arm's
+_PROCESSOR = Path("/proc/cpuinfo")
 
 
 def strategy(kind: str = "GPU") -> tf.distribute.Strategy:
@@ -24,13 +28,14 @@ def strategy(kind: str = "GPU") -> tf.distribute.Strategy:
 
 
 def dtype_policy(recipe: Recipe) -> str:
-    """The name of Keras' dtype policy: `mixed_float16` or `float32`."""
-    half = recipe.mixed_precision == "on"
-    if recipe.mixed_precision == "auto":
-        half = bool(_gpus()) and all(
-            details.get("compute_capability", (0, 0)) >= _TENSOR_CORES for details in _gpus()
-        )
-    return "mixed_float16" if half else "float32"
+    """The name of Keras' dtype policy: `mixed_float16`, `mixed_bfloat16` or `float32`."""
+    gpus = [details.get("compute_capability", (0, 0)) for details in _gpus()]
+    wish = recipe.mixed_precision
+    if wish == "bfloat16" and (min(gpus) >= _BFLOAT16_CORES if gpus else _processor_has_bfloat16()):
+        return "mixed_bfloat16"
+    if wish == "on" or (wish != "off" and gpus and min(gpus) >= _TENSOR_CORES):
+        return "mixed_float16"
+    return "float32"
 
 
 @contextmanager
@@ -50,6 +55,13 @@ def in_words() -> str:
     if not names:
         return "CPU"
     return f"{len(names)} GPU{'s' * (len(names) > 1)} ({', '.join(sorted(set(names)))})"
+
+
+def _processor_has_bfloat16() -> bool:
+    """Whether the processor computes in bfloat16; one that cannot be asked does not."""
+    if not _PROCESSOR.exists():  # no Linux
+        return False
+    return not _BFLOAT16_FLAGS.isdisjoint(_PROCESSOR.read_text().split())
 
 
 def _gpus() -> list[dict]:

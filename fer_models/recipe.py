@@ -74,8 +74,9 @@ class Recipe(Settings):
     """Small faces first, for networks that take faces of any size (`compact`)."""
     salt_and_pepper: SaltAndPepperSettings
     """Noise, as the paper tried it."""
-    mixed_precision: Literal["auto", "on", "off"]
-    """Whether layers compute in half precision; `auto`: on GPUs with tensor cores."""
+    mixed_precision: Literal["auto", "bfloat16", "on", "off"]
+    """Whether layers compute in half precision; `auto`: on GPUs with tensor cores; `bfloat16`: in that
+    format, on processors that compute in it too; elsewhere as `auto`."""
     xla: Literal["auto", "on", "off"]
     """Whether steps are compiled by XLA; `auto`: where Keras finds that every layer can be."""
     deterministic: bool

@@ -45,8 +45,9 @@ def _normalised(source: zipfile.ZipFile) -> bytes:
                 metadata.pop("date_saved", None)
                 data = json.dumps(metadata, sort_keys=True).encode()
             elif name == "config.json":
-                # Half precision is for training on GPUs; the weights are float32 in any case.
-                data = _with_numbered_objects(data.replace(b'"mixed_float16"', b'"float32"'))
+                # Half precision is for training; the weights are float32 in any case.
+                data = re.sub(rb'"mixed_b?float16"', b'"float32"', data)
+                data = _with_numbered_objects(data)
             target.writestr(zipfile.ZipInfo(name, _NO_DATE), data)
     return buffer.getvalue()
 

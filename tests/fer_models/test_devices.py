@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
+from fer_models import devices
 from fer_models.checkpoints import Checkpoints
 from fer_models.devices import dtype_policy, in_words, strategy
 from fer_models.recipe import Recipe
@@ -84,3 +85,25 @@ def test_here_one_device_and_floats_are_the_default() -> None:
     assert dtype_policy(recipe) == "float32"
     assert dtype_policy(recipe.model_copy(update={"mixed_precision": "on"})) == "mixed_float16"
     assert in_words() == "CPU"
+
+
+@pytest.mark.parametrize(
+    ("flags", "policy"),
+    [
+        ("fpu avx512f avx512_bf16", "mixed_bfloat16"),
+        ("fp asimd bf16", "mixed_bfloat16"),
+        ("fpu avx512f", "float32"),
+        (None, "float32"),
+    ],
+)
+def test_bfloat16_is_for_processors_that_compute_in_it(
+    flags: str | None, policy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if tf.config.list_physical_devices("GPU"):
+        pytest.skip("there is a GPU")
+    processor = tmp_path / "cpuinfo"
+    if flags is not None:
+        processor.write_text(f"processor\t: 0\nflags\t\t: {flags}\n")
+    monkeypatch.setattr(devices, "_PROCESSOR", processor)
+    recipe = Recipe.model_validate_json(json.dumps({**RECIPE, "mixed_precision": "bfloat16"}))
+    assert dtype_policy(recipe) == policy

@@ -136,8 +136,11 @@ def test_noisy_copies_are_appended() -> None:
     np.testing.assert_array_equal(both.labels[600:], plain.labels)
 
 
-def test_half_precision_trains_and_the_saved_model_is_of_floats(tmp_path: Path) -> None:
-    with precision("mixed_float16"):
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_half_precision_trains_and_the_saved_model_is_of_floats(
+    policy: str, tmp_path: Path
+) -> None:
+    with precision(policy):
         model = network()
     assert keras.config.dtype_policy().name == "float32"
     parts = (samples(96), samples(32, seed=1))

@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from fer_data.schema import FACE_SIZE
-from fer_models.augmentation import Moves, moved
+from fer_models.augmentation import Moves, erased, moved
 
 NETWORK = "network"
 """The name of a model's layer that is trained in its stead, and takes faces of any size."""
@@ -68,6 +68,7 @@ class Augmentation(_Noise):
         shift_fraction: float = 0.0,
         zoom_fraction: float = 0.0,
         contrast_fraction: float = 0.0,
+        erased_fraction: float = 0.0,
         **layer: Any,
     ) -> None:
         """Keeps the limits; `recipe.AugmentationSettings` says what each means.
@@ -78,6 +79,7 @@ class Augmentation(_Noise):
             shift_fraction: The largest shift along each axis, as a part of the face.
             zoom_fraction: The largest change of scale, either way, as a part of it.
             contrast_fraction: The largest change of contrast around a face's mean, either way.
+            erased_fraction: The part of the faces that lose a rectangle.
             **layer: `seed`, and what Keras' layers take.
         """
         super().__init__(**layer)
@@ -87,10 +89,11 @@ class Augmentation(_Noise):
             "shift_fraction": shift_fraction,
             "zoom_fraction": zoom_fraction,
             "contrast_fraction": contrast_fraction,
+            "erased_fraction": erased_fraction,
         }
 
     def changed(self, faces: tf.Tensor, draw: tf.Tensor) -> tf.Tensor:
-        """The moved faces, with another contrast."""
+        """The moved faces, with another contrast, some without a part of them."""
         limits = self.limits
         moves = Moves(
             shift=limits["shift_fraction"] * FACE_SIZE,
@@ -100,12 +103,14 @@ class Augmentation(_Noise):
         )
         faces = moved(faces, draw, size=FACE_SIZE, moves=moves)
         limit = limits["contrast_fraction"]
-        if not limit:
-            return faces
-        shape = tf.stack([tf.shape(faces)[0], 1, 1, 1])
-        contrast = tf.random.stateless_uniform(shape, _another(draw, -1), -limit, limit)
-        mean = tf.reduce_mean(faces, axis=(1, 2, 3), keepdims=True)
-        return mean + (1 + contrast) * (faces - mean)
+        if limit:
+            shape = tf.stack([tf.shape(faces)[0], 1, 1, 1])
+            contrast = tf.random.stateless_uniform(shape, _another(draw, -1), -limit, limit)
+            mean = tf.reduce_mean(faces, axis=(1, 2, 3), keepdims=True)
+            faces = mean + (1 + contrast) * (faces - mean)
+        if limits["erased_fraction"]:
+            faces = erased(faces, _another(draw, -2), fraction=limits["erased_fraction"])
+        return faces
 
     def get_config(self) -> dict[str, Any]:
         """What makes an equal layer."""

@@ -20,6 +20,8 @@ class AugmentationSettings(Settings):
     """How much its scale changes at most, either way, as a part of it."""
     contrast_fraction: float = Field(ge=0, lt=1)
     """How much its contrast changes at most, either way, as a part of it."""
+    erased_fraction: float = Field(ge=0, le=1)
+    """The part of the faces that lose a rectangle (random erasing: Zhong et al., 2020)."""
 
 
 class SaltAndPepperSettings(Settings):

@@ -12,6 +12,7 @@ LAYERS = {
         rotation_degrees=15.0, shift_fraction=0.1, zoom_fraction=0.1, seed=0
     ),
     "contrast": lambda: Augmentation(contrast_fraction=0.4, seed=0),
+    "erasing": lambda: Augmentation(erased_fraction=1.0, seed=0),
     "salt and pepper": lambda: SaltAndPepper(fraction=0.3, seed=0),
 }
 
@@ -80,3 +81,19 @@ def test_shifts_are_parts_of_the_face() -> None:
     heights = (moved.sum(axis=(2, 3)) * (np.arange(48) - 23.5)).sum(axis=1)
     heights /= moved.sum(axis=(1, 2, 3))
     assert 11 < np.abs(heights).max() <= 12.1
+
+
+def test_the_stated_part_of_the_faces_loses_a_rectangle_anywhere() -> None:
+    black = np.zeros((2000, 48, 48, 1), np.uint8)
+    changed = np.array(Augmentation(erased_fraction=0.4, seed=0)(black, training=True))[..., 0]
+    assert set(np.unique(changed)) == {0, 128}
+    lost = changed[(changed > 0).any(axis=(1, 2))] > 0
+    assert len(lost) / len(black) == pytest.approx(0.4, abs=0.05)
+    rows, columns = lost.any(axis=2).sum(axis=1), lost.any(axis=1).sum(axis=1)
+    np.testing.assert_array_equal(lost.sum(axis=(1, 2)), rows * columns)  # nothing but a rectangle
+    assert max(rows.max(), columns.max()) in (23, 24, 25)
+    whole = rows[(~lost[:, 0]).all(axis=1) & (~lost[:, -1]).all(axis=1)]  # cut off by no edge
+    assert whole.min() in (9, 10)
+    often = lost.mean(axis=0)
+    assert often[[0, 0, -1, -1], [0, -1, 0, -1]].mean() == pytest.approx(0.35**2 / 4, abs=0.02)
+    assert often[16:32, 16:32].mean() == pytest.approx(0.35**2, abs=0.03)

@@ -35,6 +35,7 @@ SETTINGS = {
         "shift_fraction": 0.1,
         "zoom_fraction": 0.1,
         "contrast_fraction": 0.2,
+        "erased_fraction": 0.3,
     },
     "salt_and_pepper": {"fraction": 0.1, "apply": "batches"},
 }

@@ -28,6 +28,7 @@ RECIPE = {
         "shift_fraction": 0.0,
         "zoom_fraction": 0.0,
         "contrast_fraction": 0.0,
+        "erased_fraction": 0.0,
     },
     "salt_and_pepper": {"fraction": 0.3, "apply": "never"},
     "small_faces": {"size": 32, "epochs": 0},

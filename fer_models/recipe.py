@@ -23,6 +23,11 @@ class AugmentationSettings(Settings):
     erased_fraction: float = Field(ge=0, le=1)
     """The part of the faces that lose a rectangle (random erasing: Zhong et al., 2020)."""
 
+    @property
+    def interpolates(self) -> bool:
+        """Whether faces are moved between pixels; mirroring alone moves none there."""
+        return bool(self.rotation_degrees or self.shift_fraction or self.zoom_fraction)
+
 
 class SaltAndPepperSettings(Settings):
     """Pixels turned black or white, as the paper tried it."""

@@ -13,7 +13,7 @@ from fer_data.stage import UserError
 from fer_models.batches import make_repeatable
 from fer_models.checkpoints import Checkpoint, Checkpoints
 from fer_models.compact import ModelSettings, build_model
-from fer_models.layers import NETWORK, Shrinking
+from fer_models.layers import NETWORK, Augmentation, Shrinking
 from fer_models.trainer import Samples, fit
 from tests.fer_models.small import FACES, build
 from tests.fer_models.tiny import RECIPE, banded_faces
@@ -133,3 +133,26 @@ def test_a_network_for_whole_faces_says_so(tmp_path: Path) -> None:
             logs=tmp_path,
             kept=Checkpoints(tmp_path),
         )
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+def test_faces_are_smoothed_as_much_as_moving_smooths_them_in_training(axis: int) -> None:
+    row = 127 + 100 * np.sin(2 * np.pi * np.arange(48) / 6)
+    waves = np.tile(row.astype(np.uint8)[None, :, None, None], (400, 1, 48, 1))
+    waves = np.swapaxes(waves, 1, axis)
+    shifts = {**RECIPE["augmentation"], "shift_fraction": 0.1}
+    model = build_model(settings_of(augmentation=shifts), 3)
+    smooth = keras.Model(model.input, model.get_layer("smooth_columns").output)
+    moved = np.array(Augmentation(shift_fraction=0.1, seed=0)(waves, training=True))
+    sharp, expected, found = (
+        faces[:, 9:39, 9:39].std(axis=(1, 2, 3)).mean()
+        for faces in (waves, moved, smooth.predict(waves, verbose=0))
+    )
+    assert expected < 0.95 * sharp
+    assert found == pytest.approx(expected, rel=0.02)
+
+
+def test_faces_are_not_smoothed_where_training_moves_none() -> None:
+    mirrored = {**RECIPE["augmentation"], "mirror": True}
+    names = [layer.name for layer in build_model(settings_of(augmentation=mirrored), 3).layers]
+    assert "smooth_columns" not in names

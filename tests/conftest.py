@@ -9,15 +9,23 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.browser import chromium
 from tests.prefect_server import Server, make_held_line, serving
 
+_CHAINS = ("tests/end_to_end", "tests/flows")
+"""Folders whose tests share what takes long to make: each is one process's, from its first test on."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the chains first: begun late, the longest would run on alone when all else has ended."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_CHAINS))
+
 
 class _Together(LoadScopeScheduling):
-    """Gives the tests of a file to one process, and so those of the whole line, and of the flows."""
+    """Gives the tests of a file, or of a chain, to one process."""
 
     def _split_scope(self, nodeid: str) -> str:
         """What a test belongs to."""
         file = nodeid.partition("::")[0]
         folder = file.rpartition("/")[0]
-        return folder if folder in ("tests/end_to_end", "tests/flows") else file
+        return folder if folder in _CHAINS else file
 
 
 @pytest.hookimpl

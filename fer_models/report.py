@@ -17,7 +17,7 @@ from fer_data.params import Settings, read_settings
 from fer_data.schema import ROLE, TEST, VALIDATION
 from fer_models.changes import Accepted, changes_since, read_accepted
 from fer_models.model_report import ModelReport, read_model
-from fer_models.model_view import PAPER_TEST_FACES, model_view
+from fer_models.model_view import PAPER_TEST_FACES, model_view, papers_best
 from fer_models.paired import paired_tests
 
 logger = logging.getLogger(__name__)
@@ -58,10 +58,14 @@ def report_page(models: Sequence[ModelReport], *, accepted: Accepted | None) -> 
         UserError: The models were measured on different faces.
     """
     ranked = sorted(models, key=lambda model: model.measured[VALIDATION]["accuracy"]["value"])
+    theirs = papers_best(models)
     return render_page(
         "fer_models",
         "report.html.j2",
-        models=[model_view(model, number) for number, model in enumerate(models, start=1)],
+        models=[
+            model_view(model, number, papers_best=theirs)
+            for number, model in enumerate(models, start=1)
+        ],
         paper_faces=PAPER_TEST_FACES,
         pairs=paired_tests(
             {model.name: model.predictions.loc[model.predictions[ROLE] == TEST] for model in models}

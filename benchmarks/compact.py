@@ -3,12 +3,13 @@
     python benchmarks/compact.py                            # eleven trainings of about 15 minutes
     python benchmarks/compact.py --variants recipe float32  # two of them
     python benchmarks/compact.py --whole --seeds 0 1 2      # the recipe in full, on `test` as well
+    python benchmarks/compact.py --whole --part 0.5         # in half of its epochs, so of its time
 
 Run it in a workspace where `dvc repro tfrecords` has run. The variants are compared on `validation`
 alone, after three tenths of the recipe's epochs, with an interval over its faces of the difference
-(paired bootstrap). With `--whole` nothing is chosen any more: the recipe as it stands, for each seed,
-and the mean of them. Each finished training is a row of the file `--keep`, so that a run that was
-killed trains only what is missing.
+(paired bootstrap). With `--whole` nothing is chosen any more: the recipe as it stands, in a `--part` of
+its epochs or all of them, for each seed, and the mean of them. Each finished training is a row of the
+file `--keep`, so that a run that was killed trains only what is missing.
 """
 
 import argparse
@@ -60,16 +61,16 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 
 
-def shortened(recipe: Recipe) -> Recipe:
-    """The recipe with fewer epochs, of small and of whole faces alike."""
-    small = round(SHORT * recipe.small_faces.epochs)
-    changes = {"epochs": round(SHORT * recipe.epochs), "small_faces": {"epochs": small}}
+def shortened(recipe: Recipe, part: float) -> Recipe:
+    """The recipe with a part of its epochs, or several times as many, of small and whole faces alike."""
+    small = round(part * recipe.small_faces.epochs)
+    changes = {"epochs": round(part * recipe.epochs), "small_faces": {"epochs": small}}
     return changed(recipe, changes)
 
 
 def compare(names: Sequence[str], seeds: Sequence[int], *, faces: Faces, kept: Kept) -> None:
     """Trains variants, and prints a table in Markdown."""
-    recipe = shortened(recipe_of(MODEL))
+    recipe = shortened(recipe_of(MODEL), SHORT)
     chosen = ["recipe", *(name for name in names if name != "recipe")]
     keys: dict[str, list[str]] = {name: [] for name in chosen}
     for seed, name in product(seeds, chosen):
@@ -91,13 +92,13 @@ def compare(names: Sequence[str], seeds: Sequence[int], *, faces: Faces, kept: K
         print(f"| {' | '.join(cells)} | {one.minutes:.0f} | {one.processor_minutes:.0f} |")
 
 
-def publish(seeds: Sequence[int], *, faces: Faces, kept: Kept) -> None:
-    """Trains the recipe in full, and prints what it reaches with each seed."""
-    recipe, test = recipe_of(MODEL), read_test_faces()
+def publish(seeds: Sequence[int], *, part: float, faces: Faces, kept: Kept) -> None:
+    """Trains the recipe, or a part of it, and prints what it reaches with each seed."""
+    recipe, test = shortened(recipe_of(MODEL), part), read_test_faces()
     keys = []
     for seed in seeds:
         of_seed = changed(recipe, {"seed": seed})
-        keys.append(once("recipe in full", of_seed, faces=faces, kept=kept, test=test))
+        keys.append(once(f"{part:g} of the recipe", of_seed, faces=faces, kept=kept, test=test))
     print(f"{recipe.epochs} epochs, {len(test.labels):,} faces of `test`\n")
     print("| seed | `validation` | `test` | minutes | of the processor |")
     print("|---|---|---|---|---|")
@@ -136,11 +137,12 @@ def main() -> None:
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--whole", action="store_true", help="the recipe in full, on `test`, too")
+    parser.add_argument("--part", type=float, default=1.0, help="of its epochs, with --whole")
     parser.add_argument("--keep", type=Path, default=Path("reports/compact.csv"))
     flags = parser.parse_args()
     faces, kept = read_faces(), Kept(flags.keep)
     if flags.whole:
-        publish(flags.seeds, faces=faces, kept=kept)
+        publish(flags.seeds, part=flags.part, faces=faces, kept=kept)
     else:
         compare(flags.variants, flags.seeds, faces=faces, kept=kept)
 

@@ -6,6 +6,7 @@ import keras
 from pydantic import Field
 
 from fer_data.schema import FACE_SIZE
+from fer_models.augmentation import as_smooth_as_moved
 from fer_models.layers import NETWORK
 from fer_models.recipe import Recipe
 
@@ -24,8 +25,7 @@ def build_model(settings: ModelSettings, num_classes: int) -> keras.Model:
 
     A 5x5 convolution with stride 2, then stages of a residual block (He et al., 2016) between poolings:
     plain 3x3 convolutions, since processors reach their full speed in nothing else. Where training moves
-    faces, those of the saved model are smoothed as much as moving does it on average: sharper ones than
-    it has learned from it reads worse (a discrepancy as in Touvron et al., 2019).
+    faces, those of the saved model are smoothed as much.
 
     Args:
         settings: The section `models.compact`.
@@ -39,26 +39,12 @@ def build_model(settings: ModelSettings, num_classes: int) -> keras.Model:
     faces = keras.Input((FACE_SIZE, FACE_SIZE, 1), dtype="uint8", name="faces")
     grey = keras.layers.Rescaling(1.0, dtype="float32")(faces)
     if settings.augmentation.interpolates:
-        grey = _as_smooth_as_moved(grey)
+        grey = as_smooth_as_moved(grey)
     mirrored = keras.ops.flip(grey, axis=2)
     probabilities = keras.layers.Average(dtype="float32", name="probabilities")(
         [network(grey), network(mirrored)]
     )
     return keras.Model(faces, probabilities, name="compact")
-
-
-def _as_smooth_as_moved(grey: Any) -> Any:
-    """Grey levels float32 (N, 48, 48, 1), smoothed by 1, 10, 1 twelfths along each axis.
-
-    Bilinear interpolation a part p of a pixel away has the variance p (1 - p): over all p, a sixth.
-    """
-    layers = keras.layers
-    for axis, window in (("rows", (3, 1)), ("columns", (1, 3))):
-        mean = layers.AveragePooling2D(window, strides=1, padding="same", dtype="float32")(grey)
-        three_quarters = layers.Rescaling(0.75, dtype="float32")(grey)
-        quarter = layers.Rescaling(0.25, dtype="float32")(mean)
-        grey = layers.Add(dtype="float32", name=f"smooth_{axis}")([three_quarters, quarter])
-    return grey
 
 
 def _network(settings: ModelSettings, num_classes: int) -> keras.Model:

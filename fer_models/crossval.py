@@ -128,7 +128,7 @@ def _verdict(
     """What a network that learned some of the faces says of all: probabilities, and features."""
     make_repeatable(seed, deterministic=settings.deterministic)
     model = train_network(faces[learned], targets[learned], settings=settings, seed=seed)
-    features, logits = judge(model, faces)
+    features, logits = judge(model, faces, smoothed=settings.interpolates)
     temperature = fit_temperature(logits[calibration], targets[calibration].argmax(axis=1))
     return softmax(logits / temperature), features
 

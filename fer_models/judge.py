@@ -13,7 +13,8 @@ import tensorflow as tf
 from pydantic import Field
 
 from fer_data.params import Settings
-from fer_models.augmentation import Moves, moved
+from fer_data.schema import FACE_SIZE
+from fer_models.augmentation import Moves, as_smooth_as_moved, moved
 
 _PREDICTION_BATCH = 512
 
@@ -41,6 +42,11 @@ class JudgeSettings(Settings):
     """How far it is turned at most, in radians, either way."""
     zoom: float = Field(ge=0, lt=1)
     """How much its scale changes at most, as a fraction."""
+
+    @property
+    def interpolates(self) -> bool:
+        """Whether faces are moved by parts of pixels, and so blurred."""
+        return bool(self.shift or self.rotation or self.zoom)
 
 
 def build_network(filters: tuple[int, ...], *, dropout: float, num_classes: int) -> keras.Model:
@@ -144,16 +150,22 @@ def _moving_batches(
     return tf.data.Dataset.zip(rows, tf.data.Dataset.counter()).map(batch).prefetch(4)
 
 
-def judge(model: keras.Model, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def judge(
+    model: keras.Model, faces: np.ndarray, *, smoothed: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """Features and logits of faces, each the mean of the face and its mirror image.
 
     Args:
         model: As `build_network` describes it.
         faces: uint8 (N, 48, 48).
+        smoothed: Whether the faces are made as smooth as those that were moved in training.
 
     Returns:
         float32 (N, F) and float32 (N, K).
     """
+    if smoothed:
+        grey = keras.Input((FACE_SIZE, FACE_SIZE, 1))
+        model = keras.Model(grey, model(as_smooth_as_moved(grey)))
     features, logits = [], []
     for start in range(0, len(faces), _PREDICTION_BATCH):
         part = faces[start : start + _PREDICTION_BATCH, ..., np.newaxis].astype(np.float32)

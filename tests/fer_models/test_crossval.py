@@ -74,6 +74,25 @@ def test_a_fold_and_the_testing_faces_are_scored_well(data) -> None:
     assert (predictions == expected["label"].to_numpy()).mean() > 0.8
 
 
+@pytest.mark.parametrize(
+    ("moves", "expected"),
+    [({"rotation": 0.1}, True), ({"zoom": 0.1}, True), ({"shift": 1.5}, True), ({}, False)],
+)
+def test_faces_are_smoothed_where_training_moved_them(
+    data, monkeypatch, moves: dict[str, float], expected: bool
+) -> None:
+    smoothed = []
+
+    def judge(_, faces, **how):
+        smoothed.append(how)
+        return np.ones((len(faces), 2), np.float32), np.ones((len(faces), 3), np.float32)
+
+    monkeypatch.setattr(crossval, "judge", judge)
+    monkeypatch.setattr(crossval, "train_network", lambda *_, **__: None)
+    score(*data, **{"rotation": 0.0, "zoom": 0.0, "shift": 0.0, **moves})
+    assert smoothed == [{"smoothed": expected}]
+
+
 def test_neighbours_are_faces_that_the_networks_learned_from(data) -> None:
     assignments, faces = data
     scored = score(assignments, faces).set_index("path")

@@ -1,4 +1,6 @@
+import keras
 import numpy as np
+import pytest
 
 from fer_models.judge import build_network, judge
 from fer_models.neighbours import nearest
@@ -15,11 +17,25 @@ def test_a_network_takes_faces_of_any_size() -> None:
 def test_a_mirrored_face_is_judged_like_itself() -> None:
     model = build_network((4, 8), dropout=0.1, num_classes=3)
     faces = np.random.default_rng(0).integers(0, 256, (600, 48, 48), np.uint8)
-    for straight, mirrored in zip(
-        judge(model, faces), judge(model, faces[:, :, ::-1]), strict=True
-    ):
-        np.testing.assert_allclose(straight, mirrored, atol=1e-4)
-        assert len(straight) == 600
+    for smoothed in (False, True):
+        both = (judge(model, one, smoothed=smoothed) for one in (faces, faces[:, :, ::-1]))
+        for straight, mirrored in zip(*both, strict=True):
+            np.testing.assert_allclose(straight, mirrored, atol=1e-4)
+            assert len(straight) == 600
+
+
+def test_smoothing_gives_each_pixel_a_little_of_its_neighbours() -> None:
+    faces = keras.Input((48, 48, 1))
+    pixels = keras.layers.Flatten()(faces)
+    echo = keras.Model(faces, {"features": pixels, "logits": pixels[:, :6]})
+    symmetric = np.zeros((1, 48, 48), np.uint8)
+    symmetric[0, 10, [20, 27]] = 144
+    seen, _ = judge(echo, symmetric, smoothed=False)
+    np.testing.assert_array_equal(seen.reshape(48, 48), symmetric[0])
+    seen, _ = judge(echo, symmetric, smoothed=True)
+    around = seen.reshape(48, 48)[9:12, 19:22]
+    np.testing.assert_allclose(around, [[1, 10, 1], [10, 100, 10], [1, 10, 1]], rtol=1e-5)
+    assert seen.sum() == pytest.approx(2 * 144)
 
 
 def test_the_nearest_are_those_of_least_angle_among_the_candidates() -> None:

@@ -20,14 +20,14 @@ PAPER_TEST_FACES = 7_067
 
 
 def model_view(
-    model: ModelReport, number: int, *, papers_best: ModelReport | None = None
+    model: ModelReport, number: int, *, rival: ModelReport | None = None
 ) -> dict[str, Any]:
     """What the template prints about a model.
 
     Args:
         model: What was written about it.
         number: Its place on the page, from 1 on; the ids of its charts begin with it.
-        papers_best: The model of the paper that one that the paper does not have is held against.
+        rival: What is held against the model if the paper does not have that: see `papers_best`.
     """
     test, training = model.measured[TEST], model.training
     kept_epoch = training["kept_epoch"]
@@ -85,7 +85,7 @@ def model_view(
         "card_uri": _markdown_uri(model.card),
         "settings": _flat(training["settings"]),
         "charts": {name: Markup(chart) for name, chart in charts.items()},
-        "paper": _beside_paper(test, training, papers_best=papers_best),
+        "paper": _beside_paper(test, training, rival=rival),
     }
 
 
@@ -103,45 +103,48 @@ def _markdown_uri(text: str) -> str:
 
 def papers_best(models: Sequence[ModelReport]) -> ModelReport | None:
     """The model whose figure in the paper is the highest, of those of which it has one."""
-    figures = {number: _papers_accuracy(model) for number, model in enumerate(models)}
-    known = {number: figure for number, figure in figures.items() if figure is not None}
-    return models[max(known, key=known.__getitem__)] if known else None
+    known = [model for model in models if _papers_accuracy(model.training) is not None]
+    return max(known, key=lambda model: model.training["paper"]["val_accuracy"], default=None)
 
 
-def _papers_accuracy(model: ModelReport) -> float | None:
-    return model.training["paper"]["val_accuracy"]
+def _papers_accuracy(training: Mapping[str, Any]) -> float | None:
+    return training["paper"]["val_accuracy"]
 
 
 def _beside_paper(
-    test: Mapping[str, Any], training: Mapping[str, Any], *, papers_best: ModelReport | None
+    test: Mapping[str, Any], training: Mapping[str, Any], *, rival: ModelReport | None
 ) -> dict[str, Any]:
     """Ours and the paper's four figures, and how our test accuracy compares with theirs.
 
     The paper's `accuracy` and `loss` are running training figures; its `val_*` were measured on the
-    Testing folder, so that `test` is what stands beside them.
+    Testing folder, so that `test` is what stands beside them. Where the paper has no such figure of the
+    model, that of the rival is taken, if there is one.
     """
-    paper = training["paper"]
     ours = {
         "accuracy": training["training"]["accuracy"],
         "loss": training["training"]["loss"],
         "val_accuracy": test["accuracy"]["value"],
         "val_loss": test["loss"]["value"],
     }
-    rival, rival_title = paper["val_accuracy"], None
-    if rival is None and papers_best is not None:
-        rival, rival_title = _papers_accuracy(papers_best), papers_best.training["title"]
+    theirs, rival_title = _papers_accuracy(training), None
+    if theirs is None and rival is not None:
+        theirs, rival_title = _papers_accuracy(rival.training), rival.training["title"]
     gap, place = None, None
-    if rival is not None and test["faces"] != PAPER_TEST_FACES:
+    if theirs is not None and test["faces"] != PAPER_TEST_FACES:
         place = "elsewhere"
-    elif rival is not None:
-        gap = 100 * (ours["val_accuracy"] - rival)
-        if test["accuracy"]["low"] <= rival <= test["accuracy"]["high"]:
+    elif theirs is not None:
+        gap = 100 * (ours["val_accuracy"] - theirs)
+        if test["accuracy"]["low"] <= theirs <= test["accuracy"]["high"]:
             place = "inside"
         else:
             place = "below" if gap < 0 else "above"
     return {
-        **{"ours": ours, "theirs": paper, "points": gap, "place": place},
-        **{"rival": rival, "rival_title": rival_title},
+        "ours": ours,
+        "theirs": training["paper"],
+        "points": gap,
+        "place": place,
+        "compared_with": theirs,
+        "rival": rival_title,
     }
 
 

@@ -58,13 +58,12 @@ def report_page(models: Sequence[ModelReport], *, accepted: Accepted | None) -> 
         UserError: The models were measured on different faces.
     """
     ranked = sorted(models, key=lambda model: model.measured[VALIDATION]["accuracy"]["value"])
-    theirs = papers_best(models)
+    rival = papers_best(models)
     return render_page(
         "fer_models",
         "report.html.j2",
         models=[
-            model_view(model, number, papers_best=theirs)
-            for number, model in enumerate(models, start=1)
+            model_view(model, number, rival=rival) for number, model in enumerate(models, start=1)
         ],
         paper_faces=PAPER_TEST_FACES,
         pairs=paired_tests(

@@ -6,9 +6,9 @@
     python benchmarks/compact.py --whole --part 0.5         # in half of its epochs, so of its time
 
 Run it in a workspace where `dvc repro tfrecords` has run. The variants are compared on `validation`
-alone, after three tenths of the recipe's epochs, with an interval over its faces of the difference
-(paired bootstrap). With `--whole` nothing is chosen any more: the recipe as it stands, in a `--part` of
-its epochs or all of them, for each seed, and the mean of them. Each finished training is a row of the
+alone, after a part of the recipe's epochs (`--part`), with an interval over its faces of the difference
+(paired bootstrap). With `--whole` nothing is chosen any more: the recipe as it stands, for all of its
+epochs or a part, for each seed, and the mean of them. Each finished training is a row of the
 file `--keep`, so that a run that was killed trains only what is missing.
 """
 
@@ -35,7 +35,7 @@ from fer_models.trainer import Samples
 
 MODEL = "compact"
 SHORT = 0.3
-"""The part of the recipe's epochs that a variant is trained for."""
+"""The part of the recipe's epochs that a variant is trained for, if nothing else is asked for."""
 
 UNMOVED = dict.fromkeys(
     ("rotation_degrees", "shift_fraction", "zoom_fraction", "erased_fraction"), 0.0
@@ -68,9 +68,11 @@ def shortened(recipe: Recipe, part: float) -> Recipe:
     return changed(recipe, changes)
 
 
-def compare(names: Sequence[str], seeds: Sequence[int], *, faces: Faces, kept: Kept) -> None:
-    """Trains variants, and prints a table in Markdown."""
-    recipe = shortened(recipe_of(MODEL), SHORT)
+def compare(
+    names: Sequence[str], seeds: Sequence[int], *, part: float, faces: Faces, kept: Kept
+) -> None:
+    """Trains variants for a part of the recipe's epochs, and prints a table in Markdown."""
+    recipe = shortened(recipe_of(MODEL), part)
     chosen = ["recipe", *(name for name in names if name != "recipe")]
     keys: dict[str, list[str]] = {name: [] for name in chosen}
     for seed, name in product(seeds, chosen):
@@ -137,14 +139,15 @@ def main() -> None:
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--whole", action="store_true", help="the recipe in full, on `test`, too")
-    parser.add_argument("--part", type=float, default=1.0, help="of its epochs, with --whole")
+    parser.add_argument("--part", type=float, help=f"of its epochs ({SHORT}; 1 with --whole)")
     parser.add_argument("--keep", type=Path, default=Path("reports/compact.csv"))
     flags = parser.parse_args()
     faces, kept = read_faces(), Kept(flags.keep)
+    part = flags.part or (1.0 if flags.whole else SHORT)
     if flags.whole:
-        publish(flags.seeds, part=flags.part, faces=faces, kept=kept)
+        publish(flags.seeds, part=part, faces=faces, kept=kept)
     else:
-        compare(flags.variants, flags.seeds, faces=faces, kept=kept)
+        compare(flags.variants, flags.seeds, part=part, faces=faces, kept=kept)
 
 
 if __name__ == "__main__":

@@ -25,14 +25,15 @@ _LOCAL_HEADER = b"PK\x03\x04"
 _ENCRYPTED_FLAGS = 0x0001 | 0x0040 | 0x2000
 # Only these two are read, since Python unpacks bzip2 and LZMA without a limit on the output.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_BROKEN_MEMBER = (
+_BROKEN = (
     zipfile.BadZipFile,
-    NotImplementedError,
+    NotImplementedError,  # zipfile's word for what it cannot unpack
     EOFError,
     ValueError,
     struct.error,
     zlib.error,
 )
+"""What `zipfile` raises of an archive, or a member, that is damaged or not for it."""
 
 
 class MemberError(Exception):
@@ -105,7 +106,7 @@ class Archive:
             with self._opened.open(info) as stream:
                 # One byte more than allowed, so that the end is seen and the checksum compared.
                 return stream.read(limit + 1)
-        except _BROKEN_MEMBER as error:
+        except _BROKEN as error:
             raise MemberError(f"damaged in the archive: {str(error) or 'it ends early'}") from None
         except OSError as error:
             raise UserError(f"{self._file} cannot be read: {error}") from None
@@ -135,7 +136,7 @@ def _opened(file: Path) -> zipfile.ZipFile:
         return zipfile.ZipFile(file)
     except IsADirectoryError:
         raise UserError(f"{file} is a folder, expected a zip file") from None
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
+    except _BROKEN as error:
         raise UserError(f"{file} {_fault(file, error)}") from None
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}") from None

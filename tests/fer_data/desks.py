@@ -11,6 +11,7 @@ import pandas as pd
 import yaml
 
 from fer_data.decided import latest_decisions
+from fer_data.mislabels import NUM_NEIGHBOURS_SHOWN
 from fer_data.relabels import read_relabels
 from fer_data.schema import RELABEL_COLUMNS
 from tests.fer_data.findings import HOSTILE, blob
@@ -21,6 +22,8 @@ EXPRESSIONS = ("angry", "happy", "sad")
 KINDS = ("wrong", "wrong", "ambiguous", "non_face")
 NUM_SUSPECTS = 40
 NUM_TRAINING = 60
+NEIGHBOUR_ROWS = range(NUM_TRAINING - NUM_NEIGHBOURS_SHOWN, NUM_TRAINING)
+"""Rows of each suspect's neighbours: as many as the stage gives it."""
 NEAR_TWINS = [29, 32, 34, 52, 65]
 """Rows of the archive: two sad faces and a happy one of the queue, one elsewhere, one in Testing."""
 RELABELS = Path("data/relabels.csv")
@@ -68,8 +71,8 @@ def queue(manifest: pd.DataFrame, *, number: int = NUM_SUSPECTS) -> pd.DataFrame
 
 
 def neighbours_of(suspects: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
-    """Some neighbours a suspect: the last Training faces."""
-    nearest = list(manifest["path"].iloc[NUM_TRAINING - 4 : NUM_TRAINING])
+    """The same neighbours for each suspect."""
+    nearest = list(manifest["path"].iloc[NEIGHBOUR_ROWS])
     return suspects[["path"]].assign(neighbours=[nearest] * len(suspects))
 
 

@@ -9,7 +9,14 @@ from playwright.sync_api import Page, expect
 from fer_data.relabels import read_relabels
 from tests.browser import needs_chromium
 from tests.fer_data.desk_pages import HASHES, MANIFEST, press, wait_for_face
-from tests.fer_data.desks import EXPRESSIONS, RELABELS, make_workspace, running_desk, standing
+from tests.fer_data.desks import (
+    EXPRESSIONS,
+    NEIGHBOUR_ROWS,
+    RELABELS,
+    make_workspace,
+    running_desk,
+    standing,
+)
 from tests.fer_data.findings import HOSTILE
 
 pytestmark = needs_chromium
@@ -48,7 +55,7 @@ def test_neighbours_and_twins_stand_beside_and_names_are_text(
     with running_desk(workspace, "--annotator", "ann") as desk:
         page = sit_down(desk)
         wait_for_face(page, 0)
-        labels = list(MANIFEST["label"][56:60])
+        labels = list(MANIFEST["label"].iloc[NEIGHBOUR_ROWS])
         expect(page.locator("#neighbours figcaption")).to_have_text(labels)
         expect(page.locator("#twins figcaption")).to_have_text(
             [MANIFEST["label"][50], "in Testing"]

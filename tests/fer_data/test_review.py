@@ -8,6 +8,7 @@ from fer_data.stage import UserError
 from tests.fer_data.desks import (
     EXPRESSIONS,
     NEAR_TWINS,
+    NEIGHBOUR_ROWS,
     RELABELS,
     archive,
     make_workspace,
@@ -53,7 +54,7 @@ def test_the_most_doubtful_faces_come_first() -> None:
         "kind": "ambiguous",
         "near_group": 2,
         "neighbours": [
-            {"pixel_hash": HASHES[row], "label": MANIFEST["label"][row]} for row in range(56, 60)
+            {"pixel_hash": HASHES[row], "label": MANIFEST["label"][row]} for row in NEIGHBOUR_ROWS
         ],
         "twins": [],
     }

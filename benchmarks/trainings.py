@@ -1,5 +1,6 @@
 """Trainings that benchmarks compare: of one recipe with changes, each kept in a file when finished."""
 
+import fcntl
 import hashlib
 import json
 import sys
@@ -112,7 +113,7 @@ class Trainings:
 
 
 class Kept:
-    """Finished trainings in a CSV file, a row each.
+    """Finished trainings in a CSV file, a row each. Several processes may fill one file side by side.
 
     Columns `right` and `right_on_test` hold a bit a face, in hexadecimal.
     """
@@ -144,8 +145,7 @@ class Kept:
         """
         text = json.dumps([*settings, faces.digests, test is not None])
         key = hashlib.sha256(text.encode()).hexdigest()[:16]
-        rows = self._rows()
-        if key in set(rows["key"]):
+        if key in set(self._rows()["key"]):
             return key
         wall, busy = time.perf_counter(), time.process_time()
         model = train()
@@ -165,8 +165,7 @@ class Kept:
         if test is not None:
             said = model.predict(test.inputs, batch_size=512, verbose=0)
             added["right_on_test"] = _packed(said.argmax(axis=1) == test.labels)
-        with written_beside(self._file) as beside:
-            pd.DataFrame([*rows.to_dict("records"), added]).to_csv(beside, index=False)
+        self._add(added)
         words = ", ".join(f"{name} {value}" for name, value in row.items())
         line = f"{words}: {added['accuracy']:.4f}, {seconds['seconds']:.0f} s"
         print(line, file=sys.stderr, flush=True)
@@ -185,6 +184,15 @@ class Kept:
         )
         right = _unpacked(rows["right"], num_faces)
         return Trainings(right, on_test, rows["loss"].mean(), minutes, of_processor)
+
+    def _add(self, row: Mapping[str, Any]) -> None:
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        with self._file.with_name(f"{self._file.name}.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # goes with the file, however this ends
+            rows = self._rows().to_dict("records")
+            others = [one for one in rows if one["key"] != row["key"]]
+            with written_beside(self._file) as beside:
+                pd.DataFrame([*others, row]).to_csv(beside, index=False)
 
     def _rows(self) -> pd.DataFrame:
         return read_csv(self._file) if self._file.exists() else pd.DataFrame(columns=["key"])

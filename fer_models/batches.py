@@ -32,9 +32,19 @@ def training_batches(
         return tf.data.Dataset.from_tensor_slices(shuffled).batch(batch_size)
 
     batches = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(order)
-    return batches.map(
-        lambda batch: tuple(tf.gather(tensor, batch) for tensor in tensors)
-    ).prefetch(4)
+    gathered = batches.map(lambda batch: tuple(tf.gather(tensor, batch) for tensor in tensors))
+    return untuned(gathered.prefetch(4))
+
+
+def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """The data set without the thread that tunes the parallelism of its parts.
+
+    That thread sleeps for as long as the data set has been read, at most a minute, and may miss the end:
+    a training that took 25 s then ends after 41 s. Nothing here is left to it to tune.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
 
 
 def make_repeatable(seed: int, *, deterministic: bool) -> None:

@@ -15,6 +15,7 @@ from pydantic import Field
 from fer_data.params import Settings
 from fer_data.schema import FACE_SIZE
 from fer_models.augmentation import Moves, as_smooth_as_moved, moved
+from fer_models.batches import untuned
 
 _PREDICTION_BATCH = 512
 
@@ -147,7 +148,7 @@ def _moving_batches(
 
     rows = tf.data.Dataset.range(len(faces)).shuffle(len(faces), seed=seed)
     rows = rows.batch(settings.batch_size).repeat()
-    return tf.data.Dataset.zip(rows, tf.data.Dataset.counter()).map(batch).prefetch(4)
+    return untuned(tf.data.Dataset.zip(rows, tf.data.Dataset.counter()).map(batch).prefetch(4))
 
 
 def judge(

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from fer_data.stage import UserError
+from fer_models.batches import ordered_batches
 
 
 def read_model(file: Path) -> keras.Model:
@@ -35,9 +36,8 @@ def predict(
     """
     # Keras documents 0, 1 and 2, and types the default, "auto", alone.
     silent: Any = 0
-    probabilities = np.asarray(
-        model.predict(faces, batch_size=batch_size, verbose=silent), np.float32
-    )
+    batches = ordered_batches(faces, batch_size=batch_size)
+    probabilities = np.asarray(model.predict(batches, verbose=silent), np.float32)
     expected = (len(faces), num_classes)
     if probabilities.shape != expected:
         raise UserError(

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from fer_data.schema import HISTORY_COLUMNS
 from fer_data.stage import UserError
-from fer_models.batches import training_batches
+from fer_models.batches import ordered_batches, training_batches
 from fer_models.checkpoints import Checkpoint, Checkpoints
 from fer_models.layers import NETWORK, SHRINKING, Augmentation, SaltAndPepper, Shrinking
 from fer_models.progress import BestEpoch, CheckpointWriter, EpochLog, Grow
@@ -102,8 +102,9 @@ def fit(
             epochs=recipe.epochs,
             initial_epoch=finished,
             steps_per_epoch=steps_per_epoch,
-            validation_data=(validation.inputs, validation_labels),
-            validation_batch_size=_VALIDATION_BATCH,
+            validation_data=ordered_batches(
+                validation.inputs, validation_labels, batch_size=_VALIDATION_BATCH
+            ),
             callbacks=[
                 Grow(recipe.small_faces.epochs),
                 *(epoch_log, best_epoch, CheckpointWriter(kept, epoch_log, best_epoch)),

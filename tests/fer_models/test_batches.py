@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fer_models.batches import training_batches
+from fer_models.batches import ordered_batches, training_batches
 
 
 def orders(seed: int, epochs: range = range(2)) -> list[list[int]]:
@@ -30,3 +30,16 @@ def test_the_seed_decides_the_orders(seed: int) -> None:
 
 def test_later_epochs_do_not_depend_on_earlier_ones() -> None:
     assert orders(3, range(5))[2:] == orders(3, range(2, 5))
+
+
+def test_rows_in_order_come_once() -> None:
+    parts = list(ordered_batches(np.arange(5), np.arange(5) ** 2, batch_size=3).as_numpy_iterator())
+    assert [part.tolist() for part, _ in parts] == [[0, 1, 2], [3, 4]]
+    assert [square.tolist() for _, square in parts] == [[0, 1, 4], [9, 16]]
+
+
+def test_no_batches_have_a_tuner_that_may_miss_their_end() -> None:
+    rows = np.arange(10)
+    shuffled = training_batches(rows, batch_size=4, seed=0, epochs=range(1))
+    for batches in (shuffled, ordered_batches(rows, batch_size=4)):
+        assert batches.options().autotune.enabled is False

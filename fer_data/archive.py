@@ -27,7 +27,7 @@ _ENCRYPTED_FLAGS = 0x0001 | 0x0040 | 0x2000
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _BROKEN = (
     zipfile.BadZipFile,
-    NotImplementedError,  # zipfile's word for what it cannot unpack
+    RuntimeError,  # of what is encrypted, or packed in a way that zipfile lacks
     EOFError,
     ValueError,
     struct.error,

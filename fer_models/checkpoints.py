@@ -10,8 +10,10 @@ import logging
 import os
 import re
 import shutil
+import struct
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +33,12 @@ NUM_KEPT = 2
 """How many epochs' checkpoints stay: the newest, and the one before, should the newest be damaged."""
 
 _STATE = "state"
+_DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, ValueError),
+    RuntimeError,  # a flipped bit calls a member encrypted, or packed in a way that zipfile lacks
+    OSError,  # or says that it begins before the file
+)
+"""What NumPy and `zipfile` raise of a file that is no whole checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +65,7 @@ class Checkpoints:
         for file in self._files():
             try:
                 return _read(file)
-            except (
-                zipfile.BadZipFile,
-                ValueError,
-                KeyError,
-                EOFError,
-                NotImplementedError,  # of zipfile: a flipped bit names a compression that it lacks
-            ) as error:
+            except _DAMAGED as error:
                 aside = file.with_suffix(".damaged")
                 file.replace(aside)
                 logger.warning("%s is damaged (%s): set aside as %s", file, error, aside.name)

@@ -65,6 +65,23 @@ def test_a_damaged_one_is_set_aside_and_the_one_before_used(
     ]
 
 
+def test_no_flipped_bit_of_the_newest_keeps_a_training_from_going_on(tmp_path: Path) -> None:
+    kept = Checkpoints(tmp_path)
+    kept.save(Checkpoint(1, {"model": [], "best": []}, {}))
+    kept.save(Checkpoint(2, {"model": [np.arange(2)], "best": []}, {}))
+    newest = tmp_path / "epoch-0002.npz"
+    data = newest.read_bytes()
+    epochs = set()
+    for bit in range(8 * len(data)):
+        flipped = bytearray(data)
+        flipped[bit // 8] ^= 1 << bit % 8
+        newest.write_bytes(flipped)
+        found = kept.newest()
+        assert found is not None
+        epochs.add(found.epoch)
+    assert epochs == {1, 2}  # some bits, such as those of dates, matter to nobody
+
+
 def interrupted(folder: Path, fingerprint: str) -> None:
     """Leaves a checkpoint, as a training that fails does."""
     with checkpoints(folder, fingerprint) as kept:

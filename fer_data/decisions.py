@@ -4,12 +4,14 @@ import csv
 import fcntl
 import io
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from fer_data.disk import sync_folder
 from fer_data.relabels import check_row
 from fer_data.stage import UserError
 
@@ -47,7 +49,9 @@ def append_decisions(
 ) -> None:
     """Appends decisions, all of them or none, and returns when they are on the disk.
 
-    A second writer, in this process or another, waits; a killed process leaves whole lines.
+    The file is replaced by a longer one: the kernel may end a write between two pages of memory for a
+    process that is killed, so that appending in place leaves half a line now and then. A second
+    writer, in this process or another, waits.
 
     Args:
         file: The decisions made so far, see `schema.RELABEL_COLUMNS`.
@@ -63,38 +67,45 @@ def append_decisions(
         row = list(astuple(decision))
         check_row(row, expressions, where=f"decision on {decision.pixel_hash[:12]}")
         writer.writerow(row)
-    data = lines.getvalue().encode()
-    with _locked(file) as descriptor:
-        size = os.fstat(descriptor).st_size
-        if size and os.pread(descriptor, 1, size - 1) != b"\n":
-            data = b"\n" + data  # an editor left the last line without its end
-        try:
-            _write_whole(descriptor, data)
-            os.fsync(descriptor)
-        except OSError:
-            os.ftruncate(descriptor, size)
-            raise
+    added = lines.getvalue().encode()
+    with _locked(file) as locked:
+        with locked.open("rb") as before:
+            decided = before.read()
+        if decided and not decided.endswith(b"\n"):
+            decided += b"\n"  # an editor left the last line without its end
+        _replace(locked, decided + added)
 
 
-def _write_whole(descriptor: int, data: bytes) -> None:
-    """One system call if the disk has room; a full one writes a part, and then fails."""
-    while data:
-        data = data[os.write(descriptor, data) :]
+def _replace(file: Path, data: bytes) -> None:
+    """Puts other content in the place of a file that the caller has locked.
+
+    `written_beside` would tidy up after the renaming, when the next writer is at work already.
+    """
+    beside = file.with_name(f".{file.name}.unfinished")
+    try:
+        with beside.open("wb") as unfinished:
+            unfinished.write(data)
+            unfinished.flush()
+            os.fsync(unfinished.fileno())
+        shutil.copymode(file, beside)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
+    beside.replace(file)
+    sync_folder(file.parent)
 
 
 @contextmanager
-def _locked(file: Path) -> Iterator[int]:
-    """The file, open for appending, while nobody else appends to it."""
+def _locked(file: Path) -> Iterator[Path]:
+    """Gives where the file really is, while nobody else appends to it."""
     while True:
         try:
-            descriptor = os.open(file, os.O_RDWR | os.O_APPEND)
+            opened = file.open("r+b")  # NFS locks only what may be written
         except FileNotFoundError:
             raise UserError(f"{file} is missing: `git checkout {file}` brings it back") from None
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            # While this waited, git may have put another file in its place.
-            if os.path.samestat(os.fstat(descriptor), file.stat()):
-                yield descriptor
+        with opened:
+            fcntl.flock(opened, fcntl.LOCK_EX)
+            # While this waited, another writer or git may have put another file in its place.
+            if os.path.samestat(os.fstat(opened.fileno()), file.stat()):
+                yield file.resolve()
                 return
-        finally:
-            os.close(descriptor)

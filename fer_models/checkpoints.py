@@ -24,6 +24,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from fer_data.disk import sync_folder
 from fer_data.locks import held
 from fer_data.stage import written_beside
 
@@ -86,7 +87,7 @@ class Checkpoints:
             np.savez(file, allow_pickle=False, **members)  # its members carry checksums
             file.flush()
             os.fsync(file.fileno())
-        _sync(self.folder)
+        sync_folder(self.folder)
         for old in self._files()[NUM_KEPT:]:
             old.unlink()
 
@@ -160,12 +161,3 @@ def _read(file: Path) -> Checkpoint:
             for name, count in content["names"].items()
         }
     return Checkpoint(epoch=content["epoch"], arrays=arrays, state=content["state"])
-
-
-def _sync(folder: Path) -> None:
-    """Waits until a renaming in the folder is on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -15,6 +15,7 @@ PACKAGES = ("fer_data", "fer_models", "flows")
 VOCABULARY = {
     "fer_data.artifacts",
     "fer_data.decided",
+    "fer_data.disk",
     "fer_data.faces",
     "fer_data.hashes",
     "fer_data.locks",

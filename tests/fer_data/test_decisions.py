@@ -1,4 +1,4 @@
-import os
+import signal
 import subprocess
 import sys
 import threading
@@ -83,19 +83,43 @@ def test_a_missing_file_is_said_and_not_made(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_full_disk_leaves_no_half_line(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = os.write
-    calls = iter([lambda fd, data: write(fd, data[:20])])
+TORN = """
+import resource, signal, sys
+from pathlib import Path
+from fer_data.decisions import Decision, append_decisions
+file = Path(sys.argv[1])
+signal.signal(signal.SIGXFSZ, getattr(signal, sys.argv[2]))
+limit = file.stat().st_size + 20
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+one = Decision("0" * 64, "happy", "sad", "ann", "2026-01-31T10:00:00Z")
+append_decisions(file, [one], expressions=("happy", "sad"))
+"""
 
-    def full(descriptor: int, data: bytes) -> int:
-        for call in calls:
-            return call(descriptor, data)
-        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "write", full)
-    with pytest.raises(OSError, match="No space left"):
-        append_decisions(file, [decision()], expressions=EXPRESSIONS)
-    assert file.read_text() == HEADER
+@pytest.mark.parametrize(
+    ("then", "returncode"), [("SIG_DFL", -signal.SIGXFSZ), ("SIG_IGN", 1)], ids=["killed", "full"]
+)
+def test_a_write_that_ends_halfway_leaves_the_file_as_it_was(
+    file: Path, then: str, returncode: int
+) -> None:
+    append_decisions(file, [decision(1)], expressions=EXPRESSIONS)
+    before = file.read_text()
+    command = [sys.executable, "-c", TORN, str(file), then]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == returncode
+    assert file.read_text() == before
+    append_decisions(file, [decision(2)], expressions=EXPRESSIONS)
+    assert len(read_relabels(file, expressions=EXPRESSIONS)) == 2
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_the_file_keeps_its_mode_and_its_link(file: Path, tmp_path: Path) -> None:
+    file.chmod(0o640)
+    link = tmp_path / "link.csv"
+    link.symlink_to(file)
+    append_decisions(link, [decision(1)], expressions=EXPRESSIONS)
+    assert link.is_symlink()
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert len(read_relabels(file, expressions=EXPRESSIONS)) == 1
 
 
 def test_a_file_that_is_replaced_while_a_writer_waits_gets_the_line(file: Path) -> None:

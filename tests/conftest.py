@@ -7,7 +7,6 @@ from playwright.sync_api import Browser, expect
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.browser import chromium
-from tests.prefect_server import Server, make_held_line, serving
 
 _CHAINS = ("tests/end_to_end", "tests/flows")
 """Folders whose tests share what takes long to make: each is one process's, from its first test on."""
@@ -32,14 +31,6 @@ class _Together(LoadScopeScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> _Together:
     """Replaces the scheduler that deals out single tests."""
     return _Together(config, log)
-
-
-@pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One served workspace for all tests of a process, since a server takes long to start."""
-    line = make_held_line(tmp_path_factory.mktemp("prefect") / "served")
-    with serving(line) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import json
 import os
 import resource
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,17 @@ import yaml
 
 from fer_data.tables import read_table
 from tests.end_to_end.commands import BELOW_MEMBERS, MODELS, ok, repro, set_param
-from tests.prefect_server import Server, serving
+from tests.prefect_server import Server, make_held_line, serving
 
 pytestmark = pytest.mark.timeout(1500)  # the first test waits for every stage of the line
 NOOP_SECONDS = 30.0
+
+
+@pytest.fixture(scope="module")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Knows the runs by hand of both tests; what it serves itself is another workspace."""
+    with serving(make_held_line(tmp_path_factory.mktemp("prefect") / "served")) as server:
+        yield server
 
 
 def copy_of(workspace: Path, folder: Path) -> Path:

@@ -62,9 +62,14 @@ def score(
     return score_fold(assignments, faces, fold=fold, settings=settings, expressions=EXPRESSIONS)
 
 
-def test_a_fold_and_the_testing_faces_are_scored_well(data) -> None:
-    assignments, faces = data
-    scored = score(assignments, faces)
+@pytest.fixture(scope="module")
+def scored(data) -> pd.DataFrame:
+    """Fold 1, scored as the settings say. Not to be changed."""
+    return score(*data)
+
+
+def test_a_fold_and_the_testing_faces_are_scored_well(data, scored) -> None:
+    assignments, _ = data
     expected = assignments[(assignments["fold"] == 1) | (assignments["source"] == "testing")]
     assert list(scored["path"]) == list(expected["path"])
     assert (scored["fold"] == 1).all()
@@ -93,11 +98,9 @@ def test_faces_are_smoothed_where_training_moved_them(
     assert smoothed == [{"smoothed": expected}]
 
 
-def test_neighbours_are_faces_that_the_networks_learned_from(data) -> None:
-    assignments, faces = data
-    scored = score(assignments, faces).set_index("path")
-    rows = assignments.set_index("path")
-    for path, neighbours in scored["neighbours"].items():
+def test_neighbours_are_faces_that_the_networks_learned_from(data, scored) -> None:
+    rows = data[0].set_index("path")
+    for path, neighbours in zip(scored["path"], scored["neighbours"], strict=True):
         if rows.loc[path, "source"] == "testing":
             assert neighbours is None
             continue
@@ -108,24 +111,23 @@ def test_neighbours_are_faces_that_the_networks_learned_from(data) -> None:
     training = scored[scored["source"] == "training"]
     agree = [
         (rows.loc[list(near), "label"] == rows.loc[path, "label"]).mean()
-        for path, near in training["neighbours"].items()
+        for path, near in zip(training["path"], training["neighbours"], strict=True)
     ]
     assert np.mean(agree) > 0.6  # by chance: a third
 
 
-def test_several_networks_are_averaged(data) -> None:
-    one, two = (probabilities_of(score(*data, num_networks=number)) for number in (1, 2))
+def test_several_networks_are_averaged(data, scored) -> None:
+    one, two = (probabilities_of(them) for them in (scored, score(*data, num_networks=2)))
     assert np.abs(one - two).max() > 0.01
     np.testing.assert_allclose(two.sum(axis=1), 1, rtol=1e-5)
 
 
-def test_the_same_seed_gives_the_same_probabilities(data) -> None:
-    first, second = (probabilities_of(score(*data)) for _ in range(2))
-    np.testing.assert_array_equal(first, second)
+def test_the_same_seed_gives_the_same_probabilities(data, scored) -> None:
+    np.testing.assert_array_equal(probabilities_of(score(*data)), probabilities_of(scored))
 
 
 @pytest.mark.parametrize("unseen", ["the fold", "excluded faces", "testing faces"])
-def test_labels_of_unseen_faces_change_nothing(data, unseen: str) -> None:
+def test_labels_of_unseen_faces_change_nothing(data, scored, unseen: str) -> None:
     assignments, faces = data
     rows = {
         "the fold": assignments["fold"] == 1,
@@ -134,15 +136,14 @@ def test_labels_of_unseen_faces_change_nothing(data, unseen: str) -> None:
     }[unseen]
     changed = assignments.assign(label=assignments["label"].where(~rows, "sad"))
     assert (changed["label"] != assignments["label"]).any()
-    expected = probabilities_of(score(assignments, faces))
-    np.testing.assert_array_equal(probabilities_of(score(changed, faces)), expected)
+    np.testing.assert_array_equal(probabilities_of(score(changed, faces)), probabilities_of(scored))
 
 
-def test_labels_of_seen_faces_matter(data) -> None:
+def test_labels_of_seen_faces_matter(data, scored) -> None:
     assignments, faces = data
     changed = assignments.assign(label=assignments["label"].where(assignments["fold"] != 0, "sad"))
-    expected = probabilities_of(score(assignments, faces))
-    assert np.abs(probabilities_of(score(changed, faces)) - expected).max() > 0.01
+    found = probabilities_of(score(changed, faces))
+    assert np.abs(found - probabilities_of(scored)).max() > 0.01
 
 
 def test_a_fold_that_no_face_has_is_named(data) -> None:

@@ -1,0 +1,14 @@
+"""What tests of the flows share."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.prefect_server import Server, make_held_line, serving
+
+
+@pytest.fixture(scope="package")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One served workspace for all of them, since a server takes long to start."""
+    with serving(make_held_line(tmp_path_factory.mktemp("prefect") / "served")) as server:
+        yield server

@@ -4,6 +4,7 @@ A training's checkpoints lie in `FOLDER/FINGERPRINT/epoch-0003.npz`: outside of 
 deletes before it runs a stage, and apart for each fingerprint of data, settings and code.
 """
 
+import errno
 import hashlib
 import json
 import logging
@@ -37,9 +38,8 @@ _STATE = "state"
 _DAMAGED = (
     *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, ValueError),
     RuntimeError,  # a flipped bit calls a member encrypted, or packed in a way that zipfile lacks
-    OSError,  # or says that it begins before the file
 )
-"""What NumPy and `zipfile` raise of a file that is no whole checkpoint."""
+"""What `_read` raises of a file that is no whole checkpoint; not of one that cannot be read just now."""
 
 
 @dataclass(frozen=True)
@@ -154,10 +154,16 @@ def fingerprint_of(settings: Mapping[str, Any], *arrays: np.ndarray, files: Sequ
 
 
 def _read(file: Path) -> Checkpoint:
-    with file.open("rb") as opened, np.load(opened) as members:
-        content = json.loads(members[_STATE].tobytes())
-        arrays = {
-            name: [members[f"{name}/{number:05d}"] for number in range(count)]
-            for name, count in content["names"].items()
-        }
+    with file.open("rb") as opened:
+        try:
+            with np.load(opened) as members:
+                content = json.loads(members[_STATE].tobytes())
+                arrays = {
+                    name: [members[f"{name}/{number:05d}"] for number in range(count)]
+                    for name, count in content["names"].items()
+                }
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # of a member that is said to begin before the file
+                raise
+            raise ValueError(str(error)) from error
     return Checkpoint(epoch=content["epoch"], arrays=arrays, state=content["state"])

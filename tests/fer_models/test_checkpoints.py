@@ -82,6 +82,15 @@ def test_no_flipped_bit_of_the_newest_keeps_a_training_from_going_on(tmp_path: P
     assert epochs == {1, 2}  # some bits, such as those of dates, matter to nobody
 
 
+def test_one_that_cannot_be_read_just_now_stays(tmp_path: Path) -> None:
+    kept = Checkpoints(tmp_path)
+    kept.save(Checkpoint(1, {"model": [], "best": []}, {}))
+    (tmp_path / "epoch-0002.npz").mkdir()  # no rights would do as well, but those root always has
+    with pytest.raises(IsADirectoryError):
+        kept.newest()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch-0001.npz", "epoch-0002.npz"]
+
+
 def interrupted(folder: Path, fingerprint: str) -> None:
     """Leaves a checkpoint, as a training that fails does."""
     with checkpoints(folder, fingerprint) as kept:

@@ -13,16 +13,18 @@ import yaml
 
 from fer_data.tables import read_table
 from tests.end_to_end.commands import BELOW_MEMBERS, MODELS, ok, repro, set_param
-from tests.prefect_server import Server, make_held_line, serving
+from tests.prefect_server import Server, serving
 
 pytestmark = pytest.mark.timeout(1500)  # the first test waits for every stage of the line
 NOOP_SECONDS = 30.0
 
 
 @pytest.fixture(scope="module")
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Knows the runs by hand of both tests; what it serves itself is another workspace."""
-    with serving(make_held_line(tmp_path_factory.mktemp("prefect") / "served")) as server:
+def prefect_server(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Serves a copy of the finished workspace, and knows what is run by hand in others."""
+    workspace = tmp_path_factory.mktemp("served") / "workspace"
+    shutil.copytree(finished, workspace, symlinks=True)
+    with serving(workspace) as server:
         yield server
 
 
@@ -92,20 +94,19 @@ def test_flow_and_dvc_rerun_the_same_and_end_the_same(
 
 
 def test_a_decision_lets_a_scheduled_run_retrain_evaluate_and_publish(
-    workspace: Path, tmp_path: Path
+    prefect_server: Server, tmp_path: Path
 ) -> None:
-    site = tmp_path / "site"
+    workspace, site = prefect_server.workspace, tmp_path / "site"
     set_param(workspace, "publish", "destination", str(site))
     assignments = read_table(workspace / "data/split/assignments.parquet")
     face = assignments.loc[assignments["role"] == "train", "pixel_hash"].iloc[0]
     with (workspace / "data/relabels.csv").open("a") as file:
         file.write(f"{face},angry,surprise,ann,2026-01-01T00:00:00Z,\n")
-    with serving(workspace) as server:
-        run = server.scheduled_run()
-        assert run["auto_scheduled"]
-        assert server.ended(run["id"])["state_type"] == "COMPLETED"
-        states = server.states(run, expected=len(locked(workspace)) + 1)
-        history = server.ask("GET", f"flow_run_states/?flow_run_id={run['id']}")
+    run = prefect_server.scheduled_run()
+    assert run["auto_scheduled"]
+    assert prefect_server.ended(run["id"])["state_type"] == "COMPLETED"
+    states = prefect_server.states(run, expected=len(locked(workspace)) + 1)
+    history = prefect_server.ask("GET", f"flow_run_states/?flow_run_id={run['id']}")
     assert [history[0]["name"], history[-1]["name"]] == ["Scheduled", "Completed"]
     rebuilt = {name for name, state in states.items() if state == "Completed"}
     of_models = {f"{part}@{name}" for part in ("train", "frozen", "evaluate") for name in MODELS}

@@ -97,15 +97,19 @@ append_decisions(file, [one], expressions=("happy", "sad"))
 
 
 @pytest.mark.parametrize(
-    ("then", "returncode"), [("SIG_DFL", -signal.SIGXFSZ), ("SIG_IGN", 1)], ids=["killed", "full"]
+    ("then", "returncode", "last_words"),
+    [("SIG_DFL", -signal.SIGXFSZ, ""), ("SIG_IGN", 1, "File too large\n")],
+    ids=["killed", "full"],
 )
 def test_a_write_that_ends_halfway_leaves_the_file_as_it_was(
-    file: Path, then: str, returncode: int
+    file: Path, then: str, returncode: int, last_words: str
 ) -> None:
     append_decisions(file, [decision(1)], expressions=EXPRESSIONS)
     before = file.read_text()
     command = [sys.executable, "-c", TORN, str(file), then]
-    assert subprocess.run(command, capture_output=True, check=False).returncode == returncode
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert finished.returncode == returncode
+    assert finished.stderr.endswith(last_words)
     assert file.read_text() == before
     append_decisions(file, [decision(2)], expressions=EXPRESSIONS)
     assert len(read_relabels(file, expressions=EXPRESSIONS)) == 2

@@ -15,6 +15,7 @@ from fer_data.schema import HISTORY_COLUMNS
 from fer_data.stage import UserError
 from fer_models.batches import ordered_batches, training_batches
 from fer_models.checkpoints import Checkpoint, Checkpoints
+from fer_models.fused import fused
 from fer_models.layers import NETWORK, SHRINKING, Augmentation, SaltAndPepper, Shrinking
 from fer_models.progress import BestEpoch, CheckpointWriter, EpochLog, Grow
 from fer_models.recipe import Recipe
@@ -188,10 +189,10 @@ def _with_noise(model: keras.Model, recipe: Recipe) -> keras.Model:
 
 
 def _trained_part(model: keras.Model, recipe: Recipe) -> keras.Model:
-    """The model, or the network within it that takes faces of any size."""
+    """The model, or the network within it that takes faces of any size, made faster."""
     networks = [layer for layer in model.layers if layer.name == NETWORK]
     if networks:
-        return networks[0]
+        return fused(networks[0])
     if recipe.small_faces.epochs:
         raise UserError(
             f"small_faces: {model.name} takes whole faces alone: set small_faces.epochs to 0"

@@ -43,7 +43,7 @@ UNMOVED = dict.fromkeys(
 VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "recipe": {},
-        "faces of 32 pixels for 15 epochs": {"small_faces": {"epochs": 15}},
+        "small faces first": {"small_faces": {"epochs": 50}},
         "nothing erased": {"augmentation": {"erased_fraction": 0.0}},
         "mirrored faces alone": {"augmentation": UNMOVED},
         "no augmentation": {"augmentation": {**UNMOVED, "mirror": False}},
@@ -72,15 +72,16 @@ def compare(
     names: Sequence[str], seeds: Sequence[int], *, part: float, faces: Faces, kept: Kept
 ) -> None:
     """Trains variants for a part of the recipe's epochs, and prints a table in Markdown."""
-    recipe = shortened(recipe_of(MODEL), part)
+    recipe = recipe_of(MODEL)
     chosen = ["recipe", *(name for name in names if name != "recipe")]
     keys: dict[str, list[str]] = {name: [] for name in chosen}
     for seed, name in product(seeds, chosen):
-        variant = changed(recipe, {**VARIANTS[name], "seed": seed})
+        variant = shortened(changed(recipe, {**VARIANTS[name], "seed": seed}), part)
         keys[name].append(once(name, variant, faces=faces, kept=kept))
     num_faces = len(faces.validation.labels)
     found = {name: kept.trainings(keys[name], num_faces=num_faces) for name in chosen}
-    print(f"{num_faces:,} faces of `validation`, {recipe.epochs} epochs, seeds {list(seeds)}\n")
+    epochs = shortened(recipe, part).epochs
+    print(f"{num_faces:,} faces of `validation`, {epochs} epochs, seeds {list(seeds)}\n")
     print("| trained with | accuracy | points | 95 % | loss | minutes | of the processor |")
     print("|---|---|---|---|---|---|---|")
     for name, one in found.items():

@@ -19,6 +19,7 @@ from tests.fer_models.tiny import RECIPE
 TRAINING = """
 import json, sys, tempfile
 from pathlib import Path
+import keras
 import numpy as np
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
@@ -27,6 +28,7 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 from fer_models.batches import make_repeatable
 from fer_models.checkpoints import Checkpoints
 from fer_models.devices import strategy
+from fer_models.fused import fused
 from fer_models.recipe import Recipe
 from fer_models.trainer import fit
 from tests.fer_models.test_trainer import network, samples
@@ -50,7 +52,26 @@ train(folder, 2)
 history, resumed = train(folder, 3)
 _, weights = train(Path(tempfile.mkdtemp()), 3)
 equal = all(np.array_equal(one, other) for one, other in zip(resumed, weights))
-print(json.dumps({"loss": history["loss"].tolist(), "resumed": equal}))
+
+split = strategy("CPU")
+with split.scope():
+    maps = keras.Input((None, None, 2))
+    norm = keras.layers.BatchNormalization(momentum=0.0)
+    slow = keras.Model(maps, norm(maps))
+    quick = fused(slow)
+drawn = np.random.default_rng(0).normal(1, 2, (8, 4, 4, 2)).astype(np.float32)
+shares = split.experimental_distribute_values_from_function(
+    lambda context: tf.constant(np.split(drawn, number)[context.replica_id_in_sync_group])
+)
+moving = []
+for model in (slow, quick):
+    norm.moving_mean.assign([0, 0])
+    split.run(tf.function(lambda share: model(share, training=True)), (shares,))
+    moving.append(norm.moving_mean.numpy())
+normalized = moving[0].all() and np.allclose(*moving, rtol=1e-5)
+print(
+    json.dumps({"loss": history["loss"].tolist(), "resumed": equal, "normalized": bool(normalized)})
+)
 """
 
 
@@ -75,6 +96,7 @@ def test_two_devices_share_a_batch_and_learn_what_one_learns(tmp_path: Path) -> 
     one = fit(network(), *parts, recipe=recipe, logs=tmp_path, kept=Checkpoints(tmp_path))
     assert two["loss"] == pytest.approx(list(one["loss"]), rel=0.05)  # dropout differs
     assert two["resumed"]
+    assert two["normalized"]  # in one operation as by Keras's
 
 
 def test_here_one_device_and_floats_are_the_default() -> None:

@@ -85,7 +85,7 @@ def test_a_model_is_saved_with_the_layers_of_keras(tmp_path: Path) -> None:
     faces = np.random.default_rng(0).integers(0, 256, (8, 48, 48, 1), np.uint8)
     quick(faces.astype(np.float32), training=True)
     model.save(tmp_path / "model.keras")
-    loaded = keras.models.load_model(tmp_path / "model.keras", custom_objects={})
+    loaded = keras.models.load_model(tmp_path / "model.keras")
     assert not any(
         isinstance(layer, FusedNormalization) for layer in loaded.get_layer(NETWORK).layers
     )

@@ -8,8 +8,10 @@
 Run it in a workspace where `dvc repro tfrecords` has run. The variants are compared on `validation`
 alone, after a part of the recipe's epochs (`--part`), with an interval over its faces of the difference
 (paired bootstrap). With `--whole` nothing is chosen any more: the recipe as it stands, for all of its
-epochs or a part, for each seed, and the mean of them. Each finished training is a row of the
-file `--keep`, so that a run that was killed trains only what is missing.
+epochs or a part, for each seed, and the mean of them.
+
+Each finished training is a row of the file `--keep`. A run that was killed goes on after the last
+finished epoch; the same command once a core (`taskset -c 0` and `-c 1`) shares the trainings.
 """
 
 import argparse
@@ -20,16 +22,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from benchmarks.kept import Kept, over_faces
 from benchmarks.trainings import (
     Faces,
-    Kept,
     changed,
-    over_faces,
     read_faces,
     read_test_faces,
     recipe_of,
     trained,
 )
+from fer_data import stage
 from fer_models.recipe import Recipe
 from fer_models.trainer import Samples
 
@@ -152,4 +154,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    stage.run(main)

@@ -4,16 +4,16 @@
     python benchmarks/paper_claims.py --claims optimizer --seeds 0 # two of them
     python benchmarks/paper_claims.py --epochs 2                   # whether it runs
 
-One core each is what a processor of few cores does best: `taskset -c 0 python benchmarks/paper_claims.py
---seeds 0`, beside it the same with other seeds on another core, and at last the table without flags.
+One core each is what a processor of few cores does best: the same command once a core (`taskset -c 0`
+and `-c 1`) shares the trainings, and once more in the end gives the table.
 
 Run it in a workspace where `dvc repro tfrecords` has run. Every training takes the recipe
 `models.scratch`, with one change, and keeps its last epoch; all are measured on `validation`, never on
-`test`. Each finished training is a row of the file `--keep`, so that a run that was killed, or is asked
-for more, trains only what is missing; rows of other data or settings do not count. In the end it prints
-a table in Markdown: what each change costs, with 95 % intervals over the seeds (Student's t of the
-differences, seed by seed) and over the faces (paired bootstrap of the seeds' mean). A claim holds where
-neither interval reaches 0.
+`test`. Each finished training is a row of the file `--keep`, so that a run that was killed goes on after
+its last epoch, and one that is asked for more trains only what is missing; rows of other data or
+settings do not count. In the end it prints a table in Markdown: what each change costs, with 95 %
+intervals over the seeds (Student's t of the differences, seed by seed) and over the faces (paired
+bootstrap of the seeds' mean). A claim holds where neither interval reaches 0.
 """
 
 import argparse
@@ -29,15 +29,14 @@ import keras
 import numpy as np
 from scipy import stats
 
+from benchmarks.kept import Kept, Trainings, over_faces
 from benchmarks.trainings import (
-    Kept,
-    Trainings,
     changed,
-    over_faces,
     read_faces,
     recipe_of,
     trained,
 )
+from fer_data import stage
 
 MODEL = "scratch"
 
@@ -167,4 +166,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    stage.run(main)

@@ -1,30 +1,22 @@
-"""Trainings that benchmarks compare: of one recipe with changes, each kept in a file when finished."""
+"""Trainings that benchmarks compare: of one recipe with changes, on the faces of a workspace."""
 
-import fcntl
 import hashlib
 import json
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
-import pandas as pd
 
 from fer_data import records
 from fer_data.artifacts import output
 from fer_data.params import read_settings
 from fer_data.schema import TEST, TRAIN, VALIDATION
-from fer_data.stage import written_beside
-from fer_data.tables import read_csv
 from fer_models.batches import make_repeatable
 from fer_models.checkpoints import Checkpoints
 from fer_models.devices import dtype_policy, precision
-from fer_models.intervals import bootstrap_intervals
 from fer_models.recipe import Recipe
 from fer_models.trainer import Samples, fit, with_noisy_copies
 from fer_models.zoo import model_named
@@ -76,10 +68,11 @@ def trained(
     model: str,
     recipe: Recipe,
     faces: Faces,
+    kept: Checkpoints,
     *,
     adapt: Callable[[keras.Model], None] | None = None,
 ) -> keras.Model:
-    """Builds a model of the zoo and trains it; `adapt` changes what was built."""
+    """Builds a model of the zoo, changes it by `adapt`, and trains it from its newest checkpoint on."""
     keras.backend.clear_session()
     make_repeatable(recipe.seed, deterministic=recipe.deterministic)
     with precision(dtype_policy(recipe)):
@@ -91,130 +84,6 @@ def trained(
             *(built, with_noisy_copies(faces.train, recipe), faces.validation),
             recipe=recipe,
             logs=Path(logs),
-            kept=Checkpoints(Path(logs)),
+            kept=kept,
         )
     return built
-
-
-@dataclass(frozen=True)
-class Trainings:
-    """Trainings that differ in their seed alone."""
-
-    right: np.ndarray
-    """Whether it gets a face of `validation` right, bool (S, N) of S seeds."""
-    right_on_test: np.ndarray | None
-    """The same of `test`, where that was looked at."""
-    loss: float
-    """On `validation`, in nats, the mean of them."""
-    minutes: float
-    """Of one of them, on average."""
-    processor_minutes: float
-    """Of one of them, on average, of all cores together."""
-
-
-class Kept:
-    """Finished trainings in a CSV file, a row each. Several processes may fill one file side by side.
-
-    Columns `right` and `right_on_test` hold a bit a face, in hexadecimal.
-    """
-
-    def __init__(self, file: Path) -> None:
-        """Reads nothing yet; the file need not be there."""
-        self._file = file
-
-    def once(
-        self,
-        train: Callable[[], keras.Model],
-        faces: Faces,
-        *,
-        settings: Sequence[Any],
-        test: Samples | None = None,
-        **row: Any,
-    ) -> str:
-        """Trains and measures, unless that was done already.
-
-        Args:
-            train: What trains a model.
-            faces: What it learns from, and is measured on.
-            settings: All that it depends on beside the faces, as JSON knows it.
-            test: The faces of `test`, if those are to be looked at.
-            **row: What the file says of it: `arm`, `seed`, `epochs`.
-
-        Returns:
-            The training's key.
-        """
-        text = json.dumps([*settings, faces.digests, test is not None])
-        key = hashlib.sha256(text.encode()).hexdigest()[:16]
-        if key in set(self._rows()["key"]):
-            return key
-        wall, busy = time.perf_counter(), time.process_time()
-        model = train()
-        seconds = {
-            "seconds": time.perf_counter() - wall,
-            "processor_seconds": time.process_time() - busy,
-        }
-        labels = faces.validation.labels
-        said = model.predict(faces.validation.inputs, batch_size=512, verbose=0)
-        of_label = said[np.arange(len(labels)), labels]
-        added = {
-            **{"key": key, **row, **seconds},
-            "accuracy": float((said.argmax(axis=1) == labels).mean()),
-            "loss": float(-np.log(np.maximum(of_label, 1e-7)).mean()),
-            "right": _packed(said.argmax(axis=1) == labels),
-        }
-        if test is not None:
-            said = model.predict(test.inputs, batch_size=512, verbose=0)
-            added["right_on_test"] = _packed(said.argmax(axis=1) == test.labels)
-        self._add(added)
-        words = ", ".join(f"{name} {value}" for name, value in row.items())
-        line = f"{words}: {added['accuracy']:.4f}, {seconds['seconds']:.0f} s"
-        print(line, file=sys.stderr, flush=True)
-        return key
-
-    def trainings(
-        self, keys: Sequence[str], *, num_faces: int, num_test_faces: int | None = None
-    ) -> Trainings:
-        """Kept trainings, by their keys."""
-        rows = self._rows().set_index("key").loc[list(keys)]
-        on_test = None
-        if num_test_faces is not None:
-            on_test = _unpacked(rows["right_on_test"], num_test_faces)
-        minutes, of_processor = (
-            rows[name].mean() / 60 for name in ("seconds", "processor_seconds")
-        )
-        right = _unpacked(rows["right"], num_faces)
-        return Trainings(right, on_test, rows["loss"].mean(), minutes, of_processor)
-
-    def _add(self, row: Mapping[str, Any]) -> None:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        with self._file.with_name(f"{self._file.name}.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # goes with the file, however this ends
-            rows = self._rows().to_dict("records")
-            others = [one for one in rows if one["key"] != row["key"]]
-            with written_beside(self._file) as beside:
-                pd.DataFrame([*others, row]).to_csv(beside, index=False)
-
-    def _rows(self) -> pd.DataFrame:
-        return read_csv(self._file) if self._file.exists() else pd.DataFrame(columns=["key"])
-
-
-def over_faces(differences: np.ndarray) -> tuple[float, float]:
-    """The 95 % bootstrap interval of the mean of N faces' differences, float (N,)."""
-    found = bootstrap_intervals(
-        lambda counts: {"mean": counts @ differences / len(differences)},
-        len(differences),
-        num_resamples=1000,
-        seed=0,
-    )["mean"]
-    assert found.low is not None  # None where it is not defined; a mean always is
-    assert found.high is not None
-    return found.low, found.high
-
-
-def _packed(right: np.ndarray) -> str:
-    return np.packbits(right).tobytes().hex()
-
-
-def _unpacked(rows: Iterable[str], num_faces: int) -> np.ndarray:
-    bits = (np.frombuffer(bytes.fromhex(row), np.uint8) for row in rows)
-    return np.stack([np.unpackbits(one, count=num_faces).astype(bool) for one in bits])

@@ -1,6 +1,6 @@
 """What each part of the recipe of `compact` is worth: trainings in which one part at a time is missing.
 
-    python benchmarks/compact.py                            # eleven trainings of 20 minutes of a core
+    python benchmarks/compact.py                            # twelve trainings of 20 minutes of a core
     python benchmarks/compact.py --variants recipe float32  # two of them
     python benchmarks/compact.py --whole --seeds 0 1 2      # the recipe in full, on `test` as well
     python benchmarks/compact.py --whole --part 0.5         # in half of its epochs, so of its time
@@ -52,6 +52,12 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "labels as they are": {"label_smoothing": 0.0},
         "no weight decay": {"weight_decay": 0.0},
         "no dropout": {"dropout": 0.0},
+        "no regularizer": {
+            "augmentation": {"erased_fraction": 0.0},
+            "label_smoothing": 0.0,
+            "weight_decay": 0.0,
+            "dropout": 0.0,
+        },
         "SGD with Nesterov momentum": {
             "optimizer": "sgd",
             "learning_rate": 0.05,

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from benchmarks.kept import Kept, over_faces
+from benchmarks.kept import Kept, Trainings, over_faces
 from benchmarks.trainings import (
     Faces,
     changed,
@@ -90,12 +90,18 @@ def compare(
     found = {name: kept.trainings(keys[name], num_faces=num_faces) for name in chosen}
     epochs = shortened(recipe, part).epochs
     print(f"{num_faces:,} faces of `validation`, {epochs} epochs, seeds {list(seeds)}\n")
+    print_points(found)
+
+
+def print_points(found: Mapping[str, Trainings]) -> None:
+    """Prints a table in Markdown of trainings, and what each gains over the first."""
     print("| trained with | accuracy | points | 95 % | loss | minutes | of the processor |")
     print("|---|---|---|---|---|---|---|")
+    first = next(iter(found.values()))
     for name, one in found.items():
         points = interval = ""
-        if name != "recipe":
-            gained = (one.right.astype(float) - found["recipe"].right).mean(axis=0)
+        if one is not first:
+            gained = (one.right.astype(float) - first.right).mean(axis=0)
             low, high = over_faces(gained)
             points = f"{100 * gained.mean():+.2f}"
             interval = f"{100 * low:+.2f} to {100 * high:+.2f}"

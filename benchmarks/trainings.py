@@ -3,12 +3,13 @@
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from fer_data import records
 from fer_data.artifacts import output
@@ -33,13 +34,14 @@ class Faces:
     """Of the arrays: what was trained on other ones is another training."""
 
 
-def read_faces() -> Faces:
-    """The faces of the workspace in which the benchmark runs."""
+def read_faces(*, left_out: Collection[str] = ()) -> Faces:
+    """The faces of the workspace in which the benchmark runs.
+
+    Args:
+        left_out: Paths of `train` faces that nothing is to be learned from.
+    """
     folder = output("tfrecords", "tfrecords")
-    train, validation = (
-        Samples(examples.faces, examples.labels, examples.weights)
-        for examples in (records.read_role(folder, role) for role in (TRAIN, VALIDATION))
-    )
+    train, validation = (_samples_of(folder, role, left_out) for role in (TRAIN, VALIDATION))
     arrays = (train.inputs, train.labels, train.weights, validation.inputs, validation.labels)
     digests = tuple(hashlib.sha256(array.tobytes()).hexdigest() for array in arrays)
     return Faces(train, validation, len(records.expressions(folder)), digests)
@@ -47,8 +49,7 @@ def read_faces() -> Faces:
 
 def read_test_faces() -> Samples:
     """Those of `test`, for what is to be published and no longer to be chosen."""
-    examples = records.read_role(output("tfrecords", "tfrecords"), TEST)
-    return Samples(examples.faces, examples.labels, examples.weights)
+    return _samples_of(output("tfrecords", "tfrecords"), TEST)
 
 
 def recipe_of(model: str) -> Recipe:
@@ -87,3 +88,9 @@ def trained(
             kept=kept,
         )
     return built
+
+
+def _samples_of(folder: Path, role: str, left_out: Collection[str] = ()) -> Samples:
+    examples = records.read_role(folder, role)
+    taken = ~np.isin(examples.paths, list(left_out))
+    return Samples(examples.faces[taken], examples.labels[taken], examples.weights[taken])

@@ -1,0 +1,72 @@
+"""What leaving out the most doubted labels is worth to `compact`: `rebalance.min_label_quality`.
+
+    python benchmarks/doubted_labels.py                    # four trainings of 20 minutes of a core
+    python benchmarks/doubted_labels.py --shares 0.05      # two of them
+
+Run it in a workspace where `dvc repro tfrecords` has run with `rebalance.min_label_quality` at 0. Faces
+of `train` are left out from the most doubted on; each training takes as many steps as the one without
+them, in more epochs of fewer faces. All are compared on all faces of `validation`, doubted ones
+included, with an interval over them of the difference (paired bootstrap), never on `test`.
+
+Each finished training is a row of the file `--keep`, and is not repeated; the same command once a core
+(`taskset -c 0` and `-c 1`) shares the trainings.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.compact import MODEL, SHORT, once, print_points, shortened
+from benchmarks.kept import Kept
+from benchmarks.trainings import changed, read_faces, recipe_of
+from fer_data import stage
+from fer_data.artifacts import output
+from fer_data.schema import LABEL_QUALITY, PATH, ROLE, TRAIN
+from fer_data.tables import read_table
+
+SHARES = (0.02, 0.05, 0.1)
+
+
+def doubted(share: float) -> tuple[list[str], float]:
+    """The paths of a share of `train`, the most doubted, and the lowest label quality of the rest."""
+    assignments = read_table(output("split", "assignments.parquet"))
+    qualities = read_table(output("mislabels", "label_quality.parquet"))[[PATH, LABEL_QUALITY]]
+    train = assignments.loc[assignments[ROLE] == TRAIN, [PATH]].merge(qualities, on=PATH)
+    ranked = train.sort_values(LABEL_QUALITY, kind="stable", ignore_index=True)
+    num_left_out = round(share * len(ranked))
+    return ranked[PATH][:num_left_out].tolist(), float(ranked[LABEL_QUALITY][num_left_out])
+
+
+def compare(shares: Sequence[float], seeds: Sequence[int], *, part: float, kept: Kept) -> None:
+    """Trains with all faces and without shares of them, and prints a table in Markdown."""
+    recipe = shortened(recipe_of(MODEL), part)
+    keys: dict[str, list[str]] = {}
+    num_faces = 0
+    for share in (0.0, *shares):
+        paths, quality = doubted(share)
+        faces = read_faces(left_out=paths)
+        num_faces = len(faces.validation.labels)
+        name = f"{share:.0%} left out, below {quality:.3f}" if share else "all faces"
+        longer = {"epochs": round(recipe.epochs / (1 - share))}
+        keys[name] = [
+            once(name, changed(recipe, {**longer, "seed": seed}), faces=faces, kept=kept)
+            for seed in seeds
+        ]
+    found = {name: kept.trainings(of_name, num_faces=num_faces) for name, of_name in keys.items()}
+    print(f"{num_faces:,} faces of `validation`, {recipe.epochs} epochs, seeds {list(seeds)}\n")
+    print_points(found)
+
+
+def main() -> None:
+    """Trains what is missing, and prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--shares", type=float, nargs="+", default=list(SHARES))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--part", type=float, default=SHORT, help="of the recipe's epochs")
+    parser.add_argument("--keep", type=Path, default=Path("reports/compact.csv"))
+    flags = parser.parse_args()
+    compare(flags.shares, flags.seeds, part=flags.part, kept=Kept(flags.keep))
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -7,8 +7,8 @@ Keras does without either; the stages that compute or draw with them import them
 
 import sys
 from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import ModuleType
 
 _LIBRARY_OF = {
@@ -18,26 +18,20 @@ _LIBRARY_OF = {
 }
 
 
-class _Without(Loader):
-    """Loads a module of Keras as if a library were not installed."""
-
-    def __init__(self, loader: Loader, library: str) -> None:
-        self._loader, self._library = loader, library
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        """As any other."""
-        return self._loader.create_module(spec)
+class _WithoutLibrary(SourceFileLoader):
+    """Loads a module of Keras as if the library that it asks for were not installed."""
 
     def exec_module(self, module: ModuleType) -> None:
         """Runs it; a library that is imported already costs nothing, and stays."""
-        hidden = self._library not in sys.modules
+        library = _LIBRARY_OF[self.name]
+        hidden = library not in sys.modules
         if hidden:
-            sys.modules[self._library] = None  # pyright: ignore[reportArgumentType] # "not found"
+            sys.modules[library] = None  # pyright: ignore[reportArgumentType] # "not found"
         try:
-            self._loader.exec_module(module)
+            super().exec_module(module)
         finally:
             if hidden:
-                del sys.modules[self._library]
+                del sys.modules[library]
 
 
 class _Finder(MetaPathFinder):
@@ -50,8 +44,8 @@ class _Finder(MetaPathFinder):
         if fullname not in _LIBRARY_OF:
             return None
         spec = PathFinder.find_spec(fullname, path, target)
-        if spec is not None and spec.loader is not None:
-            spec.loader = _Without(spec.loader, _LIBRARY_OF[fullname])
+        if spec is not None and isinstance(spec.loader, SourceFileLoader):
+            spec.loader = _WithoutLibrary(spec.loader.name, spec.loader.path)
         return spec
 
 

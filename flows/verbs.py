@@ -90,7 +90,10 @@ def _serve(what: str, open_page: Callable[[], str], *, farewell: str) -> None:
         print(f"{what}: {open_page()} (Ctrl-C ends it)", flush=True)
         threading.Event().wait()
     except KeyboardInterrupt:
-        print(f"\n{farewell}")
+        # No second one cuts short what puts things away as the process ends, such as uploaded pictures.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        print(f"\n{farewell}", flush=True)
 
 
 def predict(arguments: argparse.Namespace) -> None:

@@ -1,5 +1,5 @@
 """What a face and its label are, and how they reach TFRecords."""
 
-from fer_data import light_keras
+from fer_data import tensorflow_start
 
-light_keras.install()
+tensorflow_start.install()

@@ -46,7 +46,7 @@ def write_jsonl(rows: Iterable[Row], expressions: tuple[str, ...], target: TextI
 
 
 def write_table(rows: Iterable[Row], expressions: tuple[str, ...], target: TextIO) -> None:
-    """A table, drawn when all rows are there."""
+    """A table, drawn when all rows are there; without any, nothing."""
     table = Table("picture", "face", "expression", *expressions)
     table.columns[0].overflow = "fold"
     for row in rows:
@@ -56,6 +56,8 @@ def write_table(rows: Iterable[Row], expressions: tuple[str, ...], target: TextI
         said = " or ".join(row.in_set) or row.expression
         probabilities = (f"{100 * one:.0f} %" for one in row.probabilities)
         table.add_row(str(row.path), str(row.number), said, *probabilities)
+    if not table.rows:
+        return
     # In a file, rows are as long as they are.
     Console(file=target, width=None if target.isatty() else _WIDEST).print(table)
 

@@ -121,6 +121,12 @@ def test_the_table_says_it_in_words(run) -> None:
     assert "%" in out
 
 
+def test_no_table_is_drawn_where_nothing_could_be_read(run) -> None:
+    out, err, exit_message = run("absent.png")
+    assert (out, err) == ("", "absent.png: No such file or directory\n")
+    assert exit_message == "error: 1 of the files could not be read"
+
+
 def test_a_list_comes_on_standard_input(run, monkeypatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("crops/03.png\ncrops/01.png\n"))
     out, _, _ = run("-", "--format", "csv")

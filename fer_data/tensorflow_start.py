@@ -4,15 +4,16 @@ Where scikit-learn and Matplotlib are installed, `import tensorflow` imports bot
 of estimators and its galleries of pictures: three tenths of what a stage waits before its first line.
 Keras does without either; the stages that compute or draw with them import them by themselves.
 
-While it is imported, TensorFlow says on the standard error that it uses the processor well, before it
-reads `TF_CPP_MIN_LOG_LEVEL` (tensorflow/tensorflow#100442). Those lines are left out, and no others.
+While it is imported, TensorFlow says on the standard error that it uses the processor well, whatever
+`TF_CPP_MIN_LOG_LEVEL` says (tensorflow/tensorflow#100442). Those lines are left out, and no others. That
+level is 2 here, errors alone, where the environment asks for nothing else.
 """
 
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
@@ -25,6 +26,8 @@ _GREETINGS = (
     "This TensorFlow binary is optimized to use available CPU instructions",
     "To enable the following instructions:",
 )
+_SIEVE_SECONDS = 5.0
+"""How long to wait for the last lines, if a process that was begun meanwhile keeps the sieve open."""
 _SIEVE = """
 import sys
 unwanted = [words.encode() for words in sys.argv[1:]]
@@ -58,23 +61,26 @@ def without_greetings() -> Iterator[None]:
     if os.environ.setdefault(_LEVEL, "2") == "0":
         yield
         return
+    words = [sys.executable, "-I", "-S", "-c", _SIEVE, *_GREETINGS]
     try:
         terminal = os.dup(2)
-    except OSError:  # closed: there is nothing to keep quiet
+        # Not of this process's group: Ctrl-C is ours, and the sieve ends when nobody writes any more.
+        sieve = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=terminal, start_new_session=True
+        )
+    except OSError:  # closed, or no process is to be had: TensorFlow starts all the same
         yield
         return
-    words = [sys.executable, "-I", "-S", "-c", _SIEVE, *_GREETINGS]
-    # Not of this process's group: Ctrl-C is ours, and the sieve ends when nobody writes any more.
-    with subprocess.Popen(
-        words, stdin=subprocess.PIPE, stdout=terminal, start_new_session=True
-    ) as sieve:
-        assert sieve.stdin
-        os.dup2(sieve.stdin.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(terminal, 2)
-            os.close(terminal)
+    assert sieve.stdin
+    os.dup2(sieve.stdin.fileno(), 2)
+    sieve.stdin.close()
+    try:
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+        with suppress(subprocess.TimeoutExpired):
+            sieve.wait(_SIEVE_SECONDS)
 
 
 _STARTS: Mapping[str, Callable[[], AbstractContextManager[None]]] = {

@@ -25,10 +25,9 @@ _NOTHING_YET = {
 
 
 def environment() -> dict[str, str]:
-    """The environment that stages run in: this interpreter first, no telemetry, a quiet TensorFlow."""
+    """The environment that stages run in: this interpreter first, no telemetry."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     return {
-        "TF_CPP_MIN_LOG_LEVEL": "2",
         **os.environ,
         "PATH": path,
         "DO_NOT_TRACK": "1",

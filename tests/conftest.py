@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 from xdist.scheduler import LoadScopeScheduling
 
+import fer_data  # noqa: F401 # before any test imports Keras: see `fer_data.tensorflow_start`
 from tests.browser import chromium
 
 _CHAINS = ("tests/end_to_end", "tests/flows")

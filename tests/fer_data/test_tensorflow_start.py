@@ -70,6 +70,16 @@ def test_what_a_dying_process_said_is_passed_on() -> None:
     assert finished.stderr == "The TensorFlow library was compiled to use AVX instructions\n"
 
 
+def test_a_process_that_is_begun_meanwhile_holds_nobody_up() -> None:
+    program = f"""{SAYING}    import subprocess
+    sleeper = subprocess.Popen(["sleep", "600"], stdout=subprocess.DEVNULL)
+print("started", flush=True)
+sleeper.kill()
+"""
+    finished = run(program)
+    assert (finished.returncode, finished.stdout) == (0, "started\n")
+
+
 def test_a_standard_error_that_is_closed_does_no_harm() -> None:
     program = """
 import os

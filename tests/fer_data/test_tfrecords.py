@@ -50,7 +50,7 @@ def build(workspace: Path, name: str) -> Path:
         cwd=workspace,
         check=True,
         capture_output=True,
-        env={"PYTHONPATH": str(root), "PATH": "", "TF_CPP_MIN_LOG_LEVEL": "3"},
+        env={"PYTHONPATH": str(root), "PATH": ""},
     )
     return workspace / name
 

@@ -45,7 +45,7 @@ def call(folder: Path, module: str, **flags: str) -> subprocess.CompletedProcess
     return subprocess.run(
         [sys.executable, "-m", f"fer_models.{module}", *words],
         cwd=folder,
-        env={"PYTHONPATH": str(ROOT), "PATH": "", "TF_CPP_MIN_LOG_LEVEL": "3"},
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
         capture_output=True,
         text=True,
         check=False,

@@ -79,7 +79,7 @@ def trained_on(num_devices: int, settings: dict[str, Any]) -> dict[str, Any]:
     root = Path(__file__).parents[2]
     finished = subprocess.run(
         [sys.executable, "-c", TRAINING, json.dumps(settings), str(num_devices)],
-        env={**os.environ, "PYTHONPATH": str(root), "TF_CPP_MIN_LOG_LEVEL": "3"},
+        env={**os.environ, "PYTHONPATH": str(root)},
         capture_output=True,
         text=True,
         check=False,

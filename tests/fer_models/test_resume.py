@@ -58,7 +58,7 @@ def prepare(folder: Path, records: Path) -> None:
 
 
 def start(folder: Path) -> subprocess.Popen[str]:
-    environment = {"PYTHONPATH": str(ROOT), "PATH": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment = {"PYTHONPATH": str(ROOT), "PATH": ""}
     return subprocess.Popen(COMMAND, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
 
 

@@ -36,7 +36,7 @@ def train(folder: Path, name: str, *, model: str = "scratch") -> subprocess.Comp
     return subprocess.run(
         [sys.executable, "-m", "fer_models.train", *flags, *outputs],
         cwd=folder,
-        env={"PYTHONPATH": str(ROOT), "PATH": "", "TF_CPP_MIN_LOG_LEVEL": "3"},
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
         capture_output=True,
         text=True,
         check=False,

@@ -34,7 +34,8 @@ function say(words, { failed = false } = {}) {
 
 function drawTabs(tab) {
   const tabs = [...settings.models, { name: ALL, title: "All models at once", fault: null }];
-  at("tabs").replaceChildren(
+  const strip = at("tabs");
+  strip.replaceChildren(
     ...tabs.map(({ name, title, fault }) => {
       const button = make("button", { type: "button", textContent: name, title: fault ?? title });
       button.setAttribute("role", "tab");
@@ -46,6 +47,11 @@ function drawTabs(tab) {
       return button;
     }),
   );
+  if (strip.dataset.open === tab) return;
+  // On a phone the strip is wider than the page: a tab that is opened comes to its middle.
+  const { offsetLeft, offsetWidth } = strip.querySelector("[aria-selected=true]");
+  strip.scrollLeft = offsetLeft - strip.offsetLeft - (strip.clientWidth - offsetWidth) / 2;
+  strip.dataset.open = tab;
 }
 
 // Outlines each face, with its number where there are several.

@@ -176,6 +176,15 @@ def test_a_phone_scrolls_down_alone(app: App, browser: Browser, folder: Path) ->
             assert width == 390
 
 
+def test_on_a_phone_the_open_tab_is_in_sight(app: App, browser: Browser) -> None:
+    with visit(browser, app.address, width=150) as page:
+        last = page.locator("[data-tab=all]")
+        expect(last).not_to_be_in_viewport(ratio=1)
+        last.evaluate("tab => tab.click()")  # which scrolls nothing by itself
+        expect(last).to_have_attribute("aria-selected", "true")
+        expect(last).to_be_in_viewport(ratio=1, timeout=5000)
+
+
 def test_tabs_are_walked_by_arrows(page: Page) -> None:
     page.locator("[data-tab=scratch]").focus()
     page.keyboard.press("ArrowRight")

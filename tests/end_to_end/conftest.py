@@ -16,7 +16,7 @@ TINY = {
     "mislabels": {"budget": 40},
     "models": {
         "scratch": {"filters": [4, 8, 8], "dense_units": 16, "epochs": 2},
-        "compact": {"filters": [4, 8, 8], "epochs": 2, "small_faces": {"epochs": 1}},
+        "compact": {"filters": [4, 8, 8], "epochs": 2},
     },
     "ensemble": {"epochs": 2, "members": list(MODELS)},
     "report": {"models": [*MODELS, "ensemble"]},

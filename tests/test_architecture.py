@@ -19,6 +19,7 @@ VOCABULARY = {
     "fer_data.faces",
     "fer_data.hashes",
     "fer_data.locks",
+    "fer_data.loopback",
     "fer_data.page",
     "fer_data.params",
     "fer_data.records",

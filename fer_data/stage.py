@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from fer_data.disk import sync, sync_folder
+
 _MENDABLE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS}
 """A full disk and missing rights: what a user can mend, so one line and no traceback."""
 
@@ -59,27 +61,52 @@ def _ours_or_urgent(record: logging.LogRecord) -> bool:
     return ours or record.levelno >= logging.WARNING
 
 
+def refuse_folder(target: Path) -> None:
+    """Refuses to write where a folder is; call it before any work on what belongs there.
+
+    Raises:
+        UserError: `target` is a folder, or a link to one.
+    """
+    if target.is_dir():
+        what = "a link to a folder" if target.is_symlink() else "a folder"
+        raise UserError(
+            f"{target} is {what}, which is not replaced: expected a name that does not exist yet"
+        )
+
+
 @contextmanager
-def written_beside(target: Path) -> Iterator[Path]:
+def written_beside(target: Path, *, replace_folder: bool = False) -> Iterator[Path]:
     """Gives a path beside `target` to write a file or a folder to, and renames it at the end.
 
-    So `target` never holds half an output: after an error, or a killed process, it is as it was.
+    So `target` never holds half an output: after an error, a killed process or a power cut, it is as
+    it was, or whole.
 
     Args:
-        target: Where the finished file or folder belongs. Its parent is made if need be; what
+        target: Where the finished file or folder belongs. Its parent is made if need be; a file that
             stands there is replaced.
+        replace_folder: Whether a folder that stands there is replaced too, with all that is in it:
+            only for a stage that owns the folder, never for a path that a person names.
 
     Yields:
         The path to write to, which does not exist yet.
+
+    Raises:
+        UserError: `target` is a folder, and `replace_folder` is false.
     """
+    if not replace_folder:
+        refuse_folder(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_name(f".{target.name}.unfinished")
     _remove(beside)
     try:
         yield beside
-        if target.is_dir():
+        sync(beside)
+        if not replace_folder:
+            refuse_folder(target)  # it may have come in the meantime
+        elif target.is_dir():
             _remove(target)
         beside.replace(target)
+        sync_folder(target.parent)
     finally:
         _remove(beside)
 

@@ -128,7 +128,7 @@ def main() -> None:
     row_of_path = pd.Series(np.arange(len(manifest)), index=manifest[PATH])
     examples = read_table(flags.examples)
     examples = examples.assign(row=row_of_path.loc[examples[PATH]].to_numpy())
-    with stage.written_beside(flags.records) as folder:
+    with stage.written_beside(flags.records, replace_folder=True) as folder:
         folder.mkdir()
         counts = write_records(
             folder, examples, faces, expressions=expressions, **settings.model_dump()

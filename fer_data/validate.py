@@ -179,7 +179,7 @@ def main() -> None:
     expressions = read_settings(DataSettings, "data").expressions
     manifest, profile = read_table(flags.manifest), read_profile(flags.profile)
     suite = build_suite(settings.thresholds(), expressions=expressions, profile=profile)
-    with stage.written_beside(flags.report) as report:
+    with stage.written_beside(flags.report, replace_folder=True) as report:
         report.mkdir()
         verdict = run_suite(manifest, suite, profile=profile, data_docs=report / "data_docs")
         text = json.dumps(verdict, indent=2, ensure_ascii=False) + "\n"

@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 
 from fer_data.hashes import sha256_of
 from fer_data.params import Settings
-from fer_data.stage import UserError, written_beside
+from fer_data.stage import UserError, refuse_folder, written_beside
 from fer_models.sources import PARTS, Source, Workspace
 
 VERSION = 1
@@ -139,8 +139,10 @@ def pack_workspace(
         What was packed, and what was left out since it is missing, in words.
 
     Raises:
-        UserError: A named model is unknown or missing, or there is none at all; nothing is written.
+        UserError: A named model is unknown or missing, there is none at all, or `target` is a folder;
+            nothing is written.
     """
+    refuse_folder(target)
     source = Workspace(folder)
     for name in names:
         if name not in source.names:

@@ -8,7 +8,6 @@ import errno
 import hashlib
 import json
 import logging
-import os
 import re
 import shutil
 import struct
@@ -25,7 +24,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from fer_data.disk import sync_folder
 from fer_data.locks import held
 from fer_data.stage import written_beside
 
@@ -85,9 +83,6 @@ class Checkpoints:
         target = self.folder / f"epoch-{checkpoint.epoch:04d}.npz"
         with written_beside(target) as beside, beside.open("wb") as file:
             np.savez(file, allow_pickle=False, **members)  # its members carry checksums
-            file.flush()
-            os.fsync(file.fileno())
-        sync_folder(self.folder)
         for old in self._files()[NUM_KEPT:]:
             old.unlink()
 

@@ -108,7 +108,7 @@ def main() -> None:
     )
     with (
         checkpoints(flags.checkpoints, fingerprint) as kept,
-        stage.written_beside(flags.report) as report,
+        stage.written_beside(flags.report, replace_folder=True) as report,
     ):
         report.mkdir()
         history = fit(head, train, validation, recipe=settings, logs=report, kept=kept)

@@ -106,7 +106,7 @@ def main() -> None:
         expressions=expressions,
         number=_NUM_MISTAKES,
     )
-    with stage.written_beside(flags.output) as folder:
+    with stage.written_beside(flags.output, replace_folder=True) as folder:
         folder.mkdir()
         text = json.dumps(metrics, indent=2, allow_nan=False) + "\n"
         (folder / "metrics.json").write_text(text, encoding="utf-8")

@@ -14,7 +14,7 @@ import numpy as np
 from fer_data.artifacts import output
 from fer_data.records import Examples, read_role
 from fer_data.schema import TRAIN, VALIDATION
-from fer_data.stage import UserError, written_beside
+from fer_data.stage import UserError, refuse_folder, written_beside
 from fer_models.formats import FORMATS, ExportedModel, imported
 from fer_models.inference import predict
 from fer_models.shelf import open_shelf
@@ -71,17 +71,18 @@ def export(
         What was written, and how it differs from the original, in words.
 
     Raises:
-        UserError: As `export_model`; or the model or the records are missing.
+        UserError: As `export_model`; or the model or the records are missing, or `target` is a folder.
     """
     _check(form, int8=int8)
     shelf = open_shelf(workspace=workspace)
+    if target is None:
+        stem = name if name in shelf.names else Path(name).stem
+        target = Path(f"{stem}{'-int8' * int8}{FORMATS[form].suffix}")
+    refuse_folder(target)
     model = shelf.predictor(name).model
     folder = output("tfrecords", "tfrecords", workspace=workspace)
     roles = (VALIDATION, TRAIN) if int8 else (VALIDATION,)
     examples = {role: read_role(folder, role) for role in roles}
-    if target is None:
-        stem = name if name in shelf.names else Path(name).stem
-        target = Path(f"{stem}{'-int8' * int8}{FORMATS[form].suffix}")
     comparison = export_model(
         model, target, form=form, expressions=shelf.expressions, examples=examples, int8=int8
     )

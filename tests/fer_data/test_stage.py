@@ -1,6 +1,7 @@
 import errno
 import logging
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,10 +36,83 @@ def test_a_folder_replaces_a_folder(tmp_path: Path) -> None:
     target = tmp_path / "folder"
     target.mkdir()
     (target / "stale").touch()
-    with written_beside(target) as beside:
+    with written_beside(target, replace_folder=True) as beside:
         beside.mkdir()
         (beside / "fresh").touch()
     assert [path.name for path in target.iterdir()] == ["fresh"]
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+@pytest.mark.parametrize("link", [False, True])
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_a_folder_that_the_caller_does_not_own_stays(
+    tmp_path: Path, kind: str, link: bool, when: str
+) -> None:
+    target = tmp_path / "target"
+
+    def make_folder() -> None:
+        folder = tmp_path / "elsewhere" if link else target
+        folder.mkdir()
+        (folder / "thesis.txt").write_text("years")
+        if link:
+            target.symlink_to(folder)
+
+    def write() -> None:
+        with written_beside(target) as beside:
+            assert when == "meanwhile"  # else no work is done
+            if kind == "folder":
+                beside.mkdir()
+            else:
+                beside.touch()
+            make_folder()
+
+    if when == "before":
+        make_folder()
+    words = "a link to a folder" if link else "a folder"
+    with pytest.raises(UserError, match=rf"target is {words}, which is not replaced"):
+        write()
+    assert (target / "thesis.txt").read_text() == "years"
+    assert target.is_symlink() == link
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_is_renamed_is_on_the_disk(tmp_path: Path, monkeypatch, kind: str) -> None:
+    """A power cut after the renaming finds all of the content, and the renaming itself."""
+    target, synced = tmp_path / "target", []
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        status = os.fstat(descriptor)
+        synced.append((status.st_ino, status.st_size, target.exists()))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    with written_beside(target) as beside:
+        file = beside
+        if kind == "folder":
+            beside.mkdir()
+            file = beside / "file"
+        file.write_text("whole")
+    written = target / "file" if kind == "folder" else target
+    assert (written.stat().st_ino, len("whole"), False) in synced
+    assert synced[-1] == (tmp_path.stat().st_ino, tmp_path.stat().st_size, True)
+
+
+def test_file_systems_that_cannot_wait_for_a_folder_are_written_to(
+    tmp_path: Path, monkeypatch
+) -> None:
+    fsync = os.fsync
+
+    def no_folders(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", no_folders)
+    with written_beside(tmp_path / "target") as beside:
+        beside.write_text("whole")
+    assert (tmp_path / "target").read_text() == "whole"
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])

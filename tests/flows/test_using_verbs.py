@@ -68,6 +68,24 @@ def test_a_mistake_is_one_line(workspace: Path, monkeypatch, words, message) -> 
     assert set(workspace.iterdir()) == before
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["bundle", "scratch"], ["export", "scratch", "--format", "saved_model"]],
+    ids=["bundle", "export"],
+)
+@pytest.mark.parametrize("output", ["home", "link"])
+def test_a_folder_is_not_replaced(tmp_path: Path, monkeypatch, words, output) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/thesis.txt").write_text("years")
+    (tmp_path / "link").symlink_to("home")
+    message = rf"^error: .*/{output} is a (link to a )?folder, which is not replaced: [^\n]*$"
+    monkeypatch.setattr("keras.saving.load_model", None)  # refused before any work
+    with pytest.raises(SystemExit, match=message):
+        run(monkeypatch, *words, "--output", str(tmp_path / output))
+    assert (tmp_path / "link/thesis.txt").read_text() == "years"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_an_export_needs_records(tmp_path: Path, monkeypatch) -> None:
     make_models(tmp_path / "bare", "scratch")
     monkeypatch.chdir(tmp_path / "bare")

@@ -1,4 +1,4 @@
-"""Finds faces that are nearly equal, mirrored ones too: uint8 faces in, groups of them out."""
+"""Finds near-duplicates: faces that are nearly equal, mirrored ones too."""
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -10,25 +10,40 @@ _SIDE = 12
 _BLOCK = 1_024
 
 
-def near_groups(
+def near_pairs(
     pixels: np.ndarray, duplicate_groups: np.ndarray, *, min_correlation: float
 ) -> np.ndarray:
-    """Groups faces so that near twins, and near twins of those, are together.
+    """Pairs of different pictures that are near-duplicates, each picture by its first face.
+
+    Of exact duplicates only the first is compared: half as many pairs where there are many copies.
 
     Args:
         pixels: uint8 (N, 48, 48); may be memory-mapped.
-        duplicate_groups: int64 (N,), equal for exact twins, which are together in any case.
+        duplicate_groups: int64 (N,), equal for exact duplicates.
         min_correlation: As for `near_twins`.
+
+    Returns:
+        int64 (P, 2): rows of `pixels`.
+    """
+    _, first = np.unique(duplicate_groups, return_index=True)
+    return first[near_twins(pixels[first], min_correlation=min_correlation)]
+
+
+def near_groups(pairs: np.ndarray, duplicate_groups: np.ndarray) -> np.ndarray:
+    """Groups faces so that near-duplicates, and near-duplicates of those, are together.
+
+    Args:
+        pairs: int64 (P, 2), as `near_pairs` returns them.
+        duplicate_groups: int64 (N,), equal for exact duplicates, which are together in any case.
 
     Returns:
         int64 (N,): the group of each face, 0-based, in order of appearance.
     """
+    num_faces = len(duplicate_groups)
     _, first = np.unique(duplicate_groups, return_index=True)
-    exact = np.stack([np.arange(len(pixels)), first[duplicate_groups]], axis=1)
-    # Of exact twins only the first is compared: half as many pairs where there are many copies.
-    near = first[near_twins(pixels[first], min_correlation=min_correlation)]
-    rows, columns = np.concatenate([exact, near]).T
-    links = coo_array((np.ones(len(rows)), (rows, columns)), shape=(len(pixels), len(pixels)))
+    exact = np.stack([np.arange(num_faces), first[duplicate_groups]], axis=1)
+    rows, columns = np.concatenate([exact, pairs]).T
+    links = coo_array((np.ones(len(rows)), (rows, columns)), shape=(num_faces, num_faces))
     return connected_components(links, directed=False)[1].astype(np.int64)
 
 

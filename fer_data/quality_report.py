@@ -21,16 +21,19 @@ from fer_data.decided import known_faces, latest_decisions
 from fer_data.decision_summary import summarise_decisions
 from fer_data.faces import read_faces
 from fer_data.galleries import mean_faces, pictured, spread, twins
+from fer_data.leaks import excluded_by_class, protocol_of
 from fer_data.page import render_page
 from fer_data.params import DataSettings, Settings, read_settings
 from fer_data.queue_summary import queue_by_class, undecided
 from fer_data.relabels import read_relabels
 from fer_data.schema import (
     DUPLICATE_GROUP,
-    EXCLUSION,
+    EXCLUSIONS,
     KINDS,
     LABEL,
     LABEL_QUALITY,
+    LEAK,
+    NEAR_DUPLICATE,
     NEAR_GROUP,
     PATH,
     PIXEL_HASH,
@@ -41,6 +44,7 @@ from fer_data.schema import (
     SOURCE,
     SOURCES,
     TESTING,
+    TRAIN,
 )
 from fer_data.tables import read_csv, read_json, read_table
 
@@ -71,7 +75,7 @@ class Findings:
     validation: dict[str, Any]
     """The summary of `validate`: `faces`, `profile`, `expectations`."""
     assignments: pd.DataFrame
-    """N rows in the manifest's order: `duplicate_group`, `role`, `exclusion`."""
+    """N rows in the manifest's order: `duplicate_group`, `near_group`, `role`, `exclusion`, `leak`."""
     label_quality: pd.DataFrame
     """`label` and `label_quality` of each scored face."""
     suspects: pd.DataFrame
@@ -106,10 +110,14 @@ def quality_page(
     of_twins = near.loc[np.isin(faces[DUPLICATE_GROUP], conflicting), DUPLICATE_GROUP]
     near_conflicting = np.intersect1d(near_groups, _groups_that_vary(near, LABEL))
     near_conflicting = np.setdiff1d(near_conflicting, of_twins)
-    is_near_leaked = np.isin(near[DUPLICATE_GROUP].to_numpy(), _groups_that_vary(near, SOURCE))
     harmless = np.setdiff1d(twin_groups, np.concatenate([conflicting, leaked]))
     is_leaked = np.isin(faces[DUPLICATE_GROUP].to_numpy(), leaked)
     is_testing = faces[SOURCE].to_numpy() == TESTING
+    is_near_leaked = (findings.assignments[LEAK] == NEAR_DUPLICATE).to_numpy() & is_testing
+    # Chains of near-duplicates reach further than the faces that are excluded.
+    learned = near.loc[(faces[ROLE] == TRAIN).to_numpy(), DUPLICATE_GROUP]
+    is_chained = is_testing & near[DUPLICATE_GROUP].isin(learned).to_numpy()
+    excluded = excluded_by_class(findings.manifest, findings.assignments)
     known = findings.relabels[PIXEL_HASH].isin(faces[PIXEL_HASH])
     relabels = findings.relabels[known]
     queue = undecided(findings.suspects, latest_decisions(relabels))
@@ -118,7 +126,9 @@ def quality_page(
         "quality_report.html.j2",
         folders=_counts(faces, SOURCE, rows=expressions, columns=SOURCES),
         roles=_counts(faces, ROLE, rows=expressions, columns=ROLES),
-        exclusions=_tally(name for name in findings.assignments[EXCLUSION] if name),
+        protocol=protocol_of(findings.assignments),
+        exclusions=EXCLUSIONS,
+        excluded=excluded.reindex(list(expressions), fill_value=0).to_dict("index"),
         mean_faces=mean_faces(faces, pixels, expressions=expressions),
         num_twin_groups=len(twin_groups),
         num_conflicting=len(conflicting),
@@ -128,7 +138,8 @@ def quality_page(
         num_leaking=int((is_leaked & ~is_testing).sum()),
         num_near_groups=len(near_groups),
         num_near_conflicting=len(near_conflicting),
-        num_near_leaked=int((is_near_leaked & is_testing & ~is_leaked).sum()),
+        num_near_leaked=int(is_near_leaked.sum()),
+        num_chained=int(is_chained.sum()),
         conflicts=twins(faces, pixels, groups=spread(conflicting, max_pairs), differ_in=LABEL),
         near=twins(near, pixels, groups=spread(near_conflicting, max_pairs), differ_in=LABEL),
         leaks=twins(faces, pixels, groups=spread(leaked, max_pairs), differ_in=SOURCE),

@@ -39,6 +39,13 @@ NEAR_GROUP: Final = "near_group"
 ROLE: Final = "role"
 EXCLUSION: Final = "exclusion"
 FOLD: Final = "fold"
+LEAK: Final = "leak"
+"""What the other folder holds of a face, if anything: one of `LEAKS`, else empty."""
+DUPLICATE: Final = "duplicate"
+"""Equal pixels."""
+NEAR_DUPLICATE: Final = "near-duplicate"
+"""A mirrored, recompressed or slightly shifted copy, by comparison of these two faces themselves."""
+LEAKS: Final = (DUPLICATE, NEAR_DUPLICATE)
 
 # Columns of fold-K.parquet, label_quality.parquet and predictions.parquet.
 PROBABILITIES: Final = "probabilities"
@@ -103,6 +110,9 @@ EXCLUDED: Final = "excluded"
 SPLITS: Final = (TRAIN, VALIDATION, TEST)
 ROLES: Final = (*SPLITS, EXCLUDED)
 TWIN_IN_TESTING: Final = "twin in Testing"
+NEAR_DUPLICATE_IN_TESTING: Final = "near-duplicate in Testing"
+EXCLUSIONS: Final = (TWIN_IN_TESTING, NEAR_DUPLICATE_IN_TESTING)
+"""Why a face is excluded."""
 NO_FOLD: Final = -1
 
 EXPRESSION_FOLDERS: Final = {

@@ -1,9 +1,10 @@
 """Gives each face of the manifest its groups, a role and a fold: `assignments.parquet`.
 
-Exact twins (equal pixels) form a group, and a group is never torn apart: neither by the folds nor by
-`train`, `validation` and `test`. Training twins of Testing faces are excluded, since a network that
-saw them would be tested on what it learned by heart. The folds keep near twins together too: a network
-that saw one of them, with the same wrong label, would find nothing wrong with the other.
+Near-duplicates, and near-duplicates of those, form a group, exact ones first of all. A group is torn
+apart neither by the folds nor by `train` and `validation`: a network that saw one of these faces, with
+the same wrong label, would find nothing wrong with the other. Training faces that a Testing face
+duplicates, exactly or nearly, are excluded, since a network that saw them would be tested on what it
+learned by heart.
 """
 
 import logging
@@ -16,14 +17,19 @@ from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit
 
 from fer_data import stage
 from fer_data.faces import read_faces
-from fer_data.near_twins import near_groups
+from fer_data.leaks import LEAK_FREE, LEAKY, check_excluded, excluded_by_class, leaks_of
+from fer_data.near_twins import near_groups, near_pairs
 from fer_data.params import Settings, read_settings
 from fer_data.schema import (
+    DUPLICATE,
     DUPLICATE_GROUP,
     EXCLUDED,
     EXCLUSION,
     FOLD,
     LABEL,
+    LEAK,
+    NEAR_DUPLICATE,
+    NEAR_DUPLICATE_IN_TESTING,
     NEAR_GROUP,
     NO_FOLD,
     PATH,
@@ -40,6 +46,8 @@ from fer_data.tables import write_table
 
 logger = logging.getLogger(__name__)
 
+_REASONS = {DUPLICATE: TWIN_IN_TESTING, NEAR_DUPLICATE: NEAR_DUPLICATE_IN_TESTING}
+
 
 class SplitSettings(Settings):
     """Section `split`."""
@@ -49,15 +57,19 @@ class SplitSettings(Settings):
     num_folds: int = Field(ge=2, le=20)
     """How many folds `crossval` has: as many as `dvc.yaml` lists."""
     exclude_leaks: bool
-    """Whether Training twins of Testing faces are excluded; False is the paper's leaky protocol."""
+    """Whether Training faces that a Testing face duplicates, exactly or nearly, are excluded; False is
+    the paper's leaky protocol."""
+    max_excluded_fraction: float = Field(ge=0, le=1)
+    """The part of a class's Training faces that may be excluded as near-duplicates; past it the stage
+    fails. Exact duplicates do not count: they are facts, near ones a matter of `min_correlation`."""
     min_correlation: float = Field(gt=0.5, le=1)
-    """Pearson's correlation of two faces' pixels, from which on they count as near twins."""
+    """Pearson's correlation of two faces' pixels, from which on they count as near-duplicates."""
     seed: int = Field(ge=0)
 
 
 def assign_roles(
     manifest: pd.DataFrame,
-    near: np.ndarray,
+    pairs: np.ndarray,
     *,
     validation_fraction: float,
     num_folds: int,
@@ -66,54 +78,50 @@ def assign_roles(
 ) -> pd.DataFrame:
     """Assigns groups, roles and folds.
 
-    Groups are stratified by the label of their first face. `test` is the whole Testing folder. Every
+    Groups are stratified by the label of their first face. `test` is the whole Testing folder;
+    `validation` is drawn from the near groups without a Testing face, whatever the protocol. Every
     Training face, excluded ones too, has a fold, so that each is scored once out of sample.
 
     Args:
         manifest: N faces with `path`, `source`, `label` and `pixel_hash`.
-        near: int64 (N,), the near group of each face; exact twins are in the same one.
-        validation_fraction: The part of the Training faces that becomes `validation`.
+        pairs: int64 (P, 2), rows of the manifest that are near-duplicates, as `near_pairs` returns
+            them.
+        validation_fraction: The part of the groups that becomes `validation`.
         num_folds: The number of folds.
-        exclude_leaks: Whether Training twins of Testing faces are excluded. If not, such a group is
-            torn between `train` and `test`, as in the paper.
+        exclude_leaks: Whether Training faces that a Testing face duplicates are excluded. If not, such
+            a group is torn between `train` and `test`, as in the paper.
         seed: Seed of the shuffles.
 
     Returns:
         N rows in the manifest's order: `path`, `pixel_hash`, `duplicate_group` (0-based, in order of
-        appearance), `near_group`, `role`, `exclusion` (why, or empty) and `fold` (-1 for Testing).
+        appearance), `near_group`, `role`, `exclusion` (why, or empty), `fold` (-1 for Testing) and
+        `leak` (what the other folder holds of the face itself, or empty).
 
     Raises:
         UserError: A class has too few groups for the folds or for `validation`.
     """
     assignments = manifest[[PATH, PIXEL_HASH]].copy()
-    assignments[DUPLICATE_GROUP] = pd.factorize(manifest[PIXEL_HASH])[0]
-    assignments[NEAR_GROUP] = near
+    duplicates = pd.factorize(manifest[PIXEL_HASH])[0]
+    assignments[DUPLICATE_GROUP] = duplicates
+    assignments[NEAR_GROUP] = near_groups(pairs, duplicates)
     testing = manifest[SOURCE] == TESTING
-    leaked = ~testing & manifest[PIXEL_HASH].isin(manifest.loc[testing, PIXEL_HASH])
+    assignments[LEAK] = leaks_of(duplicates, pairs, testing.to_numpy())
 
-    near_of_training = _labels_of(
-        manifest[~testing].assign(**{NEAR_GROUP: near[~testing]}), NEAR_GROUP
-    )
-    _check_sizes(near_of_training, num_folds)
-    fold_of_group = _stratified_parts(near_of_training, num_folds, seed)
-    folds = assignments[NEAR_GROUP].map(fold_of_group)
+    grouped = manifest.assign(**{NEAR_GROUP: assignments[NEAR_GROUP]})
+    labels = grouped[~testing].drop_duplicates(NEAR_GROUP).set_index(NEAR_GROUP)[LABEL]
+    _check_sizes(labels, num_folds)
+    folds = assignments[NEAR_GROUP].map(_stratified_parts(labels, num_folds, seed))
     assignments[FOLD] = folds.where(~testing, NO_FOLD).astype(int)
 
-    excluded = leaked if exclude_leaks else pd.Series(data=False, index=manifest.index)
-    candidates = _labels_of(manifest[~testing & ~leaked], PIXEL_HASH)
+    candidates = labels[~labels.index.isin(grouped.loc[testing, NEAR_GROUP])]
     kept_for_validation = _stratified_sample(candidates, validation_fraction, seed)
-
+    excluded = ~testing & (assignments[LEAK] != "") & exclude_leaks
     assignments[ROLE] = TRAIN
-    assignments.loc[manifest[PIXEL_HASH].isin(kept_for_validation), ROLE] = VALIDATION
+    assignments.loc[assignments[NEAR_GROUP].isin(kept_for_validation), ROLE] = VALIDATION
     assignments.loc[testing, ROLE] = TEST
     assignments.loc[excluded, ROLE] = EXCLUDED
-    assignments[EXCLUSION] = np.where(excluded, TWIN_IN_TESTING, "")
-    return assignments[[PATH, PIXEL_HASH, DUPLICATE_GROUP, NEAR_GROUP, ROLE, EXCLUSION, FOLD]]
-
-
-def _labels_of(faces: pd.DataFrame, group: str) -> pd.Series:
-    """The label of each group's first face, by the group: a column of `faces`."""
-    return faces.drop_duplicates(group).set_index(group)[LABEL]
+    assignments[EXCLUSION] = assignments[LEAK].map(_REASONS).where(excluded, "")
+    return assignments[[PATH, PIXEL_HASH, DUPLICATE_GROUP, NEAR_GROUP, ROLE, EXCLUSION, FOLD, LEAK]]
 
 
 def _check_sizes(groups: pd.Series, num_parts: int) -> None:
@@ -135,7 +143,7 @@ def _stratified_parts(groups: pd.Series, num_parts: int, seed: int) -> pd.Series
 
 
 def _stratified_sample(groups: pd.Series, fraction: float, seed: int) -> pd.Index:
-    """The pixel hashes of a sample of the groups, with the classes spread evenly.
+    """A sample of the groups, with the classes spread evenly.
 
     Raises:
         UserError: The sample, or what it leaves, would lack a class.
@@ -144,7 +152,7 @@ def _stratified_sample(groups: pd.Series, fraction: float, seed: int) -> pd.Inde
     if num_sampled < num_classes or groups.value_counts().min() < 2:
         raise stage.UserError(
             f"`split.validation_fraction` ({fraction:g}) of {len(groups)} different Training faces "
-            f"without a twin in Testing is {num_sampled}, too few to hold and to leave each of "
+            f"without a duplicate in Testing is {num_sampled}, too few to hold and to leave each of "
             f"{num_classes} classes: raise it, or add faces"
         )
     sampler = StratifiedShuffleSplit(1, test_size=fraction, random_state=seed)
@@ -157,15 +165,24 @@ def main() -> None:
     flags = stage.parse_flags(__doc__, "manifest", "pixels", "assignments")
     settings = read_settings(SplitSettings, "split")
     manifest, pixels = read_faces(flags.manifest, flags.pixels)
-    near = near_groups(
-        pixels,
-        pd.factorize(manifest[PIXEL_HASH])[0],
-        min_correlation=settings.min_correlation,
+    duplicates = pd.factorize(manifest[PIXEL_HASH])[0]
+    pairs = near_pairs(pixels, duplicates, min_correlation=settings.min_correlation)
+    assignments = assign_roles(
+        manifest,
+        pairs,
+        **settings.model_dump(exclude={"min_correlation", "max_excluded_fraction"}),
     )
-    assignments = assign_roles(manifest, near, **settings.model_dump(exclude={"min_correlation"}))
+    excluded = excluded_by_class(manifest, assignments)
+    logger.info("excluded from Training, by class:\n%s", excluded.to_string())
+    check_excluded(excluded, max_fraction=settings.max_excluded_fraction)
     write_table(assignments, flags.assignments)
     counts = assignments[ROLE].value_counts()
-    logger.info("split: %s -> %s", counts.to_dict(), flags.assignments)
+    logger.info(
+        "split: %s; %s -> %s",
+        counts.to_dict(),
+        LEAK_FREE if settings.exclude_leaks else LEAKY,
+        flags.assignments,
+    )
 
 
 if __name__ == "__main__":

@@ -94,11 +94,23 @@ def test_no_twin_group_straddles_roles_or_folds(workspace: Path) -> None:
     assert training.groupby("near_group")["fold"].nunique().max() == 1
     assert training["near_group"].nunique() < training["duplicate_group"].nunique() - 500
     assert rows["role"].value_counts().to_dict() == {
-        "train": 24_849,
+        "train": 24_429,
         "test": 7_067,
-        "validation": 2_769,
-        "excluded": 655,
+        "validation": 2_725,
+        "excluded": 1_119,
     }
+    assert used[used["fold"] >= 0].groupby("near_group")["role"].nunique().max() == 1
+
+
+def test_no_testing_face_has_a_duplicate_in_train_save_by_a_chain(workspace: Path) -> None:
+    rows = read_table(workspace / "data/split/assignments.parquet")
+    reasons = rows["exclusion"].value_counts().to_dict()
+    assert reasons == {"": 34_221, "twin in Testing": 655, "near-duplicate in Testing": 464}
+    testing = rows[rows["role"] == "test"]
+    leaks = testing["leak"].value_counts().to_dict()
+    assert leaks == {"": 6_257, "duplicate": 537, "near-duplicate": 273}
+    learned = set(rows.loc[rows["role"] == "train", "near_group"])
+    assert testing["near_group"].isin(learned).sum() == 41
 
 
 def test_the_records_hold_every_face_of_a_role(workspace: Path) -> None:

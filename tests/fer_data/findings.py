@@ -6,7 +6,15 @@ import numpy as np
 import pandas as pd
 
 from fer_data.quality_report import Findings
-from fer_data.schema import AMBIGUOUS, NON_FACE, RELABEL_COLUMNS, TWIN_IN_TESTING, WRONG
+from fer_data.schema import (
+    AMBIGUOUS,
+    DUPLICATE,
+    NEAR_DUPLICATE,
+    NON_FACE,
+    RELABEL_COLUMNS,
+    TWIN_IN_TESTING,
+    WRONG,
+)
 from fer_data.tables import with_probabilities
 
 EXPRESSIONS = ("angry", "happy", "sad")
@@ -54,6 +62,7 @@ def findings(**changes: Any) -> Findings:
         role=roles,
         exclusion=[TWIN_IN_TESTING if role == "excluded" else "" for role in roles],
         fold=0,
+        leak=["", "", DUPLICATE, *[""] * 5, NEAR_DUPLICATE, DUPLICATE, NEAR_DUPLICATE, ""],
     )
     ranked = manifest.iloc[:NUM_TRAINING][["path", "pixel_hash", "label"]].assign(
         suggested_label="sad",

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fer_data.drawing import draw_face
-from fer_data.near_twins import near_groups, near_twins
+from fer_data.near_twins import near_groups, near_pairs, near_twins
 
 
 @pytest.fixture
@@ -28,9 +28,10 @@ def test_equal_pictures_are_near_twins_except_those_of_one_grey(faces) -> None:
 
 def test_groups_hold_twins_of_twins_and_exact_twins(faces) -> None:
     again = faces[20:21]
-    groups = near_groups(
-        np.concatenate([faces, again]), np.array([*range(24), 23, 20]), min_correlation=0.95
-    )
+    exact = np.array([*range(24), 23, 20])
+    pairs = near_pairs(np.concatenate([faces, again]), exact, min_correlation=0.95)
+    assert pairs.tolist() == [[3, 20], [5, 21], [7, 22]]  # 25 goes with 20, its exact duplicate
+    groups = near_groups(pairs, exact)
     assert groups[3] == groups[20] == groups[25]
     assert groups[23] == groups[24]
     assert len(set(groups)) == 26 - 5

@@ -75,9 +75,32 @@ def test_a_large_group_shows_two_that_differ_and_counts_the_others() -> None:
 def test_roles_and_exclusions_are_counted() -> None:
     page = page_of(findings())
     roles = page[page.index('id="roles"') : page.index('id="twins"')]
-    total = re.findall(r"<td>(\d+)</td>", roles[roles.index("<tfoot>") :])
+    foot = roles[roles.index("<tfoot>") : roles.index("</tfoot>")]
+    total = re.findall(r"<td>(\d+)</td>", foot)
     assert total == ["6", "2", "3", "1", "12"]
-    assert "1 excluded: twin in Testing." in roles
+    excluded = roles[roles.index("Excluded from Training") :]
+    assert re.findall(r'<th scope="col">([^<]*)</th>', excluded) == [
+        *("Expression", "Training", "twin in Testing", "near-duplicate in Testing", "excluded")
+    ]
+    counts = re.findall(r"<tr><th scope=\"row\">(\w+)</th>(.*?)</tr>", excluded)
+    assert {name: re.findall("<td>([^<]*)</td>", row) for name, row in counts} == {
+        "angry": ["2", "1", "0", "50.0\N{NARROW NO-BREAK SPACE}%"],
+        "happy": ["5", "0", "0", "0.0\N{NARROW NO-BREAK SPACE}%"],
+        "sad": ["2", "0", "0", "0.0\N{NARROW NO-BREAK SPACE}%"],
+        "all": ["9", "1", "0", "11.1\N{NARROW NO-BREAK SPACE}%"],
+    }
+    # 8, a near-duplicate of Testing, is in `validation`.
+    assert "Protocol: leak-free" in roles
+
+
+def test_the_page_names_the_leaky_protocol() -> None:
+    assignments = findings().assignments
+    rows = assignments.assign(role=assignments["role"].replace("excluded", "train"), exclusion="")
+    page = page_of(findings(assignments=rows))
+    assert "Protocol: the paper&#39;s" in page
+    assert "Excluded from Training" not in page
+    assert "1 Testing face is tied to a face of <code>train</code>" in page
+    assert "0 Testing faces are tied to a face of <code>train</code>" in page_of(findings())
 
 
 def test_checks_have_a_mark_and_list_some_rows() -> None:

@@ -59,7 +59,7 @@ def findings_of(manifest: pd.DataFrame, pixels: np.ndarray, **changes: Any) -> F
         "validation": {"faces": len(manifest), "profile": None, "expectations": []},
         "assignments": assign_roles(
             manifest,
-            np.arange(len(manifest)),
+            np.empty((0, 2), np.int64),
             **{"validation_fraction": 0.3, "num_folds": 2, "exclude_leaks": True, "seed": 0},
         ),
         "label_quality": ranked,

@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from fer_data.stage import UserError
+from fer_data.errors import UserError
+from fer_data.yaml_files import read_yaml
 
 GRAPH_FILE = "dvc.yaml"
 
@@ -45,23 +44,32 @@ def items(stage_name: str, *, workspace: Path = Path()) -> tuple[str, ...]:
     Raises:
         UserError: There is no `dvc.yaml`, or it has no such stage.
     """
-    for axis in _stages(workspace).get(stage_name, {}).get("matrix", {}).values():
+    for axis in stages_in(workspace).get(stage_name, {}).get("matrix", {}).values():
         return tuple(map(str, axis))
     raise UserError(f"{GRAPH_FILE} has no stage '{stage_name}' with a matrix")
 
 
-def _stages(workspace: Path) -> dict[str, Any]:
+def stages_in(workspace: Path) -> dict[str, Any]:
+    """The stages as `dvc.yaml` has them, those that run once for each item as one.
+
+    Raises:
+        UserError: There is no `dvc.yaml`, or it is not YAML, or has no stages.
+    """
     try:
-        return yaml.safe_load((workspace / GRAPH_FILE).read_text(encoding="utf-8"))["stages"]
+        graph = read_yaml(workspace / GRAPH_FILE)
     except FileNotFoundError:
         raise UserError(
             f"no {GRAPH_FILE} in {workspace.absolute()}: not a Ferflow workspace"
         ) from None
+    stages = graph.get("stages") if isinstance(graph, dict) else None
+    if not isinstance(stages, dict) or not all(isinstance(one, dict) for one in stages.values()):
+        raise UserError(f"{workspace / GRAPH_FILE} has no stages: `git checkout {GRAPH_FILE}`")
+    return stages
 
 
 def _path(stage_name: str, file_name: str, key: str, what: str, *, workspace: Path) -> Path:
     name, _, item = stage_name.partition("@")
-    stage = _stages(workspace).get(name, {})
+    stage = stages_in(workspace).get(name, {})
     places = ["key", "item", *(f"item.{axis}" for axis in stage.get("matrix", {}))]
     for path in stage.get("do", stage).get(key, []):
         for place in places:

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from fer_data.stage import UserError
+from fer_data.errors import UserError
+from fer_data.yaml_files import read_yaml
 
 PARAMS_FILE = Path("params.yaml")
 S = TypeVar("S", bound="Settings")
@@ -71,14 +71,14 @@ def read_params(file: Path = PARAMS_FILE) -> dict[str, Any]:
     """The whole of a parameter file, unchecked.
 
     Raises:
-        SettingsError: The file is missing, or is not a YAML mapping.
+        SettingsError: The file is missing, is no YAML in UTF-8, has a key twice, or is no mapping.
     """
     try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+        values = read_yaml(file)
     except FileNotFoundError:
         raise SettingsError(f"no {file} in {Path.cwd()}: run this in a Ferflow workspace") from None
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
+    except UserError as error:
+        raise SettingsError(str(error)) from None
     if not isinstance(values, dict):
         raise SettingsError(f"{file} holds {type(values).__name__}, expected sections with keys")
     return values

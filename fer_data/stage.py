@@ -10,13 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fer_data.disk import sync, sync_folder
+from fer_data.errors import UserError as UserError
+from fer_data.inputs import watched
 
 _MENDABLE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS}
 """A full disk and missing rights: what a user can mend, so one line and no traceback."""
-
-
-class UserError(Exception):
-    """Something that a user can cause and mend: printed as one line, without a traceback."""
 
 
 def parse_flags(description: str | None, *paths: str, **choices: type) -> argparse.Namespace:
@@ -39,12 +37,16 @@ def parse_flags(description: str | None, *paths: str, **choices: type) -> argpar
 
 
 def run(main: Callable[[], None]) -> None:
-    """Runs a stage's `main`: its log goes to standard error, a `UserError` is one line and exit 1."""
+    """Runs a stage's `main`: its log goes to standard error, a `UserError` is one line and exit 1.
+
+    One that DVC runs also fails where what it reads changed meanwhile: see `inputs`.
+    """
     log = logging.StreamHandler(sys.stderr)
     log.addFilter(_ours_or_urgent)
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[log])
     try:
-        main()
+        with watched():
+            main()
     except UserError as error:
         sys.exit(f"error: {error}")
     except OSError as error:

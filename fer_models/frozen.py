@@ -12,6 +12,7 @@ import pandas as pd
 
 from fer_data import records, stage
 from fer_data.hashes import sha256_of
+from fer_data.inputs import check_inputs
 from fer_data.schema import PATH, ROLE
 from fer_data.tables import with_probabilities, write_table
 from fer_models.batches import make_repeatable
@@ -44,6 +45,7 @@ def frozen_outputs(
         rows = pd.DataFrame({ROLE: role, PATH: asked.paths})
         said = predict(model, asked.faces, num_classes=num_classes, batch_size=_BATCH)
         tables.append(with_probabilities(rows, said))
+        check_inputs()
     return pd.concat(tables, ignore_index=True)
 
 

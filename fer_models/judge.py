@@ -16,6 +16,7 @@ from fer_data.params import Settings
 from fer_data.schema import FACE_SIZE
 from fer_models.augmentation import Moves, as_smooth_as_moved, moved
 from fer_models.batches import untuned
+from fer_models.watching import InputsCheck
 
 _PREDICTION_BATCH = 512
 
@@ -128,6 +129,7 @@ def train_network(
             batches,
             epochs=epochs,
             steps_per_epoch=steps_per_epoch,
+            callbacks=[InputsCheck()],
             shuffle=False,
             verbose=verbose,
         )

@@ -19,6 +19,7 @@ from fer_models.fused import fused
 from fer_models.layers import NETWORK, SHRINKING, Augmentation, SaltAndPepper, Shrinking
 from fer_models.progress import BestEpoch, CheckpointWriter, EpochLog, Grow
 from fer_models.recipe import Recipe
+from fer_models.watching import InputsCheck
 
 OPTIMIZERS = {
     "rmsprop": keras.optimizers.RMSprop,
@@ -109,6 +110,7 @@ def fit(
             callbacks=[
                 Grow(recipe.small_faces.epochs),
                 *(epoch_log, best_epoch, CheckpointWriter(kept, epoch_log, best_epoch)),
+                InputsCheck(),
             ],
             shuffle=False,  # the batches are shuffled already; Keras would warn
             verbose=1 if sys.stderr.isatty() else 0,

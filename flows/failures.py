@@ -25,6 +25,8 @@ _CAN_PASS = re.compile(
     ),
     re.IGNORECASE,
 )
+_EDITED = re.compile(r" changed while '.+' ran: nothing was recorded")
+"""The words of `fer_data.inputs` for a stage whose inputs somebody edited."""
 _OURS = "error: "
 _OF_DVC = "ERROR: "
 
@@ -38,6 +40,11 @@ class StageError(Exception):
         self.stage = stage
         self.reason = reason
         self.can_pass = can_pass
+
+    @property
+    def is_of_an_edit(self) -> bool:
+        """Whether what it reads was edited meanwhile, so that there is nothing to wait for."""
+        return bool(_EDITED.search(self.reason))
 
     def __str__(self) -> str:
         """One line."""
@@ -53,14 +60,15 @@ def failure_of(stage: str, code: int, lines: Sequence[str]) -> StageError:
         lines: The last lines of its log.
 
     Returns:
-        The failure, which can pass where a signal ended the process, the disk was full, or something
-        could not be reached. A stage's own line `error: ...` is believed: what it says of the data or
-        of the settings stays wrong however often it runs.
+        The failure, which can pass where a signal ended the process, the disk was full, something could
+        not be reached, or what the stage reads was edited meanwhile. A stage's own line `error: ...` is
+        believed: what it says of the data or of the settings stays wrong however often it runs.
     """
     ours = [line for line in lines if line.startswith(_OURS)]
     of_dvc = [line for line in lines if line.startswith(_OF_DVC)]
     if ours:
-        return StageError(stage, ours[-1].removeprefix(_OURS), bool(_CAN_PASS.search(ours[-1])))
+        can_pass = bool(_CAN_PASS.search(ours[-1]) or _EDITED.search(ours[-1]))
+        return StageError(stage, ours[-1].removeprefix(_OURS), can_pass)
     text = "\n".join(lines)
     signal = _signal_of(code, text)
     if signal:

@@ -1,6 +1,6 @@
 """Runs the stages of a graph as Prefect tasks, each as soon as those that it needs are done."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from prefect import State, get_run_logger, task
@@ -19,6 +19,8 @@ from flows.settings import FlowSettings
 from flows.stages import UNCHANGED
 
 CACHED = "Cached"
+EDITS_BORNE = 3
+"""How often a stage is run again at once since somebody edited what it reads while it ran."""
 
 
 def _can_pass(_task: Task[..., Any], _run: TaskRun, state: State) -> bool:
@@ -38,7 +40,7 @@ def rebuild_stage(stage: str, engine: Engine, *, needed: bool) -> State:
         return Completed(name=CACHED, message="nothing that it depends on changed")
     logger = get_run_logger()
     try:
-        outcome = engine.run(stage, on_line=logger.info)
+        outcome = run_once(stage, engine, on_line=logger.info)
     except (StageError, UserError) as error:
         failure = error if isinstance(error, StageError) else failure_of(stage, 1, [str(error)])
         logger.error("%s (%s)", failure, "can pass" if failure.can_pass else "cannot pass")
@@ -46,6 +48,30 @@ def rebuild_stage(stage: str, engine: Engine, *, needed: bool) -> State:
     except StoppedError:
         return Cancelled(message=f"{stage}: ended with the flow; the next run goes on from here")
     return Completed(name=CACHED if outcome == UNCHANGED else None, message=outcome)
+
+
+def run_once(stage: str, engine: Engine, *, on_line: Callable[[str], None]) -> str:
+    """Runs a stage, and again at once where what it reads was edited meanwhile.
+
+    Args:
+        stage: Its name.
+        engine: Runs it.
+        on_line: Called with each line of its log.
+
+    Returns:
+        What became of it, as `stages.run_stage` says.
+
+    Raises:
+        StageError: It failed, or was edited in each of several runs.
+    """
+    for _ in range(EDITS_BORNE):
+        try:
+            return engine.run(stage, on_line=on_line)
+        except StageError as error:
+            if not error.is_of_an_edit:
+                raise
+            on_line(f"{error}: at once")
+    return engine.run(stage, on_line=on_line)
 
 
 def run_all(

@@ -6,9 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
-from fer_data.artifacts import GRAPH_FILE
+from fer_data.artifacts import GRAPH_FILE, stages_in
 from fer_data.stage import UserError
 from flows.workspace import dvc
 
@@ -100,7 +98,7 @@ def planned(graph: Graph, changed: frozenset[str], *, models: Iterable[str] | No
 
 def gpu_stages(workspace: Path, graph: Graph) -> frozenset[str]:
     """The stages that want a GPU to themselves: those that `dvc.yaml` marks `meta: {gpu: true}`."""
-    stages = yaml.safe_load((workspace / GRAPH_FILE).read_text(encoding="utf-8"))["stages"]
+    stages = stages_in(workspace)
     marked = {
         name
         for name, stage in stages.items()

@@ -16,8 +16,10 @@ VOCABULARY = {
     "fer_data.artifacts",
     "fer_data.decided",
     "fer_data.disk",
+    "fer_data.errors",
     "fer_data.faces",
     "fer_data.hashes",
+    "fer_data.inputs",
     "fer_data.locks",
     "fer_data.loopback",
     "fer_data.page",
@@ -27,6 +29,7 @@ VOCABULARY = {
     "fer_data.serving",
     "fer_data.stage",
     "fer_data.tables",
+    "fer_data.yaml_files",
 }
 FOR_FLOWS = {
     "fer_data.compare",

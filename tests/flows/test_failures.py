@@ -2,6 +2,7 @@ import pickle
 
 import pytest
 
+from fer_data.inputs import changed_error
 from flows.failures import StageError, failure_of, timed_out
 
 OURS = "error: 'split.num_folds': got 1: input should be greater than or equal to 2"
@@ -32,6 +33,14 @@ def test_a_stage_s_own_line_is_the_reason_and_cannot_pass() -> None:
 )
 def test_what_a_machine_did_can_pass(code: int, lines: list[str]) -> None:
     assert failure_of("train@a", code, lines).can_pass
+
+
+def test_a_stage_whose_inputs_were_edited_is_worth_another_try_at_once() -> None:
+    line = str(changed_error(["data/relabels.csv"], "rebalance"))
+    failure = failure_of("rebalance", 255, [f"error: {line}", OF_DVC])
+    assert failure.can_pass
+    assert failure.is_of_an_edit
+    assert not failure_of("split", 255, [OURS, OF_DVC]).is_of_an_edit
 
 
 @pytest.mark.parametrize("said", ["-9", "137"])

@@ -1,9 +1,12 @@
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from fer_data.inputs import changed_error
 from flows.failures import StageError
+from flows.fan_out import EDITS_BORNE, run_once
 from flows.stages import RAN, RESTORED, UNCHANGED, outcomes, run_stage
 from flows.workspace import environment
 from tests.end_to_end.commands import ok
@@ -67,3 +70,60 @@ def test_a_log_of_many_stages_says_what_became_of_each() -> None:
         "Running stage 'c@1':",
     ]
     assert list(outcomes(log)) == [("b", RESTORED), ("c@1", RAN)]
+
+
+EDIT = (
+    "import pathlib; from fer_data.stage import run; "
+    'source = pathlib.Path("source"); read = source.read_text(); '
+    'tries = pathlib.Path("../tries"); tries.open("a").write("x"); '
+    'run(lambda: (pathlib.Path("only").write_text(read), '
+    'source.write_text("2") if len(tries.read_text()) <= EDITS else 0) and None)'
+)
+"""A stage whose source somebody edits while it runs, in the first few runs."""
+
+
+def edited_line(folder: Path, *, edits: int) -> Path:
+    only = stage(EDIT.replace("EDITS", str(edits)), deps=["source"], outs=["only"])
+    return make_line(folder / "line", {"only": only})
+
+
+def test_dvc_records_nothing_of_a_stage_whose_source_was_edited(tmp_path: Path) -> None:
+    line = edited_line(tmp_path, edits=1)
+    with pytest.raises(StageError, match="source changed while 'only' ran") as caught:
+        run(line)
+    assert caught.value.is_of_an_edit
+    assert not (line / "dvc.lock").exists()
+    assert run(line)[0] == RAN
+    assert (line / "only").read_text() == (line / "source").read_text() == "2"
+
+
+class Edited:
+    """An engine whose stages are edited a few times."""
+
+    description = ""
+
+    def __init__(self, edits: int) -> None:
+        self.edits, self.runs = edits, 0
+
+    def run(self, stage: str, *, on_line: Callable[[str], None]) -> str:
+        on_line(stage)
+        self.runs += 1
+        if self.runs <= self.edits:
+            raise StageError(stage, str(changed_error(["source"], stage)), True)
+        return RAN
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize("edits", [0, 1, EDITS_BORNE])
+def test_an_edited_stage_runs_again_at_once(edits: int) -> None:
+    engine = Edited(edits)
+    assert run_once("only", engine, on_line=print) == RAN
+    assert engine.runs == edits + 1
+
+
+def test_one_that_is_edited_again_and_again_is_left_to_later() -> None:
+    engine = Edited(99)
+    with pytest.raises(StageError, match="source changed"):
+        run_once("only", engine, on_line=print)
+    assert engine.runs == EDITS_BORNE + 1

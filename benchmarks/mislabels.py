@@ -23,7 +23,7 @@ from fer_data.artifacts import output
 from fer_data.detection import within_class_auroc
 from fer_data.doubt import quality_of
 from fer_data.faces import read_pixels
-from fer_data.mislabels import RankingSettings, rank_labels
+from fer_data.mislabels import MislabelsSettings, rank_labels
 from fer_data.non_faces import oddness
 from fer_data.params import DataSettings, read_params, read_settings
 from fer_data.schema import (
@@ -133,8 +133,8 @@ def qualities(
     planted: Planted, pixels: np.ndarray, scored: pd.DataFrame, expressions: tuple[str, ...]
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Which faces were scored, bool (N,), and the label quality of those by each score."""
-    ranking = RankingSettings(
-        **{name: read_params()["mislabels"][name] for name in RankingSettings.model_fields}
+    ranking = MislabelsSettings(
+        **{name: read_params()["mislabels"][name] for name in MislabelsSettings.model_fields}
     )
     faces = planted.rows.merge(scored, on=PATH, how="left")
     was_scored = faces[PROBABILITIES].notna().to_numpy()

@@ -26,6 +26,7 @@ DATA_STAGES = (
     "validate",
     "split",
     "mislabels",
+    "review_queue",
     "quality_report",
     "rebalance",
     "tfrecords",

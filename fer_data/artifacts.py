@@ -13,7 +13,7 @@ def output(stage_name: str, file_name: str, *, workspace: Path = Path()) -> Path
     """The path of a stage's output.
 
     Args:
-        stage_name: The stage, for one of several with its item: `mislabels`, `train@scratch`.
+        stage_name: The stage, for one of several with its item: `review_queue`, `train@scratch`.
         file_name: The last part of the output's path: `suspects.csv`.
         workspace: The folder of `dvc.yaml`.
 

@@ -127,8 +127,9 @@ def summarise_decisions(
 
     Args:
         relabels: All decisions in the order in which they were made: see `schema.RELABEL_COLUMNS`.
-        suspects: The review queue, decided faces included: `pixel_hash`, `label`, `suggested_label` and
-            `kind`. A decision is held against the copy of the face whose label the person saw.
+        suspects: The faces that the review queue has asked about: `pixel_hash`, `label`,
+            `suggested_label` and `kind`. A decision is held against the copy of the face whose label
+            the person saw.
         expressions: The classes, in the order of the summary.
     """
     decisions = latest_decisions(relabels)

@@ -70,8 +70,8 @@ def read_review(workspace: Path) -> tuple[Review, dict[str, np.ndarray]]:
     def made_by(stage_name: str, file_name: str) -> Path:
         return output(stage_name, file_name, workspace=workspace)
 
-    suspects = _read_suspects(made_by("mislabels", "suspects.csv"))
-    neighbours = read_table(made_by("mislabels", "neighbours.parquet"))
+    suspects = _read_suspects(made_by("review_queue", "suspects.csv"))
+    neighbours = read_table(made_by("review_queue", "neighbours.parquet"))
     manifest, pixels = read_faces(
         made_by("ingest", "manifest.parquet"), made_by("ingest", "pixels.npy")
     )
@@ -134,7 +134,7 @@ def _read_suspects(file: Path) -> pd.DataFrame:
     lacking = [name for name in SHOWN_COLUMNS if name not in suspects]
     if lacking:
         raise UserError(
-            f"{file} lacks {', '.join(lacking)}: `dvc repro mislabels` makes the queue anew"
+            f"{file} lacks {', '.join(lacking)}: `dvc repro review_queue` makes the queue anew"
         )
     return suspects.astype({RANK: int})
 

@@ -1,6 +1,5 @@
-"""Ranks the Training faces by the doubt about their labels, and queues the most doubtful for people."""
+"""Ranks the Training faces by label quality, and rates the labels of Testing faces."""
 
-import json
 import logging
 from pathlib import Path
 from typing import Literal
@@ -19,7 +18,6 @@ from fer_data.doubt import (
     with_twins,
 )
 from fer_data.faces import read_faces
-from fer_data.label_studio import to_tasks
 from fer_data.non_faces import oddness
 from fer_data.params import DataSettings, Settings, read_settings
 from fer_data.schema import (
@@ -45,11 +43,10 @@ logger = logging.getLogger(__name__)
 NUM_NEIGHBOURS_SHOWN = 8
 
 Method = Literal["odds", "self_confidence", "normalized_margin", "confidence_weighted_entropy"]
-Balance = Literal["none", "equal"]
 
 
-class RankingSettings(Settings):
-    """How labels are ranked: a part of the section `mislabels`."""
+class MislabelsSettings(Settings):
+    """Section `mislabels`."""
 
     method: Method
     """The score that labels are ranked by, on probabilities that all evidence has moved."""
@@ -63,22 +60,13 @@ class RankingSettings(Settings):
     """How odd a picture is that counts as no face, see `non_faces.oddness`."""
 
 
-class MislabelsSettings(RankingSettings):
-    """Section `mislabels`."""
-
-    budget: int = Field(ge=1)
-    """How many faces the review queue holds at most."""
-    balance: Balance
-    """How the budget is divided among the given classes: by doubt alone, or the same for each."""
-
-
 def rank_labels(
     faces: pd.DataFrame,
     probabilities: np.ndarray,
     odd: np.ndarray,
     *,
     expressions: tuple[str, ...],
-    settings: RankingSettings,
+    settings: MislabelsSettings,
 ) -> pd.DataFrame:
     """Ranks the labels by all that speaks against them.
 
@@ -134,26 +122,6 @@ def _neighbour_labels(faces: pd.DataFrame, labels: np.ndarray) -> np.ndarray:
     return np.where(places == NO_NEIGHBOUR, NO_NEIGHBOUR, labels[places])
 
 
-def review_queue(ranked: pd.DataFrame, *, budget: int, balance: Balance) -> pd.DataFrame:
-    """The most doubtful faces, each once: of twins with the same label, the first is asked about.
-
-    Args:
-        ranked: As `rank_labels` returns it.
-        budget: How many faces the queue holds at most.
-        balance: `none`: the most doubtful of all; `equal`: as many of each given class, and of those
-            classes more that have them where others have too few.
-
-    Returns:
-        At most `budget` rows, most doubtful first, without the probabilities.
-    """
-    once = ranked.drop_duplicates([PIXEL_HASH, LABEL])
-    if balance == "equal":
-        turn = once.groupby(LABEL).cumcount()
-        once = once.assign(turn=turn).sort_values(["turn", RANK]).head(budget)
-        once = once.drop(columns="turn").sort_values(RANK)
-    return once.head(budget).drop(columns=PROBABILITIES).reset_index(drop=True)
-
-
 def out_of_sample(folds: list[pd.DataFrame]) -> pd.DataFrame:
     """The scored Training faces of all folds, each exactly once.
 
@@ -172,11 +140,11 @@ def out_of_sample(folds: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def main() -> None:
-    """Reads the scores of all folds; writes the ranking, the queue, its neighbours and its tasks."""
+    """Reads the scores of all folds; writes the ranking, each face's neighbors, and Testing's scores."""
     flags = stage.parse_flags(
         __doc__,
         *("manifest", "pixels", "assignments", "crossval"),
-        *("label_quality", "testing_quality", "suspects", "neighbours", "label_studio"),
+        *("label_quality", "testing_quality", "neighbours"),
     )
     settings = read_settings(MislabelsSettings, "mislabels")
     expressions = read_settings(DataSettings, "data").expressions
@@ -203,23 +171,16 @@ def main() -> None:
         expressions=expressions,
         settings=settings,
     )
-    queue = review_queue(ranked, budget=settings.budget, balance=settings.balance)
     write_table(ranked, flags.label_quality)
     of_testing = quality_of_testing(
         *(pd.concat(folds), manifest), expressions=expressions, method=settings.method
     )
     write_table(of_testing, flags.testing_quality)
-    with stage.written_beside(flags.suspects) as beside:
-        queue.to_csv(beside, index=False)
-    queued = faces.set_index(PATH).loc[queue[PATH]]
-    nearest = [[] if one is None else one[:NUM_NEIGHBOURS_SHOWN] for one in queued[NEIGHBOURS]]
-    write_table(queue[[PATH]].assign(**{NEIGHBOURS: nearest}), flags.neighbours)
-    tasks = to_tasks(queue, pixels[queued["row"]])
-    with stage.written_beside(flags.label_studio) as beside:
-        beside.write_text(json.dumps(tasks, indent=1) + "\n", encoding="utf-8")
+    shown = [[] if one is None else one[:NUM_NEIGHBOURS_SHOWN] for one in faces[NEIGHBOURS]]
+    write_table(faces[[PATH]].assign(**{NEIGHBOURS: shown}), flags.neighbours)
     logger.info(
-        "mislabels: %d faces ranked, %d queued (%d of no face) -> %s",
-        *(len(ranked), len(queue), (queue[KIND] == NON_FACE).sum(), flags.suspects),
+        "mislabels: %d faces ranked (%d of no face) -> %s",
+        *(len(ranked), (ranked[KIND] == NON_FACE).sum(), flags.label_quality),
     )
 
 

@@ -12,6 +12,12 @@ from fer_data.yaml_files import read_yaml
 PARAMS_FILE = Path("params.yaml")
 S = TypeVar("S", bound="Settings")
 
+MOVED = {
+    "mislabels.budget": "review_queue.budget",
+    "mislabels.balance": "review_queue.balance",
+}
+"""Settings of earlier versions, and where they stand now."""
+
 
 class SettingsError(UserError):
     """A setting that is missing, misspelt, of the wrong type or out of its range."""
@@ -89,7 +95,9 @@ def _in_words(error: ValidationError, section: str) -> str:
     for fault in error.errors():
         key = ".".join([section, *map(str, fault["loc"])])
         message = fault["msg"][0].lower() + fault["msg"][1:]
-        if fault["type"] == "extra_forbidden":
+        if key in MOVED:
+            parts.append(f"'{key}' is '{MOVED[key]}' now: move it there")
+        elif fault["type"] == "extra_forbidden":
             parts.append(f"'{key}' is not a setting: misspelt?")
         elif fault["type"] == "missing":
             parts.append(f"'{key}' is missing")

@@ -24,7 +24,7 @@ from fer_data.galleries import mean_faces, pictured, spread, twins
 from fer_data.leaks import excluded_by_class, protocol_of
 from fer_data.page import render_page
 from fer_data.params import DataSettings, Settings, read_settings
-from fer_data.queue_summary import queue_by_class, undecided
+from fer_data.queue_summary import queue_by_class, suspected, undecided
 from fer_data.relabels import read_relabels
 from fer_data.schema import (
     DUPLICATE_GROUP,
@@ -77,9 +77,9 @@ class Findings:
     assignments: pd.DataFrame
     """N rows in the manifest's order: `duplicate_group`, `near_group`, `role`, `exclusion`, `leak`."""
     label_quality: pd.DataFrame
-    """`label` and `label_quality` of each scored face."""
+    """Each scored face, as `mislabels` ranks it: `label_quality`, `rank`, `kind`, `suggested_label`."""
     suspects: pd.DataFrame
-    """The review queue, decided faces included: a row for each suspect."""
+    """The review queue: a row for each face that waited when it was made."""
     relabels: pd.DataFrame
     """All decisions, in the order in which they were made; not all of them need to stand."""
 
@@ -148,9 +148,10 @@ def quality_page(
         reasons=_tally(findings.rejected[REASON]),
         rejected=findings.rejected.head(NUM_REJECTED_SHOWN).to_dict("records"),
         validation=findings.validation,
-        decisions=summarise_decisions(relabels, findings.suspects, expressions=expressions),
+        decisions=summarise_decisions(
+            relabels, suspected(findings.label_quality, queue), expressions=expressions
+        ),
         num_foreign=int((~known).sum()),
-        num_suspects=len(findings.suspects),
         num_queued=len(queue),
         queue=pictured(queue.head(max_faces), faces, pixels),
         kinds=KINDS,

@@ -1,4 +1,4 @@
-"""What still waits in the review queue: which faces, of which class and kind."""
+"""What waits in the review queue, of which class and kind, and which faces it has asked about."""
 
 from collections import Counter
 from typing import Any
@@ -16,6 +16,19 @@ def undecided(suspects: pd.DataFrame, decisions: pd.DataFrame) -> pd.DataFrame:
         decisions: Rows with `pixel_hash`.
     """
     return suspects.loc[~suspects[PIXEL_HASH].isin(decisions[PIXEL_HASH])].sort_values(RANK)
+
+
+def suspected(ranked: pd.DataFrame, queue: pd.DataFrame) -> pd.DataFrame:
+    """The faces no less doubtful than the last one that waits, decided or not.
+
+    A decided face leaves the queue, so that its record is kept by rank: these are the faces that the
+    queue asks about, or would if nobody had decided on them.
+
+    Args:
+        ranked: All ranked faces: rows with `rank`.
+        queue: The faces that wait, likewise; where none waits, all ranked faces have been asked about.
+    """
+    return ranked[ranked[RANK] <= queue[RANK].max()] if len(queue) else ranked
 
 
 def queue_by_class(

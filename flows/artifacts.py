@@ -10,8 +10,11 @@ from prefect.artifacts import (
     create_table_artifact,
 )
 
-from fer_data.artifacts import output
-from fer_data.schema import TEST, VALIDATION
+from fer_data.artifacts import dependency, output
+from fer_data.decided import latest_decisions
+from fer_data.params import PARAMS_FILE, DataSettings, read_settings
+from fer_data.relabels import read_relabels
+from fer_data.schema import PIXEL_HASH, TEST, VALIDATION
 from fer_data.tables import read_csv, read_json
 from flows.figures import MEASURES, Change, Figure, changes, read_figures
 from flows.publishing import Published
@@ -99,22 +102,26 @@ def metrics_table(moved: Iterable[Change]) -> list[dict[str, Any]]:
 
 
 def data_summary(workspace: Path, *, site: str) -> str:
-    """What `validate` and `mislabels` found, as Markdown.
+    """What `validate` found, and how many faces wait for a decision now, as Markdown.
 
     Args:
         workspace: Where the stages have run.
         site: The URL of the reports' folder.
 
     Raises:
-        UserError: One of their outputs is missing.
+        UserError: One of their outputs is missing, or the decisions are broken.
     """
     verdict = read_json(output("validate", "validate", workspace=workspace) / "summary.json")
-    suspects = read_csv(output("mislabels", "suspects.csv", workspace=workspace))
+    suspects = read_csv(output("review_queue", "suspects.csv", workspace=workspace))
+    expressions = read_settings(DataSettings, "data", file=workspace / PARAMS_FILE).expressions
+    relabels = dependency("review_queue", "relabels.csv", workspace=workspace)
+    decided = latest_decisions(read_relabels(relabels, expressions=expressions))[PIXEL_HASH]
+    num_waiting = int((~suspects[PIXEL_HASH].isin(decided)).sum())
     failed = [one for one in verdict["expectations"] if not one["success"]]
     lines = [
         "# The data",
         "",
-        f"{verdict['faces']:,} faces, of which {len(suspects):,} are in the review queue. "
+        f"{verdict['faces']:,} faces, of which {num_waiting:,} wait in the review queue. "
         f"{len(verdict['expectations']) - len(failed)} of {len(verdict['expectations'])} expectations "
         "are met.",
     ]

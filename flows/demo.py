@@ -96,7 +96,7 @@ def findings(workspace: Path, planted: pd.DataFrame) -> pd.DataFrame:
     )
     caught_by = {one["name"]: set(one["paths"]) for one in verdict["expectations"]}
     refused = set(pd.read_csv(output("ingest", "rejected.csv", workspace=workspace))[PATH])
-    queue = pd.read_csv(output("mislabels", "suspects.csv", workspace=workspace))
+    queue = pd.read_csv(output("review_queue", "suspects.csv", workspace=workspace))
     rows = []
     for fault, faces in planted.groupby(FAULT, sort=False):
         paths = set(faces[PATH])

@@ -6,7 +6,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from fer_data.params import PARAMS_FILE, read_params
+from fer_data.params import MOVED, PARAMS_FILE, read_params
 from fer_data.stage import UserError, written_beside
 
 NULL = "tag:yaml.org,2002:null"
@@ -58,7 +58,11 @@ def _set(params: Any, overlay: Mapping[str, Any], *, prefix: str) -> list[str]:
     changes: list[str] = []
     for key, value in overlay.items():
         if key not in params:
-            raise UserError(f"the profile sets '{prefix}{key}', which {PARAMS_FILE} does not have")
+            moved = MOVED.get(f"{prefix}{key}")
+            raise UserError(
+                f"the profile sets '{prefix}{key}', which {PARAMS_FILE} does not have"
+                + (f": it is '{moved}' now" if moved else "")
+            )
         if isinstance(value, Mapping):
             changes += _set(params[key], value, prefix=f"{prefix}{key}.")
         elif params[key] != value:

@@ -13,7 +13,7 @@ NUM_FACES = 480
 TINY = {
     "split": {"num_folds": NUM_FOLDS},
     "crossval": {"filters": [4, 8], "phases": [[24, 2]], "batch_size": 32},
-    "mislabels": {"budget": 40},
+    "review_queue": {"budget": 40},
     "models": {
         "scratch": {"filters": [4, 8, 8], "dense_units": 16, "epochs": 2},
         "compact": {"filters": [4, 8, 8], "epochs": 2},

@@ -49,9 +49,9 @@ def test_an_experiment_changes_a_setting_and_is_shown_beside_the_others(versione
 
 
 def test_queued_experiments_run_apart_and_leave_the_workspace_alone(versioned: Path) -> None:
-    ok(versioned, "dvc", "exp", "run", "--queue", "-S", "mislabels.budget=20,30")
+    ok(versioned, "dvc", "exp", "run", "--queue", "-S", "review_queue.budget=20,30")
     ok(versioned, "dvc", "exp", "run", "--run-all")
-    assert sorted(budget for budget, _ in shown(versioned, "mislabels", "budget").values()) == [
+    assert sorted(budget for budget, _ in shown(versioned, "review_queue", "budget").values()) == [
         20,
         30,
     ]

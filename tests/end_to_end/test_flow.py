@@ -78,7 +78,7 @@ def test_flow_and_dvc_rerun_the_same_and_end_the_same(
     by_dvc, by_flow = (copy_of(workspace, tmp_path / name) for name in ("dvc", "flow"))
     for folder in (by_dvc, by_flow):
         set_param(folder, "ensemble", "epochs", 1)
-        set_param(folder, "mislabels", "budget", 30)
+        set_param(folder, "review_queue", "budget", 30)
     ran = repro(by_dvc)
     finished = prefect_server.rebuild(by_flow)
     assert finished.returncode == 0, finished.stdout + finished.stderr
@@ -86,7 +86,7 @@ def test_flow_and_dvc_rerun_the_same_and_end_the_same(
     completed = {name for name, state in states.items() if state == "Completed"}
     assert completed - {"publish"} == set(ran)
     # No fold, since the folds come before the queue; no member, since the ensemble only reads them.
-    assert sorted(ran) == sorted(["mislabels", "quality_report", *BELOW_MEMBERS])
+    assert sorted(ran) == sorted(["review_queue", "quality_report", *BELOW_MEMBERS])
     assert locked(by_flow) == locked(by_dvc)
     metrics = [(folder / "reports/metrics.json").read_bytes() for folder in (by_dvc, by_flow)]
     assert metrics[0] == metrics[1]
@@ -110,7 +110,7 @@ def test_a_decision_lets_a_scheduled_run_retrain_evaluate_and_publish(
     assert [history[0]["name"], history[-1]["name"]] == ["Scheduled", "Completed"]
     rebuilt = {name for name, state in states.items() if state == "Completed"}
     of_models = {f"{part}@{name}" for part in ("train", "frozen", "evaluate") for name in MODELS}
-    data = {"quality_report", "rebalance", "tfrecords"}
+    data = {"review_queue", "quality_report", "rebalance", "tfrecords"}
     assert rebuilt == {*data, *of_models, *BELOW_MEMBERS, "publish"}
     assert {state for name, state in states.items() if name not in rebuilt} == {"Cached"}
     examples = read_table(workspace / "data/curated/examples.parquet")

@@ -30,8 +30,8 @@ RELABELS = Path("data/relabels.csv")
 GRAPH = {
     "ingest": {"outs": ["data/faces/manifest.parquet", "data/faces/pixels.npy"]},
     "split": {"outs": ["data/split/assignments.parquet"]},
-    "mislabels": {
-        "outs": ["data/mislabels/neighbours.parquet", "data/mislabels/suspects.csv"],
+    "review_queue": {
+        "outs": ["data/review_queue/neighbours.parquet", "data/review_queue/suspects.csv"],
     },
     "quality_report": {"deps": [str(RELABELS)]},
 }
@@ -80,15 +80,15 @@ def make_workspace(folder: Path, *, number: int = NUM_SUSPECTS, **settings: Any)
     """Writes what the desk reads, with `number` suspects; `settings` are those of `relabel`."""
     manifest, faces = archive()
     suspects = queue(manifest, number=number)
-    for part in ("data/faces", "data/mislabels", "data/split"):
+    for part in ("data/faces", "data/review_queue", "data/split"):
         (folder / part).mkdir(parents=True)
     assignments = manifest[["path", "near_group"]]
     assignments.to_parquet(folder / "data/split/assignments.parquet", index=False)
     manifest = manifest.drop(columns="near_group")
     manifest.to_parquet(folder / "data/faces/manifest.parquet", index=False)
     np.save(folder / "data/faces/pixels.npy", faces)
-    suspects.to_csv(folder / "data/mislabels/suspects.csv", index=False)
-    neighbours_of(suspects, manifest).to_parquet(folder / "data/mislabels/neighbours.parquet")
+    suspects.to_csv(folder / "data/review_queue/suspects.csv", index=False)
+    neighbours_of(suspects, manifest).to_parquet(folder / "data/review_queue/neighbours.parquet")
     (folder / RELABELS).write_text(",".join(RELABEL_COLUMNS) + "\n")
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": GRAPH}))
     sections = {

@@ -68,6 +68,7 @@ def findings(**changes: Any) -> Findings:
         suggested_label="sad",
         label_quality=np.linspace(0.02, 0.98, NUM_TRAINING),
         rank=np.arange(1, NUM_TRAINING + 1),
+        kind=[WRONG, AMBIGUOUS, WRONG, WRONG, NON_FACE, *([AMBIGUOUS] * (NUM_TRAINING - 5))],
     )
     checks = [
         check("a", "Every picture is square", success=True),
@@ -81,7 +82,7 @@ def findings(**changes: Any) -> Findings:
         "validation": {"success": False, "faces": 12, "profile": None, "expectations": checks},
         "assignments": assignments,
         "label_quality": with_probabilities(ranked, np.full((NUM_TRAINING, 3), 1 / 3)),
-        "suspects": ranked.head(5).assign(kind=[WRONG, AMBIGUOUS, WRONG, WRONG, NON_FACE]),
+        "suspects": ranked.head(5),
         "relabels": pd.DataFrame(columns=list(RELABEL_COLUMNS)),
     }
     return Findings(**(values | changes))

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize(
     ("stage_name", "file_name", "expected"),
     [
-        ("mislabels", "suspects.csv", "data/mislabels/suspects.csv"),
+        ("review_queue", "suspects.csv", "data/review_queue/suspects.csv"),
         ("report", "index.html", "reports/index.html"),
         ("train@scratch", "scratch", "models/scratch"),
         ("frozen@resnet50", "resnet50.parquet", "data/frozen/resnet50.parquet"),

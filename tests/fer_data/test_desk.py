@@ -161,7 +161,7 @@ def test_outside_of_a_workspace_one_line_says_so(tmp_path: Path, monkeypatch) ->
 @pytest.mark.parametrize(
     "missing",
     [
-        *("data/mislabels/suspects.csv", "data/mislabels/neighbours.parquet"),
+        *("data/review_queue/suspects.csv", "data/review_queue/neighbours.parquet"),
         *("data/faces/manifest.parquet", "data/faces/pixels.npy", "data/split/assignments.parquet"),
     ],
 )
@@ -181,9 +181,9 @@ def test_a_missing_or_broken_file_of_decisions_is_said(workspace: Path, monkeypa
 
 
 def test_a_queue_of_an_earlier_version_is_to_be_made_anew(workspace: Path, monkeypatch) -> None:
-    file = workspace / "data/mislabels/suspects.csv"
+    file = workspace / "data/review_queue/suspects.csv"
     file.write_text(file.read_text().replace(",kind", ",sort"))
-    assert "lacks kind: `dvc repro mislabels` makes" in refused(workspace, monkeypatch)
+    assert "lacks kind: `dvc repro review_queue` makes" in refused(workspace, monkeypatch)
 
 
 @pytest.mark.parametrize("change", [{"near_group": "group"}, {"path": "name"}])
@@ -245,6 +245,6 @@ def test_a_port_in_use_or_out_of_range_is_said(
 
 
 def test_a_graph_without_a_queue_is_said(workspace: Path) -> None:
-    (workspace / "dvc.yaml").write_text(yaml.safe_dump({"stages": {**GRAPH, "mislabels": {}}}))
-    with pytest.raises(UserError, match=r"no stage 'mislabels' with an output 'suspects\.csv'"):
+    (workspace / "dvc.yaml").write_text(yaml.safe_dump({"stages": {**GRAPH, "review_queue": {}}}))
+    with pytest.raises(UserError, match=r"no stage 'review_queue' with an output 'suspects\.csv'"):
         open_desk(workspace)

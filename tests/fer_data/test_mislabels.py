@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from fer_data import mislabels
-from fer_data.mislabels import RankingSettings, out_of_sample, rank_labels, review_queue
+from fer_data.mislabels import MislabelsSettings, out_of_sample, rank_labels
 from fer_data.stage import UserError
 from fer_data.tables import probabilities_of, read_table, with_probabilities, write_table
 from tests.fer_data.manifests import EXPRESSIONS, plain_manifest
 
-RANKING = RankingSettings(
+RANKING = MislabelsSettings(
     method="odds",
     neighbour_weight=0.2,
     twin_reliability=0.7,
@@ -104,27 +104,6 @@ def test_pictures_without_a_face_come_first_and_are_called_so(faces: pd.DataFram
     assert "non_face" not in set(ranked["kind"][2:])
 
 
-def test_the_queue_holds_the_budget_and_asks_about_twins_once(faces: pd.DataFrame) -> None:
-    twins = faces.assign(
-        pixel_hash=faces["pixel_hash"].where(faces.index != 1, faces["pixel_hash"][0])
-    )
-    ranked = ranked_by(twins, confident_in(faces["label"]), method="self_confidence")
-    queue = review_queue(ranked, budget=5, balance="none")
-    assert len(queue) == 5
-    assert not queue["pixel_hash"].duplicated().any()
-    assert list(queue["rank"]) == [1, 3, 4, 5, 6]
-    assert "probabilities" not in queue.columns
-
-
-def test_a_balanced_queue_holds_each_given_class_as_long_as_it_lasts(faces: pd.DataFrame) -> None:
-    few = faces[(faces["label"] != "sad") | (faces.index >= len(faces) - 2)].reset_index(drop=True)
-    ranked = ranked_by(few, confident_in(few["label"]))
-    queue = review_queue(ranked, budget=12, balance="equal")
-    assert queue["label"].value_counts().to_dict() == {"happy": 5, "neutral": 5, "sad": 2}
-    assert queue["rank"].is_monotonic_increasing
-    assert list(review_queue(ranked, budget=12, balance="none")["rank"]) == list(range(1, 13))
-
-
 def test_a_face_scored_twice_is_refused(faces: pd.DataFrame) -> None:
     with pytest.raises(UserError, match="faces are scored by more than one fold, such as Training"):
         out_of_sample([faces, faces.iloc[:2]])
@@ -145,7 +124,7 @@ def write_workspace(folder: Path, *, folds: int) -> pd.DataFrame:
         write_table(table, folder / "crossval" / f"fold-{fold}.parquet")
     (folder / "params.yaml").write_text(
         "data: {expressions: [happy, neutral, sad]}\n"
-        f"mislabels: {json.dumps({**RANKING.model_dump(), 'budget': 7, 'balance': 'none'})}\n"
+        f"mislabels: {json.dumps(RANKING.model_dump())}\n"
     )
     return manifest[training]
 
@@ -159,49 +138,43 @@ def run_main(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         "crossval": "crossval",
         "label-quality": "out/label_quality.parquet",
         "testing-quality": "out/testing_quality.parquet",
-        "suspects": "out/suspects.csv",
         "neighbours": "out/neighbours.parquet",
-        "label-studio": "out/label_studio.json",
     }
     words = [word for name, value in flags.items() for word in (f"--{name}", value)]
     monkeypatch.setattr(sys, "argv", ["mislabels", *words])
     mislabels.main()
 
 
-def test_the_stage_ranks_training_and_queues_the_same_bytes_each_time(
-    tmp_path, monkeypatch
-) -> None:
+def test_the_stage_ranks_training_with_the_same_bytes_each_time(tmp_path, monkeypatch) -> None:
     training = write_workspace(tmp_path, folds=2)
     run_main(monkeypatch, tmp_path)
     files = sorted((tmp_path / "out").iterdir())
     assert [file.name for file in files] == [
         "label_quality.parquet",
-        "label_studio.json",
         "neighbours.parquet",
-        "suspects.csv",
         "testing_quality.parquet",
     ]
     first = [file.read_bytes() for file in files]
     run_main(monkeypatch, tmp_path)
     assert [file.read_bytes() for file in files] == first
     assert set(read_table(files[0])["path"]) == set(training["path"])
-    testing = read_table(files[4])
+    testing = read_table(files[2])
     assert len(testing) == 30
     assert testing["path"].str.startswith("Testing/").all()
     assert testing["label_quality"].between(0.8, 1).all()  # the folds are sure of all labels
 
-    queue = pd.read_csv(files[3])
-    nearby = read_table(files[2])
-    assert list(nearby["path"]) == list(queue["path"])
+    nearby = read_table(files[1])
+    assert set(nearby["path"]) == set(training["path"])  # whoever waits one day has neighbors
     assert {len(paths) for paths in nearby["neighbours"]} == {8}
-    tasks = json.loads(files[1].read_text())
-    assert len(queue) == len(tasks) == 7
-    for row, task in zip(queue.to_dict("records"), tasks, strict=True):
-        assert task["data"]["path"] == row["path"]
-        assert task["data"]["image"].startswith("data:image/png;base64,")
-        prediction = task["predictions"][0]
-        assert prediction["score"] == pytest.approx(1 - row["label_quality"])
-        assert prediction["result"][0]["value"]["choices"] == [row["suggested_label"]]
+
+
+@pytest.mark.parametrize("key", ["budget", "balance"])
+def test_a_setting_of_the_queue_is_said_to_stand_there_now(tmp_path, monkeypatch, key) -> None:
+    write_workspace(tmp_path, folds=2)
+    with (tmp_path / "params.yaml").open("a") as params:
+        params.write(f"mislabels: {json.dumps({**RANKING.model_dump(), key: 7})}\n")
+    with pytest.raises(UserError, match=rf"'mislabels\.{key}' is 'review_queue\.{key}' now: move"):
+        run_main(monkeypatch, tmp_path)
 
 
 def test_missing_folds_are_said_to_be_missing(tmp_path: Path, monkeypatch) -> None:

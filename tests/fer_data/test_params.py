@@ -94,6 +94,7 @@ def test_expressions_are_at_least_two_distinct_lower_case_names(expressions: tup
         ("fer_data.split", "SplitSettings", "split"),
         ("fer_models.crossval", "CrossvalSettings", "crossval"),
         ("fer_data.mislabels", "MislabelsSettings", "mislabels"),
+        ("fer_data.review_queue", "ReviewQueueSettings", "review_queue"),
         ("fer_data.quality_report", "QualityReportSettings", "quality_report"),
         ("fer_data.rebalance", "RebalanceSettings", "rebalance"),
         ("fer_data.tfrecords", "TfrecordsSettings", "tfrecords"),

@@ -81,10 +81,12 @@ def test_decisions_on_other_faces_are_left_aside_and_said() -> None:
 
 def test_decisions_outside_of_the_queue_do_not_count_for_it() -> None:
     told = text(section(page_of(findings(relabels=decided(5))), "decisions"))
-    assert "None of the decided faces stands in today's queue." in told
+    assert "None of the decided faces is as doubtful as those that wait today." in told
     both = pd.concat([decided(0), decided(5)], ignore_index=True)
     told = text(section(page_of(findings(relabels=both)), "decisions"))
-    assert "1 decided face does not stand in today's queue, and is not counted here" in told
+    assert (
+        "1 decided face is less doubtful than those that wait today, and not counted here" in told
+    )
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def test_cards_count_what_was_found() -> None:
     assert found["Leaked Testing faces"][0] == "1"
     assert found["Leaked Testing faces"][1].startswith("33.3")
     assert found["Refused members"][0] == "2"
-    assert found["Review queue"] == ("3", "undecided of 5 suspects")
+    assert found["Review queue"] == ("3", "faces that wait for a decision")
     assert found["Decided faces"] == ("1", "1 kept, 0 relabelled, 0 dropped")
 
 

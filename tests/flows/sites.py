@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from fer_data.schema import RELABEL_COLUMNS
 from flows.publishing import PublishSettings
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +51,12 @@ def write_reports(folder: Path, **macro_f1: float) -> None:
     ]  # fmt: skip
     summary = {"success": True, "faces": 3000, "profile": None, "expectations": checks}
     write(folder / "reports/validate/summary.json", json.dumps(summary))
-    write(folder / "data/mislabels/suspects.csv", "path,kind\na.jpg,wrong\nb.jpg,ambiguous\n")
+    hashes = [letter * 64 for letter in "ab"]
+    write(
+        folder / "data/review_queue/suspects.csv",
+        "pixel_hash,kind\n{},wrong\n{},ambiguous\n".format(*hashes),
+    )
+    write(folder / "data/relabels.csv", ",".join(RELABEL_COLUMNS) + "\n")
     write(folder / "reports/metrics.json", json.dumps({model: {} for model in scores}))
     for model, score in scores.items():
         write(folder / f"reports/evaluate/{model}/metrics.json", json.dumps(evaluation(score)))

@@ -59,10 +59,16 @@ def test_a_figure_that_is_not_defined_says_so(moved: list[Change]) -> None:
 
 def test_the_data_s_summary_names_what_is_not_met(workspace: Path) -> None:
     text = data_summary(workspace, site="s3://b")
-    assert "3,000 faces, of which 2 are in the review queue. 1 of 2 expectations are met." in text
+    assert "3,000 faces, of which 2 wait in the review queue. 1 of 2 expectations are met." in text
     assert "| No face stands twice | warning | 3 |" in text
     assert "Every class is known" not in text
     assert "[The report](s3://b/data_quality/index.html)" in text
+
+
+def test_only_faces_without_a_decision_wait(workspace: Path) -> None:
+    with (workspace / "data/relabels.csv").open("a") as file:
+        file.write(f"{'a' * 64},happy,sad,ann,2026-01-31T10:00:00Z,\n")
+    assert "of which 1 wait in the review queue" in data_summary(workspace, site="s3://b")
 
 
 def test_data_that_meets_all_says_only_that(workspace: Path) -> None:

@@ -19,7 +19,7 @@ def workspace(tmp_path: Path) -> Path:
     files = {
         "dvc.yaml": (root / "dvc.yaml").read_text(),
         "data/faces/rejected.csv": "path,reason\nd.jpg,truncated\n",
-        "data/mislabels/suspects.csv": "path\na.jpg\nx.jpg\n",
+        "data/review_queue/suspects.csv": "path\na.jpg\nx.jpg\n",
         "reports/validate/summary.json": json.dumps(
             {"expectations": [{"name": "leaks", "paths": ["c.jpg", "y.jpg"]}]}
         ),
@@ -46,6 +46,7 @@ def workspace(tmp_path: Path) -> Path:
             "label_quality": [0.1, 0.8, 0.6, 0.5, 0.0],
         }
     )
+    (tmp_path / "data" / "mislabels").mkdir()
     ranked.to_parquet(tmp_path / "data" / "mislabels" / "label_quality.parquet")
     return tmp_path
 

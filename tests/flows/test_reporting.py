@@ -1,5 +1,6 @@
 """The flow on a tiny workspace whose stages copy finished reports: published, held back, told of."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tests.prefect_server import Server
 pytestmark = pytest.mark.timeout(900)
 OUTPUTS = {
     "validate": ["reports/validate"],
-    "mislabels": ["data/mislabels/suspects.csv"],
+    "review_queue": ["data/review_queue/suspects.csv"],
     "evaluate": ["reports/evaluate/${item.model}"],
     "report": ["reports/index.html", "reports/metrics.json"],
     "quality_report": ["reports/data_quality/index.html"],
@@ -38,16 +39,23 @@ def copying(*outputs: str) -> dict[str, Any]:
 @pytest.fixture
 def line(tmp_path: Path) -> Path:
     stages = {name: copying(*outputs) for name, outputs in OUTPUTS.items()}
+    stages["review_queue"]["deps"].append("data/relabels.csv")
     stages["evaluate"]["matrix"] = {"model": ["scratch", "ensemble"]}
     folder = make_line(tmp_path / "line", stages)
     configure(folder, destination="../site")
     write_reports(folder / "made")
+    (folder / "data").mkdir(exist_ok=True)
+    shutil.copy(folder / "made/data/relabels.csv", folder / "data")
     commit(folder, "Make reports")
     return folder
 
 
 def configure(line: Path, *, destination: str | None, webhook: str | None = None) -> None:
-    params = {"flows": FLOWS, "publish": {"destination": destination, "webhook": webhook}}
+    params = {
+        "data": {"expressions": ["happy", "sad"]},
+        "flows": FLOWS,
+        "publish": {"destination": destination, "webhook": webhook},
+    }
     (line / "params.yaml").write_text(yaml.safe_dump(params))
 
 

@@ -7,7 +7,8 @@ from functools import wraps
 from typing import Any
 
 import gradio as gr
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse
+from gradio import processing_utils, routes
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from fer_data.stage import UserError
@@ -31,6 +32,7 @@ def new_server(page: Callable[[str], str]) -> gr.Server:
         page: The page's HTML, whose scripts must carry the nonce that it is given; it may fetch from
             this server alone.
     """
+    _fetch_nothing()
     server = gr.Server(docs_url=None, redoc_url=None, openapi_url=None)
     # Else a page elsewhere could reach this one through a name that it lets point at this machine.
     server.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
@@ -42,6 +44,21 @@ def new_server(page: Callable[[str], str]) -> gr.Server:
         return HTMLResponse(page(nonce), headers=headers)
 
     return server
+
+
+def _fetch_nothing() -> None:
+    """Lets Gradio download nothing: it takes an address where a file, or a file's path, is expected."""
+
+    async def download(*_: Any, **__: Any) -> str:
+        words = "this server fetches nothing: send the file, not an address"
+        raise gr.Error(words, print_exception=False)
+
+    async def stream(*_: Any, **__: Any) -> PlainTextResponse:
+        return PlainTextResponse("this server fetches nothing", status_code=403)
+
+    for name in ("async_ssrf_protected_get", "async_ssrf_protected_download"):
+        setattr(processing_utils, name, download)
+    routes.secure_url_stream_response = stream
 
 
 def told(verb: Callable[..., Any]) -> Callable[..., Any]:

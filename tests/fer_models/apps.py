@@ -21,9 +21,9 @@ class App(Served):
 
 
 @contextmanager
-def running_app(folder: Path, *words: str) -> Iterator[App]:
-    """An app, whose uploads lie in a folder of its own."""
+def running_app(folder: Path, *words: str, **changes: str) -> Iterator[App]:
+    """An app, whose uploads lie in a folder of its own; `changes` are of the environment."""
     uploads = folder / "temporary"
     uploads.mkdir(exist_ok=True)
-    with served("app", *words, folder=folder, TMPDIR=str(uploads)) as app:
+    with served("app", *words, folder=folder, TMPDIR=str(uploads), **changes) as app:
         yield App(app.process, app.address, uploads)

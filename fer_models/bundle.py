@@ -4,8 +4,8 @@ A bundle is a zip archive whose `bundle.json` lists every other file with its SH
 checked first. Equal models make equal bundles, to the byte.
 """
 
+import io
 import json
-import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -18,11 +18,17 @@ from pydantic import Field, ValidationError
 from fer_data.hashes import sha256_of
 from fer_data.params import Settings
 from fer_data.stage import UserError, refuse_folder, written_beside
-from fer_models.sources import PARTS, Source, Workspace
+from fer_models.sources import MODEL, PARTS, Source, Workspace
+from fer_models.unpacking import BROKEN, LimitError, bounded_zip, copy_member
 
 VERSION = 1
 """Of the format; raised when older readers would misread a bundle."""
 CONTENTS = "bundle.json"
+
+MOST_CONTENTS_BYTES = 1_000_000
+"""Of `bundle.json`."""
+MOST_MODEL_BYTES, MOST_PART_BYTES = 2_000_000_000, 20_000_000
+"""Of a model, and of what is said of it."""
 
 _NO_DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -59,17 +65,21 @@ class Bundle:
         """Reads what a bundle holds; its files are checked when they are used.
 
         Raises:
-            UserError: There is no such file, or it is no bundle, or one of a newer format.
+            UserError: There is no such file, or it is no bundle, one larger than bundles are, or one
+                of a newer format.
         """
+        text = io.BytesIO()
         try:
-            with zipfile.ZipFile(file) as archive:
-                text = archive.read(CONTENTS)
+            with bounded_zip(file) as archive:
+                copy_member(archive, CONTENTS, text.write, most_bytes=MOST_CONTENTS_BYTES)
         except FileNotFoundError:
             raise UserError(f"no bundle at {file}: `ferflow bundle` makes one") from None
-        except (OSError, KeyError, zipfile.BadZipFile):
+        except LimitError as error:
+            raise UserError(f"{file} is refused: {error}") from None
+        except BROKEN:
             raise UserError(f"{file} is no bundle: expected what `ferflow bundle` makes") from None
         try:
-            return cls(file, Contents.model_validate_json(text))
+            return cls(file, Contents.model_validate_json(text.getvalue()))
         except ValidationError as error:
             fault = error.errors()[0]
             where = ".".join(map(str, fault["loc"])) or CONTENTS
@@ -100,19 +110,18 @@ class Bundle:
         """A checked copy of a file, which is gone at the end.
 
         Raises:
-            UserError: The bundle is damaged.
+            UserError: The bundle is damaged, or the file larger than such files are.
         """
         path = f"models/{name}/{part}"
+        most_bytes = MOST_MODEL_BYTES if part == MODEL else MOST_PART_BYTES
         with tempfile.TemporaryDirectory(prefix="ferflow-") as folder:
             copy = Path(folder) / part
             try:
-                with (
-                    zipfile.ZipFile(self.file) as archive,
-                    archive.open(path) as source,
-                    copy.open("wb") as target,
-                ):
-                    shutil.copyfileobj(source, target)
-            except (OSError, KeyError, zipfile.BadZipFile):
+                with bounded_zip(self.file) as archive, copy.open("wb") as target:
+                    copy_member(archive, path, target.write, most_bytes=most_bytes)
+            except LimitError as error:
+                raise UserError(f"{self.file} is refused: {error}") from None
+            except BROKEN:
                 raise self._damaged(path) from None
             if sha256_of(copy) != self.contents.sha256.get(path):
                 raise self._damaged(path)

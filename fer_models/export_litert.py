@@ -4,6 +4,7 @@ In: `faces`, uint8 (N, 48, 48, 1). Out: `probabilities`, float32 (N, K). The fil
 as LiteRT's metadata tools make it: `labels.txt` in it has the K classes, one a line.
 """
 
+import io
 import os
 import tempfile
 import warnings
@@ -17,8 +18,10 @@ from ai_edge_litert.interpreter import Interpreter
 
 from fer_models import export_saved_model
 from fer_models.formats import ExportedModel
+from fer_models.unpacking import bounded_zip, copy_member
 
 _LABELS = "labels.txt"
+_MOST_LABELS_BYTES = 100_000
 _NO_DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -57,9 +60,12 @@ def read(file: Path) -> ExportedModel:
     """Loads the file.
 
     Raises:
-        zipfile.BadZipFile, KeyError: It does not say which classes it tells apart.
+        zipfile.BadZipFile, KeyError, LimitError: It does not say which classes it tells apart, or at
+            a length that no list of them has.
     """
-    with zipfile.ZipFile(file) as archive:
-        expressions = archive.read(_LABELS).decode().splitlines()
+    labels = io.BytesIO()
+    with bounded_zip(file) as archive:
+        copy_member(archive, _LABELS, labels.write, most_bytes=_MOST_LABELS_BYTES)
+    expressions = labels.getvalue().decode().splitlines()
     runner = Interpreter(str(file), num_threads=os.cpu_count()).get_signature_runner()
     return ExportedModel(tuple(expressions), lambda faces: runner(faces=faces)["probabilities"])

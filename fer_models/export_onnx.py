@@ -14,6 +14,8 @@ import onnx
 import onnxruntime
 import tensorflow as tf
 import tf2onnx
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
 
 from fer_data.schema import FACE_SIZE
 from fer_models.formats import ExportedModel
@@ -37,8 +39,12 @@ def read(file: Path) -> ExportedModel:
 
     Raises:
         KeyError: It does not say which classes it tells apart.
+        ValueError: It asks for other files, which could be any of this machine.
     """
-    session = onnxruntime.InferenceSession(file)
+    content = file.read_bytes()
+    if _has_external_data(onnx.load_model_from_string(content)):
+        raise ValueError("its weights lie in other files: expected them inside")
+    session = onnxruntime.InferenceSession(content)
     expressions = json.loads(session.get_modelmeta().custom_metadata_map["expressions"])
 
     def ask(faces: np.ndarray) -> np.ndarray:
@@ -46,3 +52,15 @@ def read(file: Path) -> ExportedModel:
         return answers[0]
 
     return ExportedModel(tuple(expressions), ask)
+
+
+def _has_external_data(part: Message) -> bool:
+    """Whether any tensor of a model lies in another file, however deep it is in graphs and functions."""
+    if isinstance(part, onnx.TensorProto):
+        return bool(part.external_data) or part.data_location == onnx.TensorProto.EXTERNAL
+    for field, value in part.ListFields():
+        if field.type == FieldDescriptor.TYPE_MESSAGE:
+            parts = [value] if isinstance(value, Message) else value
+            if any(_has_external_data(inner) for inner in parts):
+                return True
+    return False

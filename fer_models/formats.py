@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from fer_data.schema import FACE_SIZE
 from fer_data.stage import UserError
 
 
@@ -26,13 +27,17 @@ class Format:
     """Of the file's name; of a folder's, where the format is one."""
     quantizes: bool = False
     """Whether it can hold weights and activations of 8 bits."""
+    runs_code: bool = False
+    """Whether a file of it can do more than compute, such as read and write files."""
 
+
+_PROBE = np.zeros((2, FACE_SIZE, FACE_SIZE, 1), np.uint8)
 
 FORMATS = MappingProxyType(
     {
         "onnx": Format("fer_models.export_onnx", ".onnx"),
         "litert": Format("fer_models.export_litert", ".tflite", quantizes=True),
-        "saved_model": Format("fer_models.export_saved_model", ".saved_model"),
+        "saved_model": Format("fer_models.export_saved_model", ".saved_model", runs_code=True),
     }
 )
 
@@ -57,21 +62,39 @@ def is_exported(file: Path) -> bool:
     return file.suffix in {row.suffix for row in FORMATS.values()}
 
 
-def read_exported(file: Path) -> ExportedModel:
+def read_exported(file: Path, *, trusted: bool = False) -> ExportedModel:
     """Loads an exported model; its suffix says which format it is.
 
+    Args:
+        file: The file, or the folder.
+        trusted: Whether whoever made it may run code here, as some formats can.
+
     Raises:
-        UserError: It is missing, is no model that `ferflow export` wrote, or its packages are missing.
+        UserError: It is missing, is no model that `ferflow export` wrote, could run code and is not
+            trusted, or its packages are missing.
     """
     if not file.exists():
         raise UserError(f"{file} is missing: `ferflow export` writes it")
     form = next(name for name, row in FORMATS.items() if row.suffix == file.suffix)
+    if FORMATS[form].runs_code and not trusted:
+        raise UserError(
+            f"{file} is not loaded: a {form} can read and write any file of yours as it answers; if "
+            "you trust who made it, add `--trust`, else ask for an .onnx, .tflite or .keras file"
+        )
     module = imported(form)
     try:
-        return module.read(file)
+        model: ExportedModel = module.read(file)
+        shape = np.shape(model.predict_on_batch(_PROBE))
     except Exception as error:  # each runtime raises what it likes
-        reason = str(error).strip().partition("\n")[0]
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise UserError(f"{file} is no {form} model of `ferflow export`: {reason}") from None
+    names = model.expressions
+    if not all(isinstance(name, str) and name for name in names) or shape != (2, len(names)):
+        raise UserError(
+            f"{file} is no {form} model of `ferflow export`: it gives {shape} for 2 faces, "
+            f"expected (2, {len(names)}), and names {names}"
+        )
+    return model
 
 
 def imported(form: str) -> Any:

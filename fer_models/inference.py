@@ -1,21 +1,66 @@
 """Loads a trained model, and asks it: a `.keras` file and faces in, probabilities out."""
 
+import io
+import json
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import keras
 import numpy as np
 
+from fer_data.schema import FACE_SIZE
 from fer_data.stage import UserError
 from fer_models.batches import ordered_batches
+from fer_models.unpacking import BROKEN, LimitError, bounded_zip, copy_member
+
+_CONFIG = "config.json"
+_MOST_CONFIG_BYTES = 20_000_000
+# What models that only compute are made of. Keras itself takes nearly all that it exports, functions
+# that write files among it, and forbids single names.
+_MODULES = (
+    "keras.activations",
+    "keras.constraints",
+    "keras.dtype_policies",
+    "keras.initializers",
+    "keras.layers",
+    "keras.models",
+    "keras.ops",
+    "keras.regularizers",
+    "keras.src.activations",
+    "keras.src.dtype_policies",
+    "keras.src.initializers",
+    "keras.src.layers",
+    "keras.src.models",
+    "keras.src.ops",
+    "keras.src.regularizers",
+)
+# They run code, read other files, or load models of other formats.
+_UNSAFE = frozenset(
+    {
+        "FlaxLayer",
+        "IntegerLookup",
+        "JaxLayer",
+        "Lambda",
+        "StringLookup",
+        "TFSMLayer",
+        "TextVectorization",
+        "TorchModuleWrapper",
+        "__lambda__",
+    }
+)
 
 
 def read_model(file: Path) -> keras.Model:
     """Loads a trained model: uint8 faces (N, 48, 48, 1) to probabilities (N, K).
 
+    Nothing in the file is run: a model that holds more than Keras' own layers is refused before Keras
+    sees it.
+
     Raises:
-        UserError: The file is missing, or is not a `.keras` file.
+        UserError: The file is missing, is not a `.keras` file, is damaged, unpacks to more than a model
+            does, holds code, or takes or gives something else.
     """
     if not file.is_file():
         name = file.parent.name
@@ -23,7 +68,66 @@ def read_model(file: Path) -> keras.Model:
         raise UserError(f"{file} is missing: `dvc repro {trainer}` makes it, `dvc pull` fetches it")
     if not zipfile.is_zipfile(file):
         raise UserError(f"{file} is not a Keras model: expected a `.keras` file")
-    return cast(keras.Model, keras.saving.load_model(file, compile=False))
+    _check_parts(file)
+    try:
+        loaded: Any = keras.saving.load_model(file, compile=False, safe_mode=True)
+    except Exception as error:  # each layer raises what it likes of a configuration or weights
+        reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
+        raise UserError(
+            f"{file} is no model that Keras {keras.__version__} reads: {reason}"
+        ) from None
+    shapes = getattr(loaded, "input_shape", None), getattr(loaded, "output_shape", None)
+    takes, gives = shapes
+    if takes != (None, FACE_SIZE, FACE_SIZE, 1) or not isinstance(gives, tuple) or len(gives) != 2:
+        raise UserError(
+            f"{file} takes {takes} and gives {gives}: expected faces, "
+            f"(None, {FACE_SIZE}, {FACE_SIZE}, 1), and probabilities, (None, K)"
+        )
+    return cast(keras.Model, loaded)
+
+
+def _check_parts(file: Path) -> None:
+    """Reads all of the file once, so that what Keras unpacks is whole, bounded and without code."""
+    try:
+        with bounded_zip(file) as archive:
+            for name in archive.namelist():
+                if name != _CONFIG:
+                    copy_member(archive, name, lambda _: None)
+            text = io.BytesIO()
+            copy_member(archive, _CONFIG, text.write, most_bytes=_MOST_CONFIG_BYTES)
+        for module, name in _objects(json.loads(text.getvalue())):
+            if name in _UNSAFE or not _is_safe(module):
+                raise UserError(
+                    f"{file} holds {module}.{name}, which can run code or read files: expected "
+                    "a model of Keras' own layers alone"
+                )
+    except LimitError as error:
+        raise UserError(f"{file} is refused: {error}") from None
+    except RecursionError:
+        raise UserError(f"{file} is not a Keras model: its {_CONFIG} is nested too deep") from None
+    except BROKEN as error:
+        raise UserError(f"{file} is a damaged Keras model: {error}") from None
+
+
+def _objects(config: Any) -> Iterator[tuple[str, str]]:
+    """The module and name of every object of a configuration that Keras would look up."""
+    if isinstance(config, dict):
+        name = config.get("class_name")
+        if isinstance(name, str):
+            named = config.get("config") if name == "function" else name
+            yield str(config.get("module") or "keras"), str(named)
+        for value in config.values():
+            yield from _objects(value)
+    elif isinstance(config, list):
+        for value in config:
+            yield from _objects(value)
+
+
+def _is_safe(module: str) -> bool:
+    # Keras looks the functions of `builtins` up among its own activations and losses.
+    return module in ("keras", "builtins") or any(
+        module == known or module.startswith(f"{known}.") for known in _MODULES
+    )
 
 
 def predict(

@@ -24,6 +24,7 @@ def predict(
     form: str,
     whole_pictures: bool,
     folder: Path | None,
+    trusted: bool = False,
 ) -> int:
     """Says what the faces of pictures and films express.
 
@@ -35,6 +36,7 @@ def predict(
         form: One of `WRITERS`: how the rows of pictures are written, on standard output.
         whole_pictures: Whether a picture in which no face is found is taken for one.
         folder: Where films and their tables go; by default beside each clip.
+        trusted: Whether whoever made the model may run code here, as a SavedModel can.
 
     Returns:
         How many files could not be read. Each is a line on standard error, and does not stop the rest.
@@ -42,7 +44,7 @@ def predict(
     Raises:
         UserError: The model is missing or broken.
     """
-    predictor = open_predictor(model, bundle=bundle)
+    predictor = open_predictor(model, bundle=bundle, trusted=trusted)
     finder, console = FaceFinder(), Console(stderr=True, highlight=False, soft_wrap=True)
     files = list(named_files(words))
     clips, pictures = [], []

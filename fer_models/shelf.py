@@ -26,7 +26,11 @@ def open_shelf(*, workspace: Path = Path(), bundle: Path | None = None) -> "Shel
 
 
 def open_predictor(
-    model: str | None, *, workspace: Path = Path(), bundle: Path | None = None
+    model: str | None,
+    *,
+    workspace: Path = Path(),
+    bundle: Path | None = None,
+    trusted: bool = False,
 ) -> Predictor[Any]:
     """Opens the one model that is asked for.
 
@@ -35,12 +39,14 @@ def open_predictor(
             along and needs no workspace and no bundle; or None for the best on `validation`.
         workspace: Where the models lie.
         bundle: Where they come from, if not from the workspace.
+        trusted: Whether whoever made an exported model may run code here.
 
     Raises:
-        UserError: It is missing, damaged, or of other classes; or there is nothing to choose from.
+        UserError: It is missing, damaged, or of other classes; it could run code and is not trusted; or
+            there is nothing to choose from.
     """
     if model is not None and is_exported(Path(model)):
-        exported = read_exported(Path(model))
+        exported = read_exported(Path(model), trusted=trusted)
         return Predictor(exported, exported.expressions, Trust())
     shelf = open_shelf(workspace=workspace, bundle=bundle)
     return shelf.predictor(model or shelf.best())

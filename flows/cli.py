@@ -124,6 +124,9 @@ def _add_predict(predict: argparse.ArgumentParser) -> None:
     predict.add_argument(
         "--bundle", type=Path, metavar="FILE", help="take the models from a bundle"
     )
+    predict.add_argument(
+        "--trust", action="store_true", help="load a model that can run code (a .saved_model)"
+    )
     predict.add_argument("--format", choices=("table", "csv", "jsonl"), default="table")
     predict.add_argument(
         "--whole-pictures", action="store_true", help="take a picture without a face for one"

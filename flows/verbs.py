@@ -107,6 +107,7 @@ def predict(arguments: argparse.Namespace) -> None:
         form=arguments.format,
         whole_pictures=arguments.whole_pictures,
         folder=arguments.output,
+        trusted=arguments.trust,
     )
     if num_failed:
         sys.exit(f"error: {num_failed} of the files could not be read")

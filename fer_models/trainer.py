@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from fer_data.schema import HISTORY_COLUMNS
 from fer_data.stage import UserError
-from fer_models.batches import ordered_batches, training_batches
+from fer_models.batches import num_batches, ordered_batches, shared, training_batches
 from fer_models.checkpoints import Checkpoint, Checkpoints
 from fer_models.fused import fused
 from fer_models.layers import NETWORK, SHRINKING, Augmentation, SaltAndPepper, Shrinking
@@ -71,9 +71,13 @@ def fit(
         UserError: The device's memory does not suffice, or it cannot do without chance what the recipe
             wants repeatable.
     """
-    with model.distribute_strategy.scope():
+    split = model.distribute_strategy
+    num_devices = split.num_replicas_in_sync
+    with split.scope():
         trained = _with_noise(model, recipe)
-        steps_per_epoch = -(-len(train.labels) // recipe.batch_size)
+        steps_per_epoch = num_batches(
+            len(train.labels), batch_size=recipe.batch_size, num_devices=num_devices
+        )
         trained.compile(
             optimizer=_optimizer(recipe, steps_per_epoch * recipe.epochs),
             loss=_loss(recipe),
@@ -94,19 +98,24 @@ def fit(
         for samples in (train, validation)
     )
     try:
+        batches = training_batches(
+            *(train.inputs, train_labels, train.weights),
+            batch_size=recipe.batch_size,
+            seed=recipe.seed,
+            epochs=range(finished, recipe.epochs),
+            num_devices=num_devices,
+        )
+        compared_on = ordered_batches(
+            *(validation.inputs, validation_labels),
+            batch_size=_VALIDATION_BATCH,
+            num_devices=num_devices,
+        )
         trained.fit(
-            training_batches(
-                *(train.inputs, train_labels, train.weights),
-                batch_size=recipe.batch_size,
-                seed=recipe.seed,
-                epochs=range(finished, recipe.epochs),
-            ),
+            shared(batches, split),
             epochs=recipe.epochs,
             initial_epoch=finished,
             steps_per_epoch=steps_per_epoch,
-            validation_data=ordered_batches(
-                validation.inputs, validation_labels, batch_size=_VALIDATION_BATCH
-            ),
+            validation_data=shared(compared_on, split),
             callbacks=[
                 Grow(recipe.small_faces.epochs),
                 *(epoch_log, best_epoch, CheckpointWriter(kept, epoch_log, best_epoch)),

@@ -1,7 +1,10 @@
+from itertools import chain
+
 import numpy as np
 import pytest
 
-from fer_models.batches import ordered_batches, training_batches
+from fer_data.stage import UserError
+from fer_models.batches import num_batches, ordered_batches, training_batches
 
 
 def orders(seed: int, epochs: range = range(2)) -> list[list[int]]:
@@ -36,6 +39,39 @@ def test_rows_in_order_come_once() -> None:
     parts = list(ordered_batches(np.arange(5), np.arange(5) ** 2, batch_size=3).as_numpy_iterator())
     assert [part.tolist() for part, _ in parts] == [[0, 1, 2], [3, 4]]
     assert [square.tolist() for _, square in parts] == [[0, 1, 4], [9, 16]]
+
+
+@pytest.mark.parametrize("num_devices", [2, 7, 8, 16])
+def test_each_device_has_a_share_of_every_batch(num_devices: int) -> None:
+    """49 rows in batches of 32 leave 17, of which 8 devices got 3, 3, 3, 3, 3, 2, none and none."""
+    rows = np.arange(49)
+    options = {"batch_size": 32, "num_devices": num_devices}
+    shuffled = training_batches(rows, **options, seed=0, epochs=range(2))
+    epochs = [share.tolist() for (share,) in shuffled.as_numpy_iterator()]
+    in_order = [share.tolist() for (share,) in ordered_batches(rows, **options).as_numpy_iterator()]
+    assert len(in_order) == num_devices * num_batches(49, **options) == 2 * num_devices
+    assert list(chain(*in_order)) == rows.tolist()
+    first, second = epochs[: len(in_order)], epochs[len(in_order) :]
+    assert sorted(chain(*first)) == sorted(chain(*second)) == rows.tolist()
+    assert first != second
+    for shares in (first, second, in_order):
+        sizes = {len(share) for share in shares}
+        assert min(sizes) > 0
+        assert max(sizes) - min(sizes) <= 1
+        assert len({len(share) for share in shares[:num_devices]}) == 1  # Keras takes their mean
+
+
+def test_as_many_batches_as_leave_no_device_without() -> None:
+    assert num_batches(17, batch_size=8, num_devices=1) == 3
+    assert num_batches(17, batch_size=8, num_devices=8) == 2
+    assert num_batches(17, batch_size=32, num_devices=1) == 1
+    assert num_batches(17, batch_size=32, num_devices=8) == 2  # one could not be shared evenly
+
+
+@pytest.mark.parametrize(("batch_size", "num_rows"), [(4, 100), (32, 15)])
+def test_more_devices_than_faces_are_one_line(batch_size: int, num_rows: int) -> None:
+    with pytest.raises(UserError, match=f"batches of {batch_size} out of {num_rows} faces .* by 8"):
+        num_batches(num_rows, batch_size=batch_size, num_devices=8)
 
 
 def test_no_batches_have_a_tuner_that_may_miss_their_end() -> None:

@@ -28,7 +28,8 @@ from flows.workspace import environment
 
 def start(model: str, folder: Path) -> subprocess.Popen[bytes]:
     """Starts the stage `train` with all its outputs below a folder."""
-    shutil.rmtree(folder / ".report.unfinished", ignore_errors=True)  # a killed one's
+    for left in folder.glob(".report.*.unfinished"):  # by one that was killed
+        shutil.rmtree(left)
     words = [sys.executable, "-m", "fer_models.train", "--model", model]
     places = {
         "records": output("tfrecords", "tfrecords"),
@@ -46,11 +47,11 @@ def kill(process: subprocess.Popen[bytes], folder: Path, *, seconds: float, writ
     checkpoints, started = folder / "checkpoints", time.time()
 
     def half_written() -> bool:
-        files = checkpoints.glob("*/.epoch-*.unfinished")
+        files = checkpoints.glob("*/.epoch-*.unfinished/*")
         return any(file.stat().st_mtime > started for file in files if file.exists())
 
     known = set(checkpoints.glob("*/epoch-*.npz"))
-    while process.poll() is None and not (folder / ".report.unfinished" / "dvclive").exists():
+    while process.poll() is None and not list(folder.glob(".report.*.unfinished/*/dvclive")):
         time.sleep(0.01)
     moment = time.monotonic() + seconds
     while process.poll() is None:

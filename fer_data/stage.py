@@ -2,11 +2,15 @@
 
 import argparse
 import errno
+import fcntl
 import logging
+import os
+import re
+import secrets
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from fer_data.disk import sync, sync_folder
@@ -98,9 +102,8 @@ def written_beside(target: Path, *, replace_folder: bool = False) -> Iterator[Pa
     if not replace_folder:
         refuse_folder(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{target.name}.unfinished")
-    _remove(beside)
-    try:
+    with _own_folder(target) as folder:
+        beside = folder / target.name
         yield beside
         sync(beside)
         if not replace_folder:
@@ -109,8 +112,45 @@ def written_beside(target: Path, *, replace_folder: bool = False) -> Iterator[Pa
             _remove(target)
         beside.replace(target)
         sync_folder(target.parent)
-    finally:
-        _remove(beside)
+
+
+@contextmanager
+def _own_folder(target: Path) -> Iterator[Path]:
+    """Makes a folder beside `target` that no other writer has, and removes it at the end.
+
+    Those that killed processes left are removed too. A living process holds a lock on its own.
+    """
+    ours = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{8}}\.unfinished")
+    for left in target.parent.iterdir():
+        if ours.fullmatch(left.name) and left.is_dir():
+            with _locked(left) as locked:
+                if locked:
+                    shutil.rmtree(left, ignore_errors=True)
+    while True:
+        folder = target.with_name(f".{target.name}.{secrets.token_hex(4)}.unfinished")
+        folder.mkdir()
+        with _locked(folder, wait=True):
+            if not folder.is_dir():
+                continue  # another writer took it for left behind before it was locked
+            try:
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+            return
+
+
+@contextmanager
+def _locked(folder: Path, *, wait: bool = False) -> Iterator[bool]:
+    """Whether this process holds the folder: not if it is gone, or its file system has no locks."""
+    with ExitStack() as stack:
+        try:
+            descriptor = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except OSError:
+            yield False
+        else:
+            yield True
 
 
 def _remove(path: Path) -> None:

@@ -2,6 +2,7 @@ import errno
 import logging
 import os
 import stat
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -135,11 +136,32 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path, kind: str) -> None:
 
 
 def test_what_a_killed_process_left_is_cleared(tmp_path: Path) -> None:
-    (tmp_path / ".target.unfinished").mkdir()
-    (tmp_path / ".target.unfinished" / "half").touch()
-    with written_beside(tmp_path / "target") as beside:
+    code = (
+        "import os, sys; from pathlib import Path; from fer_data.stage import written_beside\n"
+        "with written_beside(Path(sys.argv[1])) as beside:\n"
+        "    beside.mkdir(); (beside / 'half').touch(); os.kill(os.getpid(), 9)"
+    )
+    target = tmp_path / "target"
+    killed = subprocess.run([sys.executable, "-c", code, str(target)], check=False)
+    assert killed.returncode == -9
+    assert [path.name for path in tmp_path.rglob("*") if path.name == "half"]
+    with written_beside(target) as beside:
         beside.write_text("whole")
     assert [path.name for path in tmp_path.iterdir()] == ["target"]
+
+
+def test_nothing_of_anybody_else_s_beside_is_touched(tmp_path: Path) -> None:
+    """Neither a file of that name, nor what another writer of the same target is at."""
+    (tmp_path / ".target.unfinished").write_text("mine")
+    target = tmp_path / "target"
+    with written_beside(target) as slow:
+        slow.write_text("slow")
+        with written_beside(target) as quick:
+            quick.write_text("quick")
+        assert target.read_text() == "quick"
+    assert target.read_text() == "slow"
+    assert (tmp_path / ".target.unfinished").read_text() == "mine"
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_flags_are_paths_and_typed_values(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,8 +17,10 @@ from pathlib import Path
 from fer_data.stage import UserError
 
 JUNK_FOLDER = "__macosx"
-JUNK_FILES = frozenset({".ds_store", "thumbs.db"})
+JUNK_FILES = frozenset({".ds_store", "thumbs.db", "ehthumbs.db", "desktop.ini"})
 """What file managers leave behind, in lower case."""
+JUNK_PREFIX = "._"
+"""Of the files in which macOS keeps what exFAT and network drives cannot, beside each file."""
 
 _LOCAL_HEADER = b"PK\x03\x04"
 # Encrypted, strongly encrypted, or with a masked directory.
@@ -96,6 +98,8 @@ class Archive:
             raise MemberError(
                 f"too large: {info.file_size} bytes, at most {limit} (`ingest.max_member_bytes`)"
             )
+        if _named_as_folder(info):
+            raise MemberError(f"folder with content: {info.file_size} bytes under a folder's name")
         if info.compress_type not in _METHODS:
             raise MemberError(
                 f"unsupported compression: method {info.compress_type}, expected stored or deflated"
@@ -129,6 +133,17 @@ def open_archive(file: Path, limits: Limits) -> Iterator[Archive]:
     """
     with _opened(file) as opened:
         yield Archive(file, opened, limits)
+
+
+def check_archive(file: Path) -> None:
+    """Refuses what is no zip, or holds no file, before anything else is done with it.
+
+    Raises:
+        UserError: The message says what it is instead.
+    """
+    with _opened(file) as opened:
+        if all(_is_folder(info) for info in opened.infolist()):
+            raise UserError(f"{file} is a zip without a file in it: download it again")
 
 
 def _opened(file: Path) -> zipfile.ZipFile:
@@ -181,12 +196,16 @@ def _check_limits(file: Path, infos: list[zipfile.ZipInfo], size: int, limits: L
 
 
 def _is_folder(info: zipfile.ZipInfo) -> bool:
+    return _named_as_folder(info) and not info.file_size
+
+
+def _named_as_folder(info: zipfile.ZipInfo) -> bool:
     return info.orig_filename.endswith(("/", "\\"))
 
 
 def _is_junk(path: str) -> bool:
     *folders, name = path.casefold().split("/")
-    return JUNK_FOLDER in folders or name in JUNK_FILES
+    return JUNK_FOLDER in folders or name in JUNK_FILES or name.startswith(JUNK_PREFIX)
 
 
 def _checked_path(file: Path, info: zipfile.ZipInfo) -> str:

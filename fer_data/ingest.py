@@ -203,7 +203,7 @@ def intake_table(intake: Intake, expressions: tuple[str, ...]) -> str:
     counts["all"] = counts.sum(axis=1)
     lines = [counts.rename_axis(index=None, columns=None).to_string()]
     lines += [f"refused {count:7}  {kind}" for kind, count in _kinds(intake.rejected)]
-    lines += [f"skipped {intake.num_skipped:7}  __MACOSX, .DS_Store, Thumbs.db"]
+    lines += [f"skipped {intake.num_skipped:7}  __MACOSX, .DS_Store, ._*, Thumbs.db, desktop.ini"]
     return "\n".join(lines)
 
 
@@ -215,6 +215,18 @@ def write_faces(intake: Intake, manifest: Path, pixels: Path) -> None:
         write_table(intake.manifest, manifest)
 
 
+def _missing(archive: Path) -> stage.UserError:
+    """What to do where there is no archive, or where one lies there under another name."""
+    how = (
+        f"download it from Kaggle, https://www.kaggle.com/datasets/{DATASET}, and save it there; "
+        "`make demo` needs none"
+    )
+    found = sorted(file.name for file in archive.parent.glob("*.[zZ][iI][pP]"))
+    if found:
+        how = f"{', '.join(map(repr, found))} lies there: rename it to {archive.name}"
+    return stage.UserError(f"{archive} is missing: {how}")
+
+
 def main() -> None:
     """Reads the archive; writes `rejected.csv`, and unless it fails the manifest and the pixels."""
     flags = stage.parse_flags(__doc__, "raw", "manifest", "pixels", "rejected")
@@ -222,10 +234,7 @@ def main() -> None:
     expressions = read_settings(DataSettings, "data").expressions
     archive = flags.raw / ARCHIVE_NAME
     if not archive.exists():
-        raise stage.UserError(
-            f"{archive} is missing: download it from Kaggle, "
-            f"https://www.kaggle.com/datasets/{DATASET}, and save it there; `make demo` needs none"
-        )
+        raise _missing(archive)
     limits, resize = settings.limits(), settings.resize
     intake = take_faces(archive, expressions=expressions, limits=limits, resize=resize)
     with stage.written_beside(flags.rejected) as beside:

@@ -53,13 +53,22 @@ def test_normalises_names(file: Path) -> None:
     assert paths(file) == ["Training/Angry/..c.png", "Training/Angry/a.png", "Training/Angry/b.png"]
 
 
+def test_a_folder_that_holds_bytes_is_a_member_that_is_refused(file: Path) -> None:
+    write_archive(file, {"Training/Angry/b.png/": b"picture", NAME: b"other"})
+    with open_archive(file, LIMITS) as archive:
+        assert [member.path for member in archive.members] == [NAME, "Training/Angry/b.png"]
+        with pytest.raises(MemberError, match="folder with content: 7 bytes under a folder's name"):
+            archive.read(archive.members[1])
+
+
 def test_skips_folders_and_counts_junk(file: Path) -> None:
     junk = ["__MACOSX/Training/._a.png", "x/.DS_Store", "x/thumbs.DB"]
+    junk += ["Training/Angry/._a.png", "Training/Desktop.ini", "x/ehthumbs.db"]
     names = ["Training/", "./", "Training\\Angry\\", NAME, "x/my.DS_Store.png"]
     write_archive(file, [(name, b"") for name in junk + names])
     with open_archive(file, LIMITS) as archive:
         assert [member.path for member in archive.members] == [NAME, "x/my.DS_Store.png"]
-        assert archive.num_junk == 3
+        assert archive.num_junk == 6
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ def run_module(workspace: Path) -> subprocess.CompletedProcess[str]:
 
 def test_command_leaves_three_files_and_a_table(workspace: Path) -> None:
     more = {"Training/Angry/note.png": b"text", "Training/.DS_Store": b"", "__MACOSX/._x": b""}
+    more |= {"Testing/Sad/._a.jpg": b"\0\5\x16\7", "Testing/desktop.ini": b"[.ShellClassInfo]"}
     write_archive(ARCHIVE, {**good_members(), **more})
     done = run_module(workspace)
     assert done.returncode == 0, done.stderr
@@ -60,7 +61,8 @@ def test_command_leaves_three_files_and_a_table(workspace: Path) -> None:
     assert ["training", *"1111116"] in table
     assert ["taken", *"222222", "12"] in table
     assert ["refused", "1", "not", "a", "picture"] in table
-    assert ["skipped", "2", "__MACOSX,", ".DS_Store,", "Thumbs.db"] in table
+    junk = ["__MACOSX,", ".DS_Store,", "._*,", "Thumbs.db,", "desktop.ini"]
+    assert ["skipped", "4", *junk] in table
 
 
 def test_command_fails_in_one_line(workspace: Path) -> None:

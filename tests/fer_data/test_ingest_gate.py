@@ -23,6 +23,13 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     enter_workspace(tmp_path, monkeypatch)
 
 
+def test_an_archive_of_another_name_is_named() -> None:
+    write_archive(ARCHIVE.with_name("archive (1).zip"), good_members())
+    message = r"is missing: 'archive \(1\)\.zip' lies there: rename it to archive\.zip"
+    with pytest.raises(UserError, match=message):
+        ingest.main()
+
+
 def test_fails_only_past_the_limit_and_writes_the_list() -> None:
     write_settings(max_rejected_fraction=0.25)
     bad = {f"Training/Angry/bad{number}.png": b"text" for number in range(4)}

@@ -16,6 +16,7 @@ from fastapi.responses import Response
 
 from fer_data.artifacts import dependency, output
 from fer_data.faces import read_faces
+from fer_data.git_variables import without_repository
 from fer_data.page import face_png, render_page
 from fer_data.params import PARAMS_FILE, DataSettings, Settings, read_settings
 from fer_data.relabels import check_row
@@ -164,7 +165,12 @@ def _git_name(workspace: Path) -> str:
     command = ["git", "config", "user.name"]
     try:
         finished = subprocess.run(
-            command, cwd=workspace, capture_output=True, text=True, check=False
+            command,
+            cwd=workspace,
+            env=without_repository(),
+            capture_output=True,
+            text=True,
+            check=False,
         )
     except FileNotFoundError:  # no git
         return ""

@@ -30,7 +30,7 @@ def clone_with(overrides: Mapping[str, Any], *, workspace: Path, folder: Path) -
     if not folder.is_dir():
         cache = Path(dvc("cache", "dir", cwd=workspace).strip())
         unpack(pack(workspace), folder, cache=cache)
-        dvc("checkout", "--quiet", "--allow-missing", cwd=folder)
+        dvc("checkout", "--allow-missing", cwd=folder)
     shutil.copyfile(workspace / PARAMS_FILE, folder / PARAMS_FILE)
     return lay_over(overrides, folder=folder)
 
@@ -48,7 +48,7 @@ def record(folder: Path, *, workspace: Path) -> str:
     Raises:
         UserError: DVC or git refused.
     """
-    dvc("exp", "save", "--quiet", "--force", "--include-untracked", LOCK_FILE, cwd=folder)
+    dvc("exp", "save", "--force", "--include-untracked", LOCK_FILE, cwd=folder)
     refs = git("for-each-ref", "--format=%(refname)", "refs/exps", cwd=folder).split()
     saved = [ref for ref in refs if len(ref.split("/")) == 5]  # refs/exps/ab/cd.../NAME
     if not saved:

@@ -54,7 +54,7 @@ class RayEngine:
         self._beside = LocalEngine(
             workspace, settings=settings, graph=graph, on_gpu=frozenset(), stop=stop
         )
-        dvc("push", "--quiet", cwd=workspace)
+        dvc("push", cwd=workspace)
         join(settings.ray_address)
         self._packed = ray.put(pack(workspace))
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
@@ -66,7 +66,7 @@ class RayEngine:
         """Runs a stage on some node, and collects what it made."""
         if stage not in self._on_gpu:
             outcome = self._beside.run(stage, on_line=on_line)
-            dvc("push", "--quiet", "--run-cache", stage, cwd=self._workspace)
+            dvc("push", "--run-cache", stage, cwd=self._workspace)
             return outcome
         outcome = self._send(stage, on_line=on_line)
         self._collect(stage, on_line=on_line)

@@ -81,7 +81,7 @@ def _work(
         if not folder.is_dir():
             unpack(packed, folder, cache=node / "cache")
         (folder / LOCK_FILE).write_bytes(order.lock)
-        dvc("pull", "--quiet", *order.above, cwd=folder)
+        dvc("pull", *order.above, cwd=folder)
         if order.num_threads is None:
             name = device_name(stage, workspace=folder, environment=variables, stop=stop)
             on_line(f"GPU: {name}")
@@ -93,7 +93,7 @@ def _work(
             stop=stop,
             on_line=on_line,
         )
-        dvc("push", "--quiet", "--run-cache", stage, cwd=folder)
+        dvc("push", "--run-cache", stage, cwd=folder)
     except UserError as error:  # of git or DVC: such as a remote that does not answer
         raise failure_of(stage, 1, [str(error)]) from None
     shutil.rmtree(folder)

@@ -1,5 +1,7 @@
 """Makes a workspace for the stages: a copy of the tracked files, with a git and a DVC of its own."""
 
+import filecmp
+import json
 import os
 import shutil
 import subprocess
@@ -8,9 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fer_data.archive import check_archive
+from fer_data.git_variables import without_repository
 from fer_data.params import PARAMS_FILE, read_params
 from fer_data.schema import RELABEL_COLUMNS
-from fer_data.stage import UserError, written_beside
+from fer_data.stage import UserError, refuse_folder, written_beside
 from flows.profiles import lay_over
 
 ARCHIVE = Path("data/raw/archive.zip")
@@ -22,13 +26,23 @@ _NOTHING_YET = {
     "data/accepted/metrics.json": "null",
 }
 """What people have not decided or accepted yet, file by file."""
+_OWN_SETTINGS = (
+    *("-c", "user.name=Ferflow", "-c", "user.email=ferflow@localhost"),
+    *("-c", "commit.gpgSign=false", "-c", "core.hooksPath=/dev/null"),
+    *("-c", "core.excludesFile=/dev/null", "-c", "init.defaultRefFormat=files"),
+)
+"""Of git in a workspace that Ferflow makes: a person's own neither sign, check nor hide its commit."""
 
 
 def environment() -> dict[str, str]:
-    """The environment that stages run in: this interpreter first, no telemetry."""
+    """The environment that stages, git and DVC run in.
+
+    This interpreter comes first, there is no telemetry, and the folder alone says which repository is
+    meant.
+    """
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     return {
-        **os.environ,
+        **without_repository(),
         "PATH": path,
         "DO_NOT_TRACK": "1",
         "DVC_NO_ANALYTICS": "1",
@@ -49,6 +63,18 @@ def project_root() -> Path:
     return root
 
 
+def check_new(folder: Path) -> None:
+    """Refuses a folder that holds something, before any work for it.
+
+    Raises:
+        UserError: The folder is not empty, or is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file: name a folder that does not exist yet")
+    if folder.exists() and any(folder.iterdir()):
+        raise UserError(f"{folder} is not empty: name a folder that does not exist yet")
+
+
 def make_workspace(folder: Path, *, archive: Path, overlay: Mapping[str, Any]) -> None:
     """Copies the project's tracked files, without its data, and puts an archive and settings in.
 
@@ -58,10 +84,9 @@ def make_workspace(folder: Path, *, archive: Path, overlay: Mapping[str, Any]) -
         overlay: Settings that replace those of `params.yaml`, section by section.
 
     Raises:
-        UserError: The folder is not empty, or there is no git checkout to copy from.
+        UserError: As `check_new`; or there is no git checkout to copy from.
     """
-    if folder.exists() and any(folder.iterdir()):
-        raise UserError(f"{folder} is not empty: name a folder that does not exist yet")
+    check_new(folder)
     root = project_root()
     for name in git("ls-files", "-z", cwd=root).split("\0"):
         # The user's own data stays out: what DVC tracks and recorded, what people decided and accepted.
@@ -75,15 +100,16 @@ def make_workspace(folder: Path, *, archive: Path, overlay: Mapping[str, Any]) -
     lay_over(overlay, folder=folder)
     (folder / ARCHIVE).parent.mkdir(parents=True, exist_ok=True)
     shutil.move(archive, folder / ARCHIVE)
-    git("init", "--quiet", "--initial-branch=main", cwd=folder)
+    options = ("--initial-branch=main", "--template=", "--object-format=sha1")  # as DVC reads
+    git(*_OWN_SETTINGS, "init", "--quiet", *options, cwd=folder)
     commit(folder, "Start")
 
 
 def commit(folder: Path, message: str) -> None:
     """Commits all that git does not ignore, in the name of a made-up person."""
-    git("add", "--all", cwd=folder)
-    identity = ("-c", "user.name=Ferflow", "-c", "user.email=ferflow@localhost")
-    git(*identity, "commit", "--quiet", "--allow-empty", "--message", message, cwd=folder)
+    git(*_OWN_SETTINGS, "add", "--all", cwd=folder)
+    words = ("--quiet", "--allow-empty", "--message", message)
+    git(*_OWN_SETTINGS, "commit", *words, cwd=folder)
 
 
 def git(*arguments: str, cwd: Path) -> str:
@@ -93,10 +119,11 @@ def git(*arguments: str, cwd: Path) -> str:
         UserError: It failed; the message says in what words, on one line.
     """
     command = ["git", *arguments]
-    finished = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    finished = _finished(command, cwd=cwd)
     if finished.returncode:
         words = " ".join(finished.stderr.split())
-        raise UserError(f"git {arguments[0]} failed in {cwd}: {words}")
+        verb = arguments[len(_OWN_SETTINGS) if arguments[0] == "-c" else 0]
+        raise UserError(f"git {verb} failed in {cwd}: {words}")
     return finished.stdout
 
 
@@ -114,18 +141,19 @@ def dvc(*arguments: str, cwd: Path) -> str:
     Raises:
         UserError: It failed; the message says in what words, on one line.
     """
-    finished = subprocess.run(
-        ["dvc", *arguments],
-        cwd=cwd,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    finished = _finished(["dvc", *arguments], cwd=cwd)
     if finished.returncode:
-        words = " ".join(finished.stderr.split())
+        lines = finished.stderr.splitlines()
+        errors = [line for line in lines if line.startswith("ERROR: ")]
+        words = " ".join(" ".join(errors or lines).split())
         raise UserError(f"`dvc {arguments[0]}` failed in {cwd}: {words}")
     return finished.stdout
+
+
+def _finished(command: list[str], *, cwd: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        command, cwd=cwd, env=environment(), capture_output=True, text=True, check=False
+    )
 
 
 def add_archive(archive: Path, *, folder: Path = Path()) -> str:
@@ -139,11 +167,13 @@ def add_archive(archive: Path, *, folder: Path = Path()) -> str:
         What was done, in words.
 
     Raises:
-        UserError: There is no such file or workspace, or DVC failed.
+        UserError: There is no such file or workspace, the file is no archive, there is another one
+            that DVC does not hold, or DVC failed.
     """
     read_params(folder / PARAMS_FILE)
     if not archive.is_file():
         raise UserError(f"no archive at {archive}: expected the path of an archive.zip")
+    check_archive(archive)
     return _add(archive, ARCHIVE, folder=folder)
 
 
@@ -175,8 +205,23 @@ def add_weights(model: str, weights: Path, *, folder: Path = Path()) -> str:
 
 def _add(source: Path, target: Path, *, folder: Path) -> str:
     copy = folder / target
-    if not (copy.exists() and copy.samefile(source)):
+    if not (copy.is_file() and filecmp.cmp(source, copy, shallow=False)):
+        _check_held(target, folder=folder)
         with written_beside(copy) as beside:
             shutil.copyfile(source, beside)
-    dvc("add", "--quiet", str(target), cwd=folder)
+    dvc("add", str(target), cwd=folder)
     return f"{source} -> {copy}, versioned in {copy}.dvc: `dvc repro` rebuilds what it changes"
+
+
+def _check_held(target: Path, *, folder: Path) -> None:
+    """Refuses to replace a file that DVC could not bring back."""
+    refuse_folder(folder / target)
+    if not (folder / target).exists():
+        return
+    pointer = f"{target}.dvc"
+    held = (folder / pointer).exists() and json.loads(dvc("status", "--json", pointer, cwd=folder))
+    if held != {}:
+        raise UserError(
+            f"{folder / target} is another file, which DVC does not hold and which would be lost: "
+            f"`dvc add {target}` versions it, or move it away"
+        )

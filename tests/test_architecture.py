@@ -18,6 +18,7 @@ VOCABULARY = {
     "fer_data.disk",
     "fer_data.errors",
     "fer_data.faces",
+    "fer_data.git_variables",
     "fer_data.hashes",
     "fer_data.inputs",
     "fer_data.locks",
@@ -32,6 +33,7 @@ VOCABULARY = {
     "fer_data.yaml_files",
 }
 FOR_FLOWS = {
+    "fer_data.archive",
     "fer_data.compare",
     "fer_data.decisions",
     "fer_data.detection",

@@ -13,6 +13,7 @@ import pandas as pd
 from pydantic import Field
 
 from fer_data import records, stage
+from fer_data.leaks import protocol_of
 from fer_data.params import read_settings
 from fer_data.schema import LABEL, PATH, PIXEL_HASH, PREDICTION, ROLE, TEST, VALIDATION
 from fer_data.tables import read_json, read_table, with_probabilities, write_table
@@ -23,7 +24,7 @@ from fer_models.inference import predict, read_model
 from fer_models.measures import MeasureSettings, measure_all
 from fer_models.mistakes import confident_mistakes
 from fer_models.model_card import hashes_of, model_card
-from fer_models.slices import label_qualities, picture_qualities
+from fer_models.slices import has_duplicate, label_qualities, picture_qualities
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +72,9 @@ def prediction_table(
 
 def main() -> None:
     """Reads the records and the model, writes the folder of the model's evaluation."""
-    flags = stage.parse_flags(__doc__, "records", "model", "training", "testing_quality", "output")
+    flags = stage.parse_flags(
+        __doc__, "records", "model", "training", "assignments", "testing_quality", "output"
+    )
     settings = read_settings(EvaluateSettings, "evaluate")
     expressions = records.expressions(flags.records)
     training, hashes = read_json(flags.training), hashes_of(flags.model, flags.records)
@@ -79,6 +82,7 @@ def main() -> None:
     examples = {role: records.read_role(flags.records, role) for role in EVALUATED_ROLES}
     test = examples[TEST]
     rated = label_qualities(read_table(flags.testing_quality), test.paths)
+    assignments = read_table(flags.assignments)
     answers: dict[str, Answers] = {}
     seconds: dict[str, float] = {}
     for role, asked in examples.items():
@@ -88,12 +92,16 @@ def main() -> None:
         )
         seconds[role] = time.perf_counter() - started
         answers[role] = Answers(asked.labels, probabilities)
-    metrics = measure_all(
-        answers,
-        picture_qualities(test.faces) | rated,
-        expressions=expressions,
-        settings=settings,
-    )
+    metrics = {
+        "protocol": protocol_of(assignments),
+        **measure_all(
+            answers,
+            picture_qualities(test.faces) | rated,
+            has_duplicate(assignments, test.paths),
+            expressions=expressions,
+            settings=settings,
+        ),
+    }
     # After `validation`, which compiled the graph: the time of `test` is the model's alone.
     cost = cost_of(
         *(model, flags.model, test.faces), batch_size=settings.batch_size, seconds=seconds[TEST]
@@ -128,7 +136,8 @@ def main() -> None:
         for role in EVALUATED_ROLES
     )
     logger.info(
-        "evaluate: %d faces, %s -> %s", len(predictions), ", ".join(accuracies), flags.output
+        "evaluate: %d faces, %s; %s -> %s",
+        *(len(predictions), ", ".join(accuracies), metrics["protocol"], flags.output),
     )
 
 

@@ -16,7 +16,7 @@ from fer_models.intervals import bootstrap_intervals
 from fer_models.metrics import class_measures, confusion_counts, headlines
 from fer_models.precision_recall import average_precisions
 from fer_models.reliability import calibration
-from fer_models.slices import accuracy_by_quarter
+from fer_models.slices import accuracy_by_quarter, accuracy_of_part
 
 
 class MeasureSettings(Settings):
@@ -74,6 +74,7 @@ def measure(
 def measure_all(
     answers: Mapping[str, Answers],
     qualities: Mapping[str, np.ndarray],
+    duplicated: np.ndarray,
     *,
     expressions: tuple[str, ...],
     settings: MeasureSettings,
@@ -83,6 +84,7 @@ def measure_all(
     Args:
         answers: What it says of the faces of `validation` and of `test`.
         qualities: What the N faces of `test` are like, float (N,) each, by name.
+        duplicated: bool (N,), which of these faces have a duplicate in Training, exact or near.
         expressions: The K classes, in the order of the columns.
         settings: Number of resamples and bins, and the seed.
 
@@ -90,7 +92,8 @@ def measure_all(
         What `metrics.json` holds: for each role what `measure` returns, with each class's
         `average_precision`; and what was chosen on
         `validation` and measured on `test`: `calibration` and `conformal`, as the functions of these
-        names return them. Besides `slices`: accuracy on `test` by the qualities.
+        names return them. Besides `without_duplicates`: accuracy on the faces of
+        `test` that are not duplicated; and `slices`: accuracy on `test` by the qualities.
     """
     roles = {
         role: measure(said.labels, said.probabilities, expressions=expressions, settings=settings)
@@ -112,5 +115,6 @@ def measure_all(
             coverage=settings.coverage,
             **resamples,
         ),
+        "without_duplicates": accuracy_of_part(answers[TEST].correct, ~duplicated, **resamples),
         "slices": accuracy_by_quarter(answers[TEST].correct, qualities, **resamples),
     }

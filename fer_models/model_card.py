@@ -77,6 +77,8 @@ def model_card(training: Mapping[str, Any], measured: Mapping[str, Any], hashes:
         members=settings.get("members", []),
         test=measured[TEST],
         validation=measured[VALIDATION],
+        protocol=measured["protocol"],
+        without_duplicates=measured["without_duplicates"],
         calibration=measured["calibration"],
         sets=measured["conformal"],
         worst=by_recall[0],

@@ -73,6 +73,8 @@ def model_view(
         "training": training,
         "test": test,
         "validation": model.measured[VALIDATION],
+        "protocol": model.measured["protocol"],
+        "without_duplicates": model.measured["without_duplicates"],
         "calibration": _with_gain(model.measured["calibration"]),
         "conformal": model.measured["conformal"],
         "slices": model.measured["slices"],

@@ -37,11 +37,16 @@ def compact_metrics(models: Sequence[ModelReport]) -> dict[str, dict[str, dict[s
 
     Returns:
         By model, then by role (`test`, `validation`): the measures, and the bounds of accuracy's 95 %
-        interval as `accuracy_low` and `accuracy_high`.
+        interval as `accuracy_low` and `accuracy_high`; of `test`, too, the accuracy on faces without a
+        duplicate in Training, as `accuracy_without_duplicates`.
     """
-    return {
+    metrics = {
         model.name: {role: _compact(model, role) for role in (TEST, VALIDATION)} for model in models
     }
+    for model in models:
+        alone = model.measured["without_duplicates"]["accuracy"]["value"]
+        metrics[model.name][TEST]["accuracy_without_duplicates"] = alone
+    return metrics
 
 
 def report_page(models: Sequence[ModelReport], *, accepted: Accepted | None) -> str:

@@ -1,6 +1,7 @@
-"""How accurate a model is on dark and bright, flat and contrasty, blurred and sharp faces.
+"""How accurate a model is on parts of the test faces.
 
-And on faces whose labels are doubtful, and clear.
+Dark and bright, flat and contrasty, blurred and sharp ones; those whose labels are doubtful, and clear;
+and those without a duplicate in Training.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer_data.schema import LABEL_QUALITY, PATH
+from fer_data.schema import LABEL_QUALITY, LEAK, PATH
 from fer_data.stage import UserError
-from fer_models.intervals import bootstrap_intervals
+from fer_models.intervals import Interval, bootstrap_intervals
 
 QUARTERS = 4
 
@@ -62,6 +63,54 @@ def label_qualities(rated: pd.DataFrame, paths: Sequence[str]) -> dict[str, np.n
             f"{unrated[0]}: `dvc repro mislabels` rates them"
         )
     return {LABEL_QUALITY: found.to_numpy(np.float64)}
+
+
+def has_duplicate(assignments: pd.DataFrame, paths: Sequence[str]) -> np.ndarray:
+    """Which Testing faces have a duplicate in Training, exact or near, whether or not it is excluded.
+
+    Args:
+        assignments: `path` and `leak`, as the stage `split` writes them.
+        paths: N Testing faces.
+
+    Returns:
+        bool (N,).
+
+    Raises:
+        UserError: A face was not split.
+    """
+    found = assignments.set_index(PATH)[LEAK].reindex(list(paths))
+    if found.isna().any():
+        raise UserError(
+            f"{found.isna().sum()} of {len(found)} test faces were not split, such as "
+            f"{found.index[found.isna()][0]}: `dvc repro split` and what lies below it"
+        )
+    return (found != "").to_numpy(bool)
+
+
+def accuracy_of_part(
+    correct: np.ndarray, inside: np.ndarray, *, num_resamples: int, seed: int
+) -> dict[str, Any]:
+    """Accuracy on some of the faces.
+
+    Args:
+        correct: bool (N,), whether a prediction is right.
+        inside: bool (N,), which faces count.
+        num_resamples: How many resamples give the interval.
+        seed: Seed of the resamples.
+
+    Returns:
+        The number of `faces`, and `accuracy` with the ends of its 95 % interval; None without faces.
+    """
+    right = correct[inside].astype(np.float64)
+    interval = Interval(None, None, None)
+    if len(right):
+        interval = bootstrap_intervals(
+            lambda counts: {"accuracy": counts @ right / counts.sum(axis=1)},
+            len(right),
+            num_resamples=num_resamples,
+            seed=seed,
+        )["accuracy"]
+    return {"faces": len(right), "accuracy": asdict(interval)}
 
 
 def accuracy_by_quarter(

@@ -16,6 +16,7 @@ VOCABULARY = {
     "fer_data.artifacts",
     "fer_data.decided",
     "fer_data.disk",
+    "fer_data.leaks",
     "fer_data.errors",
     "fer_data.faces",
     "fer_data.git_variables",

@@ -9,7 +9,18 @@ import pandas as pd
 import tensorflow as tf
 
 from fer_data import records
-from fer_data.schema import FACE_SIZE, LABEL_QUALITY, PATH, TEST, VALIDATION
+from fer_data.schema import (
+    DUPLICATE,
+    EXCLUDED,
+    FACE_SIZE,
+    LABEL_QUALITY,
+    LEAK,
+    NEAR_DUPLICATE,
+    PATH,
+    ROLE,
+    TEST,
+    VALIDATION,
+)
 from fer_data.tables import write_table
 
 EXPRESSIONS = ("angry", "happy", "sad")
@@ -51,6 +62,7 @@ FLAGS = {
     "records": "data/tfrecords",
     "model": "models/tiny/model.keras",
     "training": "summary.json",
+    "assignments": "assignments.parquet",
     "testing-quality": "testing_quality.parquet",
     "output": "reports/tiny",
 }
@@ -81,3 +93,8 @@ def make_evaluation(folder: Path) -> None:
     paths = [f"{TEST}/{number}.jpg" for number in range(len(ROLE_LABELS[TEST]))]
     rated = pd.DataFrame({PATH: paths[::-1], LABEL_QUALITY: np.linspace(1, 0, len(paths))})
     write_table(rated, folder / "testing_quality.parquet")
+    # The first third of the Testing faces has a duplicate in Training, exact or near.
+    leaks = [DUPLICATE] * 10 + [NEAR_DUPLICATE] * 10 + [""] * (len(paths) - 20)
+    split = pd.DataFrame({PATH: ["training/0.jpg", *paths], LEAK: [DUPLICATE, *leaks]})
+    roles = [EXCLUDED] + [TEST] * len(paths)
+    write_table(split.assign(**{ROLE: roles}), folder / "assignments.parquet")

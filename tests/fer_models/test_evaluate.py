@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from fer_data import records
+from fer_data.leaks import LEAK_FREE, LEAKY
 from fer_data.params import SettingsError
 from fer_data.schema import (
     FACE_SIZE,
@@ -21,7 +22,7 @@ from fer_data.schema import (
     VALIDATION,
 )
 from fer_data.stage import UserError
-from fer_data.tables import probabilities_of, read_table
+from fer_data.tables import probabilities_of, read_table, write_table
 from fer_models import evaluate
 from tests.fer_models.evaluations import (
     EXPRESSIONS,
@@ -80,7 +81,9 @@ def test_outputs_agree_with_each_other_and_with_the_model(workspace: Path):
     metrics = read_strictly(output / "metrics.json")
     table = read_table(output / "predictions.parquet")
     assert list(table.columns) == [PATH, PIXEL_HASH, ROLE, LABEL, PREDICTION, "probabilities"]
-    assert list(metrics) == [VALIDATION, TEST, "calibration", "conformal", "slices"]
+    assert list(metrics) == [
+        *("protocol", VALIDATION, TEST, "calibration", "conformal", "without_duplicates", "slices")
+    ]
     model: Any = keras.saving.load_model(workspace / "models" / "tiny" / "model.keras")
     model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     for role in (VALIDATION, TEST):
@@ -156,6 +159,42 @@ def test_slices_hold_all_test_faces_and_their_accuracy(workspace: Path):
     first = metrics["slices"]["label_quality"][0]
     assert first["faces"] == 15
     assert first["accuracy"]["value"] == (test[LABEL] == test[PREDICTION])[:15].mean()
+
+
+def test_faces_without_a_duplicate_in_training_are_measured_by_themselves(workspace: Path):
+    evaluate.main()
+    output = workspace / "reports" / "tiny"
+    metrics = read_strictly(output / "metrics.json")
+    alone = metrics["without_duplicates"]
+    assert alone["faces"] == len(ROLE_LABELS[TEST]) - 20
+    table = read_table(output / "predictions.parquet")
+    test = table[table[ROLE] == TEST]
+    accuracy = alone["accuracy"]
+    assert accuracy["value"] == pytest.approx((test[LABEL] == test[PREDICTION])[20:].mean())
+    assert accuracy["value"] != metrics[TEST]["accuracy"]["value"]
+    assert accuracy["low"] < accuracy["value"] < accuracy["high"]
+    card = (output / "model_card.md").read_text(encoding="utf-8")
+    assert "On those 40 of them that have no duplicate in Training, exact or near:" in card
+
+
+@pytest.mark.parametrize(
+    ("role", "protocol"), [("excluded", LEAK_FREE), ("validation", LEAK_FREE), ("train", LEAKY)]
+)
+def test_the_protocol_is_that_of_the_split(workspace: Path, role: str, protocol: str):
+    split = read_table(workspace / "assignments.parquet")
+    split.loc[0, ROLE] = role
+    write_table(split, workspace / "assignments.parquet")
+    evaluate.main()
+    output = workspace / "reports" / "tiny"
+    assert read_strictly(output / "metrics.json")["protocol"] == protocol
+    assert f"Protocol: {protocol}." in (output / "model_card.md").read_text(encoding="utf-8")
+
+
+def test_a_split_of_other_faces_is_refused(workspace: Path):
+    split = read_table(workspace / "assignments.parquet")
+    write_table(split.iloc[:-2], workspace / "assignments.parquet")
+    with pytest.raises(UserError, match=r"2 of 60 test faces were not split, such as test/58\.jpg"):
+        evaluate.main()
 
 
 def test_a_class_without_faces_is_null_in_the_metrics_and_has_no_curve(workspace: Path):

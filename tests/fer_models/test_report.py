@@ -35,6 +35,7 @@ def test_metrics_hold_each_role_with_its_interval(tmp_path: Path) -> None:
             "macro_f1": 0.534,
             "macro_auroc": 0.861,
             "calibration_error": 0.041,
+            "accuracy_without_duplicates": 0.5387,
         }
     )
     assert metrics["scratch"][VALIDATION]["accuracy"] == 0.5701
@@ -75,6 +76,24 @@ def test_page_shows_the_figures_and_says_where_they_were_measured(tmp_path: Path
     assert "<code>head.units</code>" in page
     assert "<code>[128, 6]</code>" in page
     assert page.count("<svg") == 7
+
+
+def test_accuracy_without_duplicates_stands_beside_the_headline_and_the_protocol_is_named(
+    tmp_path: Path,
+) -> None:
+    write_reports(tmp_path)
+    page = text_of(page_of(model_from(tmp_path)))
+    assert "Protocol of our figures: leak-free: exact and near-duplicates" in page
+    for part in ("comparison", "paper", "protocol"):
+        section = page.split(f'<section id="{part}">')[1].split("</section>")[0]
+        assert "leak-free" in section
+    comparison = page.split('<section id="comparison">')[1].split("</section>")[0]
+    assert '<th scope="col">Without<br>duplicates</th>' in comparison
+    space = "\N{NARROW NO-BREAK SPACE}"
+    assert f"<td>53.9{space}%<small>52.7 {UNKNOWN} 55.1{space}%</small></td>" in comparison
+    assert "the 6,257 Testing faces that have none in Training" in comparison
+    cards = page.split('<section id="model-1">')[1]
+    assert "6,257 Testing faces without one in Training" in cards
 
 
 def test_models_stand_in_the_given_order_and_validation_marks_the_best(tmp_path: Path) -> None:

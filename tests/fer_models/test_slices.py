@@ -3,7 +3,12 @@ import pandas as pd
 import pytest
 
 from fer_data.stage import UserError
-from fer_models.slices import accuracy_by_quarter, label_qualities, picture_qualities
+from fer_models.slices import (
+    accuracy_by_quarter,
+    accuracy_of_part,
+    label_qualities,
+    picture_qualities,
+)
 
 
 def test_qualities_of_flat_and_striped_pictures() -> None:
@@ -56,3 +61,13 @@ def test_a_face_without_a_label_quality_is_named() -> None:
     rated = pd.DataFrame({"path": ["a"], "label_quality": [0.1]})
     with pytest.raises(UserError, match="1 of 2 test faces have no label_quality, such as b: `dvc"):
         label_qualities(rated, ["a", "b"])
+
+
+def test_a_part_without_faces_has_no_accuracy() -> None:
+    correct = np.array([True, False, True, True])
+    inside = np.array([True, True, False, False])
+    part = accuracy_of_part(correct, inside, num_resamples=100, seed=0)
+    assert part["faces"] == 2
+    assert part["accuracy"]["value"] == 0.5
+    none = accuracy_of_part(correct, np.zeros(4, bool), num_resamples=100, seed=0)
+    assert none == {"faces": 0, "accuracy": dict.fromkeys(("value", "low", "high"))}

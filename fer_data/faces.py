@@ -7,7 +7,7 @@ import pandas as pd
 
 from fer_data.schema import FACE_SIZE
 from fer_data.stage import UserError
-from fer_data.tables import missing, read_table
+from fer_data.tables import read_array, read_table
 
 
 def read_pixels(file: Path) -> np.ndarray:
@@ -16,11 +16,8 @@ def read_pixels(file: Path) -> np.ndarray:
     Raises:
         UserError: The file is missing or holds something else.
     """
-    try:
-        pixels = np.load(file, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise missing(file) from None
-    expected = (len(pixels), FACE_SIZE, FACE_SIZE)
+    pixels = read_array(file)
+    expected = (*pixels.shape[:1], FACE_SIZE, FACE_SIZE)
     if pixels.dtype != np.uint8 or pixels.shape != expected:
         raise UserError(
             f"{file} holds {pixels.dtype} {pixels.shape}, expected uint8 {expected}: "

@@ -18,6 +18,7 @@ from pydantic import Field
 
 from fer_data import stage
 from fer_data.decided import known_faces, latest_decisions
+from fer_data.decision_marks import MARK, in_words
 from fer_data.decision_summary import summarise_decisions
 from fer_data.faces import read_faces
 from fer_data.galleries import mean_faces, pictured, spread, twins
@@ -82,6 +83,8 @@ class Findings:
     """The review queue: a row for each face that waited when it was made."""
     relabels: pd.DataFrame
     """All decisions, in the order in which they were made; not all of them need to stand."""
+    waiting: str = ""
+    """Which of them are not in the curated examples, in words."""
 
 
 def quality_page(
@@ -152,6 +155,7 @@ def quality_page(
             relabels, suspected(findings.label_quality, queue), expressions=expressions
         ),
         num_foreign=int((~known).sum()),
+        waiting=findings.waiting,
         num_queued=len(queue),
         queue=pictured(queue.head(max_faces), faces, pixels),
         kinds=KINDS,
@@ -204,6 +208,7 @@ def _read_findings(flags: argparse.Namespace, expressions: tuple[str, ...]) -> F
         label_quality=read_table(flags.label_quality),
         suspects=_read_text_table(flags.suspects),
         relabels=relabels,
+        waiting=in_words(read_json(flags.curated).get(MARK), flags.relabels),
     )
 
 
@@ -212,7 +217,7 @@ def main() -> None:
     flags = stage.parse_flags(
         __doc__,
         *("manifest", "pixels", "rejected", "validation", "assignments"),
-        *("label_quality", "suspects", "relabels", "page"),
+        *("label_quality", "suspects", "relabels", "curated", "page"),
     )
     settings = read_settings(QualityReportSettings, "quality_report")
     expressions = read_settings(DataSettings, "data").expressions

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from fer_data import stage
 from fer_data.decided import apply_decisions, decisions_on
+from fer_data.decision_marks import MARK, mark_of
 from fer_data.params import DataSettings, Settings, read_settings
 from fer_data.relabels import read_relabels
 from fer_data.schema import (
@@ -133,6 +134,7 @@ def main() -> None:
     )
     settings = read_settings(RebalanceSettings, "rebalance")
     expressions = read_settings(DataSettings, "data").expressions
+    mark = mark_of(flags.relabels)  # before they are read: rather one too few than one too many
     labels = read_table(flags.manifest)[[PATH, LABEL]]
     quality = read_table(flags.label_quality)[[PATH, LABEL_QUALITY]]
     examples = read_table(flags.assignments).merge(labels, on=PATH).merge(quality, "left", on=PATH)
@@ -141,7 +143,7 @@ def main() -> None:
     curated, summary = curate(examples, decisions, **settings.model_dump())
     write_table(curated, flags.examples)
     with stage.written_beside(flags.summary) as beside:
-        beside.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        beside.write_text(json.dumps(summary | {MARK: mark}, indent=2) + "\n", encoding="utf-8")
     logger.info("rebalance: %s -> %s", summary, flags.examples)
 
 

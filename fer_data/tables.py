@@ -1,32 +1,56 @@
 """Tables and figures in files: Parquet in and out, CSV and JSON in; arrays in a column."""
 
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from fer_data.schema import PROBABILITIES
 from fer_data.stage import UserError, written_beside
 
 
-def write_table(frame: pd.DataFrame, file: Path) -> None:
-    """Writes a frame without its index; whole or not at all."""
+def write_table(
+    frame: pd.DataFrame, file: Path, *, metadata: Mapping[str, str] | None = None
+) -> None:
+    """Writes a frame without its index; whole or not at all.
+
+    Args:
+        frame: The rows.
+        file: Where to, in Parquet.
+        metadata: What else the file is to hold, see `read_metadata`.
+    """
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    if metadata:
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), **metadata})
     with written_beside(file) as beside:
-        frame.to_parquet(beside, index=False)
+        pq.write_table(table, beside)
 
 
 def read_table(file: Path) -> pd.DataFrame:
     """Reads a frame.
 
     Raises:
-        UserError: The file is missing.
+        UserError: The file is missing, or is no whole Parquet file.
     """
-    try:
+    with _one_line(file, "Parquet"):
         return pd.read_parquet(file)
-    except FileNotFoundError:
-        raise missing(file) from None
+
+
+def read_metadata(file: Path) -> dict[str, str]:
+    """What `write_table` was given as `metadata`, among pandas' own.
+
+    Raises:
+        UserError: The file is missing, or is no whole Parquet file.
+    """
+    with _one_line(file, "Parquet"):
+        found = pq.read_schema(file).metadata or {}
+    return {key.decode(): value.decode() for key, value in found.items()}
 
 
 def read_csv(file: Path, *, dtype: type | None = None) -> pd.DataFrame:
@@ -37,12 +61,20 @@ def read_csv(file: Path, *, dtype: type | None = None) -> pd.DataFrame:
         dtype: The type of all columns; with `str`, empty fields are empty strings.
 
     Raises:
-        UserError: The file is missing.
+        UserError: The file is missing, or is no CSV in UTF-8.
     """
-    try:
+    with _one_line(file, "CSV"):
         return pd.read_csv(file, dtype=dtype, keep_default_na=dtype is not str)
-    except FileNotFoundError:
-        raise missing(file) from None
+
+
+def read_array(file: Path) -> np.ndarray:
+    """Maps an array of NumPy's format, without reading it.
+
+    Raises:
+        UserError: The file is missing, or is no such array.
+    """
+    with _one_line(file, "NumPy"):
+        return np.load(file, mmap_mode="r", allow_pickle=False)
 
 
 def read_json(file: Path) -> Any:
@@ -57,6 +89,23 @@ def read_json(file: Path) -> Any:
         raise missing(file) from None
     except ValueError as error:
         raise UserError(f"{file} is not JSON ({error}): `dvc repro` makes it anew") from None
+
+
+@contextmanager
+def _one_line(file: Path, form: str) -> Iterator[None]:
+    """Turns what libraries say of a missing, empty or damaged file into a line."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise missing(file) from None
+    except (ValueError, EOFError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # of the system, such as missing rights, and not of what is in the file
+        size = file.stat().st_size
+        raise UserError(
+            f"{file} ({size} bytes) is no whole {form} file: `dvc repro` makes it anew "
+            f"({' '.join(str(error).split())[:200]})"
+        ) from None
 
 
 def missing(file: Path) -> UserError:

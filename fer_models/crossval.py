@@ -1,5 +1,6 @@
 """Scores faces out of sample: networks per fold, trained on the other folds, judge this one."""
 
+import json
 import logging
 
 import numpy as np
@@ -8,6 +9,7 @@ from pydantic import Field
 
 from fer_data import stage
 from fer_data.decided import apply_decisions, decisions_on, read_accepted
+from fer_data.decision_marks import MARK, mark_of
 from fer_data.faces import read_faces
 from fer_data.params import DataSettings, read_settings
 from fer_data.schema import (
@@ -149,13 +151,14 @@ def main() -> None:
     expressions = read_settings(DataSettings, "data").expressions
     manifest, faces = read_faces(flags.manifest, flags.pixels)
     assignments = read_table(flags.assignments).merge(manifest[[PATH, SOURCE, LABEL]], on=PATH)
+    mark = mark_of(flags.decisions)  # before they are read: rather one too few than one too many
     accepted = read_accepted(flags.decisions, expressions=expressions)
     decisions = decisions_on(manifest, accepted, file=flags.decisions)
     assignments = apply_decisions(assignments, decisions)
     scored = score_fold(
         assignments, faces, fold=flags.fold, settings=settings, expressions=expressions
     )
-    write_table(scored, flags.probabilities)
+    write_table(scored, flags.probabilities, metadata={MARK: json.dumps(mark)})
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import yaml
 from prefect import State, flow, get_run_logger
 from prefect.states import Completed, Failed
 
+from fer_data.applied import waiting
 from fer_data.params import PARAMS_FILE, read_settings
 from fer_data.stage import UserError
 from flows.alarm import tell_of_failure
@@ -117,6 +118,9 @@ def _check_nothing_is_left(workspace: Path, graph: Graph) -> None:
             "workspace meanwhile? The next flow rebuilds it"
         )
     dvc("repro", *graph.above, cwd=workspace)
+    waits = waiting(workspace)
+    if waits:
+        raise UserError(f"after the flow, {'; '.join(waits)}")
 
 
 @contextmanager

@@ -56,8 +56,11 @@ def add_weights(arguments: argparse.Namespace) -> None:
 
 def relabel(arguments: argparse.Namespace) -> None:
     """Opens the relabelling desk."""
+    from fer_data.applied import waiting
     from fer_data.desk import open_desk
 
+    for words in waiting(arguments.workspace):
+        print(words)
     _serve(
         "The relabelling desk",
         lambda: open_desk(arguments.workspace, annotator=arguments.annotator, port=arguments.port),

@@ -15,6 +15,7 @@ PACKAGES = ("fer_data", "fer_models", "flows")
 VOCABULARY = {
     "fer_data.artifacts",
     "fer_data.decided",
+    "fer_data.decision_marks",
     "fer_data.disk",
     "fer_data.leaks",
     "fer_data.errors",
@@ -35,6 +36,7 @@ VOCABULARY = {
 }
 FOR_FLOWS = {
     "fer_data.archive",
+    "fer_data.applied",
     "fer_data.compare",
     "fer_data.decisions",
     "fer_data.detection",

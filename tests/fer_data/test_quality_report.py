@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from fer_data import quality_report, stage
+from fer_data.decision_marks import MARK, mark_of
 from fer_data.page import face_uri
 from fer_data.params import SettingsError, read_settings
 from fer_data.quality_report import QualityReportSettings, quality_page
@@ -170,6 +171,8 @@ def write_inputs(folder: Path) -> None:
     write_table(made.label_quality, folder / "label_quality.parquet")
     made.suspects.to_csv(folder / "suspects.csv", index=False)
     decided(3).to_csv(folder / "relabels.csv", index=False)
+    applied = {MARK: mark_of(folder / "relabels.csv")}
+    (folder / "curated.json").write_text(json.dumps(applied))
     (folder / "params.yaml").write_text(
         "data: {expressions: [angry, happy, sad]}\nquality_report: {max_faces: 300, max_pairs: 60}"
     )
@@ -182,7 +185,7 @@ def run_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], s
         "--manifest manifest.parquet --pixels pixels.npy --rejected rejected.csv "
         "--validation validation.json --assignments assignments.parquet "
         "--label-quality label_quality.parquet --suspects suspects.csv --relabels relabels.csv "
-        "--page out/index.html"
+        "--curated curated.json --page out/index.html"
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["quality_report", *flags.split()])
@@ -223,3 +226,12 @@ def test_settings_have_ranges(tmp_path: Path, setting: str) -> None:
     (tmp_path / "params.yaml").write_text(f"quality_report: {{{setting}}}")
     with pytest.raises(SettingsError, match=r"'quality_report\.max_\w+': got"):
         read_settings(QualityReportSettings, "quality_report", file=tmp_path / "params.yaml")
+
+
+def test_decisions_that_are_not_applied_are_named(
+    run_stage: Callable[[], str], tmp_path: Path
+) -> None:
+    assert "not yet applied" not in run_stage()
+    lines = decided(3).to_csv(index=False)
+    (tmp_path / "relabels.csv").write_text(lines + 2 * lines.splitlines(keepends=True)[1])
+    assert "2 decisions of relabels.csv are not yet applied" in run_stage()

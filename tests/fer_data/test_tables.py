@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -6,7 +7,15 @@ import pytest
 
 from fer_data.faces import read_faces, read_pixels
 from fer_data.stage import UserError
-from fer_data.tables import probabilities_of, read_table, with_probabilities, write_table
+from fer_data.tables import (
+    probabilities_of,
+    read_csv,
+    read_json,
+    read_metadata,
+    read_table,
+    with_probabilities,
+    write_table,
+)
 
 
 def test_probabilities_survive_a_table(tmp_path: Path) -> None:
@@ -45,3 +54,21 @@ def test_faces_and_rows_must_be_as_many(tmp_path: Path) -> None:
     np.save(tmp_path / "pixels.npy", np.zeros((2, 48, 48), np.uint8))
     with pytest.raises(UserError, match=r"has 3 rows, .* 2 faces"):
         read_faces(tmp_path / "manifest.parquet", tmp_path / "pixels.npy")
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"\xff\xfe\0"])
+@pytest.mark.parametrize("read", [read_table, read_metadata, read_csv, read_pixels, read_json])
+def test_an_empty_or_damaged_file_is_one_line(tmp_path: Path, read: Any, content: bytes) -> None:
+    if read is read_csv and content == b"PAR1":
+        pytest.skip("a column's name is a table")
+    file = tmp_path / "file"
+    file.write_bytes(content)
+    with pytest.raises(UserError, match=r"file .*: `dvc repro` makes it anew"):
+        read(file)
+
+
+def test_metadata_travels_with_a_table_and_changes_no_row(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"path": ["a"]})
+    write_table(frame, tmp_path / "table", metadata={"decisions": "{}"})
+    assert read_metadata(tmp_path / "table")["decisions"] == "{}"
+    pd.testing.assert_frame_equal(read_table(tmp_path / "table"), frame)

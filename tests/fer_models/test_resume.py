@@ -57,8 +57,8 @@ def prepare(folder: Path, records: Path) -> None:
     (folder / "params.yaml").write_text(yaml.safe_dump({"models": {"scratch": SETTINGS}}))
 
 
-def start(folder: Path) -> subprocess.Popen[str]:
-    environment = {"PYTHONPATH": str(ROOT), "PATH": ""}
+def start(folder: Path, **variables: str) -> subprocess.Popen[str]:
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "", **variables}
     return subprocess.Popen(COMMAND, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
 
 
@@ -68,14 +68,18 @@ def finish(process: subprocess.Popen[str]) -> str:
     return errors
 
 
+def wait_for(process: subprocess.Popen[str], epoch: int, checkpoints: Path) -> None:
+    deadline = time.monotonic() + 300
+    while not list(checkpoints.glob(f"*/epoch-{epoch:04d}.npz")):
+        assert process.poll() is None, "it ended before that epoch"
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
 def kill_after(process: subprocess.Popen[str], epoch: int, checkpoints: Path) -> None:
     """Kills a training in the middle of the epoch after `epoch`."""
     try:
-        deadline = time.monotonic() + 300
-        while not list(checkpoints.glob(f"*/epoch-{epoch:04d}.npz")):
-            assert process.poll() is None, "it ended before it could be killed"
-            assert time.monotonic() < deadline
-            time.sleep(0.002)
+        wait_for(process, epoch, checkpoints)
     finally:
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
@@ -126,3 +130,23 @@ def test_other_settings_start_anew(records: Path, tmp_path: Path) -> None:
     changed = {**SETTINGS, "dropout": 0.2, "epochs": 1}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump({"models": {"scratch": changed}}))
     assert "epoch 1 of 1" in finish(start(tmp_path))
+
+
+def test_an_edit_meanwhile_ends_it_early_and_loses_nothing_if_taken_back(
+    records: Path, uninterrupted: dict[str, Any], tmp_path: Path
+) -> None:
+    prepare(tmp_path, records)
+    graph = {"train": {"foreach": ["scratch"], "do": {"params": ["models.${item}"]}}}
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": graph}))
+    before = (tmp_path / "params.yaml").read_text()
+    process = start(tmp_path, DVC_STAGE="train@scratch")
+    wait_for(process, 1, tmp_path / "checkpoints")
+    (tmp_path / "params.yaml").write_text(before.replace("l2: 0.001", "l2: 0.002"))
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert "error: params.yaml: models.scratch changed while 'train@scratch' ran" in errors
+    assert "epoch 6 of 6" not in errors
+    assert not (tmp_path / "model").exists()
+    (tmp_path / "params.yaml").write_text(before)
+    assert "epoch 1 of 6" not in finish(start(tmp_path, DVC_STAGE="train@scratch"))
+    assert results(tmp_path) == uninterrupted

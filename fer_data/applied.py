@@ -43,7 +43,8 @@ def waiting(workspace: Path = Path()) -> list[str]:
 def _applying(workspace: Path) -> list[tuple[str, str]]:
     """The stages that apply decisions, each with the output that says which."""
     stages = stages_in(workspace)
-    found = [("rebalance", "summary.json")] if "rebalance" in stages else []
+    single = [("rebalance", "summary.json"), ("review_queue", "neighbours.parquet")]
+    found = [(stage, name) for stage, name in single if stage in stages]
     if "crossval" in stages:
         folds = items("crossval", workspace=workspace)
         found += [(f"crossval@{fold}", f"fold-{fold}.parquet") for fold in folds]

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from fer_data import stage
 from fer_data.decided import decisions_on
+from fer_data.decision_marks import MARK, mark_of
 from fer_data.faces import read_faces
 from fer_data.label_studio import to_tasks
 from fer_data.params import DataSettings, Settings, read_settings
@@ -84,6 +85,7 @@ def main() -> None:
     expressions = read_settings(DataSettings, "data").expressions
     manifest, pixels = read_faces(flags.manifest, flags.pixels)
     roles = read_table(flags.assignments)[[PATH, ROLE]]
+    mark = mark_of(flags.relabels)  # before they are read: rather one too few than one too many
     relabels = read_relabels(flags.relabels, expressions=expressions)
     queue = review_queue(
         read_table(flags.label_quality).merge(roles, on=PATH),
@@ -94,7 +96,9 @@ def main() -> None:
         queue.to_csv(beside, index=False)
     nearest = read_table(flags.nearest).set_index(PATH)[NEIGHBOURS]
     write_table(
-        queue[[PATH]].assign(**{NEIGHBOURS: list(nearest.loc[queue[PATH]])}), flags.neighbours
+        queue[[PATH]].assign(**{NEIGHBOURS: list(nearest.loc[queue[PATH]])}),
+        flags.neighbours,
+        metadata={MARK: json.dumps(mark)},
     )
     rows = pd.Series(np.arange(len(manifest)), index=manifest[PATH]).loc[queue[PATH]]
     tasks = to_tasks(queue, pixels[rows.to_numpy()])

@@ -18,6 +18,7 @@ GRAPH = {
             "deps": ["data/accepted/relabels.csv"],
             "outs": ["data/crossval/fold-${item.fold}.parquet"],
         },
+        "review_queue": {"deps": ["data/relabels.csv"], "outs": ["data/queue/neighbours.parquet"]},
         "rebalance": {"deps": ["data/relabels.csv"], "outs": ["data/curated/summary.json"]},
     }
 }
@@ -35,6 +36,9 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for file in (RELABELS, ACCEPTED):
         file.write_text(HEADER)
     Path("data/curated/summary.json").write_text(json.dumps({MARK: mark_of(RELABELS)}))
+    queue = pd.DataFrame({"path": []})
+    mark = {MARK: json.dumps(mark_of(RELABELS))}
+    write_table(queue, Path("data/queue/neighbours.parquet"), metadata=mark)
     for fold in range(2):
         write_table(
             pd.DataFrame({"fold": [fold]}),
@@ -80,6 +84,7 @@ def test_what_dvc_took_for_applied_names_what_really_applies_it() -> None:
     decide(RELABELS, 1)
     md5 = hashlib.md5(RELABELS.read_bytes()).hexdigest()
     lock = {"stages": {"rebalance": {"deps": [{"path": RELABELS.as_posix(), "md5": md5}]}}}
+    Path("data/queue/neighbours.parquet").unlink()
     Path("dvc.lock").write_text(yaml.safe_dump(lock))
     assert waiting() == [
         "1 decision of data/relabels.csv is not yet applied, though DVC holds that it is: "
@@ -89,6 +94,7 @@ def test_what_dvc_took_for_applied_names_what_really_applies_it() -> None:
 
 def test_what_is_not_made_yet_or_of_an_earlier_version_waits_for_nothing() -> None:
     decide(RELABELS, 1)
+    Path("data/queue/neighbours.parquet").unlink()
     Path("data/curated/summary.json").write_text("{}")
     assert waiting() == []
     Path("data/curated/summary.json").unlink()

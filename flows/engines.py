@@ -3,6 +3,7 @@
 import contextlib
 import os
 import queue
+import re
 import subprocess
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,6 +19,8 @@ from flows.workspace import environment
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 _THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+_CARD = re.compile(r"GPU \d+: .*\(UUID: (?P<uuid>[^)]+)\)")
+_INSTANCE = re.compile(r"\s+MIG .*\(UUID: (?P<uuid>[^)]+)\)")
 _PROBE = """
 import sys, tensorflow as tf
 found = tf.config.list_physical_devices("GPU")
@@ -150,8 +153,15 @@ def device_name(
 
 def visible_gpus(settings: FlowSettings) -> list[str]:
     """The GPUs to share out, as `CUDA_VISIBLE_DEVICES` names them: none that it hides already."""
-    if settings.gpus is not None:
-        return [str(number) for number in range(settings.gpus)]
+    names = _visible_names()
+    if settings.gpus is None:
+        return names
+    if settings.gpus <= len(names):
+        return names[: settings.gpus]
+    return [str(number) for number in range(settings.gpus)]
+
+
+def _visible_names() -> list[str]:
     if VISIBLE in os.environ:
         return [name for name in os.environ[VISIBLE].split(",") if name.strip() not in ("", "-1")]
     try:
@@ -160,7 +170,24 @@ def visible_gpus(settings: FlowSettings) -> list[str]:
         ).stdout
     except (FileNotFoundError, subprocess.SubprocessError):
         return []
-    return [str(number) for number in range(len(listed.splitlines()))]
+    return gpu_names(listed)
+
+
+def gpu_names(listed: str) -> list[str]:
+    """The GPUs that `nvidia-smi --list-gpus` printed, as `CUDA_VISIBLE_DEVICES` names them.
+
+    A card that is divided (MIG) is listed before its instances: these take its place. A process sees one
+    instance at most, and CUDA's own numbers are those of cards, so that all go by their UUID then.
+    """
+    instances_of: dict[str, list[str]] = {}
+    for line in listed.splitlines():
+        if card := _CARD.match(line):
+            instances_of[card["uuid"]] = []
+        elif instance := _INSTANCE.match(line):
+            instances_of[next(reversed(instances_of))].append(instance["uuid"])
+    if not any(instances_of.values()):
+        return [str(number) for number in range(len(instances_of))]
+    return [name for card, instances in instances_of.items() for name in instances or [card]]
 
 
 def shares(num_slots: int) -> list[dict[str, str]]:

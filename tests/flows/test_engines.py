@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flows.engines import LocalEngine, Slots, shares, visible_gpus
+from flows.engines import LocalEngine, Slots, gpu_names, shares, visible_gpus
 from flows.failures import StageError
 from flows.graph import Graph
 from flows.processes import StoppedError
@@ -117,7 +117,13 @@ def test_a_single_slot_leaves_the_threads_alone() -> None:
 
 @pytest.mark.parametrize(
     ("hidden", "gpus", "expected"),
-    [(None, 2, ["0", "1"]), ("2,3", None, ["2", "3"]), ("", None, []), ("-1", None, [])],
+    [
+        (None, 2, ["0", "1"]),
+        ("2,3", None, ["2", "3"]),
+        ("", None, []),
+        ("-1", None, []),
+        ("MIG-a,MIG-b,MIG-c", 2, ["MIG-a", "MIG-b"]),
+    ],
 )
 def test_the_gpus_are_those_of_the_settings_or_those_that_are_not_hidden(
     monkeypatch: pytest.MonkeyPatch, hidden: str | None, gpus: int | None, expected: list[str]
@@ -137,3 +143,22 @@ def test_the_gpus_are_counted_by_nvidia_smi(
     smi.write_text("#!/bin/sh\necho 'GPU 0: A (UUID: x)'\necho 'GPU 1: A (UUID: y)'\n")
     smi.chmod(0o755)
     assert visible_gpus(settings(gpus=None)) == ["0", "1"]
+
+
+DIVIDED = """\
+GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-5d5ba0d6-d33d-2b2c-524d-9e3d8d2b8a77)
+  MIG 3g.20gb     Device  0: (UUID: MIG-c6d4f1ef-42e4-5de3-91c7-45d71c87eb3f)
+  MIG 3g.20gb     Device  1: (UUID: MIG-cba663e8-9bed-5b25-b243-5985ef7c9beb)
+GPU 1: NVIDIA A100-SXM4-40GB (UUID: GPU-f0f0a0d6-d33d-2b2c-524d-9e3d8d2b8a77)
+"""
+
+
+def test_instances_take_the_place_of_their_divided_card() -> None:
+    assert gpu_names(DIVIDED) == [
+        "MIG-c6d4f1ef-42e4-5de3-91c7-45d71c87eb3f",
+        "MIG-cba663e8-9bed-5b25-b243-5985ef7c9beb",
+        "GPU-f0f0a0d6-d33d-2b2c-524d-9e3d8d2b8a77",
+    ]
+    older = DIVIDED.replace("MIG-c6d4f1ef-42e4-5de3-91c7-45d71c87eb3f", "MIG-GPU-5d5ba0d6/1/0")
+    assert gpu_names(older)[0] == "MIG-GPU-5d5ba0d6/1/0"
+    assert gpu_names("No devices found.\n") == []

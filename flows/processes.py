@@ -98,6 +98,34 @@ def run(
     return Finished(process.returncode, tuple(kept), timed_out)
 
 
+def captured(
+    command: list[str], *, cwd: Path, environment: Mapping[str, str], timeout_seconds: float
+) -> subprocess.CompletedProcess[str]:
+    """Runs a command as `run` does, and keeps both of its outputs, whole and apart.
+
+    Raises:
+        subprocess.TimeoutExpired: It took too long, and was ended.
+    """
+    read, held = os.pipe()  # the leash ends what it runs once `held` is closed
+    with subprocess.Popen(
+        leashed(command, grace_seconds=GRACE_SECONDS),
+        cwd=cwd,
+        env=dict(environment),
+        stdin=read,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        os.close(read)
+        try:
+            printed, said = process.communicate(timeout=timeout_seconds)
+        finally:
+            os.close(held)
+    return subprocess.CompletedProcess(command, process.returncode, printed, said)
+
+
 def _read(process: subprocess.Popen[str], lines: "queue.Queue[str | None]") -> None:
     assert process.stdout
     with process.stdout:

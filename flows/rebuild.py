@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -99,25 +100,23 @@ def _rebuild(workspace: Path, *, engine: EngineName, models: list[str] | None) -
     failures = [state.message or stage for stage, state in states.items() if state.is_failed()]
     if failures:
         raise UserError(f"{len(failures)} of {len(states)} stages failed: {'; '.join(failures)}")
-    _check_nothing_is_left(workspace, graph)
+    _check_nothing_is_left(workspace, graph, timeout_minutes=settings.timeout_minutes)
     done = [stage for stage, state in states.items() if state.name != CACHED]
     if not done:
         return graph, f"nothing changed: {len(states)} stages are up to date"
     return graph, f"{len(done)} of {len(states)} stages rebuilt: {', '.join(done)}"
 
 
-def _check_nothing_is_left(workspace: Path, graph: Graph) -> None:
+def _check_nothing_is_left(workspace: Path, graph: Graph, *, timeout_minutes: float) -> None:
     """Asks `dvc repro` first what it would do, since what it reruns it first removes."""
-    left = [
-        stage
-        for stage, _ in outcomes(dvc("repro", "--dry", *graph.above, cwd=workspace).splitlines())
-    ]
+    repro = partial(dvc, "repro", cwd=workspace, timeout_seconds=timeout_minutes * 60)
+    left = [stage for stage, _ in outcomes(repro("--dry", *graph.above).splitlines())]
     if left:
         raise UserError(
             f"after the flow, `dvc repro` would run {', '.join(left)} again: did somebody edit the "
             "workspace meanwhile? The next flow rebuilds it"
         )
-    dvc("repro", *graph.above, cwd=workspace)
+    repro(*graph.above)
     waits = waiting(workspace)
     if waits:
         raise UserError(f"after the flow, {'; '.join(waits)}")

@@ -3,9 +3,11 @@
 import filecmp
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,16 @@ from fer_data.git_variables import without_repository
 from fer_data.params import PARAMS_FILE, read_params
 from fer_data.schema import RELABEL_COLUMNS
 from fer_data.stage import UserError, refuse_folder, written_beside
+from flows.processes import captured
 from flows.profiles import lay_over
 
 ARCHIVE = Path("data/raw/archive.zip")
 WEIGHTS = Path("data/weights")
+PATIENCE_SECONDS = 6 * 3600.0
+PAUSE_SECONDS = 5.0
+_BUSY = re.compile(r"unable to acquire lock|is being blocked by|rwlock-file", re.IGNORECASE)
+_KEYS = ("PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_KEY")
+"""What no stage needs, and what is not to reach another machine."""
 _NOTHING_YET = {
     "data/relabels.csv": ",".join(RELABEL_COLUMNS),
     "data/accepted/relabels.csv": ",".join(RELABEL_COLUMNS),
@@ -119,7 +127,9 @@ def git(*arguments: str, cwd: Path) -> str:
         UserError: It failed; the message says in what words, on one line.
     """
     command = ["git", *arguments]
-    finished = _finished(command, cwd=cwd)
+    finished = subprocess.run(
+        command, cwd=cwd, env=environment(), capture_output=True, text=True, check=False
+    )
     if finished.returncode:
         words = " ".join(finished.stderr.split())
         verb = arguments[len(_OWN_SETTINGS) if arguments[0] == "-c" else 0]
@@ -135,25 +145,43 @@ def revision(folder: Path) -> str | None:
         return None
 
 
-def dvc(*arguments: str, cwd: Path) -> str:
-    """What a DVC command prints.
+def dvc(
+    *arguments: str,
+    cwd: Path,
+    timeout_seconds: float = PATIENCE_SECONDS,
+    pause_seconds: float = PAUSE_SECONDS,
+) -> str:
+    """What a DVC command prints; it waits for whatever else DVC does in the folder, such as a push.
+
+    Args:
+        *arguments: The verb and what it takes.
+        cwd: The folder.
+        timeout_seconds: After which it is ended, with its children.
+        pause_seconds: Between tries, where another process has one of the files.
 
     Raises:
-        UserError: It failed; the message says in what words, on one line.
+        UserError: It failed, or took too long; the message says in what words, on one line.
     """
-    finished = _finished(["dvc", *arguments], cwd=cwd)
-    if finished.returncode:
-        lines = finished.stderr.splitlines()
-        errors = [line for line in lines if line.startswith("ERROR: ")]
-        words = " ".join(" ".join(errors or lines).split())
-        raise UserError(f"`dvc {arguments[0]}` failed in {cwd}: {words}")
-    return finished.stdout
-
-
-def _finished(command: list[str], *, cwd: Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        command, cwd=cwd, env=environment(), capture_output=True, text=True, check=False
-    )
+    deadline = time.monotonic() + timeout_seconds
+    # By the flag, which goes before the verb, DVC waits for its lock of the folder, but not of files.
+    command = ["dvc", "--wait-for-lock", *arguments]
+    while True:
+        left = deadline - time.monotonic()
+        try:
+            finished = captured(command, cwd=cwd, environment=environment(), timeout_seconds=left)
+        except subprocess.TimeoutExpired:
+            raise UserError(
+                f"`dvc {arguments[0]}` did not end in {cwd} within {timeout_seconds:.0f} seconds: "
+                "does another DVC command run there?"
+            ) from None
+        if not finished.returncode:
+            return finished.stdout
+        if not (_BUSY.search(finished.stderr) and time.monotonic() + pause_seconds < deadline):
+            lines = finished.stderr.splitlines()
+            errors = [line for line in lines if line.startswith("ERROR: ")]
+            words = " ".join(" ".join(errors or lines).split())
+            raise UserError(f"`dvc {arguments[0]}` failed in {cwd}: {words}")
+        time.sleep(pause_seconds)
 
 
 def add_archive(archive: Path, *, folder: Path = Path()) -> str:

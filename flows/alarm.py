@@ -49,8 +49,19 @@ def tell_of_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) 
     The workspace is the folder that the flow runs in. Nothing is raised: whatever goes wrong here is
     logged beside the failure, which stands as it is.
     """
-    logger = flow_run_logger(flow_run, flow)
-    failure = failure_of(flow.name, flow_run, state)
+    notify(flow.name, flow_run, state, logger=flow_run_logger(flow_run, flow))
+
+
+def notify(flow_name: str, flow_run: FlowRun, state: State[Any], *, logger: Logger) -> None:
+    """Logs a failure, and posts it to the webhook; for a run whose own process cannot.
+
+    Args:
+        flow_name: The flow's name.
+        flow_run: The run.
+        state: In which it ended.
+        logger: Where to log; nothing is raised.
+    """
+    failure = failure_of(flow_name, flow_run, state)
     logger.error("%s", failure.text)
     try:
         webhook = read_settings(PublishSettings, "publish", file=Path.cwd() / PARAMS_FILE).webhook

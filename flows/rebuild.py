@@ -25,6 +25,7 @@ from fer_data.applied import waiting
 from fer_data.params import PARAMS_FILE, read_settings
 from fer_data.stage import UserError
 from flows.alarm import tell_of_failure
+from flows.api_access import join
 from flows.engine_choice import ENGINES, EngineName, engine_named
 from flows.experiments import clone_with, record
 from flows.fan_out import CACHED, run_all
@@ -140,6 +141,26 @@ def _experiment(workspace: Path, overrides: Mapping[str, Any]) -> Iterator[Path]
 
 def main() -> None:
     """Parses the command line and runs the flow; whatever failed is one line and exit code 1."""
+    flags = command_line().parse_args()
+    try:
+        overrides = overrides_of(flags.set)
+        join(Path.cwd())
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    models = flags.models.split(",") if flags.models else None
+    state = rebuild(
+        engine=flags.engine,
+        models=models,
+        overrides=overrides,
+        force=flags.force,
+        return_state=True,
+    )
+    if not state.is_completed():
+        sys.exit(f"error: {state.message}")
+
+
+def command_line() -> argparse.ArgumentParser:
+    """What can be said with `python -m flows.rebuild`."""
     parser = argparse.ArgumentParser(
         prog="python -m flows.rebuild", description=rebuild.description
     )
@@ -157,21 +178,7 @@ def main() -> None:
     parser.add_argument(
         "--force", action="store_true", help="publish as the latest, even where a model is worse"
     )
-    flags = parser.parse_args()
-    try:
-        overrides = overrides_of(flags.set)
-    except UserError as error:
-        sys.exit(f"error: {error}")
-    models = flags.models.split(",") if flags.models else None
-    state = rebuild(
-        engine=flags.engine,
-        models=models,
-        overrides=overrides,
-        force=flags.force,
-        return_state=True,
-    )
-    if not state.is_completed():
-        sys.exit(f"error: {state.message}")
+    return parser
 
 
 def overrides_of(words: list[str]) -> dict[str, Any]:

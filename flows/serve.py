@@ -3,7 +3,8 @@
     python -m flows.serve [--port 4200]
 
 Everything listens on loopback, and keeps its state in `.prefect/` (`PREFECT_HOME`), in SQLite unless
-`PREFECT_SERVER_DATABASE_CONNECTION_URL` names a Postgres.
+`PREFECT_SERVER_DATABASE_CONNECTION_URL` names a Postgres. The server asks for the string in
+`.prefect/auth_string`, which what is started here, or typed in this folder, finds by itself.
 """
 
 import argparse
@@ -15,28 +16,28 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import httpx
+from prefect.context import refresh_global_settings_context
 
-from fer_data.locks import HeldError
+from fer_data.loopback import exempt_loopback
 from fer_data.stage import UserError
-from flows.locks import one_at_a_time
+from flows.api_access import AUTH_FILE, HOME, PROFILE_FILE, announced, protection
 from flows.parts import Part, running
+from flows.sweep import sweep, sweep_at_start
 from flows.workspace import environment
 
 HOST = "127.0.0.1"
-HOME = ".prefect"
 POOL = "ferflow"
 PATIENCE_SECONDS = 300.0
 POLL_SECONDS = 0.5
-UNFINISHED = ["PENDING", "RUNNING", "CANCELLING"]
+SWEEP_SECONDS = 60.0
 
 
 def main() -> None:
     """Parses the command line and serves until Ctrl-C."""
-    parser = argparse.ArgumentParser(prog="python -m flows.serve")
-    parser.add_argument("--port", type=int, default=4200, help="of server and UI (default: 4200)")
-    flags = parser.parse_args()
+    flags = command_line().parse_args()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
@@ -47,6 +48,13 @@ def main() -> None:
         sys.stdout.write("\nEnded; what a run under way had finished is kept.\n")
 
 
+def command_line() -> argparse.ArgumentParser:
+    """What can be said with `python -m flows.serve`."""
+    parser = argparse.ArgumentParser(prog="python -m flows.serve")
+    parser.add_argument("--port", type=int, default=4200, help="of server and UI (default: 4200)")
+    return parser
+
+
 def serve(workspace: Path, *, port: int) -> None:
     """Serves a workspace until it is interrupted; a server or worker that dies is started again.
 
@@ -55,25 +63,45 @@ def serve(workspace: Path, *, port: int) -> None:
     """
     with socket.socket() as probe:
         if probe.connect_ex((HOST, port)) == 0:
-            raise UserError(f"something listens on port {port} already: choose another by --port")
+            raise UserError(
+                f"something listens on port {port} already: choose another by `make serve PORT=...`, or "
+                "`python -m flows.serve --port ...`"
+            )
+    exempt_loopback()
     variables = variables_for(workspace, port=port)
     url, logs = variables["PREFECT_API_URL"], Path(variables["PREFECT_HOME"])
     start_server = ("server", "start", "--host", HOST, "--port", str(port))
     start_worker = ("worker", "start", "--pool", POOL, "--type", "process", "--name", "ferflow")
-    with running(*start_server, variables=variables, log=logs / "server.log") as server:
+    _say("Starting the server")
+    with (
+        running(*start_server, variables=variables, log=logs / "server.log") as server,
+        announced(workspace, url=url),
+    ):
         _wait_for(url, server)
         _prefect("work-pool", "create", POOL, "--type=process", "--overwrite", variables=variables)
         _prefect("work-pool", "set-concurrency-limit", POOL, "1", variables=variables)
         _prefect("--no-prompt", "deploy", "--all", variables=variables)
-        if num_swept := sweep(workspace, url=url):
-            _say(f"{num_swept} runs whose process is gone are marked as crashed")
+        # Few tries: while the server is away, it is to be started again first of all.
+        os.environ.update(variables, PREFECT_CLIENT_MAX_RETRIES="2")
+        refresh_global_settings_context()
+        _say_swept(sweep_at_start(workspace))
         with running(*start_worker, variables=variables, log=logs / "worker.log") as worker:
             _say(f"The Prefect UI: http://{HOST}:{port} (Ctrl-C ends it)")
-            while True:
-                for part in (server, worker):
-                    if part.revive():
-                        _say(f"started again, since it had ended: see {part.log}")
-                time.sleep(POLL_SECONDS)
+            _say(f"It asks each browser once for the string in {workspace.absolute() / AUTH_FILE}")
+            _keep(server, worker)
+
+
+def _keep(*parts: Part) -> NoReturn:
+    """Starts parts again that end, and sweeps every minute, until it is interrupted."""
+    swept = time.monotonic()
+    while True:
+        for part in parts:
+            if part.revive():
+                _say(f"started again, since it had ended: see {part.log}")
+        if time.monotonic() - swept > SWEEP_SECONDS:
+            _say_swept(sweep())
+            swept = time.monotonic()
+        time.sleep(POLL_SECONDS)
 
 
 def variables_for(workspace: Path, *, port: int) -> dict[str, str]:
@@ -82,40 +110,18 @@ def variables_for(workspace: Path, *, port: int) -> dict[str, str]:
     return {
         "PREFECT_HOME": str(workspace.absolute() / HOME),
         **environment(),
+        **protection(workspace, origins=f"http://{HOST}:{port},http://localhost:{port}"),
         "PREFECT_API_URL": f"http://{HOST}:{port}/api",
+        "PREFECT_PROFILES_PATH": str(workspace.absolute() / PROFILE_FILE),
+        "PREFECT_UI_API_URL": "/api",  # of whichever name the page was opened by
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PYTHONPATH": os.pathsep.join(paths),
     }
 
 
-def sweep(workspace: Path, *, url: str) -> int:
-    """Marks runs as crashed whose process is gone, since a run under way keeps all others waiting.
-
-    Args:
-        workspace: If a flow runs in it, nothing is marked.
-        url: The server's API.
-
-    Returns:
-        How many were marked.
-
-    Raises:
-        UserError: The server does not take it.
-    """
-    client = httpx.Client(base_url=url, timeout=PATIENCE_SECONDS)
-    unfinished = {"flow_runs": {"state": {"type": {"any_": UNFINISHED}}}}
-    crashed = {"type": "CRASHED", "message": "its process is gone"}
-    try:
-        with one_at_a_time(workspace), client:
-            runs = client.post("/flow_runs/filter", json=unfinished).raise_for_status().json()
-            for run in runs:
-                client.post(
-                    f"/flow_runs/{run['id']}/set_state", json={"state": crashed, "force": True}
-                ).raise_for_status()
-    except HeldError:
-        return 0
-    except httpx.HTTPError as error:
-        raise UserError(f"the server does not answer: {' '.join(str(error).split())}") from None
-    return len(runs)
+def _say_swept(num_marked: int) -> None:
+    if num_marked:
+        _say(f"{num_marked} runs whose process is gone are marked as crashed")
 
 
 def _say(words: str) -> None:
@@ -127,10 +133,11 @@ def _wait_for(url: str, server: Part) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while server.runs and time.monotonic() < deadline:
         with contextlib.suppress(httpx.TransportError):
-            if httpx.get(f"{url}/health").is_success:
+            if httpx.get(f"{url}/health", trust_env=False).is_success:
                 return
         time.sleep(POLL_SECONDS)
-    raise UserError(f"the server did not start: see {server.log}")
+    did_not = "answer" if server.runs else "start"
+    raise UserError(f"the server did not {did_not}: see {server.log}")
 
 
 def _prefect(*words: str, variables: dict[str, str]) -> None:

@@ -45,12 +45,12 @@ _OWN_SETTINGS = (
 def environment() -> dict[str, str]:
     """The environment that stages, git and DVC run in.
 
-    This interpreter comes first, there is no telemetry, and the folder alone says which repository is
-    meant.
+    This interpreter comes first, there is no telemetry and no key to Prefect's API, and the folder alone
+    says which repository is meant.
     """
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     return {
-        **without_repository(),
+        **{name: value for name, value in without_repository().items() if name not in _KEYS},
         "PATH": path,
         "DO_NOT_TRACK": "1",
         "DVC_NO_ANALYTICS": "1",

@@ -22,6 +22,12 @@ T = TypeVar("T")
 PATIENCE = 400.0  # seconds, for a machine that is busy with something else
 SCHEDULE_SECONDS = 15
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+PROXIES = {
+    "http_proxy": "http://192.0.2.1:9",
+    "no_proxy": "example.org",
+    "all_proxy": "socks5://192.0.2.1:9",
+}
+"""An environment in which everything is to go through proxies, which do not answer."""
 WHILE_HELD = (
     'import pathlib, time; [time.sleep(0.1) for _ in iter(pathlib.Path("../hold").exists, False)]'
 )
@@ -39,10 +45,22 @@ class Server:
     """Of the process that serves."""
 
     @property
+    def auth_string(self) -> str:
+        """What the server asks for."""
+        return (self.workspace / ".prefect/auth_string").read_text().strip()
+
+    @property
+    def login(self) -> tuple[str, str]:
+        """The same, as a name and a password."""
+        name, _, password = self.auth_string.partition(":")
+        return name, password
+
+    @property
     def environment(self) -> dict[str, str]:
         """For the stages, with this server in place of a temporary one."""
         return environment() | {
             "PREFECT_API_URL": self.url,
+            "PREFECT_API_AUTH_STRING": self.auth_string,
             "PREFECT_HOME": str(self.workspace / ".prefect"),
             "PYTHONPATH": str(ROOT),
         }
@@ -76,10 +94,14 @@ class Server:
     def ask(self, method: str, path: str, content: Any = None) -> Any:
         """What the server's API answers, once its database is not busy, as Prefect's own client asks."""
         # Certificates are for HTTPS; to read them took twenty times as long as all else of a question.
-        asked = partial(httpx.request, method, f"{self.url}/{path}", verify=False, timeout=PATIENCE)
+        ask = partial(httpx.request, auth=self.login, verify=False, timeout=PATIENCE)
         deadline = time.monotonic() + PATIENCE
+        headers = {"Prefect-Csrf-Client": "tests"}
         while True:
-            answer = asked(json=content)
+            if method != "GET":
+                token = ask("GET", f"{self.url}/csrf-token", params={"client": "tests"})
+                headers["Prefect-Csrf-Token"] = token.json().get("token", "")
+            answer = ask(method, f"{self.url}/{path}", json=content, headers=headers)
             if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
                 answer.raise_for_status()
                 return answer.json() if answer.content else None
@@ -173,26 +195,44 @@ def make_held_line(folder: Path) -> Path:
     return workspace
 
 
+def change(server: Server) -> None:
+    """Changes what the stages of the served workspace depend on, and so does away with their outputs."""
+    (server.workspace / "source").write_text(str(time.time()))
+    for stage in ("first", *(f"part-{number}" for number in range(4))):
+        (server.workspace / stage).unlink(missing_ok=True)
+    subprocess.run(["rm", "-rf", "dvc.lock", ".dvc/cache"], cwd=server.workspace, check=True)
+
+
 @contextmanager
 def serving(workspace: Path) -> Iterator[Server]:
-    """Serves a workspace as `make serve` does, and ends that by its process id, whatever happens."""
+    """Serves a workspace as `make serve` does, behind proxies, and ends that by its process id."""
     port = free_port()
     said = workspace.with_name("serve.log")
     with said.open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "flows.serve", "--port", str(port)],
             cwd=workspace,
-            env=environment() | {"PYTHONPATH": str(ROOT)},
+            env=environment() | PROXIES | {"PYTHONPATH": str(ROOT)},
             stdout=log,
             stderr=subprocess.STDOUT,
+            text=True,
         )
-    try:
+    with ended(process):
         deadline = time.monotonic() + PATIENCE
         while "The Prefect UI: " not in said.read_text():
             assert process.poll() is None, said.read_text()
             assert time.monotonic() < deadline, f"no server after {PATIENCE:.0f} s"
             time.sleep(0.2)
         yield Server(f"http://127.0.0.1:{port}/api", workspace=workspace, pid=process.pid)
+
+
+@contextmanager
+def ended(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Ends a process at the end, by its id."""
+    try:
+        yield
     finally:
         process.terminate()
         process.wait(PATIENCE)
+        if process.stdout:
+            process.stdout.close()

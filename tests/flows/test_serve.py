@@ -5,17 +5,14 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from flows.locks import one_at_a_time
-from flows.serve import sweep, variables_for
-from tests.flows.lines import fan, make_line
-from tests.prefect_server import ROOT, Server, wait_for
+from flows.serve import variables_for
+from tests.prefect_server import ROOT, Server, change, wait_for
 
 pytestmark = pytest.mark.timeout(1500)
 
@@ -29,14 +26,6 @@ def held(prefect_server: Server) -> Iterator[Path]:
     file.touch()
     yield file
     file.unlink(missing_ok=True)
-
-
-def change(server: Server) -> None:
-    """Changes what the stages of the served workspace depend on, and so does away with their outputs."""
-    (server.workspace / "source").write_text(str(time.time()))
-    for stage in ("first", *(f"part-{number}" for number in range(4))):
-        (server.workspace / stage).unlink(missing_ok=True)
-    subprocess.run(["rm", "-rf", "dvc.lock", ".dvc/cache"], cwd=server.workspace, check=True)
 
 
 def run_now(server: Server) -> str:
@@ -164,18 +153,6 @@ def test_a_flow_run_by_hand_phones_home_as_little(tmp_path: Path) -> None:
     assert json.loads(printed) == [False, "127.0.0.1", 120]
 
 
-def test_a_run_whose_process_is_gone_is_marked(prefect_server: Server, tmp_path: Path) -> None:
-    """As after a power cut: the server still believes that it runs, and lets no other begin."""
-    flow = prefect_server.deployment("on-demand")["flow_id"]
-    left = prefect_server.ask("POST", "flow_runs/", {"flow_id": flow, "state": {"type": "RUNNING"}})
-    line = make_line(tmp_path / "line", fan())
-    with one_at_a_time(line):
-        assert sweep(line, url=prefect_server.url) == 0
-    assert sweep(line, url=prefect_server.url) >= 1  # other tests may leave some, too
-    state = prefect_server.ask("GET", f"flow_runs/{left['id']}")["state"]
-    assert (state["type"], state["message"]) == ("CRASHED", "its process is gone")
-
-
 def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -191,5 +168,6 @@ def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
         )
     assert finished.returncode == 1
     assert finished.stderr == (
-        f"error: something listens on port {port} already: choose another by --port\n"
+        f"error: something listens on port {port} already: choose another by `make serve PORT=...`, or "
+        "`python -m flows.serve --port ...`\n"
     )

@@ -10,7 +10,7 @@ from flows import verbs
 
 def main() -> None:
     """Parses the command line and runs its verb; a user's mistake is one line and exit code 1."""
-    arguments = _parser().parse_args()
+    arguments = command_line().parse_args()
     try:
         arguments.run(arguments)
     except UserError as error:
@@ -19,7 +19,8 @@ def main() -> None:
         sys.exit("interrupted")
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """What can be said with `ferflow`."""
     parser = argparse.ArgumentParser(prog="ferflow", description="Facial-expression classifiers.")
     parsers = parser.add_subparsers(required=True, metavar="VERB")
 

@@ -7,6 +7,8 @@ Keras does without either; the stages that compute or draw with them import them
 While it is imported, TensorFlow says on the standard error that it uses the processor well, whatever
 `TF_CPP_MIN_LOG_LEVEL` says (tensorflow/tensorflow#100442). Those lines are left out, and no others. That
 level is 2 here, errors alone, where the environment asks for nothing else.
+
+Of a GPU's memory a process takes what it needs, not all at once, so that others can use it beside.
 """
 
 import os
@@ -118,4 +120,5 @@ class _Finder(MetaPathFinder):
 
 def install() -> None:
     """Begins with the next import of TensorFlow or Keras."""
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     sys.meta_path.insert(0, _Finder())

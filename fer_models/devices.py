@@ -31,7 +31,9 @@ def dtype_policy(recipe: Recipe) -> str:
     """The name of Keras' dtype policy: `mixed_float16`, `mixed_bfloat16` or `float32`."""
     gpus = [details.get("compute_capability", (0, 0)) for details in _gpus()]
     wish = recipe.mixed_precision
-    if wish == "bfloat16" and (min(gpus) >= _BFLOAT16_CORES if gpus else _processor_has_bfloat16()):
+    if wish != "off" and gpus and min(gpus) >= _BFLOAT16_CORES:
+        return "mixed_bfloat16"  # of the range of float32: no loss needs scaling
+    if wish == "bfloat16" and not gpus and _processor_has_bfloat16():
         return "mixed_bfloat16"
     if wish == "on" or (wish != "off" and gpus and min(gpus) >= _TENSOR_CORES):
         return "mixed_float16"

@@ -18,6 +18,7 @@ from fer_data.params import read_settings
 from fer_data.schema import LABEL, PATH, PIXEL_HASH, PREDICTION, ROLE, TEST, VALIDATION
 from fer_data.tables import read_json, read_table, with_probabilities, write_table
 from fer_models.answers import Answers
+from fer_models.batches import make_repeatable
 from fer_models.cost import cost_of
 from fer_models.curves import curve_tables
 from fer_models.inference import predict, read_model
@@ -77,6 +78,7 @@ def main() -> None:
     )
     settings = read_settings(EvaluateSettings, "evaluate")
     expressions = records.expressions(flags.records)
+    make_repeatable(settings.seed, deterministic=True)
     training, hashes = read_json(flags.training), hashes_of(flags.model, flags.records)
     model = read_model(flags.model)
     examples = {role: records.read_role(flags.records, role) for role in EVALUATED_ROLES}
@@ -119,7 +121,8 @@ def main() -> None:
         text = json.dumps(metrics, indent=2, allow_nan=False) + "\n"
         (folder / "metrics.json").write_text(text, encoding="utf-8")
         # Apart from the metrics, which are the same in every run.
-        (folder / "cost.json").write_text(json.dumps(cost, indent=2) + "\n", encoding="utf-8")
+        text = json.dumps(cost, indent=2, allow_nan=False) + "\n"
+        (folder / "cost.json").write_text(text, encoding="utf-8")
         card = model_card(training, metrics, hashes)
         (folder / "model_card.md").write_text(card, encoding="utf-8")
         curves = curve_tables(answers, metrics["calibration"], expressions=expressions)

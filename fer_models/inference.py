@@ -83,7 +83,10 @@ def read_model(file: Path) -> keras.Model:
             f"{file} takes {takes} and gives {gives}: expected faces, "
             f"(None, {FACE_SIZE}, {FACE_SIZE}, 1), and probabilities, (None, K)"
         )
-    return cast(keras.Model, loaded)
+    model = cast(keras.Model, loaded)
+    # On a GPU, Keras would compile it anew by XLA for each number of faces that it is asked about.
+    model.jit_compile = False
+    return model
 
 
 def _check_parts(file: Path) -> None:

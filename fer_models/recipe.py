@@ -82,10 +82,12 @@ class Recipe(Settings):
     salt_and_pepper: SaltAndPepperSettings
     """Noise, as the paper tried it."""
     mixed_precision: Literal["auto", "bfloat16", "on", "off"]
-    """Whether layers compute in half precision; `auto`: on GPUs with tensor cores; `bfloat16`: in that
-    format, on processors that compute in it too; elsewhere as `auto`."""
+    """Whether layers compute in half precision; `auto`: on GPUs with tensor cores, in bfloat16 from
+    compute capability 8.0 on, else in float16 with a scaled loss; `bfloat16`: on processors that compute
+    in it too; `on`: everywhere."""
     xla: Literal["auto", "on", "off"]
-    """Whether steps are compiled by XLA; `auto`: where Keras finds that every layer can be."""
+    """Whether steps are compiled by XLA; `auto`: where Keras finds that every layer can be; `on` needs
+    `deterministic: false`."""
     deterministic: bool
     """Whether equal settings and data give equal weights, bit for bit, at some cost in speed."""
     seed: int = Field(ge=0)
@@ -95,4 +97,13 @@ class Recipe(Settings):
     def _only_vectors_can_be_smoothed(self) -> Self:
         if self.label_smoothing and self.loss != "categorical_crossentropy":
             raise ValueError("label_smoothing needs the loss categorical_crossentropy")
+        return self
+
+    @model_validator(mode="after")
+    def _xla_leaves_results_to_chance(self) -> Self:
+        if self.xla == "on" and self.deterministic:
+            raise ValueError(
+                "xla 'on' is ignored where operations are deterministic: expected `deterministic: "
+                "false` beside it, or `xla: auto`"
+            )
         return self

@@ -148,6 +148,32 @@ def test_here_one_device_and_floats_are_the_default() -> None:
 
 
 @pytest.mark.parametrize(
+    ("capabilities", "wish", "policy"),
+    [
+        ([(8, 0)], "auto", "mixed_bfloat16"),
+        ([(9, 0), (8, 0)], "on", "mixed_bfloat16"),
+        ([(9, 0), (7, 5)], "auto", "mixed_float16"),
+        ([(7, 0)], "bfloat16", "mixed_float16"),
+        ([(6, 1)], "auto", "float32"),
+        ([(6, 1)], "on", "mixed_float16"),
+        ([(9, 0)], "off", "float32"),
+    ],
+)
+def test_gpus_compute_in_the_half_precision_that_they_are_good_at(
+    capabilities: list[tuple[int, int]], wish: str, policy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpus = [{"compute_capability": capability} for capability in capabilities]
+    monkeypatch.setattr(devices, "_gpus", lambda: gpus)
+    recipe = Recipe.model_validate_json(json.dumps({**RECIPE, "mixed_precision": wish}))
+    assert dtype_policy(recipe) == policy
+
+
+def test_a_process_takes_of_a_gpu_what_it_needs() -> None:
+    script = "import os, fer_models; print(os.environ['TF_FORCE_GPU_ALLOW_GROWTH'])"
+    assert printed_by(script) == "true"
+
+
+@pytest.mark.parametrize(
     ("flags", "policy"),
     [
         ("fpu avx512f avx512_bf16", "mixed_bfloat16"),

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 
 from fer_data import records
 from fer_data.leaks import LEAK_FREE, LEAKY
@@ -255,6 +256,15 @@ def test_a_second_run_replaces_the_first_with_the_same_bytes(workspace: Path):
     assert cost["milliseconds_in_batch"] > 0
     assert 0 < cost["milliseconds_alone"] < 5_000
     assert cost["processor"]
+
+
+def test_operations_are_deterministic(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a GPU, some would else add in another order each time."""
+    asked: list[bool] = []
+    monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: asked.append(True))
+    evaluate.main()
+    assert asked
+    assert (workspace / "reports" / "tiny" / "metrics.json").exists()
 
 
 @pytest.mark.parametrize(

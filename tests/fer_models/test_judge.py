@@ -1,8 +1,12 @@
+import json
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from fer_models.judge import build_network, judge
+from fer_models.augmentation import Moves, moved
+from fer_models.judge import JudgeSettings, _moving_batches, build_network, judge
 from fer_models.neighbours import nearest
 
 
@@ -22,6 +26,38 @@ def test_a_mirrored_face_is_judged_like_itself() -> None:
         for straight, mirrored in zip(*both, strict=True):
             np.testing.assert_allclose(straight, mirrored, atol=1e-4)
             assert len(straight) == 600
+
+
+def test_batches_are_moved_side_by_side_and_come_in_order() -> None:
+    faces = np.random.default_rng(0).integers(0, 256, (20, 48, 48), np.uint8)
+    targets = np.eye(20, dtype=np.float32)
+    settings = JudgeSettings.model_validate_json(
+        json.dumps(
+            {
+                **{"filters": [4], "dropout": 0.1, "phases": [[24, 1]], "batch_size": 4},
+                **{"learning_rate": 0.01, "weight_decay": 0.0, "label_smoothing": 0.0},
+                **{"shift": 3.0, "rotation": 0.2, "zoom": 0.1},
+            }
+        )
+    )
+    runs = []
+    for _ in range(2):
+        batches = _moving_batches(faces, targets, settings, size=24, seed=3)
+        runs.append(list(batches.take(15).as_numpy_iterator()))
+    maps, waiting = [], [batches]
+    while waiting:
+        one = waiting.pop()
+        maps.append(type(one).__name__)
+        waiting += one._inputs()
+    assert "_ParallelMapDataset" in maps
+    moves = Moves(settings.shift, settings.rotation, settings.zoom)
+    for number, (one, other) in enumerate(zip(*runs, strict=True)):
+        rows = one[1].argmax(axis=1)
+        grey = tf.constant(faces[rows, ..., None], tf.float32)
+        expected = moved(grey, tf.constant([3, number], tf.int64), size=24, moves=moves)
+        np.testing.assert_array_equal(one[0], other[0])
+        np.testing.assert_array_equal(one[1], other[1])
+        np.testing.assert_allclose(one[0], expected, atol=1e-3)
 
 
 def test_smoothing_gives_each_pixel_a_little_of_its_neighbours() -> None:

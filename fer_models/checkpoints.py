@@ -16,7 +16,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ import numpy as np
 import tensorflow as tf
 
 from fer_data.locks import held
-from fer_data.stage import written_beside
+from fer_data.stage import UserError, written_beside
+from fer_models.conditions import differences
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,10 @@ class Checkpoint:
     """Named lists of arrays: variables of the model, of the optimizer, the best weights."""
     state: Mapping[str, Any]
     """What JSON can hold: the history, and how the best epoch did."""
+    conditions: Mapping[str, str] | None = None
+    """Under what it was written, as `Checkpoints` stamps it; None: it does not say."""
+    resumed: Sequence[Mapping[str, Any]] = ()
+    """As `Checkpoints.resumed` was then."""
 
 
 @dataclass(frozen=True)
@@ -58,16 +63,30 @@ class Checkpoints:
 
     folder: Path
     """Of one fingerprint."""
+    conditions: Mapping[str, str] = field(default_factory=dict)
+    """Those of this process: checkpoints of others do not lead to the same bits."""
+    exact: bool = False
+    """Whether checkpoints of other conditions are refused."""
+    resumed: list[dict[str, Any]] = field(default_factory=list)
+    """Each time that the training went on under other conditions: `after_epoch`, and the `differences`
+    in words."""
 
     def newest(self) -> Checkpoint | None:
-        """The newest checkpoint that is whole; damaged ones are set aside, with a warning."""
+        """The newest checkpoint that is whole; damaged ones are set aside, with a warning.
+
+        Raises:
+            UserError: It was written under other conditions, and `exact` refuses that.
+        """
         for file in self._files():
             try:
-                return _read(file)
+                found = _read(file)
             except _DAMAGED as error:
                 aside = file.with_suffix(".damaged")
                 file.replace(aside)
                 logger.warning("%s is damaged (%s): set aside as %s", file, error, aside.name)
+            else:
+                self._compare(found)
+                return found
         return None
 
     def save(self, checkpoint: Checkpoint) -> None:
@@ -78,7 +97,9 @@ class Checkpoints:
             for number, array in enumerate(arrays)
         }
         names = {name: len(arrays) for name, arrays in checkpoint.arrays.items()}
-        state = json.dumps({"epoch": checkpoint.epoch, "names": names, "state": checkpoint.state})
+        content = {"epoch": checkpoint.epoch, "names": names, "state": checkpoint.state}
+        content |= {"conditions": self.conditions, "resumed": self.resumed}
+        state = json.dumps(content, allow_nan=False)
         members[_STATE] = np.frombuffer(state.encode(), np.uint8)
         target = self.folder / f"epoch-{checkpoint.epoch:04d}.npz"
         with written_beside(target) as beside, beside.open("wb") as file:
@@ -86,18 +107,43 @@ class Checkpoints:
         for old in self._files()[NUM_KEPT:]:
             old.unlink()
 
+    def _compare(self, checkpoint: Checkpoint) -> None:
+        """Holds the conditions of a checkpoint against those of this process."""
+        self.resumed[:] = checkpoint.resumed
+        differing = differences(checkpoint.conditions, self.conditions)
+        if not differing:
+            return
+        if self.exact:
+            raise UserError(
+                f"{self.folder} was begun under other conditions ({differing}): go on under those, set "
+                "`training.resume: continue` in params.yaml, or remove the folder to start anew"
+            )
+        self.resumed.append({"after_epoch": checkpoint.epoch, "differences": differing})
+        logger.warning(
+            "resumed after epoch %d under other conditions (%s): not repeatable to the bit",
+            *(checkpoint.epoch, differing),
+        )
+
     def _files(self) -> list[Path]:
         """Newest first."""
         return sorted(self.folder.glob("epoch-*.npz"), reverse=True)
 
 
 @contextmanager
-def checkpoints(folder: Path, fingerprint: str) -> Iterator[Checkpoints]:
+def checkpoints(
+    folder: Path,
+    fingerprint: str,
+    *,
+    conditions: Mapping[str, str] | None = None,
+    exact: bool = False,
+) -> Iterator[Checkpoints]:
     """Holds the checkpoints of a model, against any other process, and removes them at success.
 
     Args:
         folder: The model's folder of checkpoints, made if need be.
         fingerprint: Of the data, the settings and the code: only equal trainings share checkpoints.
+        conditions: Those of this process, as `fer_models.conditions` tells them.
+        exact: Whether checkpoints of other conditions are refused.
 
     Yields:
         The checkpoints of that fingerprint.
@@ -113,7 +159,7 @@ def checkpoints(folder: Path, fingerprint: str) -> Iterator[Checkpoints]:
     with held(folder / "lock", refusal=refusal):
         own = folder / fingerprint
         own.mkdir(exist_ok=True)
-        yield Checkpoints(own)
+        yield Checkpoints(own, conditions or {}, exact)
         for trained in folder.iterdir():  # those of settings that nobody trains any more, too
             if trained.is_dir():
                 shutil.rmtree(trained)
@@ -161,4 +207,10 @@ def _read(file: Path) -> Checkpoint:
             if error.errno != errno.EINVAL:  # of a member that is said to begin before the file
                 raise
             raise ValueError(str(error)) from error
-    return Checkpoint(epoch=content["epoch"], arrays=arrays, state=content["state"])
+    return Checkpoint(
+        epoch=content["epoch"],
+        arrays=arrays,
+        state=content["state"],
+        conditions=content.get("conditions"),
+        resumed=content.get("resumed", ()),
+    )

@@ -18,6 +18,7 @@ from fer_data.schema import TRAIN, VALIDATION
 from fer_models.batches import make_repeatable
 from fer_models.checkpoints import checkpoints, fingerprint_of
 from fer_models.combinations import HEAD, combinations
+from fer_models.conditions import TrainingSettings, conditions
 from fer_models.inference import read_model
 from fer_models.members import MEMBER_ROLES, build_head, join, read_outputs
 from fer_models.recipe import AugmentationSettings, Recipe, SaltAndPepperSettings
@@ -86,6 +87,7 @@ def main() -> None:
         __doc__, "records", "frozen", "members", "checkpoints", "model_folder", "report"
     )
     settings = read_settings(EnsembleSettings, "ensemble")
+    resume = read_settings(TrainingSettings, "training").resume
     make_repeatable(settings.seed, deterministic=settings.deterministic)
     num_classes = len(records.expressions(flags.records))
     examples = {role: records.read_role(flags.records, role) for role in MEMBER_ROLES}
@@ -107,7 +109,11 @@ def main() -> None:
         files=[],
     )
     with (
-        checkpoints(flags.checkpoints, fingerprint) as kept,
+        checkpoints(
+            *(flags.checkpoints, fingerprint),
+            conditions=conditions(head.dtype_policy.name, num_devices=1),
+            exact=resume == "exact",
+        ) as kept,
         stage.written_beside(flags.report, replace_folder=True) as report,
     ):
         report.mkdir()
@@ -126,9 +132,11 @@ def main() -> None:
             "train_faces": len(train.labels),
             "validation_faces": len(validation.labels),
             **summary_of(history, settings, title=TITLE, paper=PAPER),
+            **({"resumed": kept.resumed} if kept.resumed else {}),
             "combinations": combined,
         }
-        (report / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+        text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
+        (report / "summary.json").write_text(text, encoding="utf-8")
         save_model(model, flags.model_folder / "model.keras")
     logger.info(
         "ensemble: of %s: validation accuracy %.4f, its best member %s %.4f -> %s",

@@ -93,6 +93,9 @@ class Predictor(Generic[M]):
 
         Args:
             faces: uint8 (N, 48, 48); N may be 0.
+
+        Raises:
+            UserError: The model gives what is no probability.
         """
         raw = np.zeros((len(faces), len(self.expressions)), np.float32)
         inputs = faces.reshape(-1, FACE_SIZE, FACE_SIZE, 1)
@@ -100,6 +103,8 @@ class Predictor(Generic[M]):
             for start in range(0, len(inputs), _BATCH):
                 batch = slice(start, start + _BATCH)
                 raw[batch] = self.model.predict_on_batch(inputs[batch])
+        if not np.isfinite(raw).all():
+            raise UserError("the model gives NaN for faces: its training diverged; train it anew")
         sets = None
         if self.trust.threshold is not None:
             sets = prediction_sets(raw, self.trust.threshold)

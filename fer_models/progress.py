@@ -1,6 +1,7 @@
 """What happens after each epoch: it is logged, compared with the best, and kept on disk."""
 
 import logging
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,11 +12,37 @@ import numpy as np
 import tensorflow as tf
 from dvclive.live import Live
 
+from fer_data.stage import UserError
 from fer_models.checkpoints import Checkpoint, Checkpoints
 from fer_models.layers import SHRINKING
 from fer_models.recipe import Recipe
 
 logger = logging.getLogger(__name__)
+
+
+class Divergence(keras.callbacks.Callback):
+    """Ends a training whose figures are no numbers any more, before anything of it is kept."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Raises a `UserError` if a figure is NaN or infinite."""
+        refuse_divergence({"epoch": epoch + 1, **(logs or {})})
+
+
+def refuse_divergence(row: Mapping[str, float]) -> None:
+    """Refuses to go on with weights that are lost.
+
+    Args:
+        row: An epoch's figures.
+
+    Raises:
+        UserError: One of them is NaN or infinite.
+    """
+    lost = [name for name, value in row.items() if not math.isfinite(value)]
+    if lost:
+        raise UserError(
+            f"training diverged in epoch {int(row['epoch'])}: {lost[0]} is {row[lost[0]]}, expected a "
+            "number; lower the model's `learning_rate` in params.yaml"
+        )
 
 
 class EpochLog(keras.callbacks.Callback):

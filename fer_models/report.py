@@ -100,7 +100,7 @@ def main() -> None:
     with stage.written_beside(flags.page) as beside:
         beside.write_text(page, encoding="utf-8")
     with stage.written_beside(flags.metrics) as beside:
-        beside.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+        beside.write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     accuracies = ", ".join(
         f"{name} {roles[TEST]['accuracy']:.4f}" for name, roles in metrics.items()
     )

@@ -12,6 +12,7 @@ from fer_data.params import read_settings
 from fer_data.schema import TRAIN, VALIDATION
 from fer_models.batches import make_repeatable
 from fer_models.checkpoints import checkpoints, fingerprint_of
+from fer_models.conditions import TrainingSettings, conditions
 from fer_models.devices import dtype_policy, in_words, precision, strategy
 from fer_models.saving import save_model
 from fer_models.summary import summary_of
@@ -28,10 +29,12 @@ def main() -> None:
     )
     row = model_named(flags.model)
     recipe = read_settings(row.settings_class, f"models.{flags.model}")
+    resume = read_settings(TrainingSettings, "training").resume
     make_repeatable(recipe.seed, deterministic=recipe.deterministic)
     train, validation = (samples_of(flags.records, role) for role in (TRAIN, VALIDATION))
     logger.info("train: %s, %d faces, on %s", flags.model, len(train.labels), in_words())
-    with strategy().scope(), precision(dtype_policy(recipe)):
+    split, policy = strategy(), dtype_policy(recipe)
+    with split.scope(), precision(policy):
         model = row.build(recipe, len(records.expressions(flags.records)))
     fingerprint = fingerprint_of(
         recipe.model_dump(mode="json"),
@@ -39,7 +42,11 @@ def main() -> None:
         files=row.files(recipe),
     )
     with (
-        checkpoints(flags.checkpoints, fingerprint) as kept,
+        checkpoints(
+            *(flags.checkpoints, fingerprint),
+            conditions=conditions(policy, num_devices=split.num_replicas_in_sync),
+            exact=resume == "exact",
+        ) as kept,
         stage.written_beside(flags.report, replace_folder=True) as report,
     ):
         report.mkdir()
@@ -56,8 +63,10 @@ def main() -> None:
             "train_faces": len(train.labels),
             "validation_faces": len(validation.labels),
             **summary_of(history, recipe, title=row.title_with(recipe), paper=row.paper),
+            **({"resumed": kept.resumed} if kept.resumed else {}),
         }
-        (report / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+        text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
+        (report / "summary.json").write_text(text, encoding="utf-8")
         save_model(model, flags.model_folder / "model.keras")
     accuracy = history["val_accuracy"].iloc[summary["kept_epoch"] - 1]
     logger.info(

@@ -17,7 +17,14 @@ from fer_models.batches import num_batches, ordered_batches, shared, training_ba
 from fer_models.checkpoints import Checkpoint, Checkpoints
 from fer_models.fused import fused
 from fer_models.layers import NETWORK, SHRINKING, Augmentation, SaltAndPepper, Shrinking
-from fer_models.progress import BestEpoch, CheckpointWriter, EpochLog, Grow
+from fer_models.progress import (
+    BestEpoch,
+    CheckpointWriter,
+    Divergence,
+    EpochLog,
+    Grow,
+    refuse_divergence,
+)
 from fer_models.recipe import Recipe
 from fer_models.watching import InputsCheck
 
@@ -68,8 +75,8 @@ def fit(
         losses with the network's weight decay) and `seconds`.
 
     Raises:
-        UserError: The device's memory does not suffice, or it cannot do without chance what the recipe
-            wants repeatable.
+        UserError: The device's memory does not suffice, it cannot do without chance what the recipe
+            wants repeatable, or the training diverges.
     """
     split = model.distribute_strategy
     num_devices = split.num_replicas_in_sync
@@ -79,7 +86,9 @@ def fit(
             len(train.labels), batch_size=recipe.batch_size, num_devices=num_devices
         )
         trained.compile(
-            optimizer=_optimizer(recipe, steps_per_epoch * recipe.epochs),
+            optimizer=_optimizer(
+                recipe, steps_per_epoch * recipe.epochs, policy=model.dtype_policy.name
+            ),
             loss=_loss(recipe),
             metrics=["accuracy"],
             jit_compile={"auto": "auto", "on": True, "off": False}[recipe.xla],
@@ -88,6 +97,8 @@ def fit(
     checkpoint = kept.newest()
     finished, earlier = 0, {}
     if checkpoint is not None:
+        for row in checkpoint.state["history"]:  # files from before divergence ended a training
+            refuse_divergence(row)
         _restore(trained, checkpoint)
         earlier = {**checkpoint.state["best"], "best_weights": checkpoint.arrays["best"] or None}
         finished = recipe.epochs if earlier["stopped_epoch"] else checkpoint.epoch
@@ -117,7 +128,7 @@ def fit(
             steps_per_epoch=steps_per_epoch,
             validation_data=shared(compared_on, split),
             callbacks=[
-                Grow(recipe.small_faces.epochs),
+                *(Grow(recipe.small_faces.epochs), Divergence()),
                 *(epoch_log, best_epoch, CheckpointWriter(kept, epoch_log, best_epoch)),
                 InputsCheck(),
             ],
@@ -141,12 +152,16 @@ def fit(
     return pd.DataFrame(epoch_log.rows)[list(HISTORY_COLUMNS)]
 
 
-def _optimizer(recipe: Recipe, num_steps: int) -> keras.optimizers.Optimizer:
+def _optimizer(recipe: Recipe, num_steps: int, *, policy: str) -> keras.optimizers.Optimizer:
     optimizer = OPTIMIZERS[recipe.optimizer](
         learning_rate(recipe, num_steps), weight_decay=recipe.weight_decay or None
     )
     if recipe.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=["beta", "gamma", "bias"])
+    if policy == "mixed_float16":  # small gradients are 0 there, unless the loss is scaled
+        # Keras does so by itself for models that are built under the policy; the one with the noise
+        # before it is not.
+        return keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer
 
 

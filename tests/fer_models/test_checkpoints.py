@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -95,6 +96,56 @@ def interrupted(folder: Path, fingerprint: str) -> None:
     with checkpoints(folder, fingerprint) as kept:
         kept.save(checkpoint(1))
         raise RuntimeError
+
+
+ONE, TWO = {"intra-op threads": "1"}, {"intra-op threads": "2"}
+"""Conditions."""
+
+
+def test_other_conditions_are_said_and_never_forgotten(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    Checkpoints(tmp_path, ONE).save(checkpoint(1))
+    same = Checkpoints(tmp_path, ONE)
+    assert same.newest() is not None
+    assert (same.resumed, caplog.text) == ([], "")
+    other = Checkpoints(tmp_path, TWO)
+    assert other.newest() is not None
+    resumed = [{"after_epoch": 1, "differences": "intra-op threads 1 before, 2 now"}]
+    assert other.resumed == resumed
+    assert (
+        "resumed after epoch 1 under other conditions (intra-op threads 1 before, 2 now): not "
+        "repeatable to the bit" in caplog.text
+    )
+    other.save(checkpoint(2))
+    again = Checkpoints(tmp_path, TWO)
+    assert again.newest() is not None
+    assert again.resumed == resumed
+
+
+def test_other_conditions_are_refused_if_so_wished_and_the_checkpoint_stays(tmp_path: Path) -> None:
+    Checkpoints(tmp_path, ONE).save(checkpoint(1))
+    with pytest.raises(UserError, match=r"other conditions \(intra-op threads 1 before, 2 now\)"):
+        Checkpoints(tmp_path, TWO, exact=True).newest()
+    assert Checkpoints(tmp_path, ONE, exact=True).newest() is not None
+
+
+def test_a_checkpoint_without_a_record_is_taken_and_called_unknown(tmp_path: Path) -> None:
+    """As version 0.1.0 wrote them."""
+    array = np.arange(3)
+    state = json.dumps({"epoch": 4, "names": {"model": 1}, "state": {}}).encode()
+    members = {"model/00000": array, "state": np.frombuffer(state, np.uint8)}
+    np.savez(tmp_path / "epoch-0004.npz", allow_pickle=False, **members)
+    kept = Checkpoints(tmp_path, ONE)
+    newest = kept.newest()
+    assert newest is not None
+    np.testing.assert_array_equal(newest.arrays["model"][0], array)
+    assert kept.resumed == [
+        {
+            "after_epoch": 4,
+            "differences": "the checkpoint does not say under which it was written",
+        }
+    ]
 
 
 def test_success_removes_them_and_failure_keeps_them(tmp_path: Path) -> None:

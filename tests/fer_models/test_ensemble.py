@@ -37,7 +37,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_members(folder / "models", *NAMES)
     for name in NAMES:
         assert freeze(folder, name).returncode == 0
-    (folder / "params.yaml").write_text(yaml.safe_dump({"ensemble": SETTINGS}))
+    (folder / "params.yaml").write_text(
+        yaml.safe_dump({"training": {"resume": "continue"}, "ensemble": SETTINGS})
+    )
     return folder
 
 

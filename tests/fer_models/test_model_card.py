@@ -8,7 +8,7 @@ import pytest
 
 from fer_data.stage import UserError
 from fer_models.model_card import Hashes, hashes_of, model_card
-from tests.fer_models.reports import EXPRESSIONS, write_reports
+from tests.fer_models.reports import EXPRESSIONS, model_from, page_of, text_of, write_reports
 
 SPACE = "\N{NARROW NO-BREAK SPACE}"
 HASHES = Hashes(model="a" * 64, train_records="b" * 64)
@@ -37,6 +37,17 @@ def test_every_figure_has_its_interval_and_its_faces(tmp_path: Path) -> None:
     assert "temperature of 1.18, fitted on the 2,781 validation faces" in card
     assert "from 0.041 (0.032 to 0.050) to 0.012 (0.003 to 0.021)" in card
     assert f"hold the given label of 89.7{SPACE}% (89.0{SPACE}% to 90.4{SPACE}%)" in card
+
+
+def test_a_training_that_went_on_elsewhere_is_called_so(tmp_path: Path) -> None:
+    resumed = [{"after_epoch": 3, "differences": "intra-op threads 1 before, 2 now"}]
+    words = "resumed after epoch 3 under other conditions (intra-op threads 1 before, 2 now)"
+    assert f"- {words}: not repeatable to the bit\n" in card_of(
+        tmp_path / "resumed", resumed=resumed
+    )
+    page = text_of(page_of(model_from(tmp_path / "resumed")))
+    assert f"<strong>Not repeatable to the bit:</strong> the training was {words}." in page
+    assert "not repeatable" not in card_of(tmp_path)
 
 
 def test_the_table_has_a_row_an_expression(tmp_path: Path) -> None:

@@ -52,9 +52,13 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def prepare(folder: Path, records: Path) -> None:
-    (folder / "records").symlink_to(records)
-    (folder / "params.yaml").write_text(yaml.safe_dump({"models": {"scratch": SETTINGS}}))
+def prepare(
+    folder: Path, records: Path, *, resume: str = "continue", settings: dict[str, Any] = SETTINGS
+) -> None:
+    if not (folder / "records").exists():
+        (folder / "records").symlink_to(records)
+    params = {"training": {"resume": resume}, "models": {"scratch": settings}}
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
 
 
 def start(folder: Path, **variables: str) -> subprocess.Popen[str]:
@@ -121,14 +125,33 @@ def test_killed_twice_and_damaged_once_it_ends_as_if_never_interrupted(
     assert f"epoch {len(uninterrupted['dvclive'])} of 6" in errors
     assert "epoch 1 of 6" not in errors
     assert results(tmp_path) == uninterrupted
+    assert "resumed" not in uninterrupted["summary"]
     assert [path.name for path in checkpoints.iterdir()] == ["lock"]
+
+
+def test_other_threads_go_on_and_say_so_or_are_refused(records: Path, tmp_path: Path) -> None:
+    prepare(tmp_path, records, resume="exact", settings={**SETTINGS, "epochs": 3})
+    checkpoints = tmp_path / "checkpoints"
+    kill_after(start(tmp_path, TF_NUM_INTRAOP_THREADS="1"), 1, checkpoints)
+    refused = start(tmp_path, TF_NUM_INTRAOP_THREADS="2")
+    _, errors = refused.communicate(timeout=300)
+    assert refused.returncode == 1
+    assert errors.splitlines()[-1].startswith("error: checkpoints/")
+    assert "was begun under other conditions (intra-op threads 1 before, 2 now)" in errors
+    assert list(checkpoints.glob("*/epoch-*.npz"))
+    prepare(tmp_path, records, settings={**SETTINGS, "epochs": 3})
+    errors = finish(start(tmp_path, TF_NUM_INTRAOP_THREADS="2"))
+    words = "under other conditions (intra-op threads 1 before, 2 now): not repeatable to the bit"
+    assert words in errors
+    (resumed,) = results(tmp_path)["summary"]["resumed"]
+    assert resumed["differences"] == "intra-op threads 1 before, 2 now"
 
 
 def test_other_settings_start_anew(records: Path, tmp_path: Path) -> None:
     prepare(tmp_path, records)
     kill_after(start(tmp_path), 2, tmp_path / "checkpoints")
     changed = {**SETTINGS, "dropout": 0.2, "epochs": 1}
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"models": {"scratch": changed}}))
+    prepare(tmp_path, records, settings=changed)
     assert "epoch 1 of 1" in finish(start(tmp_path))
 
 

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -26,7 +27,9 @@ SETTINGS = {"filters": [4, 8, 8], "dense_units": 16, "dropout": 0.1, "l2": 0.001
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("train")
     write_tiny_records(folder / "records")
-    (folder / "params.yaml").write_text(yaml.safe_dump({"models": {"scratch": SETTINGS}}))
+    (folder / "params.yaml").write_text(
+        yaml.safe_dump({"training": {"resume": "continue"}, "models": {"scratch": SETTINGS}})
+    )
     return folder
 
 
@@ -83,6 +86,28 @@ def test_training_twice_gives_the_same_bytes(folder: Path, trained: Path) -> Non
     assert first.read_bytes() == second.read_bytes()
 
 
+def test_a_training_that_diverges_is_one_line_and_saves_nothing(
+    folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(folder / "records", tmp_path / "records")
+    diverging = {"models": {"scratch": {**SETTINGS, "optimizer": "sgd", "learning_rate": 1.0}}}
+    diverging["models"]["scratch"]["l2"] = 1e30
+    (tmp_path / "params.yaml").write_text(
+        yaml.safe_dump({"training": {"resume": "continue"}, **diverging})
+    )
+    finished = train(tmp_path, "none")
+    assert finished.returncode == 1
+    last = finished.stderr.splitlines()[-1]
+    assert re.fullmatch(
+        r"error: training diverged in epoch 1: \w+ is (nan|inf), expected a number; lower the model's "
+        r"`learning_rate` in params\.yaml",
+        last,
+    )
+    assert not (tmp_path / "none" / "model").exists()
+    assert not (tmp_path / "none" / "report").exists()
+    assert not list((tmp_path / "none" / "checkpoints").glob("*/epoch-*"))
+
+
 def test_an_unknown_model_is_one_line(folder: Path) -> None:
     finished = train(folder, "none", model="vgg")
     assert finished.returncode == 1
@@ -94,7 +119,10 @@ def test_an_unknown_model_is_one_line(folder: Path) -> None:
 
 def test_a_damaged_setting_is_one_line_and_leaves_nothing(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "records", tmp_path / "records")
-    damaged = {"models": {"scratch": {**SETTINGS, "dropuot": 0.5}}}
+    damaged = {
+        "training": {"resume": "continue"},
+        "models": {"scratch": {**SETTINGS, "dropuot": 0.5}},
+    }
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(damaged))
     finished = train(tmp_path, "none")
     assert finished.returncode == 1

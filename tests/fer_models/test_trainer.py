@@ -154,6 +154,52 @@ def test_half_precision_trains_and_the_saved_model_is_of_floats(
     np.testing.assert_allclose(loaded.predict(parts[1].inputs, verbose=0), expected, atol=5e-3)
 
 
+def test_float16_scales_the_loss_and_resumes_with_its_scale(tmp_path: Path) -> None:
+    parts = (samples(96), samples(32, seed=1))
+
+    def train(folder: Path, epochs: int) -> keras.Model:
+        folder.mkdir(exist_ok=True)
+        with precision("mixed_float16"):
+            model = network()
+        recipe = recipe_of(epochs=epochs, optimizer="adam", weight_decay=0.01)
+        fit(model, *parts, recipe=recipe, logs=folder, kept=Checkpoints(folder))
+        return model
+
+    train(tmp_path / "twice", 1)
+    checkpoint = Checkpoints(tmp_path / "twice").newest()
+    assert checkpoint is not None
+    assert 2.0**15 in [float(array) for array in checkpoint.arrays["optimizer"] if array.ndim == 0]
+    resumed, whole = train(tmp_path / "twice", 2), train(tmp_path / "once", 2)
+    for one, other in zip(resumed.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_history_without_numbers_is_not_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As version 0.1.0 kept it."""
+    kept, parts = Checkpoints(tmp_path), (samples(32), samples(32, seed=1))
+    fit(network(), *parts, recipe=recipe_of(epochs=1), logs=tmp_path, kept=kept)
+    checkpoint = kept.newest()
+    assert checkpoint is not None
+    checkpoint.state["history"][0]["loss"] = float("inf")
+    monkeypatch.setattr(Checkpoints, "newest", lambda _: checkpoint)
+    with pytest.raises(UserError, match="training diverged in epoch 1: loss is inf"):
+        fit(network(), *parts, recipe=recipe_of(), logs=tmp_path, kept=kept)
+
+
+def test_xla_by_order_is_refused_where_it_would_be_ignored(tmp_path: Path) -> None:
+    file = tmp_path / "params.yaml"
+    for wish, deterministic, refused in (("on", True, True), ("on", False, False)):
+        settings = {**RECIPE, "xla": wish, "deterministic": deterministic}
+        file.write_text(json.dumps({"models": {"scratch": settings}}))
+        if refused:
+            with pytest.raises(SettingsError, match=r"xla 'on' is ignored where .* deterministic"):
+                read_settings(Recipe, "models.scratch", file=file)
+        else:
+            assert read_settings(Recipe, "models.scratch", file=file).xla == "on"
+
+
 @pytest.mark.parametrize(
     ("error", "line"),
     [

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -11,6 +11,11 @@ from fer_data.yaml_files import read_yaml
 
 PARAMS_FILE = Path("params.yaml")
 S = TypeVar("S", bound="Settings")
+Seed = Annotated[int, Field(ge=0, le=4_000_000_000)]
+"""Of random numbers: NumPy and Keras take 32 bits, and stages add small numbers to it."""
+
+_SWITCHES = {"yes": True, "on": True, "no": False, "off": False}
+"""What YAML 1.1 takes for booleans, and YAML 1.2 for text."""
 
 MOVED = {
     "mislabels.budget": "review_queue.budget",
@@ -68,9 +73,32 @@ def read_settings(settings_class: type[S], section: str, *, file: Path = PARAMS_
         values = values[key]
     try:
         # Strict validation of JSON lets a list stand for a tuple; of Python objects it does not.
-        return settings_class.model_validate_json(json.dumps(values))
+        text = json.dumps(_as_meant(values, settings_class), default=str)
+    except (TypeError, ValueError) as error:  # such as a date as a key, or a section within itself
+        raise SettingsError(f"{file}: '{section}' holds what is no setting: {error}") from None
+    try:
+        return settings_class.model_validate_json(text)
     except ValidationError as error:
         raise SettingsError(f"{file}: {_in_words(error, section)}") from None
+
+
+def _as_meant(values: Any, settings_class: type[Settings]) -> Any:
+    """The values with `on` and `off` as the setting wants them: as booleans, or as words."""
+    if not isinstance(values, dict):
+        return values
+    meant = dict(values)
+    for name, field in settings_class.model_fields.items():
+        kind, value = field.annotation, meant.get(name)
+        if isinstance(kind, type) and issubclass(kind, Settings):
+            if name in meant:
+                meant[name] = _as_meant(value, kind)
+        elif kind is bool and isinstance(value, str):
+            meant[name] = _SWITCHES.get(value.lower(), value)
+        elif {"on", "off"} <= set(get_args(kind)) and value not in get_args(kind):
+            switch = _SWITCHES.get(value.lower()) if isinstance(value, str) else value
+            if isinstance(switch, bool):
+                meant[name] = "on" if switch else "off"
+    return meant
 
 
 def read_params(file: Path = PARAMS_FILE) -> dict[str, Any]:

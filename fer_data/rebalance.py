@@ -15,7 +15,7 @@ from pydantic import Field
 from fer_data import stage
 from fer_data.decided import apply_decisions, decisions_on
 from fer_data.decision_marks import MARK, mark_of
-from fer_data.params import DataSettings, Settings, read_settings
+from fer_data.params import DataSettings, Seed, Settings, read_settings
 from fer_data.relabels import read_relabels
 from fer_data.schema import (
     DECISION,
@@ -45,7 +45,7 @@ class RebalanceSettings(Settings):
     """What evens the classes out: weights in the loss, repeated faces, left out faces, or nothing."""
     min_label_quality: float = Field(ge=0, le=1)
     """Undecided `train` faces whose label quality lies below are left out; 0 keeps all."""
-    seed: int = Field(ge=0)
+    seed: Seed
     """Seed of the choice of faces that are repeated or left out."""
 
 

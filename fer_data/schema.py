@@ -130,8 +130,11 @@ EXPRESSION_FOLDERS: Final = {
 def expression_of_folder(folder: str, expressions: tuple[str, ...]) -> str | None:
     """The expression that a class folder stands for, or None if it is not one of `expressions`.
 
-    Case is ignored: `Angry`, `ANGER` and `angry` are the same expression.
+    Case is ignored: `Angry`, `ANGER` and `angry` are the same expression, whichever of the names
+    `expressions` has for it.
     """
     name = folder.casefold()
-    name = EXPRESSION_FOLDERS.get(name, name)
-    return name if name in expressions else None
+    if name in expressions:
+        return name
+    meant = EXPRESSION_FOLDERS.get(name, name)
+    return next((one for one in expressions if EXPRESSION_FOLDERS.get(one, one) == meant), None)

@@ -19,7 +19,7 @@ from fer_data import stage
 from fer_data.faces import read_faces
 from fer_data.leaks import LEAK_FREE, LEAKY, check_excluded, excluded_by_class, leaks_of
 from fer_data.near_twins import near_groups, near_pairs
-from fer_data.params import Settings, read_settings
+from fer_data.params import Seed, Settings, read_settings
 from fer_data.schema import (
     DUPLICATE,
     DUPLICATE_GROUP,
@@ -64,7 +64,7 @@ class SplitSettings(Settings):
     fails. Exact duplicates do not count: they are facts, near ones a matter of `min_correlation`."""
     min_correlation: float = Field(gt=0.5, le=1)
     """Pearson's correlation of two faces' pixels, from which on they count as near-duplicates."""
-    seed: int = Field(ge=0)
+    seed: Seed
 
 
 def assign_roles(

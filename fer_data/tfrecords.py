@@ -12,7 +12,7 @@ from pydantic import Field
 
 from fer_data import records, stage
 from fer_data.faces import read_faces
-from fer_data.params import DataSettings, Settings, read_settings
+from fer_data.params import DataSettings, Seed, Settings, read_settings
 from fer_data.schema import FACE_SIZE, LABEL, PATH, PIXEL_HASH, REPEATS, ROLE, SPLITS, WEIGHT
 from fer_data.tables import read_table
 
@@ -24,7 +24,7 @@ class TfrecordsSettings(Settings):
 
     faces_per_shard: int = Field(ge=100)
     """How many records a file holds at most: 2.6 kB each."""
-    seed: int = Field(ge=0)
+    seed: Seed
     """Seed of the order of the records, which is the same for all models."""
 
 

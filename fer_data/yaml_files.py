@@ -53,7 +53,7 @@ def parse_yaml(text: str, *, where: str) -> Any:
         raise UserError(f"{where}{_line(error)}: {found}: keep one of them") from None
     except MarkedYAMLError as error:
         reason = ": ".join(part for part in (error.context, error.problem) if part)
-        raise UserError(f"{where}{_line(error)} is not YAML: {reason}") from None
+        raise UserError(f"{where} is not YAML{_line(error)}: {reason}") from None
     except (YAMLError, ValueError) as error:  # of a tag that does not fit its value
         raise UserError(f"{where} is not YAML: {' '.join(str(error).split())}") from None
 

@@ -11,7 +11,7 @@ from fer_data import stage
 from fer_data.decided import apply_decisions, decisions_on, read_accepted
 from fer_data.decision_marks import MARK, mark_of
 from fer_data.faces import read_faces
-from fer_data.params import DataSettings, read_settings
+from fer_data.params import DataSettings, Seed, read_settings
 from fer_data.schema import (
     EXCLUDED,
     FOLD,
@@ -45,7 +45,7 @@ class CrossvalSettings(JudgeSettings):
     """How many neighbours in feature space are found for each face of the fold."""
     deterministic: bool
     """Whether equal settings and data give equal probabilities, bit for bit."""
-    seed: int = Field(ge=0)
+    seed: Seed
     """Seed of initial weights, moves, dropout and order; the fold's number is added."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from fer_data.params import Settings
+from fer_data.params import Seed, Settings
 from fer_data.schema import TEST, VALIDATION
 from fer_models.answers import Answers
 from fer_models.conformal import conformal
@@ -28,7 +28,7 @@ class MeasureSettings(Settings):
     """Bins of equal width of the calibration error."""
     coverage: float = Field(gt=0, lt=1)
     """How often a set of expressions is to hold the given label."""
-    seed: int = Field(ge=0)
+    seed: Seed
     """Seed of the resamples."""
 
 

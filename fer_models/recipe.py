@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from fer_data.params import Settings
+from fer_data.params import Seed, Settings
 
 
 class AugmentationSettings(Settings):
@@ -90,7 +90,7 @@ class Recipe(Settings):
     `deterministic: false`."""
     deterministic: bool
     """Whether equal settings and data give equal weights, bit for bit, at some cost in speed."""
-    seed: int = Field(ge=0)
+    seed: Seed
     """Seed of initial weights, dropout, augmentation and the order of the faces."""
 
     @model_validator(mode="after")

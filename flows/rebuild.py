@@ -17,13 +17,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import yaml
 from prefect import State, flow, get_run_logger
 from prefect.states import Completed, Failed
 
 from fer_data.applied import waiting
 from fer_data.params import PARAMS_FILE, read_settings
 from fer_data.stage import UserError
+from fer_data.yaml_files import parse_yaml
 from flows.alarm import tell_of_failure
 from flows.api_access import join
 from flows.engine_choice import ENGINES, EngineName, engine_named
@@ -196,10 +196,11 @@ def overrides_of(words: list[str]) -> dict[str, Any]:
         target = overrides
         for section in sections:
             target = target.setdefault(section, {})
-        try:
-            target[last] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise UserError(f"--set {word}: the value is not YAML") from None
+            if not isinstance(target, dict):
+                raise UserError(f"--set {word}: another --set gives '{section}' a value")
+        if isinstance(target.get(last), dict):
+            raise UserError(f"--set {word}: another --set has keys below '{last}'")
+        target[last] = parse_yaml(value, where=f"--set {word}: the value")
     return overrides
 
 

@@ -1,10 +1,18 @@
 import re
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from pydantic import Field
 
-from fer_data.params import DataSettings, Settings, SettingsError, read_params, read_settings
+from fer_data.params import (
+    DataSettings,
+    Seed,
+    Settings,
+    SettingsError,
+    read_params,
+    read_settings,
+)
 
 
 class Oven(Settings):
@@ -112,3 +120,66 @@ def test_the_committed_settings_are_valid(module: str, settings_class: str, sect
     file = Path(__file__).parents[2] / "params.yaml"
     loaded = __import__(module, fromlist=[settings_class])
     assert read_settings(getattr(loaded, settings_class), section, file=file)
+
+
+class Training(Settings):
+    xla: Literal["auto", "on", "off"]
+    deterministic: bool
+    learning_rate: float
+    oven: Oven | None = None
+
+
+@pytest.mark.parametrize(
+    ("text", "xla", "deterministic"),
+    [("off", "off", False), ("on", "on", True), ("no", "off", False), ("true", "on", True)],
+)
+def test_switches_and_floats_are_taken_as_meant(
+    tmp_path: Path, text: str, xla: str, deterministic: bool
+) -> None:
+    lines = f"a: {{xla: {text}, deterministic: {text}, learning_rate: 1e-3}}"
+    settings = read_settings(Training, "a", file=write(tmp_path, lines))
+    assert (settings.xla, settings.deterministic) == (xla, deterministic)
+    assert settings.learning_rate == 0.001
+
+
+def test_what_is_no_switch_is_refused(tmp_path: Path) -> None:
+    file = write(tmp_path, "a: {xla: 1, deterministic: maybe, learning_rate: 1}")
+    with pytest.raises(SettingsError, match=r"'a\.xla': got 1: .*'a\.deterministic': got 'maybe'"):
+        read_settings(Training, "a", file=file)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a: gr\xfcn\n".encode("cp1252"), r"is not UTF-8 \(line 1\): save it in UTF-8"),
+        ("a: 1\n".encode("utf-16"), "looks like UTF-16: save it in UTF-8"),
+        (b"a: 1\nb: 2\na: 3\n", r'line 3: found duplicate key "a": keep one of them'),
+        (b"a:\n  b: 1\n  b: 2\n", r'line 3: found duplicate key "b"'),
+        (b"a: 1\n<<<<<<< HEAD\nb: 1\n=======\n", "line 2: git left a conflict there"),
+        (b"a: !!int x\n", "is not YAML"),
+        (b"", "holds NoneType, expected sections"),
+    ],
+)
+def test_a_file_that_is_not_read_as_meant_is_refused(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_bytes(content)
+    with pytest.raises(SettingsError, match=message):
+        read_params(file)
+
+
+def test_utf_8_with_a_mark_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_bytes("a: gr\xfcn\n".encode("utf-8-sig"))
+    assert read_params(file) == {"a": "gr\xfcn"}
+
+
+class Random(Settings):
+    seed: Seed
+
+
+def test_a_seed_of_more_than_32_bits_is_one_line(tmp_path: Path) -> None:
+    file = write(tmp_path, "a: {seed: 4_294_967_296}")
+    with pytest.raises(SettingsError, match=r"'a\.seed': got 4294967296: input should be less"):
+        read_settings(Random, "a", file=file)

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from fer_data.stage import UserError
-from flows.profiles import lay_over, read_profile
+from flows.profiles import check_overlay, lay_over, read_profile
 
 PARAMS = """\
 # Settings.
@@ -40,6 +40,24 @@ def test_a_misspelt_key_is_named_and_nothing_changes(workspace: Path) -> None:
         UserError, match=r"the profile sets 'a\.z', which params\.yaml does not have"
     ):
         lay_over({"d": "word", "a": {"z": 1}}, folder=workspace)
+    assert (workspace / "params.yaml").read_text() == PARAMS
+
+
+@pytest.mark.parametrize(
+    ("overlay", "message"),
+    [
+        ({"a": 5}, r"sets 'a' to 5, but that is a section of params\.yaml: .* such as 'a\.b'"),
+        ({"a": None}, "sets 'a' to None, but that is a section"),
+        ({"d": {"e": 5}}, r"sets 'd\.e', but 'd' is no section of params\.yaml: it is 'text'"),
+        ({"a": {"c": {"x": 1}}}, r"sets 'a\.c\.x', but 'a\.c' is no section"),
+    ],
+)
+def test_sections_and_values_are_not_taken_for_each_other(
+    workspace: Path, overlay: dict, message: str
+) -> None:
+    for refuse in (lay_over, check_overlay):
+        with pytest.raises(UserError, match=message):
+            refuse(overlay, folder=workspace)
     assert (workspace / "params.yaml").read_text() == PARAMS
 
 

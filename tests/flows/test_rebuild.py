@@ -166,5 +166,12 @@ def test_values_of_overrides_are_yaml() -> None:
         "a": {"b": 1, "c": [1, "x"]},
         "d": None,
     }
+    assert overrides_of(["a.rate=1e-3", "a.xla=off"]) == {"a": {"rate": 0.001, "xla": "off"}}
     with pytest.raises(UserError, match="the value is not YAML"):
         overrides_of(["a=["])
+
+
+@pytest.mark.parametrize("words", [["a.b=5", "a.b.c=6"], ["a.b.c=6", "a.b=5"]])
+def test_overrides_that_contradict_each_other_are_one_line(words: list[str]) -> None:
+    with pytest.raises(UserError, match="another --set"):
+        overrides_of(words)

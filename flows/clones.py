@@ -1,5 +1,6 @@
 """Packs a workspace as it stands into bytes, and makes a clone of them, here or on another machine."""
 
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from flows.workspace import ARCHIVE, dvc, git
 LOCAL_CONFIG = ".dvc/config.local"
 LOCK_FILE = "dvc.lock"
 _BUNDLE = "workspace.bundle"
+_KEY = ".dvc/tmp/workspace-key"
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,21 @@ class Packed:
     """Edited and new files that git does not ignore, and DVC's local settings."""
     removed: frozenset[str]
     """Files that the commit has and the workspace has not."""
+    commit: str
+
+    @property
+    def key(self) -> str:
+        """Tells workspaces apart by commit, edits and removals: 16 hexadecimal digits.
+
+        What DVC recorded of its runs is left aside: it changes with each, and DVC itself checks it.
+        """
+        digest = hashlib.sha256(self.commit.encode())
+        for name, content in sorted(self.files.items()):
+            if name != LOCK_FILE:
+                digest.update(hashlib.sha256(name.encode() + b"\0" + content).digest())
+        for name in sorted(self.removed):
+            digest.update(hashlib.sha256(name.encode()).digest())
+        return digest.hexdigest()[:16]
 
 
 def pack(workspace: Path) -> Packed:
@@ -50,6 +67,7 @@ def pack(workspace: Path) -> Packed:
                 if (workspace / name).is_file()
             },
             removed=frozenset(_listed(workspace, "--deleted")),
+            commit=git("rev-parse", "HEAD", cwd=workspace).strip(),
         )
 
 
@@ -72,8 +90,16 @@ def unpack(packed: Packed, folder: Path, *, cache: Path) -> None:
     for name in packed.removed:
         (clone / name).unlink(missing_ok=True)
     dvc("config", "--local", "cache.dir", str(cache), cwd=clone)
+    (clone / _KEY).parent.mkdir(exist_ok=True)
+    (clone / _KEY).write_text(packed.key, encoding="utf-8")
     clone.rename(folder)
     shutil.rmtree(beside)
+
+
+def is_clone_of(packed: Packed, folder: Path) -> bool:
+    """Whether a folder is a clone of this very workspace, with the same edits and removals."""
+    file = folder / _KEY
+    return file.is_file() and file.read_text(encoding="utf-8") == packed.key
 
 
 def lay_files(files: Mapping[str, bytes], folder: Path) -> None:

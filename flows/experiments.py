@@ -7,9 +7,11 @@ from typing import Any
 
 from fer_data.params import PARAMS_FILE
 from fer_data.stage import UserError
-from flows.clones import LOCK_FILE, pack, unpack
-from flows.profiles import lay_over
+from flows.clones import LOCK_FILE, is_clone_of, pack, unpack
+from flows.profiles import check_overlay, lay_over
 from flows.workspace import dvc, git
+
+CHECKPOINTS = "checkpoints"
 
 
 def clone_with(overrides: Mapping[str, Any], *, workspace: Path, folder: Path) -> list[str]:
@@ -18,18 +20,27 @@ def clone_with(overrides: Mapping[str, Any], *, workspace: Path, folder: Path) -
     Args:
         overrides: Sections with keys, as in a profile.
         workspace: Stays as it is; its DVC cache is shared.
-        folder: The clone. One that an interrupted run of the same overrides left is used again: what it
-            finished, checkpoints included, is kept.
+        folder: The clone. One that an interrupted run of the same overrides left is used again, so that
+            what it finished is kept; of one of another commit, or with other edits or removals, the
+            checkpoints alone.
 
     Returns:
         The overrides in words: `models.scratch.epochs: 30 -> 12`.
 
     Raises:
-        UserError: The overrides name a setting that there is not.
+        UserError: The overrides name a setting that there is not, or a whole section.
     """
-    if not folder.is_dir():
+    check_overlay(overrides, folder=workspace)
+    packed = pack(workspace)
+    if not is_clone_of(packed, folder):
         cache = Path(dvc("cache", "dir", cwd=workspace).strip())
-        unpack(pack(workspace), folder, cache=cache)
+        fresh = folder.with_name(f"{folder.name}.fresh")
+        shutil.rmtree(fresh, ignore_errors=True)
+        unpack(packed, fresh, cache=cache)
+        if (folder / CHECKPOINTS).is_dir():  # which tell themselves what they are of
+            shutil.move(folder / CHECKPOINTS, fresh / CHECKPOINTS)
+        shutil.rmtree(folder, ignore_errors=True)
+        fresh.rename(folder)
         dvc("checkout", "--allow-missing", cwd=folder)
     shutil.copyfile(workspace / PARAMS_FILE, folder / PARAMS_FILE)
     return lay_over(overrides, folder=folder)

@@ -56,7 +56,7 @@ class RayEngine:
         )
         dvc("push", cwd=workspace)
         join(settings.ray_address)
-        self._packed = ray.put(pack(workspace))
+        pack(workspace)  # refuses one that cannot be packed before anything runs
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         self._needs = needs(nodes, num_slots=settings.cpu_slots)
         words = " and ".join(f"{name}={number}" for name, number in self._needs.items())
@@ -87,7 +87,9 @@ class RayEngine:
         # Not tried again by Ray, but by Prefect, where people see it.
         remote = ray.remote(max_retries=0, num_returns="streaming", **self._needs)(work)
         try:
-            for word in said(remote.remote(self._packed, order), stop=self._stop):
+            # As it is now, since somebody may have edited it since the flow began.
+            packed = ray.put(pack(self._workspace))
+            for word in said(remote.remote(packed, order), stop=self._stop):
                 if isinstance(word, Outcome):
                     return word.value
                 on_line(word)

@@ -1,6 +1,5 @@
 """What a Ray node does for one stage: clone, pull its inputs, run it, push its outputs."""
 
-import hashlib
 import os
 import queue
 import shutil
@@ -75,7 +74,7 @@ def _work(
     stage = order.stage
     # The cache is the node's; a clone is the stage's, and that of a run that was cut off is used again.
     node = Path(os.environ.get(NODE_FOLDER, f"{tempfile.gettempdir()}/ferflow-node-{os.getuid()}"))
-    folder = node / hashlib.sha256(packed.bundle).hexdigest()[:16] / stage
+    folder = node / packed.key / stage
     variables = environment() | ({} if order.num_threads is None else threads(order.num_threads))
     try:
         if not folder.is_dir():

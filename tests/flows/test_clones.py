@@ -5,7 +5,7 @@ import pytest
 from fer_data.stage import UserError
 from flows.clones import pack, unpack
 from flows.experiments import clone_with
-from flows.workspace import git
+from flows.workspace import commit, git
 from tests.end_to_end.commands import ok, repro
 from tests.flows.lines import fan, make_line
 
@@ -46,6 +46,40 @@ def test_overrides_change_the_clone_alone(line: Path, tmp_path: Path) -> None:
     (copy / "checkpoint").touch()  # as an interrupted run leaves it
     clone_with(overrides, workspace=line, folder=copy)
     assert (copy / "checkpoint").exists()
+
+
+@pytest.mark.parametrize("change", ["commit", "edit", "removal", "back"])
+def test_a_clone_of_an_earlier_workspace_is_not_used_again(
+    line: Path, tmp_path: Path, change: str
+) -> None:
+    copy, overrides = tmp_path / "clones" / "hot", {"oven": {"degrees": 200}}
+    before = pack(line).key
+    clone_with(overrides, workspace=line, folder=copy)
+    (copy / "stale").touch()
+    (copy / "checkpoints").mkdir()
+    (copy / "checkpoints" / "kept").touch()
+    if change == "commit":
+        commit(line, "Another")
+    elif change == "edit":
+        (line / "source").write_text("2")
+    elif change == "removal":
+        (line / "source").unlink()
+    else:  # a file that had been removed
+        (line / "gone").write_text("")
+    assert pack(line).key != before
+    clone_with(overrides, workspace=line, folder=copy)
+    assert not (copy / "stale").exists()
+    assert (copy / "checkpoints" / "kept").exists()
+    for name in ("source", "new", "gone"):
+        assert (copy / name).exists() == (line / name).exists()
+        if (line / name).exists():
+            assert (copy / name).read_bytes() == (line / name).read_bytes()
+
+
+def test_what_dvc_recorded_makes_no_other_workspace(line: Path) -> None:
+    before = pack(line).key
+    (line / "dvc.lock").write_text((line / "dvc.lock").read_text() + "# later\n")
+    assert pack(line).key == before
 
 
 def test_an_override_of_no_setting_is_refused(line: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Decisions that were checked in, the final labels and roles of faces out.
+"""Which decisions stand, and the final labels and roles that they give to faces.
 
 Kept apart from `relabels.py`, which checks what people wrote: `crossval` depends on this module, and a
 better message there is no reason to train its networks anew.
@@ -6,14 +6,20 @@ better message there is no reason to train its networks anew.
 
 import csv
 import logging
+import math
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
 
 from fer_data.schema import (
+    ANNOTATOR,
+    DECIDED_AT,
     DECISION,
     DROP,
     EXCLUDED,
+    GIVEN_LABEL,
     KEEP,
     LABEL,
     PIXEL_HASH,
@@ -51,36 +57,97 @@ def read_accepted(file: Path, *, expressions: tuple[str, ...]) -> pd.DataFrame:
     if tuple(header) != RELABEL_COLUMNS or {len(row) for row in rows} - {len(header)}:
         raise UserError(f"{file} has other columns than {', '.join(RELABEL_COLUMNS)}: {remedy}")
     accepted = pd.DataFrame(rows, columns=header, dtype=str)
-    allowed = [*expressions, KEEP, DROP, UNDO]
-    unknown = accepted.loc[~accepted[DECISION].isin(allowed), DECISION]
-    if len(unknown):
-        raise UserError(
-            f"{file}: got the decision {str(unknown.iloc[0])[:80]!r}, expected one of "
-            f"{', '.join(allowed)}: {remedy}"
-        )
+    for column, allowed in (
+        (accepted[DECISION], [*expressions, KEEP, DROP, UNDO]),
+        (accepted.loc[accepted[DECISION] == KEEP, GIVEN_LABEL], list(expressions)),
+    ):
+        unknown = column[~column.isin(allowed)]
+        if len(unknown):
+            raise UserError(
+                f"{file}: got the {str(column.name).replace('_', ' ')} {unknown.iloc[0][:80]!r}, "
+                f"expected one of {', '.join(allowed)}: {remedy}"
+            )
     return accepted
 
 
 def latest_decisions(relabels: pd.DataFrame) -> pd.DataFrame:
-    """The decision on each face that stands: the last one that was not undone.
+    """The decision on each face that stands: the last one that was not undone, see `still_standing`.
 
     Args:
-        relabels: Decisions in the order in which they were made: see `schema.RELABEL_COLUMNS`.
+        relabels: Decisions, in any order: see `schema.RELABEL_COLUMNS`. Time orders them, and lines
+            where times are equal, so that merging two branches gives the same whichever comes first.
 
     Returns:
-        One row a decided face, in the order of the file. An `undo` takes back the last decision on
-        its face, so that the one before stands again; one that finds none changes nothing.
+        One row a decided face, the latest last.
     """
-    standing: dict[str, list[int]] = {}
-    for place, (pixel_hash, decision) in enumerate(
-        zip(relabels[PIXEL_HASH], relabels[DECISION], strict=True)
-    ):
-        places = standing.setdefault(pixel_hash, [])
+    times = effective_times(relabels[DECIDED_AT].to_numpy(object))
+    order = sorted(range(len(times)), key=times.__getitem__)  # stable, so that lines break ties
+    columns = [relabels[name].to_numpy(object) for name in (PIXEL_HASH, DECISION, ANNOTATOR)]
+    histories: dict[str, list[tuple[int, str, str]]] = {}
+    for place in order:
+        pixel_hash, decision, annotator = (column[place] for column in columns)
+        histories.setdefault(pixel_hash, []).append((place, decision, annotator))
+    standing = {still_standing(history) for history in histories.values()}
+    return relabels.iloc[[place for place in order if place in standing]]
+
+
+def still_standing(history: Iterable[tuple[int, str, str]]) -> int | None:
+    """Which of the decisions on one face stands, if any.
+
+    Args:
+        history: What names a decision, the decision and its annotator, the earliest first. An `undo`
+            takes back its annotator's last decision on the face, and where it names nobody, the last
+            one; so that the one before stands again. One that finds none changes nothing.
+    """
+    standing: list[tuple[int, str]] = []
+    for place, decision, annotator in history:
         if decision != UNDO:
-            places.append(place)
-        elif places:
-            places.pop()
-    return relabels.iloc[sorted(places[-1] for places in standing.values() if places)]
+            standing.append((place, annotator))
+            continue
+        for number in reversed(range(len(standing))):
+            if annotator in ("", standing[number][1]):
+                del standing[number]
+                break
+    return standing[-1][0] if standing else None
+
+
+def effective_times(texts: Iterable[str], *, since: float = -math.inf) -> list[float]:
+    """When decisions count as made, in seconds since 1970.
+
+    Args:
+        texts: `decided_at` of each line. One without a time goes by its line: it counts as made right
+            after the latest one above it.
+        since: The latest time above the first of them.
+    """
+    times: list[float] = []
+    for text in texts:
+        moment = moment_of(text)
+        times.append(since if moment is None else moment.timestamp())
+        since = max(since, times[-1])
+    return times
+
+
+def moment_of(text: str) -> datetime | None:
+    """A time in ISO 8601, in UTC; one without a time zone is taken for UTC. None if it is no time."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def final_labels(decisions: pd.DataFrame) -> pd.Series:
+    """What each decision makes of its face: an expression, or `drop`.
+
+    `keep` means the given label that the person saw, whatever a copy or a later archive says.
+
+    Args:
+        decisions: N rows with `given_label` and `decision`, none of them an `undo`.
+
+    Returns:
+        N texts, with the same index.
+    """
+    return decisions[DECISION].mask(decisions[DECISION] == KEEP, decisions[GIVEN_LABEL])
 
 
 def decisions_on(faces: pd.DataFrame, relabels: pd.DataFrame, *, file: Path) -> pd.DataFrame:
@@ -122,20 +189,21 @@ def known_faces(relabels: pd.DataFrame, faces: pd.DataFrame, *, file: Path) -> p
 
 
 def apply_decisions(faces: pd.DataFrame, decisions: pd.DataFrame) -> pd.DataFrame:
-    """Gives decided faces, and all their twins, the label or the fate that was decided.
+    """Gives decided faces, and all their exact duplicates, the label or the fate that was decided.
 
     Args:
         faces: N faces with `pixel_hash`, `label` and `role`.
-        decisions: The decision that stands on each face: `pixel_hash`, `decision`.
+        decisions: The decision that stands on each face: `pixel_hash`, `given_label`, `decision`.
 
     Returns:
-        N rows with the final `label`, the role `excluded` where a face was dropped, and what was
-        decided as `decision` (NaN where nothing was). Faces of `test` are never changed.
+        N rows with the final `label`, the role `excluded` where a face was dropped, and as `decision`
+        what `final_labels` tells (NaN where nothing was decided). Faces of `test` are never changed.
     """
-    decided = faces[PIXEL_HASH].map(decisions.set_index(PIXEL_HASH)[DECISION])
+    final = pd.Series(final_labels(decisions).to_numpy(object), index=decisions[PIXEL_HASH])
+    decided = faces[PIXEL_HASH].map(final)
     decided = decided.where(faces[ROLE] != TEST)
     dropped = decided == DROP
-    relabelled = decided.notna() & ~decided.isin([KEEP, DROP])
+    relabelled = decided.notna() & ~dropped
     return faces.assign(
         **{
             LABEL: faces[LABEL].mask(relabelled, decided),

@@ -1,6 +1,6 @@
 """Checks decisions that were made elsewhere against the archive and what stands: a plan of an import."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import astuple, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from fer_data.annotations import read_annotations
+from fer_data.decided import effective_times, final_labels, latest_decisions
 from fer_data.decisions import Decision, now, to_utc
 from fer_data.entries import Entry, Reading, Refusal, read_csv_entries, read_text
 from fer_data.relabels import fault_of_row
@@ -15,12 +16,16 @@ from fer_data.schema import (
     ANNOTATOR,
     DECIDED_AT,
     DECISION,
+    KEEP,
     LABEL,
     PIXEL_HASH,
     SOURCE,
     TRAINING,
     UNDO,
 )
+
+_FINAL = "final_label"
+"""What a decision that stands makes of its face."""
 
 
 @dataclass
@@ -52,7 +57,7 @@ def read_file(file: Path) -> Reading:
 
 def plan_import(
     reading: Reading,
-    standing: pd.DataFrame,
+    relabels: pd.DataFrame,
     manifest: pd.DataFrame,
     *,
     expressions: tuple[str, ...],
@@ -60,13 +65,14 @@ def plan_import(
 ) -> Plan:
     """Decides what to take from a file.
 
-    Within the file the last decision on a face wins, and `undo` takes the one before back, as in
-    `data/relabels.csv`. What it leaves is appended, unless it stands already; a decision that stands
-    is replaced by a later one, never by an earlier one.
+    Within the file the last decision on a face wins, and `undo` takes its annotator's one before back,
+    as in `data/relabels.csv`. What it leaves is appended, unless it stands already; a decision that
+    stands is replaced by a later one, never by an earlier one. `keep` and the label that it keeps are
+    the same decision, on whichever copy of a face.
 
     Args:
         reading: As `read_file` returns it.
-        standing: The decisions that stand, as `relabels.latest_decisions` returns them.
+        relabels: The decisions made so far, as `relabels.read_relabels` returns them.
         manifest: The archive's faces: `pixel_hash`, `source` and `label`.
         expressions: The classes that a decision may name.
         annotator: Who decided, where the file does not say.
@@ -79,27 +85,52 @@ def plan_import(
     testing = set(manifest[PIXEL_HASH]) - set(labels)
     plan = Plan(refusals=list(reading.refusals))
     left: dict[str, list[Entry]] = {}
-    for raw in reading.entries:
-        entry = _completed(raw, annotator)
+    for entry in _in_order(_completed(raw, annotator) for raw in reading.entries):
         decision = entry.decision
-        before = left.get(decision.pixel_hash, [])
+        before = left.setdefault(decision.pixel_hash, [])
         fault = _fault(decision, labels, testing, expressions)
-        if not fault and decision.decision == UNDO and not before:
-            fault = "undo takes back a decision of the same file, and there is none on this face"
+        own = [one for one in before if one.decision.annotator == decision.annotator]
+        if not fault and decision.decision == UNDO and not own:
+            fault = (
+                "undo takes back a decision of its annotator in the same file, and there is none on "
+                "this face"
+            )
         if fault:
             plan.refusals.append(Refusal(entry.number, fault))
         elif decision.decision == UNDO:
-            before.pop()
+            before.remove(own[-1])
             plan.num_replaced += 2
         else:
-            left[decision.pixel_hash] = [*before, entry]
+            before.append(entry)
+    standing = latest_decisions(relabels).assign(**{_FINAL: final_labels})
     made = {row[PIXEL_HASH]: row for row in standing.to_dict("records")}
     for entries in left.values():
         plan.num_replaced += max(len(entries) - 1, 0)
         for entry in entries[-1:]:
             _add(plan, entry, made.get(entry.decision.pixel_hash))
+    _refuse_undone(plan, relabels, left)
     plan.refusals.sort(key=lambda one: one.number)
     return plan
+
+
+def _refuse_undone(plan: Plan, relabels: pd.DataFrame, left: dict[str, list[Entry]]) -> None:
+    """Refuses what would not stand, since its annotator took a decision on the face back later."""
+    planned = [list(astuple(one)) for one in plan.decisions]
+    lines = pd.DataFrame(planned, columns=relabels.columns, dtype=str)
+    everything = pd.concat([relabels, lines], ignore_index=True)
+    standing = set(latest_decisions(everything).itertuples(index=False, name=None))
+    for decision in list(plan.decisions):
+        if astuple(decision) not in standing:
+            reason = f"{decision.annotator} took a decision on this face back since"
+            plan.refusals.append(Refusal(left[decision.pixel_hash][-1].number, reason))
+            plan.decisions.remove(decision)
+
+
+def _in_order(entries: Iterable[Entry]) -> list[Entry]:
+    """By time, and by line where times are equal; what has no good time goes by its line."""
+    listed = list(entries)
+    times = effective_times(entry.decision.decided_at for entry in listed)
+    return [listed[place] for place in sorted(range(len(times)), key=times.__getitem__)]
 
 
 def _completed(entry: Entry, annotator: str | None) -> Entry:
@@ -149,7 +180,9 @@ def _add(plan: Plan, entry: Entry, made: dict[Hashable, str] | None) -> None:
     """Adds a good entry to the plan, held against the decision that stands on its face, if any."""
     decision = entry.decision
     if made is not None:
-        if made[DECISION] == decision.decision:
+        if made[_FINAL] == (
+            decision.given_label if decision.decision == KEEP else decision.decision
+        ):
             plan.num_standing += 1
             return
         before = f"{made[ANNOTATOR]} decided '{made[DECISION]}' at {made[DECIDED_AT]}"

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fer_data.artifacts import dependency, output
-from fer_data.decided import latest_decisions
 from fer_data.decisions import append_decisions
 from fer_data.exchange import Plan, plan_import, read_file
 from fer_data.params import PARAMS_FILE, DataSettings, read_settings
@@ -33,10 +32,10 @@ def import_relabels(
     """
     expressions = read_settings(DataSettings, "data", file=folder / PARAMS_FILE).expressions
     relabels = dependency("rebalance", "relabels.csv", workspace=folder)
-    standing = latest_decisions(read_relabels(relabels, expressions=expressions))
+    made = read_relabels(relabels, expressions=expressions)
     manifest = read_table(output("ingest", "manifest.parquet", workspace=folder))
     reading = read_file(file)
-    plan = plan_import(reading, standing, manifest, expressions=expressions, annotator=annotator)
+    plan = plan_import(reading, made, manifest, expressions=expressions, annotator=annotator)
     for refusal in plan.refusals:
         yield f"{file}, {reading.unit} {refusal.number}: {refusal.reason}"
     if plan.refusals and not partial:

@@ -6,6 +6,7 @@ import pytest
 
 from fer_data.decided import apply_decisions, decisions_on, latest_decisions, read_accepted
 from fer_data.relabels import read_relabels
+from fer_data.schema import RELABEL_COLUMNS
 from fer_data.stage import UserError
 
 HEADER = "pixel_hash,given_label,decision,annotator,decided_at,note\n"
@@ -49,6 +50,7 @@ def test_what_was_accepted_reads_as_it_did_when_it_was_checked(file: Path) -> No
         (f"<<<<<<< HEAD\n{HEADER}".encode(), "has other columns than"),
         (HEADER.encode() + b"<<<<<<< HEAD\n", "has other columns than"),
         (f"{HEADER}{HASH},happy,glad,ann,,\n".encode(), "got the decision 'glad', expected"),
+        (f"{HEADER}{HASH},Happy?,keep,ann,,\n".encode(), "got the given label 'Happy.', expected"),
     ],
 )
 def test_says_in_one_line_that_a_file_is_not_what_was_accepted(
@@ -62,7 +64,8 @@ def test_says_in_one_line_that_a_file_is_not_what_was_accepted(
 
 
 def test_decisions_on_unknown_faces_are_counted_and_left_aside(file: Path, caplog) -> None:
-    relabels = pd.DataFrame({"pixel_hash": [HASH, "cd" * 32], "decision": ["sad", "keep"]})
+    rows = [(HASH, "happy", "sad", "ann", "", ""), ("cd" * 32, "happy", "keep", "ann", "", "")]
+    relabels = pd.DataFrame(rows, columns=list(RELABEL_COLUMNS))
     faces = pd.DataFrame({"pixel_hash": [HASH]})
     with caplog.at_level(logging.WARNING):
         decisions = decisions_on(faces, relabels, file=file)
@@ -86,15 +89,17 @@ def faces() -> pd.DataFrame:
     )
 
 
-def decided(**decisions: str) -> pd.DataFrame:
-    return pd.DataFrame({"pixel_hash": list(decisions), "decision": list(decisions.values())})
+def decided(*, given: str = "sad", **decisions: str) -> pd.DataFrame:
+    """Decisions by face, each of a person who saw the label `given`."""
+    columns = {"pixel_hash": list(decisions), "decision": list(decisions.values())}
+    return pd.DataFrame({**columns, "given_label": given})
 
 
 def test_twins_follow_a_decision_and_test_never_does() -> None:
     applied = apply_decisions(faces(), decided(a="sad", b="sad", c="keep"))
     assert list(applied["label"]) == ["sad", "sad", "sad", "happy", "sad", "happy"]
     assert list(applied["role"]) == list(faces()["role"])
-    assert list(applied["decision"].fillna("")) == ["sad", "sad", "sad", "", "keep", ""]
+    assert list(applied["decision"].fillna("")) == ["sad", "sad", "sad", "", "sad", ""]
 
 
 def test_dropped_faces_are_excluded_but_stay() -> None:
@@ -106,3 +111,51 @@ def test_dropped_faces_are_excluded_but_stay() -> None:
 def test_no_decision_changes_nothing() -> None:
     columns = list(faces().columns)
     pd.testing.assert_frame_equal(apply_decisions(faces(), decided())[columns], faces())
+
+
+def test_a_kept_label_is_that_of_all_copies() -> None:
+    for given, decision in (("happy", "keep"), ("sad", "happy")):
+        applied = apply_decisions(faces(), decided(given=given, a=decision))
+        assert list(applied["label"][:2]) == ["happy", "happy"]
+
+
+def test_a_kept_label_stays_what_the_person_saw_in_a_later_archive() -> None:
+    later = faces().assign(label="sad")
+    assert list(apply_decisions(later, decided(given="happy", d="keep"))["label"])[-1] == "happy"
+
+
+def standing(*rows: tuple[str, str, str]) -> list[str]:
+    """What stands after lines of (decision, annotator, minute or nothing) on one face."""
+    lines = [
+        (HASH, "happy", decision, by, f"2026-01-31T10:{minute}:00Z" if minute else "", "")
+        for decision, by, minute in rows
+    ]
+    latest = latest_decisions(pd.DataFrame(lines, columns=list(RELABEL_COLUMNS), dtype=str))
+    return list(latest["decision"])
+
+
+@pytest.mark.parametrize(
+    ("rows", "stands"),
+    [
+        ([("sad", "ann", "05"), ("keep", "bob", "03")], ["sad"]),
+        ([("sad", "ann", "05"), ("keep", "bob", "05")], ["keep"]),  # lines break ties
+        ([("sad", "ann", "05"), ("drop", "ann", "03"), ("keep", "ann", "")], ["keep"]),
+        ([("keep", "ann", ""), ("sad", "ann", "03")], ["sad"]),
+        # An undo takes its own annotator's decision back, wherever it stands.
+        ([("sad", "ann", "01"), ("keep", "bob", "02"), ("undo", "ann", "03")], ["keep"]),
+        ([("keep", "bob", "02"), ("undo", "ann", "03")], ["keep"]),
+        ([("undo", "ann", "03"), ("sad", "ann", "01"), ("drop", "ann", "02")], ["sad"]),
+        ([("sad", "ann", "01"), ("undo", "", "")], []),  # by hand, and of nobody's name
+    ],
+)
+def test_time_orders_decisions_and_undo_takes_back_its_own(rows, stands) -> None:
+    assert standing(*rows) == stands
+
+
+def test_the_latest_decision_comes_last() -> None:
+    rows = [
+        (letter * 64, "happy", "sad", "ann", f"2026-01-31T10:0{minute}:00Z", "")
+        for letter, minute in (("a", 2), ("b", 1))
+    ]
+    latest = latest_decisions(pd.DataFrame(rows, columns=list(RELABEL_COLUMNS), dtype=str))
+    assert [pixel_hash[0] for pixel_hash in latest["pixel_hash"]] == ["b", "a"]

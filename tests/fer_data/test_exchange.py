@@ -3,7 +3,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fer_data.decided import latest_decisions
 from fer_data.entries import Reading
 from fer_data.exchange import Plan, plan_import, read_file
 from fer_data.schema import RELABEL_COLUMNS
@@ -41,9 +40,9 @@ def plan(
     tmp_path: Path, *rows: str, standing: tuple[str, ...] = (), annotator: str | None = None
 ) -> Plan:
     fields = [line.strip().split(",") for line in standing]
-    stands = latest_decisions(pd.DataFrame(fields, columns=list(RELABEL_COLUMNS), dtype=str))
+    made = pd.DataFrame(fields, columns=list(RELABEL_COLUMNS), dtype=str)
     reading = read(tmp_path, HEADER + "".join(rows))
-    return plan_import(reading, stands, MANIFEST, expressions=EXPRESSIONS, annotator=annotator)
+    return plan_import(reading, made, MANIFEST, expressions=EXPRESSIONS, annotator=annotator)
 
 
 def made(plan: Plan) -> list[tuple[str, str]]:
@@ -67,7 +66,8 @@ def test_good_rows_are_taken_as_they_are(tmp_path: Path) -> None:
         (row("f", "sad"), "the archive holds no face ffffffffffff: was it another archive's?"),
         (row("e", "sad"), "is in Testing alone, whose labels are never changed"),
         (row("a", "glad"), "got the decision 'glad', expected one of happy, sad, keep, drop, undo"),
-        (row("a", "SAD"), "got the decision 'SAD'"),
+        (row("a", "s a d"), "got the decision 's a d'"),
+        (row("a", "sad", at="2999-01-01T00:00:00Z"), "is more than a day ahead of now"),
         ("abc,happy,sad,ann,,\n", "got the pixel hash 'abc', expected 64 hex digits"),
         (row("a", "sad", given="sad"), "got the given label 'sad', the archive says happy"),
         (
@@ -83,7 +83,10 @@ def test_good_rows_are_taken_as_they_are(tmp_path: Path) -> None:
         ),
         (row("a", "sad", at="0001-01-01"), "got the time"),
         (row("a", "sad", by=""), "nobody is named as annotator: name who decided with --annotator"),
-        (row("a", "undo"), "undo takes back a decision of the same file, and there is none"),
+        (
+            row("a", "undo"),
+            "undo takes back a decision of its annotator in the same file, and there is none",
+        ),
         (row("a", "sad").strip() + ",more\n", "got 7 fields, expected 6"),
         ("a" * 64 + ",happy,sa", "got 3 fields, expected 6"),
         (row("a", "sad", note='"open'), "not CSV: unexpected end of data"),
@@ -102,7 +105,9 @@ def test_a_bad_row_is_refused_for_its_reason_and_no_other_is(tmp_path, line, rea
 
 def test_a_note_over_two_lines_breaks_its_own_row_alone(tmp_path: Path) -> None:
     result = plan(tmp_path, row("a", "sad", note='"one\ntwo"'), row("c", "happy"))
-    assert list(reasons(result)) == [2, 3]
+    assert reasons(result) == {
+        2: "the note holds a line break or a control character: write it on one line"
+    }
     assert made(result) == [("c", "happy")]
 
 
@@ -111,7 +116,7 @@ def test_a_note_over_two_lines_breaks_its_own_row_alone(tmp_path: Path) -> None:
     [
         (HEADER.encode("utf-16"), r"incoming\.csv looks like UTF-16: save it in UTF-8"),
         ((HEADER + row("a", "sad", by="Zo\u00eb")).encode("latin-1"), r"is not UTF-8 \(line 2\)"),
-        (HEADER.replace(",", ";").encode(), "has the columns pixel_hash;given_label"),
+        (HEADER.replace(",", ";").encode(), "has semicolons between its columns, as Excel writes"),
         (b"path,label\n", "has the columns path, label; expected pixel_hash, given_label"),
         (b"", "has the columns ; expected pixel_hash"),
         (b"\x89PNG\r\n\x1a\n", "is not UTF-8 .line 1.: save it in UTF-8"),
@@ -141,8 +146,12 @@ def test_what_a_row_may_leave_out_is_filled_in(tmp_path: Path) -> None:
     result = plan(
         tmp_path, row("a", "sad", by="", at=""), row("c", "keep", by="bob"), annotator="ann"
     )
-    assert [one.annotator for one in result.decisions] == ["ann", "bob"]
-    assert result.decisions[0].decided_at.endswith("Z")
+    bob, ann = result.decisions  # what has no time is decided now
+    assert [(one.pixel_hash[0], one.annotator) for one in (ann, bob)] == [
+        ("a", "ann"),
+        ("c", "bob"),
+    ]
+    assert ann.decided_at.endswith("Z")
 
 
 def test_times_are_brought_to_utc(tmp_path: Path) -> None:
@@ -185,3 +194,30 @@ def test_a_decision_of_unknown_time_is_replaced_and_named(tmp_path: Path) -> Non
     result = plan(tmp_path, row("a", "keep"), standing=(row("a", "sad", at="yesterday"),))
     assert made(result) == [("a", "keep")]
     assert len(result.changes) == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(("happy", "keep"), ("sad", "happy")), (("sad", "happy"), ("happy", "keep"))],
+)
+def test_a_kept_label_and_the_same_label_on_another_copy_agree(tmp_path, first, second) -> None:
+    made_before = row("b", first[1], given=first[0], by="bob")
+    later = row("b", second[1], given=second[0], at="2026-02-01T00:00:00Z")
+    result = plan(tmp_path, later, standing=(made_before,))
+    assert (made(result), result.changes, result.num_standing) == ([], [], 1)
+    other = row("b", "keep", given="sad", at="2026-02-01T00:00:00Z")
+    assert made(plan(tmp_path, other, standing=(made_before,))) == [("b", "keep")]
+
+
+def test_time_orders_the_rows_of_a_file_and_undo_takes_back_its_own(tmp_path: Path) -> None:
+    later = {"at": "2026-02-01T00:00:00Z"}
+    assert made(plan(tmp_path, row("a", "sad", **later), row("a", "drop"))) == [("a", "sad")]
+    rows = (row("a", "sad"), row("a", "drop", by="bob"), row("a", "undo", **later))
+    assert made(plan(tmp_path, *rows)) == [("a", "drop")]
+
+
+def test_a_decision_that_its_annotator_took_back_later_is_refused(tmp_path: Path) -> None:
+    history = (row("a", "drop"), row("a", "undo", at="2026-02-01T00:00:00Z"))
+    result = plan(tmp_path, row("a", "sad", at="2026-01-31T18:00:00Z"), standing=history)
+    assert made(result) == []
+    assert reasons(result) == {2: "ann took a decision on this face back since"}

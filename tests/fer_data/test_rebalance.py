@@ -11,7 +11,7 @@ from fer_data.schema import RELABEL_COLUMNS
 from fer_data.stage import UserError
 from fer_data.tables import write_table
 
-NO_DECISIONS = pd.DataFrame({"pixel_hash": [], "decision": []}, dtype=object)
+NO_DECISIONS = pd.DataFrame({"pixel_hash": [], "given_label": [], "decision": []}, dtype=object)
 
 
 def examples() -> pd.DataFrame:
@@ -29,7 +29,9 @@ def examples() -> pd.DataFrame:
 
 
 def decide(**decisions: str) -> pd.DataFrame:
-    return pd.DataFrame({"pixel_hash": list(decisions), "decision": list(decisions.values())})
+    given = examples().set_index("pixel_hash").loc[list(decisions), "label"]
+    columns = {"pixel_hash": list(decisions), "decision": list(decisions.values())}
+    return pd.DataFrame({**columns, "given_label": list(given)})
 
 
 def run(

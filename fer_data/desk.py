@@ -157,7 +157,7 @@ def _name(annotator: str | None, workspace: Path, expressions: tuple[str, ...]) 
         name, where = annotator.strip(), "--annotator"
         if not name:
             raise UserError(f"{where} is empty: expected the name of who decides")
-    check_row(["0" * 64, "", KEEP, name, "", ""], expressions, where=where)
+    check_row(["0" * 64, "", DROP, name, "", ""], expressions, where=where)
     return name
 
 

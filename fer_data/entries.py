@@ -1,12 +1,11 @@
 """Reads decisions that were made elsewhere, in our own CSV: a line is an entry, or refused."""
 
-import csv
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from fer_data.decisions import Decision
-from fer_data.relabels import check_header, decode, fault_of_row, is_conflict
+from fer_data.relabel_rows import check_header, decode, is_conflict, rows_of, split_header
+from fer_data.relabels import fault_of_row
 from fer_data.schema import RELABEL_COLUMNS
 from fer_data.stage import UserError
 
@@ -68,24 +67,14 @@ def read_csv_entries(text: str, *, file: Path) -> Reading:
     Raises:
         UserError: The columns are others.
     """
-    header, *lines = re.split("\r\n|\r|\n", text)
-    check_header(_fields(header), file=file)
+    header, lines = split_header(text)
+    check_header(header, file=file)
     reading = Reading("line")
-    for number, line in enumerate(lines, start=2):
-        if not line:
+    for row in rows_of(lines):
+        if row.fault or len(row.fields) != len(RELABEL_COLUMNS) or is_conflict(row.fields):
+            fault = row.fault or fault_of_row(row.fields, ())
+            reading.refusals.append(Refusal(row.number, fault))
             continue
-        try:
-            fields = _fields(line)
-        except csv.Error as error:
-            reading.refusals.append(Refusal(number, f"not CSV: {error}"))
-            continue
-        if len(fields) != len(RELABEL_COLUMNS) or is_conflict(fields):
-            reading.refusals.append(Refusal(number, fault_of_row(fields, ())))
-            continue
-        decision = Decision(*fields)
-        reading.entries.append(Entry(number, decision, named=bool(decision.annotator)))
+        decision = Decision(*row.fields)
+        reading.entries.append(Entry(row.number, decision, named=bool(decision.annotator)))
     return reading
-
-
-def _fields(line: str) -> list[str]:
-    return next(csv.reader([line], strict=True), [])

@@ -1,35 +1,37 @@
 """Reads the decisions of people, checked row by row."""
 
-import csv
-import io
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
 
-from fer_data.schema import (
-    ANNOTATOR,
-    DECIDED_AT,
-    DECISION,
-    DROP,
-    GIVEN_LABEL,
-    KEEP,
-    NOTE,
-    PIXEL_HASH,
-    RELABEL_COLUMNS,
-    UNDO,
+from fer_data.appending import read_whole
+from fer_data.decided import moment_of
+from fer_data.relabel_rows import (
+    ADVICE,
+    CONFLICT,
+    OTHER_MARKS,
+    Row,
+    check_header,
+    decode,
+    is_conflict,
+    rows_of,
+    split_header,
 )
+from fer_data.schema import DECIDED_AT, DROP, KEEP, RELABEL_COLUMNS, UNDO
 from fer_data.stage import UserError
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """What makes a spreadsheet take a field for a formula (OWASP, CSV injection)."""
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """Line breaks, control characters, and halves of characters, which no UTF-8 file can hold."""
-_CONFLICT_MARKS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
+_HASH = re.compile("[0-9a-f]{64}")
+_MAX_AHEAD = timedelta(days=1)
 
 
 def read_relabels(file: Path, *, expressions: tuple[str, ...]) -> pd.DataFrame:
-    """Reads all decisions, in the order in which they were made.
+    """Reads all decisions, in the order of their lines.
 
     Args:
         file: The decisions, CSV in UTF-8, with a header.
@@ -42,51 +44,32 @@ def read_relabels(file: Path, *, expressions: tuple[str, ...]) -> pd.DataFrame:
         UserError: The file is missing, is no such CSV, or a row's hash or decision is not valid; the
             message names the row.
     """
-    try:
-        text = decode(file.read_bytes(), file=file)
-    except FileNotFoundError:
-        raise UserError(f"{file} is missing: `git checkout {file}` brings it back") from None
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    rows: list[list[str]] = []
-    try:
-        check_header(next(reader, []), file=file)
-        for row in reader:
-            check_row(row, expressions, where=f"{file}, line {reader.line_num}")
-            rows.append(row)
-    except csv.Error as error:
-        raise UserError(f"{file}, line {reader.line_num}: not CSV: {error}") from None
+    data, _ = read_whole(file)
+    return checked_rows(data, file=file, expressions=expressions)
+
+
+def checked_rows(data: bytes, *, file: Path, expressions: tuple[str, ...]) -> pd.DataFrame:
+    """Takes and returns what `read_relabels` does, with the file's content at hand.
+
+    Raises:
+        UserError: As `read_relabels`.
+    """
+    header, lines = split_header(decode(data, file=file))
+    check_header(header, file=file)
+    rows = [checked(row, expressions, where=f"{file}, line {row.number}") for row in rows_of(lines)]
     return pd.DataFrame(rows, columns=list(RELABEL_COLUMNS), dtype=str)
 
 
-def decode(data: bytes, *, file: Path) -> str:
-    """The text of a file in UTF-8, without the mark that Excel puts before it.
+def checked(row: Row, expressions: tuple[str, ...], *, where: str) -> list[str]:
+    """The fields of a row without fault.
 
     Raises:
-        UserError: It is in another encoding; the message names `file`, and the line where known.
+        UserError: It has a fault: see `fault_of_row`; the message begins with `where`.
     """
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data:
-        raise UserError(f"{file} looks like UTF-16: save it in UTF-8")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise UserError(f"{file} is not UTF-8 (line {line}): save it in UTF-8") from None
-
-
-def check_header(header: list[str], *, file: Path) -> None:
-    """Checks the first line of a file of decisions.
-
-    Raises:
-        UserError: The columns are others, or git left a conflict there.
-    """
-    if is_conflict(header):
-        raise UserError(f"{file}, line 1: {_CONFLICT}")
-    if tuple(header) != RELABEL_COLUMNS:
-        found = ", ".join(header)[:200]
-        raise UserError(
-            f"{file} has the columns {found if found.isprintable() else repr(found)}; "
-            f"expected {', '.join(RELABEL_COLUMNS)}"
-        )
+    fault = row.fault or fault_of_row(row.fields, expressions)
+    if fault:
+        raise UserError(f"{where}: {fault}")
+    return row.fields
 
 
 def check_row(row: list[str], expressions: tuple[str, ...], *, where: str) -> None:
@@ -100,9 +83,7 @@ def check_row(row: list[str], expressions: tuple[str, ...], *, where: str) -> No
     Raises:
         UserError: It has a fault: see `fault_of_row`.
     """
-    fault = fault_of_row(row, expressions)
-    if fault:
-        raise UserError(f"{where}: {fault}")
+    checked(Row(0, row), expressions, where=where)
 
 
 def fault_of_row(row: list[str], expressions: tuple[str, ...]) -> str:
@@ -113,24 +94,44 @@ def fault_of_row(row: list[str], expressions: tuple[str, ...]) -> str:
         expressions: The classes that a decision may name.
 
     Returns:
-        Whether its number of fields, its hash or its decision is not valid, a spreadsheet would take a
-        field for a formula, or a field holds what cannot be printed.
+        Whether its number of fields, its hash, its decision, its time, or the label that it keeps is not
+        valid, a spreadsheet would take a field for a formula, or a field holds what cannot be printed.
     """
     if is_conflict(row):
-        return _CONFLICT
+        return CONFLICT
     if len(row) != len(RELABEL_COLUMNS):
-        return f"got {len(row)} fields, expected {len(RELABEL_COLUMNS)}"
-    fields = dict(zip(RELABEL_COLUMNS, row, strict=True))
-    pixel_hash, decision = fields[PIXEL_HASH], fields[DECISION]
-    if not re.fullmatch("[0-9a-f]{64}", pixel_hash):
+        fault = f"got {len(row)} fields, expected {len(RELABEL_COLUMNS)}"
+        marks = [name for mark, name in OTHER_MARKS.items() if mark in "".join(row)]
+        return f"{fault}: {marks[0]} between them{ADVICE}" if len(row) == 1 and marks else fault
+    pixel_hash, given_label, decision, *_ = row
+    if not _HASH.fullmatch(pixel_hash):
         return f"got the pixel hash {pixel_hash[:80]!r}, expected 64 hex digits"
     allowed = (*expressions, KEEP, DROP, UNDO)
     if decision not in allowed:
         return f"got the decision {decision[:80]!r}, expected one of {', '.join(allowed)}"
-    for name in (GIVEN_LABEL, ANNOTATOR, DECIDED_AT, NOTE):
-        fault = fault_of_text(fields[name])
+    for name, text in zip(RELABEL_COLUMNS, row, strict=True):
+        fault = fault_of_text(text) if text else ""
         if fault:
             return f"the {name} {fault}"
+    if decision == KEEP and given_label not in expressions:
+        return (
+            f"'{KEEP}' says that the given label is right: got {given_label[:80]!r}, "
+            f"expected one of {', '.join(expressions)}"
+        )
+    return fault_of_time(row[RELABEL_COLUMNS.index(DECIDED_AT)])
+
+
+def fault_of_time(text: str) -> str:
+    """What is wrong with a time, in words; empty if nothing is, or if it is left out."""
+    moment = moment_of(text)
+    if text and moment is None:
+        return f"got the time {text[:40]!r}, expected such as 2026-01-31T10:00:00Z, or none"
+    now = datetime.now(UTC)
+    if moment is not None and moment > now + _MAX_AHEAD:
+        return (
+            f"the time {text!r} is more than a day ahead of now, {now:%Y-%m-%dT%H:%M:%SZ}: is the "
+            "clock of this machine right, or of the one where it was decided?"
+        )
     return ""
 
 
@@ -141,11 +142,3 @@ def fault_of_text(text: str) -> str:
     if _UNPRINTABLE.search(text):
         return "holds a line break or a control character: write it on one line"
     return ""
-
-
-_CONFLICT = "git left a merge conflict there: keep the lines of both sides, delete its marks"
-
-
-def is_conflict(row: list[str]) -> bool:
-    """Whether a row is a mark that git sets between two sides of a conflict."""
-    return bool(row) and row[0].startswith(_CONFLICT_MARKS)

@@ -1,8 +1,8 @@
 """The review queue as people work through it: what waits, what is known of it, what they decide.
 
 In come the queue, the manifest, the suspects' neighbours and the file of decisions; out go plain
-rows for a page, and lines at the end of the file. Whatever stands is read from the file each time,
-so that several desks may be open, and a desk that is killed forgets nothing.
+rows for a page, and lines at the end of the file. Whatever stands is in the file, which is read again
+when it has changed, so that several desks may be open, and a desk that is killed forgets nothing.
 """
 
 from collections.abc import Sequence
@@ -11,9 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from fer_data.decided import latest_decisions
-from fer_data.decisions import Decision, append_decisions, now
-from fer_data.relabels import read_relabels
+from fer_data.decisions import Decision, now
 from fer_data.schema import (
     ANNOTATOR,
     DECIDED_AT,
@@ -31,6 +29,7 @@ from fer_data.schema import (
     UNDO,
 )
 from fer_data.stage import UserError
+from fer_data.standing import Standing
 
 TWINS = "twins"
 
@@ -56,12 +55,12 @@ class Review:
         """
         self.faces = faces
         self.expressions = expressions
-        self._file = file
         self._given = {face[PIXEL_HASH]: face[LABEL] for face in faces}
-        self.decided()  # a broken file is told before anybody has looked at a face
+        # A broken file is told before anybody has looked at a face.
+        self._standing = Standing(file, expressions=expressions)
 
     def decided(self) -> dict[str, dict[str, str]]:
-        """What stands on the faces of the queue, freshly read.
+        """What stands on the faces of the queue; the file is read if it has changed.
 
         Returns:
             `decision`, `annotator` and `decided_at` of each decided face, by its pixel hash, the
@@ -70,12 +69,10 @@ class Review:
         Raises:
             UserError: The file is missing or broken.
         """
-        latest = latest_decisions(read_relabels(self._file, expressions=self.expressions))
-        told = latest[[DECISION, ANNOTATOR, DECIDED_AT]].to_dict("records")
+        names = (DECISION, ANNOTATOR, DECIDED_AT)
         return {
-            pixel_hash: decision
-            for pixel_hash, decision in zip(latest[PIXEL_HASH], told, strict=True)
-            if pixel_hash in self._given
+            one.pixel_hash: {name: getattr(one, name) for name in names}
+            for one in self._standing.on(self._given)
         }
 
     def decide(
@@ -143,7 +140,7 @@ class Review:
             Decision(pixel_hash, self._given[pixel_hash], decision, annotator.strip(), time)
             for pixel_hash in pixel_hashes
         ]
-        append_decisions(self._file, lines, expressions=self.expressions)
+        self._standing.append(lines)
 
 
 def queued_faces(

@@ -35,6 +35,7 @@ VOCABULARY = {
     "fer_data.yaml_files",
 }
 FOR_FLOWS = {
+    "fer_data.appending",
     "fer_data.archive",
     "fer_data.applied",
     "fer_data.compare",

@@ -1,3 +1,4 @@
+import hashlib
 import signal
 import subprocess
 import sys
@@ -6,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from fer_data.appending import read_whole
 from fer_data.decided import latest_decisions
-from fer_data.decisions import Decision, append_decisions, now
+from fer_data.decisions import Decision, append_decisions, lines_of, now
 from fer_data.relabels import read_relabels
 from fer_data.stage import UserError
 
@@ -101,7 +103,7 @@ append_decisions(file, [one], expressions=("happy", "sad"))
     [("SIG_DFL", -signal.SIGXFSZ, ""), ("SIG_IGN", 1, "File too large\n")],
     ids=["killed", "full"],
 )
-def test_a_write_that_ends_halfway_leaves_the_file_as_it_was(
+def test_a_write_that_ends_halfway_is_as_if_it_had_not_begun(
     file: Path, then: str, returncode: int, last_words: str
 ) -> None:
     append_decisions(file, [decision(1)], expressions=EXPRESSIONS)
@@ -110,9 +112,10 @@ def test_a_write_that_ends_halfway_leaves_the_file_as_it_was(
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     assert finished.returncode == returncode
     assert finished.stderr.endswith(last_words)
-    assert file.read_text() == before
+    assert read_whole(file)[0].decode() == before
+    assert len(read_relabels(file, expressions=EXPRESSIONS)) == 1
     append_decisions(file, [decision(2)], expressions=EXPRESSIONS)
-    assert len(read_relabels(file, expressions=EXPRESSIONS)) == 2
+    assert file.read_text() == before + before.splitlines()[1].replace("1,happy", "2,happy") + "\n"
     assert list(file.parent.iterdir()) == [file]
 
 
@@ -162,19 +165,63 @@ def test_two_writers_at_once_lose_nothing(file: Path) -> None:
     assert dict(read["annotator"].value_counts()) == {"ann": 40, "bob": 40}
 
 
-def test_a_writer_killed_at_any_moment_leaves_whole_lines(file: Path) -> None:
-    for delay in (0.0, 0.02, 0.05):
-        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(file), "100000", "ann"])
+BATCHES = """
+import sys
+from pathlib import Path
+from fer_data.decisions import Decision, append_decisions
+for number in range(100_000):
+    line = Decision(f"{number:064x}", "happy", "sad", "ann", "2026-01-31T10:00:00Z", "n" * 3000)
+    append_decisions(Path(sys.argv[1]), [line] * 3, expressions=("happy", "sad"))
+"""
+
+
+def test_a_writer_killed_at_any_moment_leaves_whole_batches(file: Path) -> None:
+    for number in range(12):
+        writer = subprocess.Popen([sys.executable, "-c", BATCHES, str(file)])
         try:
             size = file.stat().st_size
             while file.stat().st_size == size:
                 assert writer.poll() is None
-            threading.Event().wait(delay)
+            threading.Event().wait(number * 0.007)
         finally:
             writer.kill()
             writer.wait()
-        assert file.read_bytes().endswith(b"\n")
-        assert len(read_relabels(file, expressions=EXPRESSIONS)) > 0
+        data, _ = read_whole(file)
+        assert data.endswith(b"\n")
+        killed = read_relabels(file, expressions=EXPRESSIONS)
+        assert len(killed) % 3 == 0
+        append_decisions(file, [decision(1)] * 3, expressions=EXPRESSIONS)
+        assert file.read_bytes().startswith(data)
+        assert len(read_relabels(file, expressions=EXPRESSIONS)) == len(killed) + 3
+
+
+@pytest.mark.parametrize("written", range(0, 400, 40))
+def test_what_a_killed_writer_left_is_passed_over_and_taken_away(file: Path, written: int) -> None:
+    append_decisions(file, [decision(1)], expressions=EXPRESSIONS)
+    before = file.read_bytes()
+    lines = lines_of([decision(2), decision(3)], expressions=EXPRESSIONS)
+    plan = file.with_name(".relabels.csv.unfinished")
+    digest = hashlib.sha256(lines).hexdigest()
+    plan.write_bytes(f"{len(before)} {digest}\n".encode() + lines)
+    file.write_bytes(before + lines[:written])
+    whole = before + lines if written >= len(lines) else before
+    assert read_whole(file)[0] == whole
+    append_decisions(file, [decision(4)], expressions=EXPRESSIONS)
+    assert file.read_bytes() == whole + lines_of([decision(4)], expressions=EXPRESSIONS)
+    assert not plan.exists()
+
+
+def test_a_last_line_of_an_editor_is_no_half_line_of_ours(file: Path) -> None:
+    append_decisions(file, [decision(1)], expressions=EXPRESSIONS)
+    lines = lines_of([decision(2)], expressions=EXPRESSIONS)
+    plan = file.with_name(".relabels.csv.unfinished")
+    head = f"{len(file.read_bytes())} {hashlib.sha256(lines).hexdigest()}\n".encode()
+    for left in (head + lines[:50], b"", b"x\n", head):  # a plan that was itself cut off
+        plan.write_bytes(left)
+        with file.open("ab") as editor:
+            editor.write(lines[:-1])
+        append_decisions(file, [decision(3)], expressions=EXPRESSIONS)
+    assert len(read_relabels(file, expressions=EXPRESSIONS)) == 9
 
 
 def test_now_is_in_utc_to_the_second() -> None:

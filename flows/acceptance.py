@@ -5,12 +5,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from fer_data.appending import locked
 from fer_data.artifacts import dependency, output
-from fer_data.decided import latest_decisions
-from fer_data.decisions import now
+from fer_data.decided import latest_decisions, read_accepted
+from fer_data.decisions import Decision, lines_of, now
 from fer_data.params import PARAMS_FILE, DataSettings, read_settings
 from fer_data.profile import ArchiveProfile, profile_of, profile_text, read_profile
-from fer_data.relabels import fault_of_text, read_relabels
+from fer_data.relabels import checked_rows, fault_of_text
+from fer_data.schema import RELABEL_COLUMNS
 from fer_data.stage import UserError, written_beside
 from fer_data.tables import read_json, read_table
 from flows.workspace import git
@@ -39,29 +43,43 @@ def accept_relabels(*, by: str, folder: Path = Path()) -> str:
     relabels = dependency("rebalance", "relabels.csv", workspace=folder)
     snapshot = dependency("crossval", "relabels.csv", workspace=folder)
     expressions = read_settings(DataSettings, "data", file=folder / PARAMS_FILE).expressions
-    decisions = read_relabels(relabels, expressions=expressions)
-    if decisions.empty:
-        raise UserError(f"{relabels} holds no decision: nothing to accept")
-    num_standing = len(latest_decisions(decisions))
     measured = output("report", METRICS_NAME, workspace=folder)
     metrics = read_json(measured) if measured.exists() else {}
     kept = dependency("report", METRICS_NAME, workspace=folder)
-    contents = {snapshot: relabels.read_bytes()}
-    if _bytes_of(snapshot) != contents[snapshot] or _metrics_in(kept) != metrics:
-        record = {"by": by, "at": now(), "num_decisions": num_standing, "metrics": metrics}
-        contents[kept] = (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()
-    done = _commit_alone(
-        contents,
-        f"Accept {num_standing} decisions on labels, by {by}",
-        also=[relabels],
-        folder=folder,
-    )
+    with locked(relabels) as held:  # what a desk writes meanwhile waits for the commit
+        decisions = checked_rows(held.read(), file=relabels, expressions=expressions)
+        if decisions.empty:
+            raise UserError(f"{relabels} holds no decision: nothing to accept")
+        num_standing = len(latest_decisions(decisions))
+        contents: dict[Path, bytes] = {}
+        is_new = not _holds(snapshot, decisions, expressions)
+        if is_new:
+            made = (Decision(*map(str, row)) for row in decisions.itertuples(index=False))
+            header = f"{','.join(RELABEL_COLUMNS)}\n".encode()
+            contents[snapshot] = header + lines_of(made, expressions=expressions)
+        if is_new or _metrics_in(kept) != metrics:
+            record = {"by": by, "at": now(), "num_decisions": num_standing, "metrics": metrics}
+            contents[kept] = (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()
+        done = _commit_alone(
+            contents,
+            f"Accept {num_standing} decisions on labels, by {by}",
+            also=[relabels, snapshot],
+            folder=folder,
+        )
     if not done:
         return f"{relabels} is accepted already: nothing to commit"
     return (
         f"{num_standing} decisions -> {snapshot}, accepted by {by} and committed: the next "
         "`dvc repro` learns from them in `crossval`"
     )
+
+
+def _holds(snapshot: Path, decisions: pd.DataFrame, expressions: tuple[str, ...]) -> bool:
+    """Whether these decisions were accepted last."""
+    try:
+        return read_accepted(snapshot, expressions=expressions).equals(decisions)
+    except UserError:
+        return False  # whatever it holds is about to be replaced
 
 
 def accept_profile(*, by: str, folder: Path = Path()) -> str:
@@ -139,7 +157,7 @@ def _commit_alone(
         raise UserError(
             f"{folder.absolute()} is in no git repository: accepting is a commit; `git init` makes one"
         ) from None
-    names = [str(file.relative_to(folder)) for file in [*contents, *also]]
+    names = sorted({str(file.relative_to(folder)) for file in [*contents, *also]})
     before = {file: _bytes_of(file) for file in contents}
     untracked: list[str] = []
     try:

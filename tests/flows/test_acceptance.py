@@ -1,15 +1,19 @@
 import json
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from fer_data.decisions import Decision, append_decisions
 from fer_data.profile import read_profile
 from fer_data.stage import UserError
 from fer_models.changes import read_accepted
+from flows import acceptance
 from flows.acceptance import accept_profile, accept_relabels
+from tests.fer_data.manifests import EXPRESSIONS
 from tests.flows.workspaces import ACCEPTED, RELABELS, decide, git, make
 
 METRICS = {"scratch": {"test": {"accuracy": 0.5}}}
@@ -199,3 +203,38 @@ def test_decisions_of_two_branches_merge_without_a_conflict(tmp_path: Path, mani
     git(tmp_path, "commit", "--quiet", "--all", "--message", "Ours")
     git(tmp_path, "merge", "--quiet", "theirs")
     assert "3 decisions ->" in accept_relabels(by="ann", folder=tmp_path)
+
+
+def test_a_decision_made_meanwhile_is_neither_lost_nor_accepted_by_half(
+    tmp_path: Path, manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decide(tmp_path, manifest, 0)
+    face = manifest.iloc[1]
+    one = Decision(face.pixel_hash, face.label, "sad", "bob", "2026-01-31T10:00:00Z")
+    desk = threading.Thread(
+        target=append_decisions,
+        args=(tmp_path / RELABELS, [one]),
+        kwargs={"expressions": EXPRESSIONS},
+    )
+
+    def now() -> str:  # between reading and the commit
+        desk.start()
+        desk.join(0.5)
+        return "2026-01-31T10:00:00Z"
+
+    monkeypatch.setattr(acceptance, "now", now)
+    accept_relabels(by="ann", folder=tmp_path)
+    desk.join(30)
+    committed = git(tmp_path, "show", f"HEAD:{RELABELS}")
+    assert committed == git(tmp_path, "show", f"HEAD:{ACCEPTED}/relabels.csv")
+    assert (tmp_path / RELABELS).read_text().count("\n") == committed.count("\n") + 1
+
+
+def test_the_snapshot_is_tidy_whatever_an_editor_left(tmp_path: Path, manifest) -> None:
+    decide(tmp_path, manifest, 0, decision=" Drop")
+    tidy = (tmp_path / RELABELS).read_text().replace(" Drop", "drop")
+    with (tmp_path / RELABELS).open("a") as file:
+        file.write("\n,,,,,\n")
+    accept_relabels(by="ann", folder=tmp_path)
+    assert accepted(tmp_path, "relabels.csv") == tidy
+    assert "is accepted already" in accept_relabels(by="ann", folder=tmp_path)

@@ -19,7 +19,10 @@ _JSON_MIN = {"annotator", "annotation_id"}
 
 
 class _Part(BaseModel):
-    """A part of the export; Label Studio adds keys from release to release."""
+    """A part of the export; Label Studio adds keys from release to release.
+
+    Whatever says nothing may be null, such as the e-mail address of an account that was deleted.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
@@ -31,25 +34,25 @@ class _Data(_Part):
 
 class _Person(_Part):
     id: int
-    email: str = ""
+    email: str | None = None
 
 
 class _Result(_Part):
-    from_name: str = ""
-    type: str = ""
-    value: dict[str, Any] = {}
+    from_name: str | None = None
+    type: str | None = None
+    value: dict[str, Any] | None = None
 
 
 class _Annotation(_Part):
-    result: list[_Result]
+    result: list[_Result] | None
     completed_by: int | _Person | None = None
-    was_cancelled: bool = False
+    was_cancelled: bool | None = None
     updated_at: AwareDatetime
 
 
 class _Task(_Part):
     data: _Data
-    annotations: list[_Annotation] = []
+    annotations: list[_Annotation] | None = None
 
 
 def read_annotations(text: str, *, file: Path) -> Reading:
@@ -90,7 +93,7 @@ def read_annotations(text: str, *, file: Path) -> Reading:
 
 def _read_task(task: _Task, number: int, reading: Reading) -> None:
     """Adds what people said about a task to what was read."""
-    answered = [one for one in task.annotations if not one.was_cancelled]
+    answered = [one for one in task.annotations or () if not one.was_cancelled]
     reading.num_skipped += bool(task.annotations) and not answered
     last: dict[str, tuple[_Annotation, str]] = {}
     for annotation in sorted(answered, key=lambda one: one.updated_at):
@@ -115,8 +118,8 @@ def _read_task(task: _Task, number: int, reading: Reading) -> None:
 def _choices(annotation: _Annotation) -> list[str]:
     """What a person chose."""
     chosen = [
-        one.value.get("choices")
-        for one in annotation.result
+        (one.value or {}).get("choices")
+        for one in annotation.result or ()
         if one.from_name == CHOICES and one.type == CHOICES_TYPE
     ]
     return [str(choice) for choices in chosen if isinstance(choices, list) for choice in choices]

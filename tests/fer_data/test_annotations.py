@@ -65,6 +65,7 @@ def test_an_answer_is_a_decision() -> None:
     [
         (7, "Label Studio user 7"),
         (person(""), "Label Studio user 7"),
+        ({"id": 7, "email": None, "first_name": None}, "Label Studio user 7"),
         (None, "Label Studio user unknown"),
     ],
 )
@@ -151,3 +152,12 @@ def test_another_export_is_one_line(text: str, message: str) -> None:
     with pytest.raises(UserError, match=message) as raised:
         read_annotations(text, file=FILE)
     assert "\n" not in str(raised.value)
+
+
+def test_what_says_nothing_may_be_null() -> None:
+    one = annotation("sad", was_cancelled=None)
+    empty = {"from_name": None, "type": None, "value": None}
+    (entry,) = read(
+        task({**one, "result": [*one["result"], empty]}), task(annotations=None)
+    ).entries
+    assert entry.decision.decision == "sad"

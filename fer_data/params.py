@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from fer_data.errors import UserError
+from fer_data.schema import DROP, KEEP, UNDO
 from fer_data.yaml_files import read_yaml
 
 PARAMS_FILE = Path("params.yaml")
@@ -40,6 +41,13 @@ def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _no_decisions(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in (KEEP, DROP, UNDO):
+        if name in names:
+            raise ValueError(f"'{name}' is what people decide about a face, and no expression")
+    return names
+
+
 class DataSettings(Settings):
     """Section `data`: what all the stages must agree on."""
 
@@ -47,6 +55,7 @@ class DataSettings(Settings):
         tuple[Annotated[str, Field(pattern=r"^[a-z][a-z_]*$")], ...],
         Field(min_length=2),
         AfterValidator(_distinct),
+        AfterValidator(_no_decisions),
     ]
     """The classes, in the order of the columns of every `probabilities` array."""
 

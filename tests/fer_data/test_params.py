@@ -93,6 +93,18 @@ def test_expressions_are_at_least_two_distinct_lower_case_names(expressions: tup
         DataSettings(expressions=expressions)
 
 
+@pytest.mark.parametrize("name", ["keep", "drop", "undo"])
+def test_a_word_for_a_decision_is_no_expression(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text(f"data: {{expressions: [happy, {name}]}}\n")
+    message = (
+        f"'data.expressions': got .*: value error, '{name}' is what people decide about a face"
+    )
+    with pytest.raises(SettingsError, match=message) as raised:
+        read_settings(DataSettings, "data", file=file)
+    assert "\n" not in str(raised.value)
+
+
 @pytest.mark.parametrize(
     ("module", "settings_class", "section"),
     [

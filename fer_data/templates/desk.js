@@ -9,7 +9,7 @@ const DECISIONS = Object.fromEntries(BUTTONS);
 let grid = false;
 let place = 0; // of the face, or of the first tile, among those that wait
 let revealed = settings.show_suggestion;
-let busy = false;
+let writing = null; // resolves when the call that writes has ended, to whether it went well
 let writes = 0;
 let answering = true;
 const selected = new Set();
@@ -33,17 +33,21 @@ async function call(verb, ...data) {
 }
 
 // One call at a time: a key that is pressed while another is being written decides nothing.
-async function alone(task) {
-  if (busy) return;
-  busy = true;
+function alone(task) {
+  if (writing) return;
   writes += 1;
-  try {
-    await task();
-  } catch (error) {
-    say(error.message, { failed: true });
-  } finally {
-    busy = false;
-  }
+  writing = (async () => {
+    try {
+      await task();
+      return true;
+    } catch (error) {
+      say(error.message, { failed: true });
+      return false;
+    } finally {
+      writing = null;
+    }
+  })();
+  return writing;
 }
 
 function draw() {
@@ -113,11 +117,17 @@ function decide(decision) {
   });
 }
 
-function undo() {
-  const back = done.pop() ?? decidedLast();
+// Takes back what was decided last, or is being written now; nothing where that write fails.
+async function undo() {
+  while (writing) if (!(await writing)) return;
+  const back = done.at(-1) ?? decidedLast();
   if (!back.length) return say("You have decided nothing that could be taken back.");
   return alone(async () => {
-    decided = await call("undo", back, annotator);
+    try {
+      decided = await call("undo", back, annotator);
+    } finally {
+      if (answering) done.pop(); // refused, it is not to be tried again
+    }
     if (placeOf(back[0]) < 0) kind = "";
     go(Math.max(0, placeOf(back[0])));
     say(back[0] in decided ? "Taken back; an earlier decision stands." : "Taken back.");
@@ -126,7 +136,7 @@ function undo() {
 
 // What other desks have decided leaves this one too.
 async function refresh() {
-  if (busy || document.hidden) return;
+  if (writing || document.hidden) return;
   const before = writes;
   try {
     const now = await call("decided");

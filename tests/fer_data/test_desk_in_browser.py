@@ -155,3 +155,34 @@ def test_the_next_face_shows_at_once(workspace: Path, sit_down: Callable[..., Pa
     assert len(standing(workspace)) == 21
     # 100 ms is what people take for at once; a busy machine gets some leave.
     assert sorted(milliseconds)[10] < 250
+
+
+SLOW = """(outcome) => {
+  const send = window.fetch;
+  window.fetch = async (verb, ...rest) => {
+    if (!verb.endsWith("decide")) return send(verb, ...rest);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    if (outcome === "lost") throw new TypeError("gone");
+    return send(verb, ...rest);
+  };
+}"""
+
+
+@pytest.mark.parametrize(
+    ("outcome", "message"),
+    [("written", "Taken back."), ("lost", "The desk does not answer: is “ferflow relabel” still")],
+)
+def test_u_during_a_write_takes_back_what_is_being_written_or_nothing(
+    workspace: Path, sit_down: Callable[..., Page], outcome: str, message: str
+) -> None:
+    with running_desk(workspace, "--annotator", "ann") as desk:
+        page = sit_down(desk)
+        wait_for_face(page, 0)
+        press(page, "3", from_row=0)
+        page.evaluate(SLOW, outcome)
+        page.keyboard.press("1")
+        page.keyboard.press("u")
+        expect(page.locator("#message")).to_contain_text(message)
+        page.wait_for_timeout(700)
+        wait_for_face(page, 1)
+        assert standing(workspace) == {HASHES[0]: "sad"}

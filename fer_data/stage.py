@@ -1,7 +1,6 @@
 """What every stage's `main()` shares: path flags, log, one-line errors, atomic writes."""
 
 import argparse
-import errno
 import fcntl
 import logging
 import os
@@ -15,10 +14,8 @@ from pathlib import Path
 
 from fer_data.disk import sync, sync_folder
 from fer_data.errors import UserError as UserError
+from fer_data.errors import told_in_one_line
 from fer_data.inputs import watched
-
-_MENDABLE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS}
-"""A full disk and missing rights: what a user can mend, so one line and no traceback."""
 
 
 def parse_flags(description: str | None, *paths: str, **choices: type) -> argparse.Namespace:
@@ -41,24 +38,15 @@ def parse_flags(description: str | None, *paths: str, **choices: type) -> argpar
 
 
 def run(main: Callable[[], None]) -> None:
-    """Runs a stage's `main`: its log goes to standard error, a `UserError` is one line and exit 1.
+    """Runs a stage's `main`: its log goes to standard error, errors are one line and exit code 1.
 
     One that DVC runs also fails where what it reads changed meanwhile: see `inputs`.
     """
     log = logging.StreamHandler(sys.stderr)
     log.addFilter(_ours_or_urgent)
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[log])
-    try:
-        with watched():
-            main()
-    except UserError as error:
-        sys.exit(f"error: {error}")
-    except OSError as error:
-        if error.errno not in _MENDABLE:
-            raise
-        sys.exit(
-            f"error: {error.strerror}: {error.filename or 'while writing'}: nothing half-written"
-        )
+    with told_in_one_line(), watched():
+        main()
 
 
 def _ours_or_urgent(record: logging.LogRecord) -> bool:

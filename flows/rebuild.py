@@ -21,6 +21,7 @@ from prefect import State, flow, get_run_logger
 from prefect.states import Completed, Failed
 
 from fer_data.applied import waiting
+from fer_data.errors import told_in_one_line
 from fer_data.params import PARAMS_FILE, read_settings
 from fer_data.stage import UserError
 from fer_data.yaml_files import parse_yaml
@@ -142,11 +143,13 @@ def _experiment(workspace: Path, overrides: Mapping[str, Any]) -> Iterator[Path]
 def main() -> None:
     """Parses the command line and runs the flow; whatever failed is one line and exit code 1."""
     flags = command_line().parse_args()
-    try:
-        overrides = overrides_of(flags.set)
-        join(Path.cwd())
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    with told_in_one_line():
+        _run(flags)
+
+
+def _run(flags: argparse.Namespace) -> None:
+    overrides = overrides_of(flags.set)
+    join(Path.cwd())
     models = flags.models.split(",") if flags.models else None
     state = rebuild(
         engine=flags.engine,

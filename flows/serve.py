@@ -21,6 +21,7 @@ from typing import NoReturn
 import httpx
 from prefect.context import refresh_global_settings_context
 
+from fer_data.errors import told_in_one_line
 from fer_data.loopback import exempt_loopback
 from fer_data.stage import UserError
 from flows.api_access import AUTH_FILE, HOME, PROFILE_FILE, announced, protection
@@ -41,9 +42,8 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
-        serve(Path.cwd(), port=flags.port)
-    except UserError as error:
-        sys.exit(f"error: {error}")
+        with told_in_one_line():
+            serve(Path.cwd(), port=flags.port)
     except KeyboardInterrupt:
         sys.stdout.write("\nEnded; what a run under way had finished is kept.\n")
 

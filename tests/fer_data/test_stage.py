@@ -191,18 +191,48 @@ def test_libraries_are_heard_only_when_they_warn(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().err.splitlines() == ["ours", "trouble"]
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES])
-def test_a_full_disk_and_missing_rights_are_one_line(number: int) -> None:
+@pytest.mark.parametrize(
+    ("number", "remedy"), [(errno.ENOSPC, "free some, and try again"), (errno.EACCES, "see who")]
+)
+def test_a_full_disk_and_missing_rights_are_one_line(number: int, remedy: str) -> None:
     def main() -> None:
         raise OSError(number, os.strerror(number), "data/faces")
 
-    with pytest.raises(SystemExit, match=rf"^error: {os.strerror(number)}: data/faces"):
+    with pytest.raises(SystemExit, match=rf"^error: {os.strerror(number)}: data/faces: {remedy}"):
         run(main)
 
 
-def test_other_errors_of_the_system_keep_their_traceback() -> None:
+@pytest.mark.parametrize(
+    ("name", "printed"),
+    [
+        (os.fsdecode(b"caf\xe9.jpg"), r"caf\xe9.jpg"),
+        (b"caf\xe9.jpg", r"caf\xe9.jpg"),
+        ("two\nlines\x1b[2J", r"two\nlines\x1b[2J"),
+        ("fröhlich 幸.jpg", "fröhlich 幸.jpg"),
+    ],
+)
+def test_any_name_is_printed_on_one_line(name: str | bytes, printed: str) -> None:
     def main() -> None:
-        raise OSError(errno.EIO, "input/output error")
+        raise OSError(errno.EIO, os.strerror(errno.EIO), name)
 
-    with pytest.raises(OSError, match="input/output error"):
+    with pytest.raises(SystemExit) as exit_info:
+        run(main)
+    message = str(exit_info.value)
+    assert message == f"error: Input/output error: {printed}"
+    message.encode()
+
+
+def test_both_names_of_a_renaming_are_told() -> None:
+    def main() -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), "a", None, "b")
+
+    with pytest.raises(SystemExit, match=r"^error: Invalid cross-device link: a -> b$"):
+        run(main)
+
+
+def test_errors_that_libraries_call_the_system_s_keep_their_traceback() -> None:
+    def main() -> None:
+        raise OSError("no number")
+
+    with pytest.raises(OSError, match="no number"):
         run(main)

@@ -66,7 +66,7 @@ ARCHIVE_COUNTS: Final = {
 """Faces of each class, in the order of `CLASS_FOLDERS`, in the Kaggle archive."""
 
 _JPEG_QUALITY = 90
-_DATE = (2020, 1, 1, 0, 0, 0)
+DATE = (2020, 1, 1, 0, 0, 0)
 _TEXT = b"This is not a picture of a face.\n"
 
 
@@ -147,7 +147,7 @@ def write_sample(file: Path, *, num_faces: int = 3000, seed: int = 0) -> pd.Data
     }
     with written_beside(file) as beside, zipfile.ZipFile(beside, "w") as archive:
         for member in members:
-            info = zipfile.ZipInfo(member.path, _DATE)
+            info = zipfile.ZipInfo(member.path, DATE)
             # Stored, and as if on Unix: the bytes depend on neither zlib nor the system.
             info.create_system, info.external_attr = 3, 0o644 << 16
             archive.writestr(info, contents[(member.original or member).path])

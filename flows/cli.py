@@ -4,17 +4,16 @@ import argparse
 import sys
 from pathlib import Path
 
-from fer_data.stage import UserError
+from fer_data.errors import told_in_one_line
 from flows import verbs
 
 
 def main() -> None:
-    """Parses the command line and runs its verb; a user's mistake is one line and exit code 1."""
+    """Parses the command line and runs its verb; what stops it is one line, see `told_in_one_line`."""
     arguments = command_line().parse_args()
     try:
-        arguments.run(arguments)
-    except UserError as error:
-        sys.exit(f"error: {error}")
+        with told_in_one_line():
+            arguments.run(arguments)
     except KeyboardInterrupt:
         sys.exit("interrupted")
 
@@ -34,6 +33,7 @@ def command_line() -> argparse.ArgumentParser:
     sample.add_argument("archive", type=Path, help="the archive.zip to write")
     sample.add_argument("--faces", type=int, default=3000, help="faces to draw (default: 3000)")
     sample.add_argument("--seed", type=int, default=0, help="seed of the drawing (default: 0)")
+    sample.add_argument("--force", action="store_true", help="replace files that it did not draw")
     sample.set_defaults(run=verbs.sample)
 
     add = parsers.add_parser("add", help="put an archive into this workspace, versioned by DVC")
@@ -156,3 +156,7 @@ def _add_relabels(relabels: argparse.ArgumentParser) -> None:
     accept = parts.add_parser("accept", help="let the next crossval learn from the decisions")
     accept.add_argument("--by", metavar="NAME", required=True, help="who accepts")
     accept.set_defaults(run=verbs.accept_relabels)
+
+
+if __name__ == "__main__":
+    main()

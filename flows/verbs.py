@@ -18,6 +18,8 @@ def demo(arguments: argparse.Namespace) -> None:
 
     console = Console()
     started = time.monotonic()
+    if arguments.workspace:
+        workspace.check_new(arguments.workspace)  # before any work
     folder = arguments.workspace or Path(tempfile.mkdtemp(prefix="ferflow-demo-"))
     overlay = profiles.read_profile("demo", folder=workspace.project_root())
     with tempfile.TemporaryDirectory() as scratch:
@@ -32,11 +34,11 @@ def demo(arguments: argparse.Namespace) -> None:
 
 def sample(arguments: argparse.Namespace) -> None:
     """Draws an archive, and the key to its planted faults."""
-    from fer_data.sample import write_sample
+    from fer_data.sample_files import draw_sample
 
-    planted = write_sample(arguments.archive, num_faces=arguments.faces, seed=arguments.seed)
-    key = arguments.archive.with_suffix(".planted.csv")
-    planted.to_csv(key, index=False)
+    planted, key = draw_sample(
+        arguments.archive, num_faces=arguments.faces, seed=arguments.seed, force=arguments.force
+    )
     print(f"{arguments.faces} faces -> {arguments.archive}; {len(planted)} planted faults -> {key}")
 
 

@@ -1,0 +1,61 @@
+"""Writes a drawn archive and the key to its faults, and neither over a person's own files."""
+
+import csv
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+
+from fer_data.sample import DATE, FAULT_COLUMNS, write_sample
+from fer_data.stage import UserError, refuse_folder, written_beside
+
+
+def draw_sample(
+    archive: Path, *, num_faces: int, seed: int, force: bool
+) -> tuple[pd.DataFrame, Path]:
+    """Writes `NAME.zip`, and `NAME.planted.csv` beside it.
+
+    Args:
+        archive: The zip to write. One that this wrote before is replaced.
+        num_faces: As `write_sample` takes it.
+        seed: As `write_sample` takes it.
+        force: Whether files that it did not write are replaced, too.
+
+    Returns:
+        The key, as `write_sample` returns it, and its file.
+
+    Raises:
+        UserError: As `write_sample`; or one of the two files is a folder, or is somebody else's.
+    """
+    key = archive.with_suffix(".planted.csv")
+    for file, is_ours in ((archive, _is_drawn(archive)), (key, _is_key(key))):
+        refuse_folder(file)
+        if file.exists() and not (is_ours or force):
+            raise UserError(
+                f"{file} is there already, and `ferflow sample` did not write it: name another file, "
+                "or replace it with `--force`"
+            )
+    planted = write_sample(archive, num_faces=num_faces, seed=seed)
+    with written_beside(key) as beside:
+        planted.to_csv(beside, index=False)
+    return planted, key
+
+
+def _is_drawn(file: Path) -> bool:
+    """Whether it is a zip whose members all bear the date that `write_sample` gives them."""
+    if not file.is_file():
+        return False
+    try:
+        with zipfile.ZipFile(file) as archive:
+            dates = {info.date_time for info in archive.infolist()}
+    except zipfile.BadZipFile:
+        return False
+    return dates == {DATE}
+
+
+def _is_key(file: Path) -> bool:
+    """Whether its header is that of a key."""
+    if not file.is_file():
+        return False
+    with file.open(encoding="utf-8", errors="replace", newline="") as lines:
+        return next(csv.reader([lines.readline(1000)]), []) == list(FAULT_COLUMNS)

@@ -117,7 +117,7 @@ def test_an_unknown_verb_lists_those_that_there_are(monkeypatch, capsys) -> None
 
 def test_help_imports_no_room() -> None:
     code = (
-        "import sys; from flows.cli import _parser; _parser(); "
+        "import sys; from flows.cli import command_line; command_line(); "
         "print([name for name in ('tensorflow', 'pandas', 'great_expectations') if name in sys.modules])"
     )
     finished = subprocess.run(

@@ -1,7 +1,7 @@
 """A trained model as people use it: faces in, calibrated probabilities and sets of expressions out."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -13,6 +13,7 @@ from fer_models.conformal import prediction_sets
 from fer_models.reliability import at_temperature
 
 _BATCH = 128
+_MOST_OFF = 0.1
 
 
 @dataclass(frozen=True)
@@ -25,16 +26,6 @@ class Trust:
     """The probability, before the temperature, that an expression needs to be in the set."""
     coverage: float | None = None
     """How often a set holds the given label, 0 to 1, as was promised."""
-
-
-def trust_of(metrics: Mapping[str, Any]) -> Trust:
-    """What a model's `metrics.json` says of how far it can be trusted."""
-    conformal = metrics["conformal"]
-    return Trust(
-        temperature=metrics["calibration"]["temperature"],
-        threshold=conformal["threshold"],
-        coverage=conformal["promised"],
-    )
 
 
 @dataclass(frozen=True)
@@ -95,7 +86,7 @@ class Predictor(Generic[M]):
             faces: uint8 (N, 48, 48); N may be 0.
 
         Raises:
-            UserError: The model gives what is no probability.
+            UserError: The model gives NaN, or anything else that is no probability.
         """
         raw = np.zeros((len(faces), len(self.expressions)), np.float32)
         inputs = faces.reshape(-1, FACE_SIZE, FACE_SIZE, 1)
@@ -105,6 +96,9 @@ class Predictor(Generic[M]):
                 raw[batch] = self.model.predict_on_batch(inputs[batch])
         if not np.isfinite(raw).all():
             raise UserError("the model gives NaN for faces: its training diverged; train it anew")
+        sums = raw.sum(axis=1)  # 8 bits do not add up to 1
+        if not (raw >= 0).all() or not (abs(sums - 1) < _MOST_OFF).all():
+            raise UserError("the model gives what is no probability: train or export it anew")
         sets = None
         if self.trust.threshold is not None:
             sets = prediction_sets(raw, self.trust.threshold)

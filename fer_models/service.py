@@ -7,6 +7,8 @@ the faces.
 import base64
 import binascii
 import io
+import struct
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,9 +45,12 @@ class Service:
         ]
 
     def first(self) -> str:
-        """The model to show first: the best one that is there, and without any the first name."""
-        there = [name for name in self._shelf.names if self._shelf.fault(name) is None]
-        return self._shelf.best() if there else self._shelf.names[0]
+        """The model to show first: the best, or the first that can be asked, or the first name."""
+        try:
+            return self._shelf.best()
+        except UserError:
+            names = self._shelf.names
+            return next((name for name in names if self._shelf.fault(name) is None), names[0])
 
     def find(self, picture: bytes, *, whole: bool = False) -> dict[str, Any]:
         """Finds the faces of a picture.
@@ -175,7 +180,10 @@ def _decoded(face: str) -> np.ndarray:
             if image.mode != "L" or image.size != (FACE_SIZE, FACE_SIZE):
                 raise wrong
             return np.asarray(image)
-    except (binascii.Error, OSError, SyntaxError, ValueError):
+    except (
+        *(binascii.Error, OSError, SyntaxError, ValueError),
+        *(Image.DecompressionBombError, struct.error, zlib.error),
+    ):
         raise wrong from None
 
 

@@ -6,13 +6,12 @@ from typing import Any
 
 import keras
 
-from fer_data.schema import VALIDATION
 from fer_data.stage import UserError
-from fer_data.tables import read_json
 from fer_models.bundle import Bundle
 from fer_models.formats import is_exported, read_exported
 from fer_models.inference import read_model
-from fer_models.predictor import Predictor, Trust, trust_of
+from fer_models.measured import Metrics, Summary, read_measured
+from fer_models.predictor import Predictor, Trust
 from fer_models.sources import METRICS, MODEL, SUMMARY, Source, Workspace
 
 
@@ -71,23 +70,31 @@ class Shelf:
         """What keeps a model from being asked, in one line with the ways to mend it; or None."""
         if name not in self.names:
             return f"no model '{name}': expected one of {', '.join(self.names)}"
-        return self._source.fault(name)
+        fault = self._source.fault(name)
+        if fault is None:
+            try:
+                self._metrics(name)
+                self._summary(name)
+            except UserError as error:
+                fault = str(error)
+        return fault
 
     def title(self, name: str) -> str:
         """What the reports call a model; its name where it is missing."""
-        if self.fault(name) is not None:
-            return name
-        with self._source.part(name, SUMMARY) as file:
-            return read_json(file)["title"]
+        return name if self.fault(name) is not None else self._summary(name).title
 
     def best(self) -> str:
         """The model that is there and was most often right on `validation`.
 
         Raises:
-            UserError: None is there.
+            UserError: None is there; or one is, and what was measured of it cannot be read.
         """
-        faults = {name: self.fault(name) for name in self.names}
-        accuracies = {name: self._accuracy(name) for name, fault in faults.items() if fault is None}
+        faults = {name: self._source.fault(name) for name in self.names}
+        accuracies = {
+            name: self._metrics(name).validation.accuracy.value
+            for name, fault in faults.items()
+            if fault is None
+        }
         if not accuracies:
             raise UserError(f"no model to ask: {next(iter(faults.values()))}")
         return max(accuracies, key=accuracies.__getitem__)
@@ -107,9 +114,13 @@ class Shelf:
                 self._loaded[name] = self._load(name)
             return self._loaded[name]
 
-    def _accuracy(self, name: str) -> float:
+    def _metrics(self, name: str) -> Metrics:
         with self._source.part(name, METRICS) as file:
-            return read_json(file)[VALIDATION]["accuracy"]["value"]
+            return read_measured(Metrics, file, name=name)
+
+    def _summary(self, name: str) -> Summary:
+        with self._source.part(name, SUMMARY) as file:
+            return read_measured(Summary, file, name=name)
 
     def _load(self, name: str) -> Predictor[keras.Model]:
         if name not in self.names and Path(name).suffix == ".keras":
@@ -117,7 +128,11 @@ class Shelf:
         fault = self.fault(name)
         if fault is not None:
             raise UserError(fault)
-        with self._source.part(name, METRICS) as file:
-            trust = trust_of(read_json(file))
+        metrics = self._metrics(name)
+        trust = Trust(
+            temperature=metrics.calibration.temperature,
+            threshold=metrics.conformal.threshold,
+            coverage=metrics.conformal.promised,
+        )
         with self._source.part(name, MODEL) as file:
             return Predictor(read_model(file), self.expressions, trust)

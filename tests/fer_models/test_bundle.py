@@ -1,16 +1,20 @@
+import hashlib
 import json
 import shutil
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from fer_data.stage import UserError
 from fer_models.bundle import pack
-from fer_models.shelf import open_shelf
+from fer_models.faces import FaceFinder
+from fer_models.service import Service
+from fer_models.shelf import open_predictor, open_shelf
 from fer_models.sources import Workspace
-from tests.fer_models.shelves import make_models
+from tests.fer_models.shelves import make_models, metrics
 from tests.fer_models.tiny import EXPRESSIONS, banded_faces
 
 NAMES = ("scratch", "mobilenetv2")
@@ -126,3 +130,61 @@ def test_a_bundle_needs_no_workspace(bundle: Path, tmp_path: Path, monkeypatch) 
     copy = shutil.copyfile(bundle, tmp_path / "copy.zip")
     monkeypatch.chdir(tmp_path)
     assert open_shelf(bundle=Path(copy.name)).predictor("scratch").expressions == EXPRESSIONS
+
+
+def with_part(bundle: Path, target: Path, part: str, content: bytes) -> Path:
+    """A copy of a bundle in which a file of `scratch` is another, as if it had been packed."""
+    path = f"models/scratch/{part}"
+    with zipfile.ZipFile(bundle) as archive:
+        contents = json.loads(archive.read("bundle.json"))
+    contents["sha256"][path] = hashlib.sha256(content).hexdigest()
+    between = rewritten(bundle, target.with_suffix(".between"), path, content)
+    return rewritten(between, target, "bundle.json", json.dumps(contents).encode())
+
+
+def odd(*keys: str, value: Any) -> bytes:
+    content: Any = metrics()
+    place = content
+    for key in keys[:-1]:
+        place = place[key]
+    place[keys[-1]] = value
+    return json.dumps(content).encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "where"),
+    [
+        (b"[]", ""),
+        (b"null", ""),
+        (b"{", ""),
+        (b"[" * 100_000, ""),
+        (b"\xff", ""),
+        (odd("calibration", value=None), "calibration"),
+        (odd("calibration", "temperature", value=float("nan")), "calibration.temperature"),
+        (odd("calibration", "temperature", value=0), "calibration.temperature"),
+        (odd("calibration", "temperature", value="1"), "calibration.temperature"),
+        (odd("conformal", "threshold", value=float("inf")), "conformal.threshold"),
+        (odd("validation", "accuracy", "value", value=[]), "validation.accuracy.value"),
+    ],
+)
+def test_odd_metrics_are_one_line_and_stop_no_other_model(
+    bundle: Path, tmp_path: Path, content: bytes, where: str
+) -> None:
+    other = with_part(bundle, tmp_path / "odd.zip", "metrics.json", content)
+    message = rf"metrics\.json of the model 'scratch' is not what its stage wrote \({where}"
+    for name in ("scratch", None):
+        with pytest.raises(UserError, match=message) as error:
+            open_predictor(name, bundle=other)
+        assert "\n" not in str(error.value)
+    shelf = open_shelf(bundle=other)
+    service = Service(shelf, FaceFinder())
+    assert [model["fault"] is None for model in service.models()] == [False, True]
+    assert service.first() == "mobilenetv2"
+    assert shelf.predictor("mobilenetv2").expressions == EXPRESSIONS
+
+
+def test_a_summary_without_a_title_is_one_line(bundle: Path, tmp_path: Path) -> None:
+    other = with_part(bundle, tmp_path / "odd.zip", "summary.json", b'{"title": 5}')
+    shelf = open_shelf(bundle=other)
+    assert "summary.json of the model 'scratch'" in str(shelf.fault("scratch"))
+    assert shelf.title("scratch") == "scratch"

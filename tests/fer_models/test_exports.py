@@ -220,7 +220,7 @@ def test_an_exported_model_is_read_back_with_its_labels(
 ) -> None:
     target = tmp_path / f"it{FORMATS[form].suffix}"
     export_model(ensemble, target, form=form, expressions=EXPRESSIONS, examples=EXAMPLES)
-    exported = read_exported(target)
+    exported = read_exported(target, trusted=True)
     assert exported.expressions == EXPRESSIONS
     expected = ensemble.predict(FACES, verbose=0)
     for count in (7, 1, 3):  # batches of changing sizes
@@ -232,10 +232,10 @@ def test_an_exported_model_is_read_back_with_its_labels(
 def test_what_is_no_exported_model_is_one_line(form: str, tmp_path: Path) -> None:
     file = tmp_path / f"it{FORMATS[form].suffix}"
     with pytest.raises(UserError, match=r"it\..* is missing: `ferflow export` writes it$"):
-        read_exported(file)
+        read_exported(file, trusted=True)
     file.write_text("no model")
     with pytest.raises(UserError, match=rf"is no {form} model of `ferflow export`: .+") as raised:
-        read_exported(file)
+        read_exported(file, trusted=True)
     assert "\n" not in str(raised.value)
 
 

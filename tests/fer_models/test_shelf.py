@@ -114,3 +114,21 @@ def test_a_model_of_other_classes_is_refused() -> None:
 def test_outside_of_a_workspace_one_line_says_so(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no dvc\.yaml in"):
         open_shelf(workspace=tmp_path)
+
+
+class Broken:
+    """A model that gives what it is told to, whatever it is asked."""
+
+    output_shape = (None, 3)
+
+    def __init__(self, row: list[float]) -> None:
+        self.row = row
+
+    def predict_on_batch(self, faces: np.ndarray) -> np.ndarray:
+        return np.array([self.row] * len(faces), np.float32)
+
+
+@pytest.mark.parametrize("row", [[np.nan, 0.5, 0.5], [-1, 1, 1], [3, 5, 4], [0, 0, 0]])
+def test_what_is_no_probability_is_no_answer(row: list[float]) -> None:
+    with pytest.raises(UserError, match="the model gives what is no probability"):
+        Predictor(Broken(row), EXPRESSIONS, Trust()).read(FACES)

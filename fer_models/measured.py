@@ -1,0 +1,71 @@
+"""Reads what people who use a model need of its `metrics.json` and `summary.json`, and checks it."""
+
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fer_data.stage import UserError
+
+_Part = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class _Read(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True)  # and there is more than what is read
+
+
+class _Value(_Read):
+    value: _Part
+
+
+class _Validation(_Read):
+    accuracy: _Value
+
+
+class _Calibration(_Read):
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class _Conformal(_Read):
+    threshold: _Part
+    promised: _Part
+
+
+class Metrics(_Read):
+    """What `evaluate` measured on `validation`."""
+
+    validation: _Validation
+    calibration: _Calibration
+    conformal: _Conformal
+
+
+class Summary(_Read):
+    """What the training says of itself."""
+
+    title: str
+
+
+R = TypeVar("R", bound=_Read)
+
+
+def read_measured(kind: type[R], file: Path, *, name: str) -> R:
+    """Reads a file of a model.
+
+    Args:
+        kind: `Metrics` or `Summary`.
+        file: The file.
+        name: The model's, for the error: the file may be a copy that is gone.
+
+    Raises:
+        UserError: It is not what a stage writes: no JSON, or a figure is missing, NaN or out of range.
+    """
+    try:
+        return kind.model_validate_json(file.read_bytes())
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"]))
+        raise UserError(
+            f"{file.name} of the model '{name}' is not what its stage wrote "
+            f"({where}{': ' * bool(where)}{fault['msg']}): `dvc repro evaluate@{name}` makes it anew, "
+            "or take another bundle"
+        ) from None

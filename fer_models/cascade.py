@@ -7,11 +7,18 @@ them is our own: the package's takes three times as long (`benchmarks/detector.p
 its scales run below a network's input, as they do for large smallest faces, and cannot follow a face.
 """
 
+import io
 from collections.abc import Callable
+from importlib.resources import files
+from typing import Any
 
+import joblib
+import lz4.frame
 import numpy as np
 import tensorflow as tf
-from mtcnn.stages import StageONet, StagePNet, StageRNet
+from mtcnn.network.onet import ONet
+from mtcnn.network.pnet import PNet
+from mtcnn.network.rnet import RNet
 from PIL import Image
 
 from fer_models.detections import Detections, distinct, nothing
@@ -35,9 +42,9 @@ class Cascade:
 
     def __init__(self) -> None:
         """Loads the weights."""
-        self._propose = _traced(StagePNet().model, None)
-        self._sort = _traced(StageRNet().model, 24)
-        self._place = _traced(StageONet().model, 48)
+        self._propose = _traced(_weighted(PNet(), "pnet"), None)
+        self._sort = _traced(_weighted(RNet(), "rnet"), 24)
+        self._place = _traced(_weighted(ONet(), "onet"), 48)
 
     def detect(
         self, picture: np.ndarray, *, smallest_face: float = 0.0, reduced: float = 1.0
@@ -96,6 +103,18 @@ class Cascade:
             return np.empty((0, 4))
         everywhere = np.concatenate(found)
         return everywhere[distinct(everywhere[:, :4], everywhere[:, 4], 0.7)[:_MOST_PROPOSED], :4]
+
+
+def _weighted(network: Any, name: str) -> Any:
+    """A network with the weights that the package brings.
+
+    The package itself would take a file of that name in the current folder before its own, and run what
+    is pickled in it; and on Python 3.13 it leaves complaints behind as it closes its file.
+    """
+    packed = (files("mtcnn.assets.weights") / f"{name}.lz4").read_bytes()
+    network.build()
+    network.set_weights(joblib.load(io.BytesIO(lz4.frame.decompress(packed))))
+    return network
 
 
 def _traced(network: tf.keras.Model, side: int | None) -> Callable[[np.ndarray], list[np.ndarray]]:

@@ -6,7 +6,9 @@ the archive's average face, and made grey and 48x48.
 """
 
 import io
+import struct
 import warnings
+import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from fer_models.alignment import aligned, coverage
 from fer_models.cascade import Cascade
 from fer_models.detections import Detections, agreed
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "TIFF", "GIF")
 MOST_PIXELS = 50_000_000
 MOST_BYTES = 100_000_000
 
@@ -28,11 +30,18 @@ SURE = 0.7
 PERHAPS = 0.4
 """The confidence that the surest face of a video's frame needs where none is sure."""
 
+# What Pillow's decoders and its reader of EXIF data raise on damaged files.
+_DAMAGE = (
+    *(OSError, SyntaxError, ValueError, OverflowError, EOFError, TypeError),
+    *(IndexError, KeyError, AttributeError, struct.error, zlib.error, MemoryError),
+)
+
 _LOOKS = ((1.0, False), (1.0, True), (0.6, False), (0.6, True))
 """At which part of its size, and whether in the mirror, a picture is looked at while no face is sure:
 the networks often see there what they have missed."""
 _CROP_ASPECT = 1.25
 _CROP_SIDE = 2 * FACE_SIZE
+_LEAST_CROP_SIDE = FACE_SIZE // 2  # as of the archive's faces that may be resized
 _CROP_OVERLAP = 0.75
 
 
@@ -121,8 +130,13 @@ def whole_picture(picture: np.ndarray) -> Face:
 
 
 def is_small_crop(picture: np.ndarray) -> bool:
-    """Whether a picture is nearly square and too small for anything but a face."""
+    """Whether a picture is nearly square and too small for anything but a face.
+
+    Icons, with too little in them to tell a face by, and pictures of one colour are none.
+    """
     short, long = sorted(picture.shape[:2])
+    if short < _LEAST_CROP_SIDE or picture.min() == picture.max():
+        return False
     return long <= _CROP_SIDE and long <= _CROP_ASPECT * short
 
 
@@ -156,7 +170,7 @@ def read_picture(source: Path | bytes) -> np.ndarray:
         raise UserError(f"{name} {_other_format(data)}: expected JPEG, PNG or WebP") from None
     except Image.DecompressionBombError:
         raise _too_large(name) from None
-    except (OSError, SyntaxError, ValueError, EOFError, TypeError, IndexError, OverflowError):
+    except _DAMAGE:
         raise UserError(f"{name} is damaged: it may have been cut off") from None
 
 
@@ -195,8 +209,10 @@ def _other_format(data: bytes) -> str:
     """What bytes are that Pillow does not take for one of our formats."""
     if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1"):
         return "is HEIC"
+    if data[4:8] == b"ftyp" and data[8:12] in (b"avif", b"avis"):
+        return "is AVIF that is damaged"
     if data[4:8] == b"ftyp":
-        return "is AVIF or a film"
+        return "is a film"
     return "is PDF" if data.startswith(b"%PDF") else "is not a picture" if data else "is empty"
 
 

@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from fer_data.stage import UserError, written_beside
+from fer_models.faces import MOST_PIXELS
 from fer_models.tracking import TrackedFace, Tracker
 
 COLUMNS = ("frame", "seconds", "face", "left", "top", "width", "height", "confidence", "expression")
@@ -20,6 +21,7 @@ COLUMNS = ("frame", "seconds", "face", "left", "top", "width", "height", "confid
 _RATE = Fraction(25)
 _CODEC, _OPTIONS = "libx264", {"preset": "veryfast", "crf": "23"}
 _LINE = (255, 214, 10)
+_LEAST_SIDE = 16  # below it, there is no face, and H.264 has no block
 _LETTERS = 24  # of the picture's height
 
 
@@ -45,7 +47,8 @@ def read_film(
         How many frames there were.
 
     Raises:
-        UserError: The clip cannot be read, has no picture or ends early; nothing is written.
+        UserError: The clip cannot be read, has no picture, is too narrow or huge, or ends early; or
+            the film cannot be encoded. Nothing is written then.
     """
     if clip.resolve() in (film.resolve(), table.resolve()):
         raise UserError(f"{clip} would be overwritten: choose another folder with `--output`")
@@ -55,7 +58,8 @@ def read_film(
         written_beside(table) as rows,
         _opened(clip) as (source, total),
         rows.open("w", encoding="utf-8", newline="") as opened,
-        av.open(str(unfinished), "w", format="mp4") as target,
+        unfinished.open("wb") as encoded,
+        av.open(encoded, "w", format="mp4") as target,
     ):
         writer = csv.writer(opened, lineterminator="\n")
         writer.writerow([*COLUMNS, *expressions])
@@ -68,11 +72,11 @@ def read_film(
                 stream = _new_stream(target, picture, rate)
             shown = av.VideoFrame.from_ndarray(drawn_on(picture, faces, expressions), "rgb24")
             shown.pts, shown.time_base = round(seconds * 90_000), Fraction(1, 90_000)
-            target.mux(stream.encode(shown))
+            _encode(stream, shown, target, film)
             progress(number, total)
         if stream is None:
             raise UserError(f"{clip} holds no picture that can be read")
-        target.mux(stream.encode())
+        _encode(stream, None, target, film)
     return number
 
 
@@ -99,17 +103,28 @@ def drawn_on(
 def _opened(clip: Path) -> Iterator[tuple[Any, int]]:
     """The clip's container and how many frames it says it has, 0 if it does not."""
     try:
-        container: Any = av.open(str(clip))
-    except FileNotFoundError:
-        raise UserError(f"{clip}: No such file or directory") from None
-    except (av.FFmpegError, OSError) as error:
-        raise UserError(f"{clip} is no film that can be read: {error.strerror}") from None
-    with container:
+        file = clip.open("rb")
+    except OSError as error:
+        raise UserError(f"{clip}: {error.strerror}") from None
+    with file, _container(file, clip) as container:
         if not container.streams.video:
             raise UserError(f"{clip} has no picture, only sound")
         stream = container.streams.video[0]
+        if stream.width and stream.height:
+            _check_size(clip, stream.width, stream.height)
         stream.thread_type = "AUTO"
         yield container, stream.frames
+
+
+def _container(file: BinaryIO, clip: Path) -> Any:
+    """FFmpeg's reader of an open file, and of no other.
+
+    FFmpeg takes names for addresses, and a playlist names any file of this machine and any server.
+    """
+    try:
+        return av.open(file, container_options={"protocol_whitelist": "none"})
+    except (av.FFmpegError, OSError) as error:
+        raise UserError(f"{clip} is no film that can be read: {error.strerror}") from None
 
 
 def _frames(container: Any, clip: Path) -> Iterator[tuple[np.ndarray, float, Fraction]]:
@@ -120,6 +135,7 @@ def _frames(container: Any, clip: Path) -> Iterator[tuple[np.ndarray, float, Fra
         for number, frame in enumerate(container.decode(video=0)):
             picture = np.rot90(frame.to_ndarray(format="rgb24"), frame.rotation // 90)
             height, width = picture.shape[:2]
+            _check_size(clip, width, height)
             # Times that are missing or run backwards, as in damaged clips, are made up.
             seconds = number / float(rate) if frame.time is None else frame.time
             last = max(seconds, last + 1e-3)
@@ -128,6 +144,22 @@ def _frames(container: Any, clip: Path) -> Iterator[tuple[np.ndarray, float, Fra
             yield np.ascontiguousarray(even), last, rate
     except av.FFmpegError as error:
         raise UserError(f"{clip} is damaged: {error.strerror}") from None
+
+
+def _check_size(clip: Path, width: int, height: int) -> None:
+    if min(width, height) < _LEAST_SIDE or width * height > MOST_PIXELS:
+        raise UserError(
+            f"{clip} is {width}x{height} pixels: expected sides of {_LEAST_SIDE} or more, and at most "
+            f"{MOST_PIXELS // 10**6} million pixels"
+        )
+
+
+def _encode(stream: Any, frame: av.VideoFrame | None, target: Any, film: Path) -> None:
+    """Encodes a frame, or what is left of those before."""
+    try:
+        target.mux(stream.encode(frame))
+    except av.FFmpegError as error:
+        raise UserError(f"{film} cannot be written: {error.strerror}") from None
 
 
 def _new_stream(target: Any, picture: np.ndarray, rate: Fraction) -> Any:

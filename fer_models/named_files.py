@@ -1,61 +1,157 @@
-"""Which files a command line means: words go in, paths of pictures and films come out."""
+"""Which files a command line means, and which of them are films."""
 
+import io
+import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from glob import glob, has_magic
 from pathlib import Path
 
-PICTURES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-"""What is taken from a folder; a file that is named is tried, whatever it is called."""
-FILMS = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
-
+PICTURES = frozenset(
+    {".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff"}
+    | {".webp"}
+)
+FILMS = frozenset(
+    {".3g2", ".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg"}
+    | {".mpg", ".ogv", ".vob", ".webm", ".wmv"}
+)
+"""Names of what is tried although its first bytes say nothing, so that whoever reads it says what is
+wrong. `.ts` and `.mts` are none: what is no film there is mostly source code."""
+FACES_FILM = ".faces.mp4"
+"""How the names of annotated films end, which are not taken from a folder again."""
 STANDARD_INPUT = "-"
 
+_HEAD = 512
+_PICTURE_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*")
+_FILM_STARTS = (
+    b"\x1aE\xdf\xa3",  # Matroska, WebM
+    b"FLV\x01",
+    b"0&\xb2u\x8ef\xcf\x11",  # ASF: WMV
+    b"\0\0\x01\xba",  # MPEG: VOB
+    b"\0\0\x01\xb3",
+)
+_PICTURE_BRANDS = frozenset(
+    {b"avif", b"avis", b"heic", b"heix", b"heim", b"hevc", b"mif1", b"msf1"}
+)
+_SOUND_BRANDS = frozenset({b"M4A ", b"M4B "})
+_QUICKTIME = frozenset({b"moov", b"mdat", b"wide"})
+_PACKETS = ((0, 188), (4, 192))  # of MPEG transport streams, .m2ts with a time before each
 
-def named_files(words: Iterable[str], *, lines: Iterable[str] | None = None) -> Iterator[Path]:
+
+def named_files(
+    words: Iterable[str],
+    *,
+    lines: Iterable[str] | None = None,
+    leave_out: Callable[[str], None] = lambda _: None,
+) -> Iterator[Path]:
     """The files that words name, in their order.
 
     Args:
-        words: Each a file, a folder (its pictures and those below, sorted; no hidden ones), a pattern
-            with `*`, `?`, `[...]` or `**`, or `-` for a list, one path a line.
+        words: Each a file, a folder (its pictures and films and those below, sorted; no hidden ones), a
+            pattern with `*`, `?`, `[...]` or `**`, or `-` for a list, one path a line.
         lines: That list; standard input by default. It is read as it comes.
+        leave_out: Called with a line for each folder of which files are left out: how many of which
+            kind.
 
     Yields:
         Paths. What does not exist is among them, so that whoever reads it says so.
     """
     for word in words:
         if word == STANDARD_INPUT:
-            for line in sys.stdin if lines is None else lines:
+            for line in _standard_input() if lines is None else lines:
                 if line.strip():
-                    yield from _files_of(line.rstrip("\r\n"))
+                    yield from _files_of(line.rstrip("\r\n"), leave_out)
         else:
-            yield from _files_of(word)
+            yield from _files_of(word, leave_out)
 
 
 def is_film(file: Path) -> bool:
-    """Whether a file is one, by its name."""
-    return file.suffix.lower() in FILMS
+    """Whether a file is one: by its first bytes, and where these say nothing, by its name."""
+    kind = _kind(file)
+    return kind == "film" or (kind is None and file.suffix.lower() in FILMS)
 
 
-def _files_of(word: str) -> Iterator[Path]:
+def _standard_input() -> Iterable[str]:
+    """Its lines, as names of files are decoded: some are not UTF-8."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding=sys.getfilesystemencoding(), errors="surrogateescape")
+    return sys.stdin
+
+
+def _files_of(word: str, leave_out: Callable[[str], None]) -> Iterator[Path]:
     if has_magic(word) and not Path(word).exists():
         matches = sorted(glob(word, recursive=True))  # noqa: PTH207 pathlib takes no absolute ones
         for match in matches or [word]:
-            yield from _pictures_below(Path(match))
+            yield from _files_below(Path(match), leave_out)
     else:
-        yield from _pictures_below(Path(word))
+        yield from _files_below(Path(word), leave_out)
 
 
-def _pictures_below(path: Path) -> Iterator[Path]:
-    """The file itself; or a folder's pictures, and the folder where it has none."""
+def _files_below(path: Path, leave_out: Callable[[str], None]) -> Iterator[Path]:
+    """The file itself; or a folder's pictures and films, and the folder where it has none."""
     if not path.is_dir():
         yield path
         return
-    files = [
-        file
-        for file in sorted(path.rglob("*"))
-        if file.suffix.lower() in PICTURES
-        and file.is_file()
-        and not any(part.startswith(".") for part in file.relative_to(path).parts)
-    ]
-    yield from files or [path]
+    others: Counter[str] = Counter()
+    taken = 0
+    for file in sorted(path.rglob("*")):
+        hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
+        if hidden or not file.is_file():
+            continue
+        suffix = file.suffix.lower()
+        if file.name.endswith(FACES_FILM):
+            others[FACES_FILM] += 1
+        elif _kind(file) is not None or suffix in PICTURES | FILMS:
+            taken += 1
+            yield file
+        else:
+            others[suffix or "without a suffix"] += 1
+    if others:
+        kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(others.items()))
+        leave_out(f"left out of {path}, being neither pictures nor films: {kinds}")
+    if not taken:
+        yield path
+
+
+def _kind(file: Path) -> str | None:
+    """`picture` or `film` by the first bytes; None where they say neither, or cannot be read."""
+    try:
+        if not file.is_file():  # what is read of a pipe is gone
+            return None
+        with file.open("rb") as stream:
+            head = stream.read(_HEAD)
+    except (OSError, ValueError):  # of a name with a NUL
+        return None
+    if head.startswith(_PICTURE_STARTS) or _is_bmp(head):
+        return "picture"
+    if head.startswith(b"RIFF"):
+        return {b"WEBP": "picture", b"AVI ": "film"}.get(head[8:12])
+    if head[4:8] == b"ftyp":
+        brand = head[8:12]
+        return None if brand in _SOUND_BRANDS else "picture" if brand in _PICTURE_BRANDS else "film"
+    if head.startswith(_FILM_STARTS) or head[4:8] in _QUICKTIME:
+        return "film"
+    if any(head[at::size][:2] == b"GG" for at, size in _PACKETS):
+        return "film"
+    return None
+
+
+def _is_bmp(head: bytes) -> bool:
+    """Whether a header of a known size follows the two letters, with which many texts begin."""
+    return (
+        head.startswith(b"BM") and head[15:18] == b"\0\0\0" and head[14] in (12, 40, 64, 108, 124)
+    )
+
+
+def in_words(path: os.PathLike[str] | str) -> str:
+    """A name as text that can be written: bytes that are not UTF-8 are escaped."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def on_screen(text: str) -> str:
+    """Text in one line, in which nothing moves a terminal's cursor, whatever names are in it."""
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode()
+        for one in in_words(text)
+    )

@@ -1,15 +1,17 @@
 """The verb `ferflow predict`: pictures, films and a model in; rows and annotated films out."""
 
+import io
 import sys
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 
 from fer_data.stage import UserError
 from fer_models.faces import FaceFinder
 from fer_models.films import read_film
-from fer_models.named_files import is_film, named_files
+from fer_models.named_files import FACES_FILM, is_film, named_files, on_screen
 from fer_models.picture_rows import read_expressions
 from fer_models.row_formats import WRITERS
 from fer_models.shelf import open_predictor
@@ -46,37 +48,61 @@ def predict(
     """
     predictor = open_predictor(model, bundle=bundle, trusted=trusted)
     finder, console = FaceFinder(), Console(stderr=True, highlight=False, soft_wrap=True)
-    files = list(named_files(words))
-    clips, pictures = [], []
-    for file in files:
-        (clips if is_film(file) else pictures).append(file)
+
+    def say(line: str) -> None:
+        console.print(on_screen(line), markup=False)
+
     faults: list[str] = []
 
     def report(fault: str) -> None:
         faults.append(fault)
-        console.print(fault, markup=False)
+        say(fault)
 
+    clips, pictures = [], []
+    for file in named_files(words, leave_out=say):
+        (clips if is_film(file) else pictures).append(file)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # For programs, UTF-8 whatever the terminal; to people, what it lacks is escaped.
+        encoding = sys.stdout.encoding if form == "table" else "utf-8"
+        sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
     if pictures:
         rows = read_expressions(
             pictures, finder, predictor, whole_pictures=whole_pictures, report=report
         )
         WRITERS[form](rows, predictor.expressions, sys.stdout)
-    for clip in clips:
+    taken = {clip.resolve(): clip for clip in clips}
+    for clip in taken.copy().values():
+        targets = _targets(clip, folder)
+        other = next((taken[file.resolve()] for file in targets if file.resolve() in taken), None)
+        if other is not None:
+            what = "that" if other in targets else f"what {other} gave"
+            report(f"{clip} is left out: {targets[0]} would overwrite {what}; name one differently")
+            continue
         try:
-            _read_clip(clip, Tracker(finder, predictor), folder=folder, console=console)
+            _read_clip(clip, targets, Tracker(finder, predictor), console=console)
         except UserError as error:
             report(str(error))
+        else:
+            taken |= {file.resolve(): clip for file in targets}
     return len(faults)
 
 
-def _read_clip(clip: Path, tracker: Tracker, *, folder: Path | None, console: Console) -> None:
+def _targets(clip: Path, folder: Path | None) -> tuple[Path, Path]:
+    """The annotated film, and the table."""
     place = folder or clip.parent
-    film, table = place / f"{clip.stem}.faces.mp4", place / f"{clip.stem}.faces.csv"
+    return place / f"{clip.stem}{FACES_FILM}", place / f"{clip.stem}.faces.csv"
+
+
+def _read_clip(
+    clip: Path, targets: tuple[Path, Path], tracker: Tracker, *, console: Console
+) -> None:
+    film, table = targets
     with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task(clip.name, total=None)
+        task = bar.add_task(escape(on_screen(clip.name)), total=None)
 
         def progress(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total or None)
 
         num_frames = read_film(clip, tracker, film=film, table=table, progress=progress)
-    console.print(f"{clip}: {num_frames} frames -> {film}, {table}", markup=False)
+    line = f"{clip}: {num_frames} frames -> {film}, {table}"
+    console.print(on_screen(line), markup=False)

@@ -7,7 +7,9 @@ from typing import Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from fer_models.named_files import in_words, on_screen
 from fer_models.picture_rows import Row
 
 COLUMNS = ("path", "face", "left", "top", "width", "height", "confidence", "expression", "set")
@@ -22,19 +24,22 @@ def write_csv(rows: Iterable[Row], expressions: tuple[str, ...], target: TextIO)
     writer.writerow([*COLUMNS, *expressions])
     for row in rows:
         if row.face is None or row.probabilities is None:
-            writer.writerow([row.path, row.number, *[""] * (len(COLUMNS) - 2 + len(expressions))])
+            writer.writerow(
+                [in_words(row.path), row.number, *[""] * (len(COLUMNS) - 2 + len(expressions))]
+            )
             continue
         confidence = f"{row.face.confidence:.4f}"
         said = [row.expression, "|".join(row.in_set)]
         probabilities = (f"{one:.4f}" for one in row.probabilities)
-        writer.writerow([row.path, row.number, *row.face.box, confidence, *said, *probabilities])
+        face = [row.number, *row.face.box, confidence]
+        writer.writerow([in_words(row.path), *face, *said, *probabilities])
 
 
 def write_jsonl(rows: Iterable[Row], expressions: tuple[str, ...], target: TextIO) -> None:
     """An object a row; `face` is 0, and the rest is null, where a picture shows no face."""
     for row in rows:
         line: dict[str, Any] = dict.fromkeys((*COLUMNS, "probabilities"))
-        line.update(path=str(row.path), face=row.number)
+        line.update(path=in_words(row.path), face=row.number)
         if row.face is not None and row.probabilities is not None:
             line.update(zip(("left", "top", "width", "height"), row.face.box, strict=True))
             line.update(
@@ -50,12 +55,13 @@ def write_table(rows: Iterable[Row], expressions: tuple[str, ...], target: TextI
     table = Table("picture", "face", "expression", *expressions)
     table.columns[0].overflow = "fold"
     for row in rows:
+        name = Text(on_screen(str(row.path)))  # in which no bracket is markup
         if row.probabilities is None:
-            table.add_row(str(row.path), "none found")
+            table.add_row(name, "none found")
             continue
         said = " or ".join(row.in_set) or row.expression
         probabilities = (f"{100 * one:.0f} %" for one in row.probabilities)
-        table.add_row(str(row.path), str(row.number), said, *probabilities)
+        table.add_row(name, str(row.number), said, *probabilities)
     if not table.rows:
         return
     # In a file, rows are as long as they are.

@@ -114,8 +114,20 @@ def test_one_face_that_fills_the_picture_is_the_picture() -> None:
 def test_small_crops_ask_no_network() -> None:
     finder = FaceFinder()
     for size in ((96, 80), (48, 48), (60, 50)):
-        assert len(finder.find(np.zeros((*size, 3), np.uint8))) == 1
+        picture = np.resize(np.arange(99, dtype=np.uint8), (*size, 3))
+        assert [face.confidence for face in finder.find(picture)] == [1]
     assert finder._loaded is None
+
+
+@pytest.mark.parametrize("side", [1, 2, 16, 23])
+def test_an_icon_is_no_face(finder: FaceFinder, side: int) -> None:
+    icon = Image.fromarray(drawn_face()).convert("RGB").resize((side, side))
+    assert all(face.eyes is not None for face in finder.find(np.asarray(icon)))
+    assert [face.confidence for face in finder.find(np.full((side, side, 3), 90, np.uint8))] == []
+
+
+def test_a_small_picture_of_one_colour_is_no_face(finder: FaceFinder) -> None:
+    assert finder.find(np.full((48, 48, 3), 90, np.uint8)) == []
 
 
 def test_faces_come_from_left_to_right_inside_of_the_picture() -> None:

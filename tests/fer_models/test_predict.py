@@ -1,8 +1,10 @@
 import csv
 import io
 import json
+import os
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from flows.cli import main
 from tests.fer_models.scenes import drawn_face, empty_scene, scene
 from tests.fer_models.shelves import make_models
 from tests.fer_models.tiny import EXPRESSIONS, banded_faces
+from tests.served import FERFLOW, ROOT
 
 BANDS, LABELS = banded_faces(30, seed=2)
 HEADER = ["path", "face", "left", "top", "width", "height", "confidence", "expression", "set"]
@@ -235,3 +238,92 @@ def test_faces_of_a_small_crop_need_no_detector(run) -> None:
     Image.fromarray(drawn_face()).save("face.webp", lossless=True)
     out, _, _ = run("face.webp", "--format", "csv")
     assert rows_of(out)[0]["confidence"] == "1.0000"
+
+
+def test_two_films_of_one_name_do_not_overwrite_each_other(run, tmp_path: Path) -> None:
+    for name in ("a", "b", "out"):
+        (tmp_path / name).mkdir()
+    write_clip(tmp_path / "a/clip.mp4", num_frames=2)
+    write_clip(tmp_path / "b/clip.avi", num_frames=3)
+    words = [str(tmp_path / name) for name in ("a/clip.mp4", "b/clip.avi", "a/../a/clip.mp4")]
+    _, err, exit_message = run(*words, "--model", "scratch", "--output", str(tmp_path / "out"))
+    lines = err.splitlines()
+    assert len(lines) == 2
+    assert (
+        f"{words[1]} is left out: {tmp_path}/out/clip.faces.mp4 would overwrite"
+        in lines[0] + lines[1]
+    )
+    assert exit_message == "error: 1 of the files could not be read"
+    with av.open(str(tmp_path / "out/clip.faces.mp4")) as film:
+        assert len(list(film.decode(video=0))) == 2
+
+
+def test_a_film_that_was_named_is_not_overwritten(run, tmp_path: Path) -> None:
+    for name in ("clip.mp4", "clip.faces.mp4"):
+        write_clip(tmp_path / name, num_frames=2)
+    before = (tmp_path / "clip.faces.mp4").read_bytes()
+    words = [str(tmp_path / name) for name in ("clip.mp4", "clip.faces.mp4")]
+    _, err, exit_message = run(*words, "--model", "scratch")
+    assert "clip.mp4 is left out: " in err
+    assert exit_message == "error: 1 of the files could not be read"
+    assert (tmp_path / "clip.faces.mp4").read_bytes() == before
+    assert (tmp_path / "clip.faces.faces.mp4").exists()
+
+
+@pytest.mark.parametrize("size", [(1, 240), (240, 1), (2, 2), (15, 64)])
+def test_a_film_too_narrow_for_a_face_is_one_line(run, tmp_path: Path, size) -> None:
+    with av.open(str(tmp_path / "narrow.avi"), "w") as target:
+        stream = target.add_stream("rawvideo", rate=25)
+        stream.width, stream.height, stream.pix_fmt = *size, "bgr24"
+        frame = av.VideoFrame.from_ndarray(np.zeros((size[1], size[0], 3), np.uint8), "rgb24")
+        target.mux(stream.encode(frame))
+        target.mux(stream.encode())
+    words = (str(tmp_path / "narrow.avi"), str(tmp_path / "absent.mp4"))
+    _, err, exit_message = run(*words, "--model", "scratch")
+    assert f"narrow.avi is {size[0]}x{size[1]} pixels: expected sides of 16 or more" in err
+    assert "absent.mp4: No such file" in err
+    assert exit_message == "error: 2 of the files could not be read"
+    assert [file.name for file in tmp_path.iterdir()] == ["narrow.avi"]
+
+
+NAMES = (b"\xff\xfe.png", b"a[/red]\x1b[31m.png", "\u00e9t\u00e9.png".encode())
+SHOWN = (r"\xff\xfe.png", "a[/red]\x1b[31m.png", "\u00e9t\u00e9.png")
+
+
+@pytest.fixture
+def odd_names(workspace: Path, tmp_path: Path) -> Path:
+    (tmp_path / "a[").mkdir()
+    for name in NAMES:
+        shutil.copyfile(workspace / "crops/00.png", tmp_path / os.fsdecode(name))
+    (tmp_path / os.fsdecode(b"clip\xff.mp4")).write_bytes((workspace / "clip.mp4").read_bytes())
+    return tmp_path
+
+
+def in_a_process(workspace: Path, *words: str, stdin: bytes = b"", **names: str) -> tuple[str, str]:
+    """What the command writes, which must be UTF-8, and its errors."""
+    done = subprocess.run(
+        [FERFLOW, "predict", "--model", "scratch", *words],
+        cwd=workspace,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **names},
+        input=stdin,
+        capture_output=True,
+        check=True,
+    )
+    return done.stdout.decode("utf-8"), done.stderr.decode("utf-8")
+
+
+def test_names_that_are_not_utf_8_are_written_escaped(workspace: Path, odd_names: Path) -> None:
+    paths = [str(odd_names / os.fsdecode(name)) for name in NAMES]
+    out, _ = in_a_process(workspace, *paths, "--format", "csv", PYTHONIOENCODING="latin-1")
+    assert [row["path"] for row in rows_of(out)] == [f"{odd_names}/{name}" for name in SHOWN]
+    stdin = b"".join(os.fsencode(path) + b"\n" for path in paths)
+    out, _ = in_a_process(workspace, "-", "--format", "jsonl", stdin=stdin)
+    assert [json.loads(line)["path"] for line in out.splitlines()] == [
+        f"{odd_names}/{name}" for name in SHOWN
+    ]
+    out, err = in_a_process(workspace, str(odd_names))
+    for name in (SHOWN[0], r"a[/red]\x1b[31m.png", SHOWN[2]):
+        assert name in out
+    assert "\x1b[31m" not in out
+    assert r"clip\xff.mp4: 24 frames -> " in err
+    assert (odd_names / os.fsdecode(b"clip\xff.faces.mp4")).exists()

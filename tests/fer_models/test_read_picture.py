@@ -25,7 +25,7 @@ def test_pictures_come_as_they_are(form: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_picture(tmp_path / "picture"), COLOURS)
 
 
-@pytest.mark.parametrize("form", ["JPEG", "WEBP", "GIF"])
+@pytest.mark.parametrize("form", ["JPEG", "WEBP", "GIF", "AVIF"])
 def test_lossy_formats_are_read_too(form: str) -> None:
     assert read_picture(saved(Image.fromarray(COLOURS), form)).shape == (30, 40, 3)
 
@@ -69,7 +69,8 @@ def heic(brand: bytes) -> bytes:
         (b"hello", "is not a picture: expected JPEG, PNG or WebP"),
         (heic(b"heic"), "is HEIC: expected JPEG, PNG or WebP"),
         (heic(b"mif1"), "is HEIC: expected"),
-        (heic(b"isom"), "is AVIF or a film: expected"),
+        (heic(b"isom"), "is a film: expected"),
+        (heic(b"avif"), "is AVIF that is damaged"),
         (b"%PDF-1.7\n", "is PDF: expected"),
         (animated("GIF"), r"has several frames \(an animated GIF\): expected one"),
         (animated("WEBP"), r"has several frames \(an animated WEBP\)"),

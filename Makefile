@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint repro serve constraints clean
+.PHONY: help setup demo test newest lint repro serve constraints clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -37,6 +37,9 @@ demo: setup ## Run the whole line on a drawn archive, in a workspace of its own
 
 test: setup ## Run the tests; FERFLOW_ARCHIVE=path/to/archive.zip adds those on the real faces
 	@python -m pytest --numprocesses auto --maxprocesses 4
+
+newest: ## Run a short line on the newest supported Python of this machine
+	@.ci/newest
 
 lint: setup ## Check style and types
 	@ruff check . && ruff format --check . && pyright

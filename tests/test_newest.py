@@ -1,0 +1,54 @@
+"""A short line and a prediction, as a person types them, without a complaint of Python.
+
+`make newest` runs it on the newest Python that the machine has.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from fer_data.sample import write_sample
+from flows.workspace import environment, make_workspace
+from tests.fer_models.scenes import scene
+from tests.fer_models.shelves import make_models
+from tests.fer_models.tiny import EXPRESSIONS
+
+COMPLAINTS = re.compile(r"Traceback|Exception ignored|\w+Warning: .*")
+
+
+def printed(folder: Path, *words: str) -> str:
+    """What a command prints, which must succeed and complain of nothing."""
+    done = subprocess.run(
+        words, cwd=folder, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{words}: {done.stdout}\n{done.stderr}"
+    assert COMPLAINTS.findall(done.stderr) == [], done.stderr
+    return done.stdout
+
+
+def test_it_is_a_python_that_is_supported() -> None:
+    assert (3, 11) <= sys.version_info < (3, 14)
+
+
+def test_the_line_runs(tmp_path: Path) -> None:
+    write_sample(tmp_path / "archive.zip", num_faces=480)
+    make_workspace(tmp_path / "workspace", archive=tmp_path / "archive.zip", overlay={})
+    run = re.findall(
+        r"^Running stage '(.+)':", printed(tmp_path / "workspace", "dvc", "repro", "split"), re.M
+    )
+    assert run == ["ingest", "validate", "split"]
+
+
+@pytest.mark.parametrize("model", ["scratch", "models/scratch/model.keras"])
+def test_a_picture_is_read(tmp_path: Path, model: str) -> None:
+    folder = make_models(tmp_path / "workspace", "scratch")
+    Image.fromarray(scene((30, 60, 100), (180, 20, 120))).save(folder / "two.png")
+    words = ("ferflow", "predict", "two.png", "--model", model, "--format", "jsonl")
+    rows = [json.loads(line) for line in printed(folder, *words).splitlines()]
+    assert [row["face"] for row in rows] == [1, 2]
+    assert {row["expression"] for row in rows} <= set(EXPRESSIONS)

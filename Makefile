@@ -19,6 +19,9 @@ DEVICE ?= $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DO_NOT_TRACK := 1
 
+# A variable as it was typed, one word for the shell whatever it holds: spaces, quotes, $ ...
+typed = '$(subst ','\'',$(value $(1)))'
+
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
@@ -27,7 +30,7 @@ setup: $(STAMP) ## Build .venv, once, with the tested versions
 $(STAMP): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 to 3.13 with venv found (Debian: apt install" \
 		"python3-venv); name one with 'make setup PYTHON=path/to/python'" >&2; exit 1; }
-	$(PYTHON) -m venv --clear $(VENV)
+	"$(PYTHON)" -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --editable '.[$(DEVICE),dev]'
 	@touch $@
@@ -45,13 +48,14 @@ lint: setup ## Check style and types
 	@ruff check . && ruff format --check . && pyright
 
 repro: setup ## Rebuild; ARCHIVE=path/to/archive.zip adds an archive, PROFILE=name settings, WEIGHTS="model file" weights
-	@$(if $(ARCHIVE),ferflow add "$(ARCHIVE)",true)
-	@$(if $(PROFILE),ferflow profile "$(PROFILE)",true)
-	@$(if $(WEIGHTS),ferflow weights $(WEIGHTS),true)
+	@$(if $(value ARCHIVE),ferflow add $(call typed,ARCHIVE),true)
+	@$(if $(value PROFILE),ferflow profile $(call typed,PROFILE),true)
+	@$(if $(value WEIGHTS),read -r model file <<< $(call typed,WEIGHTS) && \
+		ferflow weights "$$model" "$${file/#~\//$$HOME/}",true)
 	@dvc repro
 
 serve: setup ## Serve the flow: Prefect's server, schedule and worker on this machine; PORT=4200
-	@exec python -m flows.serve $(if $(PORT),--port $(PORT))
+	@exec python -m flows.serve $(if $(value PORT),--port $(call typed,PORT))
 
 constraints: setup ## Resolve the dependencies anew into constraints.txt
 	@python -m pip install --quiet uv

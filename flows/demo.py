@@ -29,6 +29,8 @@ from fer_data.stage import UserError
 from flows.workspace import environment
 
 LOG_NAME = "demo.log"
+MIN_FACES = 500
+"""Of a demo: `validate` wants 10 of each class in each folder, and the smallest has one face in 43."""
 
 CATCHERS = {
     TWIN: "twins",
@@ -40,6 +42,19 @@ CATCHERS = {
 
 REFUSED = frozenset({TRUNCATED, NOT_A_PICTURE})
 """The faults that `ingest` refuses."""
+
+
+def check_size(num_faces: int) -> None:
+    """Refuses a demo whose archive would fail in `ingest` or `validate`.
+
+    Raises:
+        UserError: There are fewer than `MIN_FACES`.
+    """
+    if num_faces < MIN_FACES:
+        raise UserError(
+            f"a demo of {num_faces} faces is too small for the stages' expectations: expected "
+            f"{MIN_FACES} or more"
+        )
 
 
 def run_stages(workspace: Path, *, console: Console) -> None:

@@ -18,6 +18,7 @@ def demo(arguments: argparse.Namespace) -> None:
 
     console = Console()
     started = time.monotonic()
+    demo.check_size(arguments.faces)
     if arguments.workspace:
         workspace.check_new(arguments.workspace)  # before any work
     folder = arguments.workspace or Path(tempfile.mkdtemp(prefix="ferflow-demo-"))

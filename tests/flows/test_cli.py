@@ -98,6 +98,7 @@ def test_a_reader_that_has_gone_ends_it_quietly(tmp_path: Path) -> None:
     ("words", "message"),
     [
         (["sample", "faces.zip", "--faces", "3"], r"^error: .*3"),
+        (["demo", "--workspace", "w", "--faces", "300"], r"^error: a demo of 300 .*: expected 500"),
         (["add", "absent.zip"], r"^error: no params\.yaml in"),
     ],
 )

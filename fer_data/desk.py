@@ -15,10 +15,11 @@ from fastapi import HTTPException
 from fastapi.responses import Response
 
 from fer_data.artifacts import dependency, output
+from fer_data.desk_settings import RelabelSettings
 from fer_data.faces import read_faces
 from fer_data.git_variables import without_repository
 from fer_data.page import face_png, render_page
-from fer_data.params import PARAMS_FILE, DataSettings, Settings, read_settings
+from fer_data.params import PARAMS_FILE, DataSettings, read_settings
 from fer_data.relabels import check_row
 from fer_data.review import SHOWN_COLUMNS, Review, queued_faces
 from fer_data.schema import DROP, KEEP, KINDS, NEAR_GROUP, PATH, PIXEL_HASH, RANK
@@ -27,13 +28,6 @@ from fer_data.stage import UserError
 from fer_data.tables import read_csv, read_table
 
 _PICTURE_HEADERS = {"Cache-Control": "private, max-age=31536000, immutable"}
-
-
-class RelabelSettings(Settings):
-    """Section `relabel`."""
-
-    show_suggestion: bool
-    """Whether the suggested expression shows at once, or only when the person asks for it."""
 
 
 def open_desk(workspace: Path, *, annotator: str | None = None, port: int | None = None) -> str:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
 
 from fer_data import stage
 from fer_data.archive import Limits, MemberError, open_archive
-from fer_data.params import DataSettings, Settings, read_settings
+from fer_data.ingest_settings import IngestSettings
+from fer_data.params import DataSettings, read_settings
 from fer_data.pictures import PictureError, decode_face, warnings_refused
 from fer_data.schema import (
     FACE_SIZE,
@@ -37,28 +37,9 @@ ARCHIVE_NAME = "archive.zip"
 DATASET = "apollo2506/facial-recognition-dataset"
 """The archive's name on Kaggle."""
 
+_LIMITS = {"max_member_bytes", "max_total_bytes", "max_compression_ratio", "max_members"}
+
 logger = logging.getLogger(__name__)
-
-
-class IngestSettings(Settings):
-    """Section `ingest`."""
-
-    max_rejected_fraction: float = Field(ge=0, le=1)
-    """The part of the members, junk aside, that may be refused before the stage fails."""
-    resize: bool
-    """Whether pictures of another size are scaled to 48x48 or refused."""
-    max_member_bytes: int = Field(ge=1_000, le=100_000_000)
-    """Unpacked size of one member; a larger one is refused."""
-    max_total_bytes: int = Field(ge=1_000, le=1_000_000_000_000)
-    """Unpacked size of the archive; a larger one stops the stage."""
-    max_compression_ratio: float = Field(ge=1, le=2_000)
-    """Unpacked size over packed size of the archive; a larger one stops the stage."""
-    max_members: int = Field(ge=1, le=100_000_000)
-    """Number of the archive's entries; more stop the stage."""
-
-    def limits(self) -> Limits:
-        """What the archive may hold."""
-        return Limits(**self.model_dump(exclude={"max_rejected_fraction", "resize"}))
 
 
 @dataclass(frozen=True)
@@ -235,7 +216,7 @@ def main() -> None:
     archive = flags.raw / ARCHIVE_NAME
     if not archive.exists():
         raise _missing(archive)
-    limits, resize = settings.limits(), settings.resize
+    limits, resize = Limits(**settings.model_dump(include=_LIMITS)), settings.resize
     intake = take_faces(archive, expressions=expressions, limits=limits, resize=resize)
     with stage.written_beside(flags.rejected) as beside:
         intake.rejected.to_csv(beside, index=False, lineterminator="\n")

@@ -115,22 +115,25 @@ _inputs: ContextVar[Inputs | None] = ContextVar("inputs", default=None)
 
 
 @contextmanager
-def watched() -> Iterator[None]:
+def watched() -> Iterator[bool]:
     """Holds the inputs of the stage that DVC runs in this process against those at the end.
 
     Outside of DVC, such as for a module that is run by hand, it does nothing.
+
+    Yields:
+        Whether DVC runs a stage here.
 
     Raises:
         InputsChangedError: They changed, whatever else went wrong.
     """
     inputs = _inputs_of_this_process()
     if inputs is None:
-        yield
+        yield False
         return
     token = _inputs.set(inputs)
     try:
         inputs.check_code(since=fer_data.IMPORTED_AT)
-        yield
+        yield True
     except (UserError, OSError, ValueError):
         inputs.check()  # what went wrong may be that an edit was half done
         raise

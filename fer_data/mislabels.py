@@ -2,11 +2,9 @@
 
 import logging
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
 
 from fer_data import stage
 from fer_data.doubt import (
@@ -18,14 +16,17 @@ from fer_data.doubt import (
     with_twins,
 )
 from fer_data.faces import read_faces
+from fer_data.mislabels_settings import MislabelsSettings
 from fer_data.non_faces import oddness
-from fer_data.params import DataSettings, Settings, read_settings
+from fer_data.params import DataSettings, read_settings
 from fer_data.schema import (
+    FOLD,
     KIND,
     LABEL,
     LABEL_QUALITY,
     NEAR_GROUP,
     NEIGHBOURS,
+    NO_FOLD,
     NON_FACE,
     PATH,
     PIXEL_HASH,
@@ -41,23 +42,6 @@ from fer_data.testing_quality import quality_of_testing
 logger = logging.getLogger(__name__)
 
 NUM_NEIGHBOURS_SHOWN = 8
-
-Method = Literal["odds", "self_confidence", "normalized_margin", "confidence_weighted_entropy"]
-
-
-class MislabelsSettings(Settings):
-    """Section `mislabels`."""
-
-    method: Method
-    """The score that labels are ranked by, on probabilities that all evidence has moved."""
-    neighbour_weight: float = Field(ge=0, le=1)
-    """How much the labels of neighbours in feature space weigh, against the networks' probabilities."""
-    twin_reliability: float = Field(gt=0, lt=1)
-    """How often the label of a twin is taken to be right; 1 / K, and twins say nothing."""
-    clear_ratio: float = Field(ge=1)
-    """How many times as probable as any other class the suggested one is where a label is `wrong`."""
-    min_oddness: float = Field(gt=0)
-    """How odd a picture is that counts as no face, see `non_faces.oddness`."""
 
 
 def rank_labels(
@@ -139,6 +123,28 @@ def out_of_sample(folds: list[pd.DataFrame]) -> pd.DataFrame:
     return scored
 
 
+def fold_files(folder: Path, folds: pd.Series) -> list[Path]:
+    """The scores of the folds that there are; those that an earlier `num_folds` left are passed over.
+
+    Args:
+        folder: What holds `fold-K.parquet` for each fold.
+        folds: The fold of each face, `schema.NO_FOLD` for those that are in none.
+
+    Raises:
+        UserError: The scores of a fold are missing.
+    """
+    files = [folder / f"fold-{fold}.parquet" for fold in sorted(set(folds) - {NO_FOLD})]
+    for file in files:
+        if not file.is_file():
+            raise stage.UserError(
+                f"{file} is missing: `dvc repro` makes it, if `crossval` in dvc.yaml lists the folds "
+                "that `split.num_folds` says"
+            )
+    for left in sorted(set(folder.glob("fold-*.parquet")) - set(files)):
+        logger.warning("warning: %s is of no fold any more: passed over; it can be deleted", left)
+    return files
+
+
 def main() -> None:
     """Reads the scores of all folds; writes the ranking, each face's neighbors, and Testing's scores."""
     flags = stage.parse_flags(
@@ -148,17 +154,13 @@ def main() -> None:
     )
     settings = read_settings(MislabelsSettings, "mislabels")
     expressions = read_settings(DataSettings, "data").expressions
-    files = sorted(Path(flags.crossval).glob("fold-*.parquet"))
-    if not files:
-        raise stage.UserError(f"{flags.crossval} holds no fold-K.parquet: `dvc repro` makes them")
-    folds = [read_table(file) for file in files]
+    assignments = read_table(flags.assignments)
+    folds = [read_table(file) for file in fold_files(flags.crossval, assignments[FOLD])]
     scored = out_of_sample(folds)
     manifest, pixels = read_faces(flags.manifest, flags.pixels)
     training = manifest[[PATH, LABEL]].assign(row=np.arange(len(manifest)))
     training = training[manifest[SOURCE] == TRAINING]
-    faces = training.merge(scored, on=PATH).merge(
-        read_table(flags.assignments)[[PATH, NEAR_GROUP]], on=PATH
-    )
+    faces = training.merge(scored, on=PATH).merge(assignments[[PATH, NEAR_GROUP]], on=PATH)
     if len(faces) < len(training):
         raise stage.UserError(
             f"{flags.crossval} scores {len(faces)} of {len(training)} Training faces: the folds "

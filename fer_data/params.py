@@ -1,6 +1,7 @@
 """Reads sections of `params.yaml` into checked, frozen settings."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -75,7 +76,14 @@ def read_settings(settings_class: type[S], section: str, *, file: Path = PARAMS_
         SettingsError: The file or the section is missing, or some of its keys are wrong. The
             message names each of them, with what was found and what was expected.
     """
-    values: Any = read_params(file)
+    return settings_from(read_params(file), settings_class, section, file=file)
+
+
+def settings_from(
+    params: Mapping[str, Any], settings_class: type[S], section: str, *, file: Path
+) -> S:
+    """One section of parameters that were read already; see `read_settings`."""
+    values: Any = params
     for key in section.split("."):
         if not isinstance(values, dict) or key not in values:
             raise SettingsError(f"{file} has no section '{section}'")

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
 
 from fer_data import stage
 from fer_data.decided import known_faces, latest_decisions
@@ -24,7 +23,8 @@ from fer_data.faces import read_faces
 from fer_data.galleries import mean_faces, pictured, spread, twins
 from fer_data.leaks import excluded_by_class, protocol_of
 from fer_data.page import render_page
-from fer_data.params import DataSettings, Settings, read_settings
+from fer_data.params import DataSettings, read_settings
+from fer_data.quality_report_settings import QualityReportSettings
 from fer_data.queue_summary import queue_by_class, suspected, undecided
 from fer_data.relabels import read_relabels
 from fer_data.schema import (
@@ -52,15 +52,6 @@ from fer_data.tables import read_csv, read_json, read_table
 logger = logging.getLogger(__name__)
 
 NUM_REJECTED_SHOWN = 20
-
-
-class QualityReportSettings(Settings):
-    """Section `quality_report`."""
-
-    max_faces: int = Field(ge=0, le=2000)
-    """How many faces of the review queue are shown as pictures, 3 kB each; the most doubtful first."""
-    max_pairs: int = Field(ge=0, le=300)
-    """How many groups of twins are shown of each sort: conflicting, leaks, and harmless ones."""
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,15 @@ rebalanced; labels of `test` are never changed.
 
 import json
 import logging
-from typing import Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
 
 from fer_data import stage
 from fer_data.decided import apply_decisions, decisions_on
 from fer_data.decision_marks import MARK, mark_of
-from fer_data.params import DataSettings, Seed, Settings, read_settings
+from fer_data.params import DataSettings, read_settings
+from fer_data.rebalance_settings import Method, RebalanceSettings
 from fer_data.relabels import read_relabels
 from fer_data.schema import (
     DECISION,
@@ -34,19 +33,6 @@ from fer_data.schema import (
 from fer_data.tables import read_table, write_table
 
 logger = logging.getLogger(__name__)
-
-Method = Literal["none", "class_weight", "oversample", "undersample"]
-
-
-class RebalanceSettings(Settings):
-    """Section `rebalance`."""
-
-    method: Method
-    """What evens the classes out: weights in the loss, repeated faces, left out faces, or nothing."""
-    min_label_quality: float = Field(ge=0, le=1)
-    """Undecided `train` faces whose label quality lies below are left out; 0 keeps all."""
-    seed: Seed
-    """Seed of the choice of faces that are repeated or left out."""
 
 
 def curate(

@@ -6,19 +6,18 @@ anew and trains nothing.
 
 import json
 import logging
-from typing import Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
 
 from fer_data import stage
 from fer_data.decided import decisions_on
 from fer_data.decision_marks import MARK, mark_of
 from fer_data.faces import read_faces
 from fer_data.label_studio import to_tasks
-from fer_data.params import DataSettings, Settings, read_settings
+from fer_data.params import DataSettings, read_settings
 from fer_data.relabels import read_relabels
+from fer_data.review_queue_settings import Balance, ReviewQueueSettings
 from fer_data.schema import (
     EXCLUDED,
     KIND,
@@ -34,17 +33,6 @@ from fer_data.schema import (
 from fer_data.tables import read_table, write_table
 
 logger = logging.getLogger(__name__)
-
-Balance = Literal["none", "equal"]
-
-
-class ReviewQueueSettings(Settings):
-    """Section `review_queue`."""
-
-    budget: int = Field(ge=1)
-    """How many faces the queue holds at most."""
-    balance: Balance
-    """How the budget is divided among the given classes: by rank alone, or the same for each."""
 
 
 def review_queue(

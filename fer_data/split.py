@@ -12,14 +12,13 @@ import math
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
 from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit
 
 from fer_data import stage
 from fer_data.faces import read_faces
 from fer_data.leaks import LEAK_FREE, LEAKY, check_excluded, excluded_by_class, leaks_of
 from fer_data.near_twins import near_groups, near_pairs
-from fer_data.params import Seed, Settings, read_settings
+from fer_data.params import read_settings
 from fer_data.schema import (
     DUPLICATE,
     DUPLICATE_GROUP,
@@ -42,29 +41,12 @@ from fer_data.schema import (
     TWIN_IN_TESTING,
     VALIDATION,
 )
+from fer_data.split_settings import SplitSettings
 from fer_data.tables import write_table
 
 logger = logging.getLogger(__name__)
 
 _REASONS = {DUPLICATE: TWIN_IN_TESTING, NEAR_DUPLICATE: NEAR_DUPLICATE_IN_TESTING}
-
-
-class SplitSettings(Settings):
-    """Section `split`."""
-
-    validation_fraction: float = Field(gt=0, le=0.5)
-    """The part of Training that is kept for `validation`."""
-    num_folds: int = Field(ge=2, le=20)
-    """How many folds `crossval` has: as many as `dvc.yaml` lists."""
-    exclude_leaks: bool
-    """Whether Training faces that a Testing face duplicates, exactly or nearly, are excluded; False is
-    the paper's leaky protocol."""
-    max_excluded_fraction: float = Field(ge=0, le=1)
-    """The part of a class's Training faces that may be excluded as near-duplicates; past it the stage
-    fails. Exact duplicates do not count: they are facts, near ones a matter of `min_correlation`."""
-    min_correlation: float = Field(gt=0.5, le=1)
-    """Pearson's correlation of two faces' pixels, from which on they count as near-duplicates."""
-    seed: Seed
 
 
 def assign_roles(

@@ -16,6 +16,7 @@ from fer_data.disk import sync, sync_folder
 from fer_data.errors import UserError as UserError
 from fer_data.errors import told_in_one_line
 from fer_data.inputs import watched
+from fer_data.sections import check_settings
 
 
 def parse_flags(description: str | None, *paths: str, **choices: type) -> argparse.Namespace:
@@ -40,12 +41,15 @@ def parse_flags(description: str | None, *paths: str, **choices: type) -> argpar
 def run(main: Callable[[], None]) -> None:
     """Runs a stage's `main`: its log goes to standard error, errors are one line and exit code 1.
 
-    One that DVC runs also fails where what it reads changed meanwhile: see `inputs`.
+    One that DVC runs also fails where a setting of any stage is wrong, since a later one would fail
+    after hours, and where what it reads changed meanwhile: see `sections` and `inputs`.
     """
     log = logging.StreamHandler(sys.stderr)
     log.addFilter(_ours_or_urgent)
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[log])
-    with told_in_one_line(), watched():
+    with told_in_one_line(), watched() as is_of_dvc:
+        if is_of_dvc:
+            check_settings()
         main()
 
 

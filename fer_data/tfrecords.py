@@ -8,24 +8,15 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 import tensorflow_datasets as tfds
-from pydantic import Field
 
 from fer_data import records, stage
 from fer_data.faces import read_faces
-from fer_data.params import DataSettings, Seed, Settings, read_settings
+from fer_data.params import DataSettings, read_settings
 from fer_data.schema import FACE_SIZE, LABEL, PATH, PIXEL_HASH, REPEATS, ROLE, SPLITS, WEIGHT
 from fer_data.tables import read_table
+from fer_data.tfrecords_settings import TfrecordsSettings
 
 logger = logging.getLogger(__name__)
-
-
-class TfrecordsSettings(Settings):
-    """Section `tfrecords`."""
-
-    faces_per_shard: int = Field(ge=100)
-    """How many records a file holds at most: 2.6 kB each."""
-    seed: Seed
-    """Seed of the order of the records, which is the same for all models."""
 
 
 def write_records(

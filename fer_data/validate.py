@@ -15,15 +15,15 @@ from great_expectations.core import ExpectationValidationResult
 from great_expectations.data_context import AbstractDataContext
 from great_expectations.data_context.types.base import ProgressBarsConfig
 from great_expectations.expectations.expectation import Expectation
-from pydantic import Field
 
 from fer_data import stage
 from fer_data.expectations import CRITICAL, Thresholds, build_suite, name_of
 from fer_data.facts import with_facts
-from fer_data.params import DataSettings, Settings, read_settings
+from fer_data.params import DataSettings, read_settings
 from fer_data.profile import ArchiveProfile, read_profile
 from fer_data.schema import PATH
 from fer_data.tables import read_table
+from fer_data.validate_settings import ValidateSettings
 
 logger = logging.getLogger(__name__)
 
@@ -39,28 +39,6 @@ _LOCAL_TIME = re.compile(r"(?:1969-12-31|1970-01-01)[ T]\d\d:\d\d:\d\d(?:Z| [^'<
 """The time of the run, in the time zone of the machine."""
 _RANDOM_ID = re.compile("(?<=-collapse-body-)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """Of a part of a page that opens and closes."""
-
-
-class ValidateSettings(Settings):
-    """Section `validate`."""
-
-    min_faces_per_class: int = Field(ge=1)
-    """How many faces each class has in each folder, at least."""
-    low_contrast: float = Field(ge=0)
-    """The standard deviation of a face's pixels, in grey levels, below which it shows nothing."""
-    max_brightness: float = Field(gt=0, le=255)
-    """The mean of a face's pixels, in grey levels, above which it is empty paper or a line of text."""
-    max_two_tone: float = Field(gt=0, le=1)
-    """How near to black and white alone a face comes, 0 to 1; drawings come nearer."""
-    max_drift: float = Field(gt=0)
-    """Brightness and contrast of Testing against Training, and since the accepted profile, in standard
-    deviations of what it is compared with."""
-    max_count_change: float = Field(gt=0)
-    """A class's count in a folder since the accepted profile, as a part of it."""
-
-    def thresholds(self) -> Thresholds:
-        """What is no surprise in an archive."""
-        return Thresholds(**self.model_dump())
 
 
 def run_suite(
@@ -178,7 +156,9 @@ def main() -> None:
     settings = read_settings(ValidateSettings, "validate")
     expressions = read_settings(DataSettings, "data").expressions
     manifest, profile = read_table(flags.manifest), read_profile(flags.profile)
-    suite = build_suite(settings.thresholds(), expressions=expressions, profile=profile)
+    suite = build_suite(
+        Thresholds(**settings.model_dump()), expressions=expressions, profile=profile
+    )
     with stage.written_beside(flags.report, replace_folder=True) as report:
         report.mkdir()
         verdict = run_suite(manifest, suite, profile=profile, data_docs=report / "data_docs")

@@ -3,21 +3,11 @@
 from typing import Any
 
 import keras
-from pydantic import Field
 
 from fer_data.schema import FACE_SIZE
 from fer_models.augmentation import as_smooth_as_moved
+from fer_models.compact_settings import ModelSettings
 from fer_models.layers import NETWORK
-from fer_models.recipe import Recipe
-
-
-class ModelSettings(Recipe):
-    """Section `models.compact`."""
-
-    filters: tuple[int, ...] = Field(min_length=1, max_length=4)
-    """Filters of each stage, at half the size of the stage before."""
-    dropout: float = Field(ge=0, lt=1)
-    """The part of the features that is dropped in training."""
 
 
 def build_model(settings: ModelSettings, num_classes: int) -> keras.Model:

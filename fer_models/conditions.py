@@ -4,12 +4,10 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal
 
 import keras
 import tensorflow as tf
 
-from fer_data.params import Settings
 from fer_models.devices import in_words
 
 _PROCESSOR = Path("/proc/cpuinfo")
@@ -23,14 +21,6 @@ _THREADS = {
         tf.config.threading.get_inter_op_parallelism_threads,
     ),
 }
-
-
-class TrainingSettings(Settings):
-    """Section `training`: what holds for every training, and changes no finished one."""
-
-    resume: Literal["continue", "exact"]
-    """What becomes of an interrupted training under other conditions: it goes on and says so, or it is
-    refused."""
 
 
 def conditions(policy: str, *, num_devices: int) -> dict[str, str]:

@@ -5,13 +5,12 @@ import logging
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
 
 from fer_data import stage
 from fer_data.decided import apply_decisions, decisions_on, read_accepted
 from fer_data.decision_marks import MARK, mark_of
 from fer_data.faces import read_faces
-from fer_data.params import DataSettings, Seed, read_settings
+from fer_data.params import DataSettings, read_settings
 from fer_data.schema import (
     EXCLUDED,
     FOLD,
@@ -27,26 +26,11 @@ from fer_data.schema import (
 from fer_data.tables import read_table, with_probabilities, write_table
 from fer_models.batches import make_repeatable
 from fer_models.calibration import fit_temperature, softmax
-from fer_models.judge import JudgeSettings, judge, train_network
+from fer_models.crossval_settings import CrossvalSettings
+from fer_models.judge import judge, train_network
 from fer_models.neighbours import nearest
 
 logger = logging.getLogger(__name__)
-
-
-class CrossvalSettings(JudgeSettings):
-    """Section `crossval`: the complete recipe of the networks that judge labels."""
-
-    num_networks: int = Field(ge=1, le=20)
-    """How many networks judge each fold, each of a seed of its own; the mean of them counts."""
-    calibration_fraction: float = Field(gt=0, le=0.5)
-    """The part of the other folds' near groups that no network of the fold learns from: on them its
-    probabilities are calibrated."""
-    num_neighbours: int = Field(ge=1, le=100)
-    """How many neighbours in feature space are found for each face of the fold."""
-    deterministic: bool
-    """Whether equal settings and data give equal probabilities, bit for bit."""
-    seed: Seed
-    """Seed of initial weights, moves, dropout and order; the fold's number is added."""
 
 
 def score_fold(

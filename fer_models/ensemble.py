@@ -7,10 +7,8 @@ started again, it goes on after the last finished epoch.
 import json
 import logging
 from collections.abc import Mapping
-from typing import Annotated
 
 import numpy as np
-from pydantic import AfterValidator, Field, field_validator
 
 from fer_data import records, stage
 from fer_data.params import read_settings
@@ -18,50 +16,20 @@ from fer_data.schema import TRAIN, VALIDATION
 from fer_models.batches import make_repeatable
 from fer_models.checkpoints import checkpoints, fingerprint_of
 from fer_models.combinations import HEAD, combinations
-from fer_models.conditions import TrainingSettings, conditions
+from fer_models.conditions import conditions
+from fer_models.ensemble_settings import EnsembleSettings
 from fer_models.inference import read_model
 from fer_models.members import MEMBER_ROLES, build_head, join, read_outputs
-from fer_models.recipe import AugmentationSettings, Recipe, SaltAndPepperSettings
 from fer_models.saving import save_model
 from fer_models.summary import summary_of
 from fer_models.trainer import Samples, fit
-from fer_models.zoo import ZOO, PaperFigures
+from fer_models.training_settings import TrainingSettings
+from fer_models.zoo import PaperFigures
 
 logger = logging.getLogger(__name__)
 
 TITLE = "Frozen ensemble"
 PAPER = PaperFigures(accuracy=0.7207, val_accuracy=0.6672)
-
-
-def _distinct_models(names: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(names)) < len(names):
-        raise ValueError("every member once")
-    unknown = [name for name in names if name not in ZOO]
-    if unknown:
-        raise ValueError(
-            f"no model '{unknown[0]}' in the zoo: expected two or more of {', '.join(ZOO)}"
-        )
-    return names
-
-
-class EnsembleSettings(Recipe):
-    """Section `ensemble`: the members, and how the head is trained."""
-
-    members: Annotated[tuple[str, ...], Field(min_length=2), AfterValidator(_distinct_models)]
-    """Models of the zoo, in the order in which their outputs stand side by side."""
-
-    @field_validator("augmentation", "salt_and_pepper")
-    @classmethod
-    def _faces_stay_as_they_are(
-        cls, setting: AugmentationSettings | SaltAndPepperSettings
-    ) -> AugmentationSettings | SaltAndPepperSettings:
-        if isinstance(setting, SaltAndPepperSettings):
-            is_on = setting.apply != "never"
-        else:
-            is_on = any(setting.model_dump().values())
-        if is_on:
-            raise ValueError("must be off: the head learns from outputs, not from faces")
-        return setting
 
 
 def samples_of(

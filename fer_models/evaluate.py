@@ -10,7 +10,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
 
 from fer_data import records, stage
 from fer_data.leaks import protocol_of
@@ -21,8 +20,9 @@ from fer_models.answers import Answers
 from fer_models.batches import make_repeatable
 from fer_models.cost import cost_of
 from fer_models.curves import curve_tables
+from fer_models.evaluate_settings import EvaluateSettings
 from fer_models.inference import predict, read_model
-from fer_models.measures import MeasureSettings, measure_all
+from fer_models.measures import measure_all
 from fer_models.mistakes import confident_mistakes
 from fer_models.model_card import hashes_of, model_card
 from fer_models.slices import has_duplicate, label_qualities, picture_qualities
@@ -31,13 +31,6 @@ logger = logging.getLogger(__name__)
 
 EVALUATED_ROLES = (VALIDATION, TEST)
 _NUM_MISTAKES = 24
-
-
-class EvaluateSettings(MeasureSettings):
-    """Section `evaluate`."""
-
-    batch_size: int = Field(ge=1)
-    """Faces that the model sees at once: a matter of speed, memory and the figures' last bits."""
 
 
 def prediction_table(

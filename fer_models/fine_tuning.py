@@ -8,46 +8,20 @@ import warnings
 from collections.abc import Mapping
 from http.client import HTTPException
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 from urllib.error import URLError
 
 import keras
-from pydantic import Field
 
 from fer_data.schema import FACE_SIZE
 from fer_data.stage import UserError
-from fer_models.recipe import Recipe
+from fer_models.fine_tuning_settings import ModelSettings
 from fer_models.zoo import Base
 
 IMAGENET, NO_WEIGHTS = "imagenet", "none"
 
 BGR_MEANS = (103.939, 116.779, 123.68)
 """ImageNet's mean grey level of each channel, in the order of the networks that came from Caffe."""
-
-_Rate = Annotated[float, Field(ge=0, lt=1)]
-
-
-class ModelSettings(Recipe):
-    """Sections `models.resnet50`, `models.mobilenetv2` and `models.inceptionv3`."""
-
-    weights: str = Field(min_length=1)
-    """What the base starts from: `imagenet` (downloaded once), a file's path, or `none` (at random)."""
-    input_size: int = Field(ge=1)
-    """Height and width to which the faces are scaled for the base, in pixels."""
-    trainable_layers: tuple[int | None, int | None]
-    """Start and stop of a slice of the base's layers; all others keep the weights that were loaded."""
-    freeze_batch_norms: bool
-    """Whether all batch norms of the base keep what was loaded, in layers that are trained too."""
-    dense_units: int = Field(ge=1)
-    """Units of the hidden dense layer."""
-    batch_norm: bool
-    """Whether a batch norm follows it."""
-    dropout: tuple[_Rate, _Rate]
-    """The part of the features that is dropped in training, before the dense layer and after it."""
-    l1: float = Field(ge=0)
-    """Weight decay of the dense layer, of absolute values; with `l2`, an elastic net."""
-    l2: float = Field(ge=0)
-    """Weight decay of the dense layer, of squares."""
 
 
 def build_model(settings: ModelSettings, num_classes: int, *, base: Base) -> keras.Model:

@@ -10,45 +10,14 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from pydantic import Field
 
-from fer_data.params import Settings
 from fer_data.schema import FACE_SIZE
 from fer_models.augmentation import Moves, as_smooth_as_moved, moved
 from fer_models.batches import untuned
+from fer_models.crossval_settings import JudgeSettings
 from fer_models.watching import InputsCheck
 
 _PREDICTION_BATCH = 512
-
-
-class JudgeSettings(Settings):
-    """The recipe of a network, in the section `crossval`."""
-
-    filters: tuple[int, ...] = Field(min_length=1, max_length=4)
-    """Filters of each stage: two convolutions, at half the size of the stage before."""
-    dropout: float = Field(ge=0, lt=1)
-    """The part of the features that is dropped in training."""
-    phases: tuple[tuple[int, int], ...] = Field(min_length=1)
-    """Size of the faces in pixels, and for how many epochs; one after the other."""
-    batch_size: int = Field(ge=1)
-    """Faces a step."""
-    learning_rate: float = Field(gt=0, le=1)
-    """AdamW's largest step size, reached after a tenth of the steps, lowered to 0 by a cosine."""
-    weight_decay: float = Field(ge=0, lt=1)
-    """Decay of the convolutions' and the last layer's weights, a step, times the step size."""
-    label_smoothing: float = Field(ge=0, lt=1)
-    """The part of each label that is spread over all classes."""
-    shift: float = Field(ge=0, le=12)
-    """How far a face is moved at most along each axis, in pixels."""
-    rotation: float = Field(ge=0, le=1.6)
-    """How far it is turned at most, in radians, either way."""
-    zoom: float = Field(ge=0, lt=1)
-    """How much its scale changes at most, as a fraction."""
-
-    @property
-    def interpolates(self) -> bool:
-        """Whether faces are moved by parts of pixels, and so blurred."""
-        return bool(self.shift or self.rotation or self.zoom)
 
 
 def build_network(filters: tuple[int, ...], *, dropout: float, num_classes: int) -> keras.Model:

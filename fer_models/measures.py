@@ -6,30 +6,16 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from pydantic import Field
 
-from fer_data.params import Seed, Settings
 from fer_data.schema import TEST, VALIDATION
 from fer_models.answers import Answers
 from fer_models.conformal import conformal
+from fer_models.evaluate_settings import MeasureSettings
 from fer_models.intervals import bootstrap_intervals
 from fer_models.metrics import class_measures, confusion_counts, headlines
 from fer_models.precision_recall import average_precisions
 from fer_models.reliability import calibration
 from fer_models.slices import accuracy_by_quarter, accuracy_of_part
-
-
-class MeasureSettings(Settings):
-    """How figures are measured: a part of the section `evaluate`."""
-
-    bootstrap_resamples: int = Field(ge=100)
-    """How many resamples give the intervals."""
-    calibration_bins: int = Field(ge=1)
-    """Bins of equal width of the calibration error."""
-    coverage: float = Field(gt=0, lt=1)
-    """How often a set of expressions is to hold the given label."""
-    seed: Seed
-    """Seed of the resamples."""
 
 
 def measure(

@@ -9,27 +9,19 @@ import json
 import logging
 from collections.abc import Sequence
 
-from pydantic import Field
-
 from fer_data import stage
 from fer_data.page import render_page
-from fer_data.params import Settings, read_settings
+from fer_data.params import read_settings
 from fer_data.schema import ROLE, TEST, VALIDATION
 from fer_models.changes import Accepted, changes_since, read_accepted
 from fer_models.model_report import ModelReport, read_model
 from fer_models.model_view import PAPER_TEST_FACES, model_view, papers_best
 from fer_models.paired import paired_tests
+from fer_models.report_settings import ReportSettings
 
 logger = logging.getLogger(__name__)
 
 MEASURES = ("accuracy", "loss", "macro_f1", "macro_auroc", "calibration_error")
-
-
-class ReportSettings(Settings):
-    """Section `report`."""
-
-    models: tuple[str, ...] = Field(min_length=1)
-    """The models on the page, in this order."""
 
 
 def compact_metrics(models: Sequence[ModelReport]) -> dict[str, dict[str, dict[str, float | None]]]:

@@ -1,23 +1,9 @@
 """The paper's network from scratch: eleven layers on 48x48 grey faces."""
 
 import keras
-from pydantic import Field
 
 from fer_data.schema import FACE_SIZE
-from fer_models.recipe import Recipe
-
-
-class ModelSettings(Recipe):
-    """Section `models.scratch`."""
-
-    filters: tuple[int, ...] = Field(min_length=1, max_length=4)
-    """Filters of each convolution, which a pooling follows; with three, there are eleven layers."""
-    dense_units: int = Field(ge=1)
-    """Units of the hidden dense layer."""
-    dropout: float = Field(ge=0, lt=1)
-    """The part of the last feature maps that is dropped in training."""
-    l2: float = Field(ge=0)
-    """Weight decay of the dense layer."""
+from fer_models.scratch_settings import ModelSettings
 
 
 def build_model(settings: ModelSettings, num_classes: int) -> keras.Model:

@@ -12,11 +12,12 @@ from fer_data.params import read_settings
 from fer_data.schema import TRAIN, VALIDATION
 from fer_models.batches import make_repeatable
 from fer_models.checkpoints import checkpoints, fingerprint_of
-from fer_models.conditions import TrainingSettings, conditions
+from fer_models.conditions import conditions
 from fer_models.devices import dtype_policy, in_words, precision, strategy
 from fer_models.saving import save_model
 from fer_models.summary import summary_of
 from fer_models.trainer import Samples, fit, with_noisy_copies
+from fer_models.training_settings import TrainingSettings
 from fer_models.zoo import model_named
 
 logger = logging.getLogger(__name__)

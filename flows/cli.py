@@ -13,6 +13,8 @@ def main() -> None:
     arguments = command_line().parse_args()
     try:
         with told_in_one_line():
+            if arguments.run in verbs.IN_WORKSPACE:
+                verbs.check_settings(arguments)
             arguments.run(arguments)
     except KeyboardInterrupt:
         sys.exit("interrupted")

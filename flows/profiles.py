@@ -71,7 +71,7 @@ def _loaded(folder: Path) -> tuple[YAML, Any]:
 
 
 def _set(params: Any, overlay: Mapping[str, Any], *, prefix: str) -> list[str]:
-    if not isinstance(params, Mapping):
+    if not isinstance(params, dict):
         raise UserError(
             f"the profile sets '{prefix}{next(iter(overlay), '')}', but '{prefix[:-1]}' is no section "
             f"of {PARAMS_FILE}: it is {_plain(params)!r}"

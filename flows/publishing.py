@@ -3,12 +3,8 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
-
-from pydantic import Field
 
 from fer_data.decisions import now
-from fer_data.params import Settings
 from fer_data.stage import UserError
 from flows.destination import Destination
 from flows.figures import Change, changes, read_figures
@@ -22,16 +18,8 @@ from flows.publications import (
     site_url,
     store_run,
 )
+from flows.publish_settings import PublishSettings
 from flows.site import site_files
-
-
-class PublishSettings(Settings):
-    """Section `publish`."""
-
-    destination: Annotated[str, Field(min_length=1)] | None
-    """A URL for fsspec (`s3://bucket/folder`) or a path; None: nothing is published."""
-    webhook: Annotated[str, Field(pattern=r"^(https?://\S+|\$[A-Za-z_]\w*)$")] | None
-    """Where failures are posted to: a URL, or `$NAME` of the environment variable that holds it."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from prefect.states import Completed, Failed
 from fer_data.applied import waiting
 from fer_data.errors import told_in_one_line
 from fer_data.params import PARAMS_FILE, read_settings
+from fer_data.sections import check_settings
 from fer_data.stage import UserError
 from fer_data.yaml_files import parse_yaml
 from flows.alarm import tell_of_failure
@@ -79,6 +80,7 @@ def rebuild(
 
 def _rebuild(workspace: Path, *, engine: EngineName, models: list[str] | None) -> tuple[Graph, str]:
     """The stages that were seen to, and what was done, in one line."""
+    check_settings(workspace)
     settings = read_settings(FlowSettings, "flows", file=workspace / PARAMS_FILE)
     clear_left_locks(workspace)
     changed = changed_stages(workspace)

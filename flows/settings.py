@@ -22,3 +22,6 @@ class FlowSettings(Settings):
     """Of a stage that failed for what can pass: a killed process, a full disk, a lost connection."""
     retry_delay_seconds: float = Field(ge=0)
     """Before the first retry; doubled before each further one."""
+
+
+SECTIONS = {"flows": FlowSettings}

@@ -207,3 +207,20 @@ def compare(arguments: argparse.Namespace) -> None:
 
     max_drift = read_settings(ValidateSettings, "validate").max_drift
     show_comparison(arguments.old, arguments.new, max_drift=max_drift, console=Console())
+
+
+def check_settings(arguments: argparse.Namespace) -> None:
+    """Checks all settings of the workspace that a verb is about, if it has any."""
+    from fer_data.params import PARAMS_FILE
+    from fer_data.sections import check_settings
+
+    workspace = getattr(arguments, "workspace", Path())
+    if (workspace / PARAMS_FILE).exists():
+        check_settings(workspace, complete=False)
+
+
+IN_WORKSPACE = (
+    *(add, add_weights, relabel, import_relabels, accept_relabels, accept_profile),
+    *(print_config, publish, compare),
+)
+"""The verbs whose work builds on settings; the others use models, or mend settings."""

@@ -29,6 +29,7 @@ VOCABULARY = {
     "fer_data.params",
     "fer_data.records",
     "fer_data.schema",
+    "fer_data.sections",
     "fer_data.serving",
     "fer_data.stage",
     "fer_data.tables",

@@ -1,4 +1,5 @@
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from fer_data import mislabels
 from fer_data.mislabels import MislabelsSettings, out_of_sample, rank_labels
+from fer_data.schema import NO_FOLD
 from fer_data.stage import UserError
 from fer_data.tables import probabilities_of, read_table, with_probabilities, write_table
 from tests.fer_data.manifests import EXPRESSIONS, plain_manifest
@@ -114,7 +116,8 @@ def write_workspace(folder: Path, *, folds: int) -> pd.DataFrame:
     write_table(manifest, folder / "manifest.parquet")
     np.save(folder / "pixels.npy", pixels)
     training = manifest["source"] == "training"
-    groups = manifest[["path"]].assign(near_group=np.arange(len(manifest)))
+    fold_of_face = np.where(training, manifest.index % 2, NO_FOLD)
+    groups = manifest[["path"]].assign(near_group=np.arange(len(manifest)), fold=fold_of_face)
     write_table(groups, folder / "assignments.parquet")
     for fold in range(folds):
         scored = manifest[(manifest.index % 2 == fold) | ~training]
@@ -171,16 +174,23 @@ def test_the_stage_ranks_training_with_the_same_bytes_each_time(tmp_path, monkey
 @pytest.mark.parametrize("key", ["budget", "balance"])
 def test_a_setting_of_the_queue_is_said_to_stand_there_now(tmp_path, monkeypatch, key) -> None:
     write_workspace(tmp_path, folds=2)
-    with (tmp_path / "params.yaml").open("a") as params:
-        params.write(f"mislabels: {json.dumps({**RANKING.model_dump(), key: 7})}\n")
+    params = tmp_path / "params.yaml"
+    params.write_text(params.read_text().replace("mislabels: {", f'mislabels: {{"{key}": 7, '))
     with pytest.raises(UserError, match=rf"'mislabels\.{key}' is 'review_queue\.{key}' now: move"):
         run_main(monkeypatch, tmp_path)
 
 
 def test_missing_folds_are_said_to_be_missing(tmp_path: Path, monkeypatch) -> None:
     write_workspace(tmp_path, folds=1)
-    with pytest.raises(UserError, match="scores 60 of 120 Training faces: the folds"):
+    with pytest.raises(UserError, match=r"fold-1\.parquet is missing: .* `split\.num_folds` says"):
         run_main(monkeypatch, tmp_path)
-    (tmp_path / "crossval" / "fold-0.parquet").unlink()
-    with pytest.raises(UserError, match=r"holds no fold-K\.parquet"):
-        run_main(monkeypatch, tmp_path)
+
+
+def test_what_more_folds_left_is_passed_over(tmp_path: Path, monkeypatch, caplog) -> None:
+    write_workspace(tmp_path, folds=2)
+    run_main(monkeypatch, tmp_path)
+    before = (tmp_path / "out/label_quality.parquet").read_bytes()
+    shutil.copyfile(tmp_path / "crossval/fold-1.parquet", tmp_path / "crossval/fold-2.parquet")
+    run_main(monkeypatch, tmp_path)
+    assert (tmp_path / "out/label_quality.parquet").read_bytes() == before
+    assert "fold-2.parquet is of no fold any more" in caplog.text

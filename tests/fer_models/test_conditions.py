@@ -6,7 +6,8 @@ import pytest
 
 from fer_data.params import SettingsError, read_settings
 from fer_models import conditions as module
-from fer_models.conditions import TrainingSettings, conditions, differences
+from fer_models.conditions import conditions, differences
+from fer_models.training_settings import TrainingSettings
 
 
 def test_threads_precision_devices_and_onednn_are_told(monkeypatch: pytest.MonkeyPatch) -> None:

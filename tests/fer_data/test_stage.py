@@ -236,3 +236,13 @@ def test_errors_that_libraries_call_the_system_s_keep_their_traceback() -> None:
 
     with pytest.raises(OSError, match="no number"):
         run(main)
+
+
+@pytest.mark.parametrize("module", ["fer_data.ingest", "fer_models.train"])
+def test_a_python_without_our_packages_says_so_in_one_line(module: str) -> None:
+    root = Path(__file__).parents[2]
+    words = [sys.executable, "-S", "-m", module]  # without site-packages, like the system's
+    finished = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False)
+    assert finished.returncode == 1
+    assert finished.stderr.startswith(f"error: {sys.executable} is not the Python that Ferflow")
+    assert len(finished.stderr.splitlines()) == 1

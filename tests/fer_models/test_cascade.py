@@ -48,6 +48,6 @@ def crowd(columns: int, rows: int, *, side: int) -> np.ndarray:
     return np.asarray(image)
 
 
-def test_a_crowd_loses_no_face() -> None:
-    found = Cascade().detect(crowd(14, 10, side=44))
-    assert (found.confidences >= 0.7).sum() >= 134
+def test_a_crowd_loses_few_faces() -> None:
+    found = Cascade().detect(crowd(20, 14, side=34))
+    assert (found.confidences >= 0.7).sum() >= 265  # of 280; 300 proposals left 212

@@ -64,7 +64,9 @@ def _stages(workspace: Path) -> Mapping[str, Any]:
         graph = read_yaml(workspace / GRAPH_FILE)
     except FileNotFoundError:
         return {}
-    return (graph.get("stages") if isinstance(graph, dict) else None) or {}
+    stages = graph.get("stages") if isinstance(graph, dict) else None
+    found = stages if isinstance(stages, dict) else {}
+    return {name: stage for name, stage in found.items() if isinstance(stage, dict)}
 
 
 def _params_of(stage: Mapping[str, Any]) -> list[str]:

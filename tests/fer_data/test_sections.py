@@ -105,3 +105,9 @@ def test_a_command_finds_it_too(workspace: Path) -> None:
     )
     assert finished.returncode == 1
     assert "'evaluate.bootstrap_resamples': got 50" in finished.stderr
+
+
+@pytest.mark.parametrize("graph", ["", "stages: 3", "stages: {ingest: 3}", "- a"])
+def test_a_graph_without_stages_is_left_to_who_reads_it(workspace: Path, graph: str) -> None:
+    (workspace / "dvc.yaml").write_text(graph)
+    check_settings(workspace)

@@ -57,9 +57,11 @@ def main() -> None:
     flags = parser.parse_args()
     settings = read_settings(EnsembleSettings, "ensemble")
     folder = output("tfrecords", "tfrecords")
-    num_classes = len(records.expressions(folder))
+    expressions = records.expressions(folder)
+    num_classes = len(expressions)
     members = {
-        name: read_model(output(f"train@{name}", name) / "model.keras") for name in settings.members
+        name: read_model(output(f"train@{name}", name) / "model.keras", expressions=expressions)
+        for name in settings.members
     }
     faces: dict[str, Samples] = {}
     for role, number in ((TRAIN, flags.faces), (VALIDATION, flags.faces // 10)):
@@ -104,8 +106,9 @@ def main() -> None:
 
     asked = faces[VALIDATION].inputs[:NUM_ASKED]
     with tempfile.TemporaryDirectory() as place:
-        save_model(join(members, head), Path(place) / "model.keras")
-        loaded = read_model(Path(place) / "model.keras")
+        file = Path(place) / "model.keras"
+        save_model(join(members, head), file, expressions=expressions)
+        loaded = read_model(file, expressions=expressions)
         of_faces = predict(loaded, asked, num_classes=num_classes, batch_size=33)
     of_outputs = head.predict(outputs[VALIDATION].inputs[:NUM_ASKED], verbose=0)
     difference = float(np.abs(of_faces - of_outputs).max())

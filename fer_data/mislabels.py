@@ -155,7 +155,10 @@ def main() -> None:
     settings = read_settings(MislabelsSettings, "mislabels")
     expressions = read_settings(DataSettings, "data").expressions
     assignments = read_table(flags.assignments)
-    folds = [read_table(file) for file in fold_files(flags.crossval, assignments[FOLD])]
+    folds = [
+        read_table(file, expressions=expressions)
+        for file in fold_files(flags.crossval, assignments[FOLD])
+    ]
     scored = out_of_sample(folds)
     manifest, pixels = read_faces(flags.manifest, flags.pixels)
     training = manifest[[PATH, LABEL]].assign(row=np.arange(len(manifest)))
@@ -173,7 +176,7 @@ def main() -> None:
         expressions=expressions,
         settings=settings,
     )
-    write_table(ranked, flags.label_quality)
+    write_table(ranked, flags.label_quality, expressions=expressions)
     of_testing = quality_of_testing(
         *(pd.concat(folds), manifest), expressions=expressions, method=settings.method
     )

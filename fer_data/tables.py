@@ -14,9 +14,16 @@ import pyarrow.parquet as pq
 from fer_data.schema import PROBABILITIES
 from fer_data.stage import UserError, written_beside
 
+_EXPRESSIONS = "expressions"
+"""The metadata that name the columns of the arrays `probabilities`, as a JSON list."""
+
 
 def write_table(
-    frame: pd.DataFrame, file: Path, *, metadata: Mapping[str, str] | None = None
+    frame: pd.DataFrame,
+    file: Path,
+    *,
+    metadata: Mapping[str, str] | None = None,
+    expressions: tuple[str, ...] | None = None,
 ) -> None:
     """Writes a frame without its index; whole or not at all.
 
@@ -24,22 +31,40 @@ def write_table(
         frame: The rows.
         file: Where to, in Parquet.
         metadata: What else the file is to hold, see `read_metadata`.
+        expressions: Of a frame with `probabilities`, the K classes in the order of these arrays.
     """
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    if metadata:
-        table = table.replace_schema_metadata({**(table.schema.metadata or {}), **metadata})
+    named = {} if expressions is None else {_EXPRESSIONS: json.dumps(expressions)}
+    if metadata or named:
+        told = {**(table.schema.metadata or {}), **(metadata or {}), **named}
+        table = table.replace_schema_metadata(told)
     with written_beside(file) as beside:
         pq.write_table(table, beside)
 
 
-def read_table(file: Path) -> pd.DataFrame:
+def read_table(file: Path, *, expressions: tuple[str, ...] | None = None) -> pd.DataFrame:
     """Reads a frame.
 
+    Args:
+        file: The file.
+        expressions: Of a frame whose `probabilities` are wanted, the K classes that they must be of, in
+            this order.
+
     Raises:
-        UserError: The file is missing, or is no whole Parquet file.
+        UserError: The file is missing, is no whole Parquet file, or its probabilities are of other
+            classes.
     """
     with _one_line(file, "Parquet"):
-        return pd.read_parquet(file)
+        frame = pd.read_parquet(file)
+    if expressions is not None:
+        found = json.loads(read_metadata(file).get(_EXPRESSIONS, "null"))
+        if found != list(expressions):
+            names = "classes that it does not name" if found is None else ", ".join(found)
+            raise UserError(
+                f"the probabilities of {file} are of {names}; expected {', '.join(expressions)}, in "
+                "this order: `dvc repro` makes it anew"
+            )
+    return frame
 
 
 def read_metadata(file: Path) -> dict[str, str]:

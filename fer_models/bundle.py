@@ -18,7 +18,9 @@ from pydantic import Field, ValidationError
 from fer_data.hashes import sha256_of
 from fer_data.params import Settings
 from fer_data.stage import UserError, refuse_folder, written_beside
-from fer_models.sources import MODEL, PARTS, Source, Workspace
+from fer_models.class_names import check_expressions_in_use
+from fer_models.measured import Metrics, read_measured
+from fer_models.sources import METRICS, MODEL, PARTS, Source, Workspace
 from fer_models.unpacking import BROKEN, LimitError, bounded_zip, copy_member
 
 VERSION = 1
@@ -176,9 +178,11 @@ def pack(source: Source, names: Sequence[str], target: Path, *, revision: str | 
         revision: The commit that the models come from.
 
     Raises:
-        UserError: A model is missing.
+        UserError: A model is missing, or tells other classes apart than the source says.
     """
     sha256: dict[str, str] = {}
+    for name in names:
+        _check_names(source, name)
     with written_beside(target) as beside, zipfile.ZipFile(beside, "w") as archive:
         for name in names:
             for part in PARTS:
@@ -195,3 +199,11 @@ def pack(source: Source, names: Sequence[str], target: Path, *, revision: str | 
         )
         text = json.dumps(contents.model_dump(mode="json"), indent=2) + "\n"
         archive.writestr(zipfile.ZipInfo(CONTENTS, _NO_DATE), text)
+
+
+def _check_names(source: Source, name: str) -> None:
+    """Refuses a model of other classes than those that the bundle is about to say."""
+    with source.part(name, METRICS) as file:
+        measured = read_measured(Metrics, file, name=name).expressions
+    with source.part(name, MODEL) as file:
+        check_expressions_in_use(file, source.expressions, name=name, measured=measured)

@@ -142,7 +142,9 @@ def main() -> None:
     scored = score_fold(
         assignments, faces, fold=flags.fold, settings=settings, expressions=expressions
     )
-    write_table(scored, flags.probabilities, metadata={MARK: json.dumps(mark)})
+    write_table(
+        *(scored, flags.probabilities), metadata={MARK: json.dumps(mark)}, expressions=expressions
+    )
 
 
 if __name__ == "__main__":

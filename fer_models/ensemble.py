@@ -57,20 +57,20 @@ def main() -> None:
     settings = read_settings(EnsembleSettings, "ensemble")
     resume = read_settings(TrainingSettings, "training").resume
     make_repeatable(settings.seed, deterministic=settings.deterministic)
-    num_classes = len(records.expressions(flags.records))
+    expressions = records.expressions(flags.records)
     examples = {role: records.read_role(flags.records, role) for role in MEMBER_ROLES}
     files = {name: flags.members / name / "model.keras" for name in settings.members}
-    members = {name: read_model(file) for name, file in files.items()}
+    members = {name: read_model(file, expressions=expressions) for name, file in files.items()}
     outputs = {
         name: read_outputs(
-            *(flags.frozen / f"{name}.parquet", file), examples=examples, num_classes=num_classes
+            *(flags.frozen / f"{name}.parquet", file), examples=examples, expressions=expressions
         )
         for name, file in files.items()
     }
     train, validation = (
         samples_of(outputs, examples[role], role=role) for role in (TRAIN, VALIDATION)
     )
-    head = build_head(len(members), num_classes)
+    head = build_head(len(members), len(expressions))
     fingerprint = fingerprint_of(
         settings.model_dump(mode="json"),
         *(train.inputs, train.labels, train.weights, validation.inputs, validation.labels),
@@ -105,7 +105,7 @@ def main() -> None:
         }
         text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
         (report / "summary.json").write_text(text, encoding="utf-8")
-        save_model(model, flags.model_folder / "model.keras")
+        save_model(model, flags.model_folder / "model.keras", expressions=expressions)
     logger.info(
         "ensemble: of %s: validation accuracy %.4f, its best member %s %.4f -> %s",
         *(", ".join(members), combined["ways"][HEAD]["accuracy"], combined["best_member"]),

@@ -73,7 +73,7 @@ def main() -> None:
     expressions = records.expressions(flags.records)
     make_repeatable(settings.seed, deterministic=True)
     training, hashes = read_json(flags.training), hashes_of(flags.model, flags.records)
-    model = read_model(flags.model)
+    model = read_model(flags.model, expressions=expressions)
     examples = {role: records.read_role(flags.records, role) for role in EVALUATED_ROLES}
     test = examples[TEST]
     rated = label_qualities(read_table(flags.testing_quality), test.paths)
@@ -123,7 +123,7 @@ def main() -> None:
             points.to_csv(folder / name, index=False)
         of_test = predictions.loc[predictions[ROLE] == TEST, [LABEL, PREDICTION]]
         of_test.to_csv(folder / "confusion.csv", index=False)
-        write_table(predictions, folder / "predictions.parquet")
+        write_table(predictions, folder / "predictions.parquet", expressions=expressions)
         write_table(mistakes, folder / "mistakes.parquet")
     accuracies = (
         "{} accuracy {value:.4f} ({low:.4f} to {high:.4f})".format(

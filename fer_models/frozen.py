@@ -53,11 +53,12 @@ def main() -> None:
     """Reads the records and the member, writes its outputs."""
     flags = stage.parse_flags(__doc__, "records", "model", "outputs")
     make_repeatable(0, deterministic=True)
-    model = read_model(flags.model)
+    expressions = records.expressions(flags.records)
+    model = read_model(flags.model, expressions=expressions)
     examples = {role: records.read_role(flags.records, role) for role in MEMBER_ROLES}
-    num_classes = len(records.expressions(flags.records))
-    outputs = frozen_outputs(model, examples, num_classes=num_classes)
-    write_table(outputs.assign(**{MODEL_HASH: sha256_of(flags.model)}), flags.outputs)
+    outputs = frozen_outputs(model, examples, num_classes=len(expressions))
+    outputs = outputs.assign(**{MODEL_HASH: sha256_of(flags.model)})
+    write_table(outputs, flags.outputs, expressions=expressions)
     logger.info("frozen: %s on %d faces -> %s", flags.model, len(outputs), flags.outputs)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from fer_data.schema import FACE_SIZE
 from fer_data.stage import UserError
 from fer_models.batches import ordered_batches
+from fer_models.class_names import check_expressions
 from fer_models.unpacking import BROKEN, LimitError, bounded_zip, copy_member
 
 _CONFIG = "config.json"
@@ -52,8 +53,23 @@ _UNSAFE = frozenset(
 )
 
 
-def read_model(file: Path) -> keras.Model:
-    """Loads a trained model: uint8 faces (N, 48, 48, 1) to probabilities (N, K).
+def read_model(file: Path, *, expressions: tuple[str, ...]) -> keras.Model:
+    """Loads a trained model of the given classes: uint8 faces (N, 48, 48, 1) to probabilities (N, K).
+
+    Args:
+        file: The file.
+        expressions: The K classes that it has to tell apart, in the order of its probabilities.
+
+    Raises:
+        UserError: The file is missing, is not a `.keras` file, or names other classes or none.
+    """
+    model = load_model(file)
+    check_expressions(file, expressions)
+    return model
+
+
+def load_model(file: Path) -> keras.Model:
+    """Loads a `.keras` file, whatever classes it tells apart.
 
     Nothing in the file is run: a model that holds more than Keras' own layers is refused before Keras
     sees it.

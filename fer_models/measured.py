@@ -1,7 +1,7 @@
 """Reads what people who use a model need of its `metrics.json` and `summary.json`, and checks it."""
 
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -31,12 +31,22 @@ class _Conformal(_Read):
     promised: _Part
 
 
+class _Test(_Read):
+    per_class: dict[str, Any]
+
+
 class Metrics(_Read):
-    """What `evaluate` measured on `validation`."""
+    """What `evaluate` measured on `validation`, and by which classes."""
 
     validation: _Validation
     calibration: _Calibration
     conformal: _Conformal
+    test: _Test | None = None
+
+    @property
+    def expressions(self) -> tuple[str, ...] | None:
+        """The classes that the model was measured by, in the order of its outputs; None if not known."""
+        return tuple(self.test.per_class) if self.test and self.test.per_class else None
 
 
 class Summary(_Read):

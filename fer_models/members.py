@@ -24,7 +24,7 @@ MODEL_HASH = "model_hash"
 
 
 def read_outputs(
-    file: Path, model_file: Path, *, examples: Mapping[str, Examples], num_classes: int
+    file: Path, model_file: Path, *, examples: Mapping[str, Examples], expressions: tuple[str, ...]
 ) -> dict[str, np.ndarray]:
     """Reads what a member says of the records.
 
@@ -32,7 +32,7 @@ def read_outputs(
         file: The table, `MEMBER.parquet`.
         model_file: The member's file, which must be the one that was asked.
         examples: For each role, the faces that it must have been asked about.
-        num_classes: K.
+        expressions: The K classes, in the order of the records' numbers.
 
     Returns:
         For each role, float32 (N, K), in the order of the examples.
@@ -40,7 +40,7 @@ def read_outputs(
     Raises:
         UserError: The table is missing, or is of another model file, of other records or classes.
     """
-    table = read_table(file)
+    table = read_table(file, expressions=expressions)
     anew = f"`dvc repro frozen@{file.stem}` makes it anew"
     if set(table[MODEL_HASH]) != {sha256_of(model_file)}:
         raise UserError(f"{file} is not what {model_file} says, which has changed since: {anew}")
@@ -53,10 +53,6 @@ def read_outputs(
                 f"the records have {len(asked.paths)}; {anew}"
             )
         outputs[role] = probabilities_of(rows)
-        if outputs[role].shape[1] != num_classes:
-            raise UserError(
-                f"{file} has {outputs[role].shape[1]} classes, the records have {num_classes}: {anew}"
-            )
     return outputs
 
 

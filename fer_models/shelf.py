@@ -8,8 +8,9 @@ import keras
 
 from fer_data.stage import UserError
 from fer_models.bundle import Bundle
+from fer_models.class_names import check_expressions_in_use
 from fer_models.formats import is_exported, read_exported
-from fer_models.inference import read_model
+from fer_models.inference import load_model
 from fer_models.measured import Metrics, Summary, read_measured
 from fer_models.predictor import Predictor, Trust
 from fer_models.sources import METRICS, MODEL, SUMMARY, Source, Workspace
@@ -124,7 +125,7 @@ class Shelf:
 
     def _load(self, name: str) -> Predictor[keras.Model]:
         if name not in self.names and Path(name).suffix == ".keras":
-            return Predictor(read_model(Path(name)), self.expressions, Trust())
+            return Predictor(self._named(Path(name), name), self.expressions, Trust())
         fault = self.fault(name)
         if fault is not None:
             raise UserError(fault)
@@ -135,4 +136,13 @@ class Shelf:
             coverage=metrics.conformal.promised,
         )
         with self._source.part(name, MODEL) as file:
-            return Predictor(read_model(file), self.expressions, trust)
+            model = self._named(file, name, measured=metrics.expressions)
+        return Predictor(model, self.expressions, trust)
+
+    def _named(
+        self, file: Path, name: str, *, measured: tuple[str, ...] | None = None
+    ) -> keras.Model:
+        """The model of a file, if it tells the shelf's classes apart."""
+        model = load_model(file)
+        check_expressions_in_use(file, self.expressions, name=name, measured=measured)
+        return model

@@ -34,9 +34,10 @@ def main() -> None:
     make_repeatable(recipe.seed, deterministic=recipe.deterministic)
     train, validation = (samples_of(flags.records, role) for role in (TRAIN, VALIDATION))
     logger.info("train: %s, %d faces, on %s", flags.model, len(train.labels), in_words())
+    expressions = records.expressions(flags.records)
     split, policy = strategy(), dtype_policy(recipe)
     with split.scope(), precision(policy):
-        model = row.build(recipe, len(records.expressions(flags.records)))
+        model = row.build(recipe, len(expressions))
     fingerprint = fingerprint_of(
         recipe.model_dump(mode="json"),
         *(train.inputs, train.labels, train.weights, validation.inputs, validation.labels),
@@ -68,7 +69,7 @@ def main() -> None:
         }
         text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
         (report / "summary.json").write_text(text, encoding="utf-8")
-        save_model(model, flags.model_folder / "model.keras")
+        save_model(model, flags.model_folder / "model.keras", expressions=expressions)
     accuracy = history["val_accuracy"].iloc[summary["kept_epoch"] - 1]
     logger.info(
         "train: %s, epoch %d kept: val_accuracy %.4f -> %s",

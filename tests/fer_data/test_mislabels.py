@@ -111,7 +111,9 @@ def test_a_face_scored_twice_is_refused(faces: pd.DataFrame) -> None:
         out_of_sample([faces, faces.iloc[:2]])
 
 
-def write_workspace(folder: Path, *, folds: int) -> pd.DataFrame:
+def write_workspace(
+    folder: Path, *, folds: int, expressions: tuple[str, ...] = ("happy", "neutral", "sad")
+) -> pd.DataFrame:
     manifest, pixels = plain_manifest()
     write_table(manifest, folder / "manifest.parquet")
     np.save(folder / "pixels.npy", pixels)
@@ -124,7 +126,8 @@ def write_workspace(folder: Path, *, folds: int) -> pd.DataFrame:
         near = [list(manifest["path"][:9]) if one else None for one in training[scored.index]]
         keys = scored[["path", "pixel_hash", "source"]].assign(fold=fold, neighbours=near)
         table = with_probabilities(keys, confident_in(scored["label"]))
-        write_table(table, folder / "crossval" / f"fold-{fold}.parquet")
+        file = folder / "crossval" / f"fold-{fold}.parquet"
+        write_table(table, file, expressions=expressions)
     (folder / "params.yaml").write_text(
         "data: {expressions: [happy, neutral, sad]}\n"
         f"mislabels: {json.dumps(RANKING.model_dump())}\n"
@@ -194,3 +197,15 @@ def test_what_more_folds_left_is_passed_over(tmp_path: Path, monkeypatch, caplog
     run_main(monkeypatch, tmp_path)
     assert (tmp_path / "out/label_quality.parquet").read_bytes() == before
     assert "fold-2.parquet is of no fold any more" in caplog.text
+
+
+def test_folds_that_were_scored_in_another_order_of_classes_are_refused(
+    tmp_path: Path, monkeypatch
+) -> None:
+    write_workspace(tmp_path, folds=2, expressions=("sad", "neutral", "happy"))
+    with pytest.raises(
+        UserError,
+        match=r"fold-0\.parquet are of sad, neutral, happy; expected happy, neutral, sad, in",
+    ):
+        run_main(monkeypatch, tmp_path)
+    assert not (tmp_path / "out").exists()

@@ -28,6 +28,19 @@ def test_probabilities_survive_a_table(tmp_path: Path) -> None:
     np.testing.assert_array_equal(probabilities_of(again), probabilities)
 
 
+def test_the_classes_of_probabilities_travel_with_them(tmp_path: Path) -> None:
+    frame = with_probabilities(pd.DataFrame({"path": ["a"]}), np.array([[0.8, 0.2]]))
+    file = tmp_path / "table.parquet"
+    write_table(frame, file, expressions=("happy", "sad"))
+    for given in (None, ("happy", "sad")):
+        assert probabilities_of(read_table(file, expressions=given)).shape == (1, 2)
+    # What is made of a table is not named after it.
+    write_table(read_table(file).assign(label="sad"), tmp_path / "next.parquet")
+    for other, message in ((file, "are of happy, sad;"), (tmp_path / "next.parquet", "not name;")):
+        with pytest.raises(UserError, match=rf"{message} expected sad, happy, in this order: `dvc"):
+            read_table(other, expressions=("sad", "happy"))
+
+
 def test_the_same_rows_are_the_same_bytes(tmp_path: Path) -> None:
     frame = pd.DataFrame({"path": ["b", "a"], "mean": [0.1, 0.2]})
     for name in ("first", "second"):

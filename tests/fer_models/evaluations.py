@@ -22,6 +22,7 @@ from fer_data.schema import (
     VALIDATION,
 )
 from fer_data.tables import write_table
+from fer_models.saving import save_model
 
 EXPRESSIONS = ("angry", "happy", "sad")
 ROLE_LABELS = {VALIDATION: [0, 1] * 15, TEST: [0, 1, 2, 2] * 15}  # nobody is sad in `validation`
@@ -46,7 +47,10 @@ TRAINING = {
 PARAMS = json.dumps({"evaluate": SECTION})
 
 
-def save_tiny_model(file: Path, *, num_classes: int = 3, bias: float = 0.0) -> None:
+def save_tiny_model(
+    file: Path, *, expressions: tuple[str, ...] = EXPRESSIONS, bias: float = 0.0
+) -> None:
+    num_classes = len(expressions)
     faces = keras.Input((FACE_SIZE, FACE_SIZE, 1), dtype="uint8")
     features = keras.layers.Rescaling(1 / 255)(faces)
     features = keras.layers.Flatten()(features)
@@ -54,8 +58,7 @@ def save_tiny_model(file: Path, *, num_classes: int = 3, bias: float = 0.0) -> N
     model = keras.Model(faces, probabilities)
     kernel = np.random.default_rng(0).normal(scale=0.05, size=(FACE_SIZE**2, num_classes))
     model.set_weights([kernel, np.full(num_classes, bias)])
-    file.parent.mkdir(parents=True, exist_ok=True)
-    model.save(file)
+    save_model(model, file, expressions=expressions)
 
 
 FLAGS = {

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from fer_models.saving import save_model
+from tests.fer_models.tiny import EXPRESSIONS
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("resnet50", "mobilenetv2")
@@ -30,11 +31,11 @@ def tiny_member(seed: int, *, num_classes: int = 3) -> keras.Model:
     return model
 
 
-def write_members(folder: Path, *names: str, num_classes: int = 3) -> None:
+def write_members(folder: Path, *names: str, expressions: tuple[str, ...] = EXPRESSIONS) -> None:
     """Saves a small model for each name."""
     for seed, name in enumerate(names):
-        model = tiny_member(seed, num_classes=num_classes)
-        save_model(model, folder / name / "model.keras")
+        model = tiny_member(seed, num_classes=len(expressions))
+        save_model(model, folder / name / "model.keras", expressions=expressions)
 
 
 def call(folder: Path, module: str, **flags: str) -> subprocess.CompletedProcess[str]:

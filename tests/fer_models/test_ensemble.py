@@ -14,7 +14,7 @@ from fer_data.params import SettingsError, read_settings
 from fer_models.ensemble import EnsembleSettings
 from fer_models.inference import read_model
 from tests.fer_models.members import NAMES, call, freeze, write_members
-from tests.fer_models.tiny import RECIPE, write_tiny_records
+from tests.fer_models.tiny import EXPRESSIONS, RECIPE, write_tiny_records
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 SETTINGS = {
@@ -67,7 +67,8 @@ def test_one_model_of_faces_beats_its_members(trained: Path) -> None:
     test = records.read_role(trained / "records", "test")
     accuracies = {}
     for name in ("ensemble", *NAMES):
-        said = read_model(trained / "models" / name / "model.keras").predict(test.faces, verbose=0)
+        file = trained / "models" / name / "model.keras"
+        said = read_model(file, expressions=EXPRESSIONS).predict(test.faces, verbose=0)
         assert said.shape == (len(test.labels), 3)
         accuracies[name] = (said.argmax(axis=1) == test.labels).mean()
     assert accuracies["ensemble"] >= max(accuracies[name] for name in NAMES)
@@ -92,7 +93,8 @@ def test_summary_tells_the_training_and_the_ways_to_combine(trained: Path) -> No
 
 def test_the_saved_model_is_the_one_that_was_measured(trained: Path) -> None:
     validation = records.read_role(trained / "records", "validation")
-    said = read_model(trained / "models/ensemble/model.keras").predict(validation.faces, verbose=0)
+    file = trained / "models/ensemble/model.keras"
+    said = read_model(file, expressions=EXPRESSIONS).predict(validation.faces, verbose=0)
     summary = json.loads((trained / "report" / "summary.json").read_text())
     accuracy = (said.argmax(axis=1) == validation.labels).mean()
     assert summary["combinations"]["ways"]["head"]["accuracy"] == pytest.approx(accuracy)

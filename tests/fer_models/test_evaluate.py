@@ -270,7 +270,11 @@ def test_operations_are_deterministic(workspace: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_classes": 7}, r"the model gives \(30, 7\), the records need \(30, 3\)"),
+        (
+            {"expressions": ("happy", "angry", "sad")},
+            r"models/tiny/model\.keras tells happy, angry, sad apart, in this order; expected angry, ",
+        ),
+        ({"expressions": tuple("abcdefg")}, "tells a, b, c, d, e, f, g apart, in this order"),
         ({"bias": float("nan")}, "the model gives NaN for 30 of 30 faces: its training diverged"),
     ],
 )

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 from fer_data.stage import UserError
-from fer_models.inference import read_model
-from tests.fer_models.evaluations import save_tiny_model
+from fer_models.inference import load_model, read_model
+from tests.fer_models.evaluations import EXPRESSIONS, save_tiny_model
 from tests.fer_models.members import tiny_member
 
 
@@ -20,13 +20,13 @@ def test_a_missing_model_says_how_to_get_it(tmp_path: Path, model: str, stage: s
     file = tmp_path / model / "model.keras"
     message = f"{model}/model.keras is missing: `dvc repro {stage}` makes it, `dvc pull` fetches it"
     with pytest.raises(UserError, match=message):
-        read_model(file)
+        read_model(file, expressions=EXPRESSIONS)
 
 
 def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.keras").write_text("version https://git-lfs")
     with pytest.raises(UserError, match=r"model\.keras is not a Keras model"):
-        read_model(tmp_path / "model.keras")
+        read_model(tmp_path / "model.keras", expressions=EXPRESSIONS)
 
 
 def test_no_model_is_compiled_for_each_number_of_faces(
@@ -36,7 +36,7 @@ def test_no_model_is_compiled_for_each_number_of_faces(
     save_tiny_model(tmp_path / "model.keras")
     gpu = SimpleNamespace(device_type="GPU", name="/physical_device:GPU:0")
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda *_: [gpu])
-    assert read_model(tmp_path / "model.keras").jit_compile is False
+    assert read_model(tmp_path / "model.keras", expressions=EXPRESSIONS).jit_compile is False
 
 
 def saved(folder: Path, **changes: bytes) -> Path:
@@ -63,7 +63,7 @@ def test_what_keras_refuses_is_one_line(
     tmp_path: Path, part: str, content: bytes, message: str
 ) -> None:
     with pytest.raises(UserError, match=rf"model\.keras .*{message}") as error:
-        read_model(saved(tmp_path, **{part: content}))
+        load_model(saved(tmp_path, **{part: content}))
     assert "\n" not in str(error.value)
 
 
@@ -72,11 +72,11 @@ def test_a_model_that_was_cut_off_or_has_a_flipped_bit_is_one_line(tmp_path: Pat
     data = bytearray(file.read_bytes())
     file.write_bytes(data[: len(data) // 2])
     with pytest.raises(UserError, match=r"model\.keras is not a Keras model"):
-        read_model(file)
+        load_model(file)
     data[len(data) // 2] ^= 1
     file.write_bytes(data)
     with pytest.raises(UserError, match=r"model\.keras is a damaged Keras model: Bad CRC"):
-        read_model(file)
+        load_model(file)
 
 
 @pytest.mark.parametrize(
@@ -91,4 +91,4 @@ def test_a_model_of_something_else_is_one_line(tmp_path: Path, shape, layer, mes
     faces = keras.Input(shape)
     keras.Model(faces, layer(faces)).save(tmp_path / "model.keras")
     with pytest.raises(UserError, match=message):
-        read_model(tmp_path / "model.keras")
+        load_model(tmp_path / "model.keras")

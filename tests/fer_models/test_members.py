@@ -16,7 +16,7 @@ from fer_models.members import build_head, join, read_outputs
 from fer_models.saving import save_model
 from tests.fer_models.members import NAMES, tiny_member, write_members
 from tests.fer_models.small import FACES, SMALLEST, build
-from tests.fer_models.tiny import banded_faces
+from tests.fer_models.tiny import EXPRESSIONS, banded_faces
 
 NUMBER = 40
 
@@ -106,9 +106,12 @@ def test_the_saved_ensemble_needs_keras_alone_and_gives_equal_outputs_and_bytes(
 ) -> None:
     write_members(tmp_path, *NAMES)
     for name in ("first", "second"):
-        loaded = {member: read_model(tmp_path / member / "model.keras") for member in NAMES}
+        files = {member: tmp_path / member / "model.keras" for member in NAMES}
+        loaded = {
+            member: read_model(file, expressions=EXPRESSIONS) for member, file in files.items()
+        }
         ensemble = join(loaded, started_head())
-        save_model(ensemble, tmp_path / f"{name}.keras")
+        save_model(ensemble, tmp_path / f"{name}.keras", expressions=EXPRESSIONS)
     assert (tmp_path / "first.keras").read_bytes() == (tmp_path / "second.keras").read_bytes()
     code = f"""
 import keras, numpy
@@ -134,7 +137,7 @@ def write_outputs(folder: Path, examples: dict[str, Examples]) -> tuple[Path, Pa
         for role, asked in examples.items()
     ]
     table = pd.concat(tables, ignore_index=True).assign(model_hash=sha256_of(model_file))
-    write_table(table, folder / "resnet50.parquet")
+    write_table(table, folder / "resnet50.parquet", expressions=EXPRESSIONS)
     return folder / "resnet50.parquet", model_file
 
 
@@ -147,7 +150,7 @@ ASKED = {"train": examples_named("a", "a", "b"), "validation": examples_named("c
 
 
 def test_outputs_are_read_by_role(tmp_path: Path) -> None:
-    outputs = read_outputs(*write_outputs(tmp_path, ASKED), examples=ASKED, num_classes=3)
+    outputs = read_outputs(*write_outputs(tmp_path, ASKED), examples=ASKED, expressions=EXPRESSIONS)
     assert {role: said.shape for role, said in outputs.items()} == {
         "train": (3, 3),
         "validation": (1, 3),
@@ -163,7 +166,7 @@ def test_outputs_of_another_model_file_are_refused(tmp_path: Path) -> None:
         "`dvc repro frozen@resnet50` makes it anew"
     )
     with pytest.raises(UserError, match=message):
-        read_outputs(table, model_file, examples=ASKED, num_classes=3)
+        read_outputs(table, model_file, examples=ASKED, expressions=EXPRESSIONS)
 
 
 @pytest.mark.parametrize(
@@ -177,17 +180,22 @@ def test_outputs_of_other_records_are_refused(tmp_path: Path, train, message: st
     files = write_outputs(tmp_path, ASKED)
     now = {**ASKED, "train": examples_named(*train)}
     with pytest.raises(UserError, match=message):
-        read_outputs(*files, examples=now, num_classes=3)
+        read_outputs(*files, examples=now, expressions=EXPRESSIONS)
 
 
-def test_outputs_of_other_classes_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("others", [("neutral", "happy", "sad"), ("happy", "neutral")])
+def test_outputs_of_other_classes_or_another_order_are_refused(
+    tmp_path: Path, others: tuple[str, ...]
+) -> None:
     files = write_outputs(tmp_path, ASKED)
-    with pytest.raises(UserError, match=r"has 3 classes, the records have 7: `dvc repro frozen@"):
-        read_outputs(*files, examples=ASKED, num_classes=7)
+    with pytest.raises(
+        UserError, match=rf"of happy, neutral, sad; expected {', '.join(others)}, in this order"
+    ):
+        read_outputs(*files, examples=ASKED, expressions=others)
 
 
 def test_missing_outputs_are_named(tmp_path: Path) -> None:
     table, model_file = write_outputs(tmp_path, ASKED)
     table.unlink()
     with pytest.raises(UserError, match=r"resnet50\.parquet is missing: `dvc repro` makes it"):
-        read_outputs(table, model_file, examples=ASKED, num_classes=3)
+        read_outputs(table, model_file, examples=ASKED, expressions=EXPRESSIONS)

@@ -18,7 +18,7 @@ from fer_data.stage import UserError
 from fer_models import export_litert, export_onnx, export_saved_model
 from fer_models.bundle import pack
 from fer_models.formats import read_exported
-from fer_models.inference import read_model
+from fer_models.inference import load_model
 from fer_models.shelf import open_predictor, open_shelf
 from fer_models.sources import Workspace
 from tests.fer_models.members import tiny_member
@@ -100,7 +100,7 @@ def test_a_part_that_claims_less_than_comes_is_damaged(bundle: Path) -> None:
 
 def test_a_model_that_unpacks_without_an_end_is_refused(model: Path) -> None:
     with pytest.raises(UserError, match=r"repacked\.keras is refused: unpacks to .* times its"):
-        read_model(repacked(model, {"model.weights.h5": ZEROS}))
+        load_model(repacked(model, {"model.weights.h5": ZEROS}))
 
 
 def layered(*layers: Any) -> keras.Model:
@@ -139,7 +139,7 @@ def test_a_model_that_names_more_than_layers_is_refused(
         config = json.loads(archive.read("config.json"))
     other = repacked(model, {"config.json": json.dumps(change(config)).encode()})
     with pytest.raises(UserError, match=rf"holds .*{held}, which can run code") as error:
-        read_model(other)
+        load_model(other)
     assert "\n" not in str(error.value)
 
 
@@ -149,7 +149,7 @@ def test_a_lambda_is_one_line(tmp_path: Path) -> None:
     layered(keras.layers.Lambda(eval(code))).save(file)
     touched.unlink()
     with pytest.raises(UserError, match=r"holds keras\.layers\.Lambda, which can run code"):
-        read_model(file)
+        load_model(file)
     assert not touched.exists()
 
 

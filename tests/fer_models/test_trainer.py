@@ -147,7 +147,8 @@ def test_half_precision_trains_and_the_saved_model_is_of_floats(
     recipe = recipe_of(epochs=4, learning_rate=0.02)
     history = fit(model, *parts, recipe=recipe, logs=tmp_path, kept=Checkpoints(tmp_path))
     assert history["loss"].iloc[-1] < history["loss"].iloc[0]
-    save_model(model, tmp_path / "model.keras")
+    names = tuple(f"class_{number}" for number in range(model.output_shape[-1]))
+    save_model(model, tmp_path / "model.keras", expressions=names)
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert {layer.compute_dtype for layer in loaded.layers[1:]} == {"float32"}
     expected = model.predict(parts[1].inputs, verbose=0)

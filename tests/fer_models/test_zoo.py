@@ -11,6 +11,7 @@ from fer_data.stage import UserError
 from fer_models.saving import save_model
 from fer_models.scratch import ModelSettings, build_model
 from fer_models.zoo import ZOO, model_named
+from tests.fer_models.reports import EXPRESSIONS
 from tests.fer_models.small import FACES, PARAMS, build, random_base
 
 STATED = {
@@ -74,7 +75,7 @@ def test_a_saved_model_gives_equal_outputs_and_equal_bytes(
     model: keras.Model, tmp_path: Path
 ) -> None:
     for file in ("first.keras", "second.keras"):
-        save_model(model, tmp_path / file)
+        save_model(model, tmp_path / file, expressions=EXPRESSIONS)
     assert (tmp_path / "first.keras").read_bytes() == (tmp_path / "second.keras").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["first.keras", "second.keras"]
     loaded = keras.models.load_model(tmp_path / "first.keras")
@@ -84,7 +85,7 @@ def test_a_saved_model_gives_equal_outputs_and_equal_bytes(
 
 
 def test_a_saved_model_needs_nothing_but_keras(model: keras.Model, tmp_path: Path) -> None:
-    save_model(model, tmp_path / "model.keras")
+    save_model(model, tmp_path / "model.keras", expressions=EXPRESSIONS)
     config = zipfile.ZipFile(tmp_path / "model.keras").read("config.json").decode()
     modules = set(re.findall(r'"module": "([\w.]+)"', config))
     assert "keras.layers" in modules

@@ -5,12 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from fer_data.schema import TEST, VALIDATION
+from fer_data.outcomes import Outcomes, right_on
+from fer_data.schema import LABEL, PREDICTION, ROLE, TEST, VALIDATION
 from fer_data.stage import UserError
+from fer_models.report_settings import SeedSpread
+from fer_models.seed_spread import Difference, difference
 
-COMPARED = ("accuracy", "macro_f1")
+ACCURACY = "accuracy"
+COMPARED = (ACCURACY, "macro_f1")
 """The measures that are compared."""
 
 
@@ -27,6 +32,8 @@ class Accepted(BaseModel):
     """How many faces were decided then."""
     metrics: dict[str, dict[str, dict[str, float | None]]]
     """By model, role and measure, as `reports/metrics.json` held them."""
+    outcomes: dict[str, dict[str, Outcomes]] = {}
+    """By model and role: which faces were predicted rightly then. Earlier versions kept none."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,9 @@ class Change:
     """The lower end of today's 95 % interval."""
     high: float
     """Its upper end."""
+    difference: Difference | None
+    """Of accuracy, face by face; None of other figures, and where the predictions of then were not kept,
+    or are of other faces or labels."""
 
     @property
     def points(self) -> float:
@@ -52,37 +62,73 @@ class Change:
         return 100 * (self.now - self.before)
 
     @property
-    def within(self) -> bool:
-        """Whether the earlier figure lies in today's interval, so that chance can explain the rest."""
-        return self.low <= self.before <= self.high
+    def beyond_faces(self) -> bool:
+        """Whether the two trainings differ by more than the choice of faces explains."""
+        return self.difference is not None and not (
+            self.difference.low <= 0 <= self.difference.high
+        )
+
+    @property
+    def beyond_chance(self) -> bool:
+        """Whether faces and seeds together do not explain the difference."""
+        return self.difference is not None and self.difference.covers_seeds and self.beyond_faces
 
 
 def changes_since(
-    accepted: Mapping[str, Mapping[str, Mapping[str, float | None]]],
+    accepted: Accepted,
     measured: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    predictions: Mapping[str, pd.DataFrame],
+    *,
+    seed_spread: Mapping[str, SeedSpread | None],
 ) -> dict[str, list[Change]]:
     """Compares today's figures with those of the last acceptance.
 
     Args:
-        accepted: The figures then, by model, role and measure.
+        accepted: What was measured then.
         measured: Today's evaluations by model, as `evaluate` writes them: by role, each measure with
             `value`, `low` and `high`.
+        predictions: Today's, by model: `path`, `role`, `label` and `prediction`.
+        seed_spread: By model, as far as it was measured.
 
     Returns:
         For each model that was measured both times, in the order of `measured`: its figures on
         validation and on test, save those that are not defined on either side.
     """
-    return {
-        name: [
-            Change(role, measure, before, now["value"], now["low"], now["high"])
+    found: dict[str, list[Change]] = {}
+    for name, roles in measured.items():
+        if name not in accepted.metrics:
+            continue
+        paired = {
+            role: _difference(accepted, predictions[name], name, role, seed_spread.get(name))
+            for role in (VALIDATION, TEST)
+        }
+        found[name] = [
+            Change(
+                *(role, measure, before, now["value"], now["low"], now["high"]),
+                difference=paired[role] if measure == ACCURACY else None,
+            )
             for role in (VALIDATION, TEST)
             for measure in COMPARED
-            if (before := accepted[name].get(role, {}).get(measure)) is not None
+            if (before := accepted.metrics[name].get(role, {}).get(measure)) is not None
             and (now := roles[role][measure])["value"] is not None
         ]
-        for name, roles in measured.items()
-        if name in accepted
-    }
+    return found
+
+
+def _difference(
+    accepted: Accepted,
+    predictions: pd.DataFrame,
+    name: str,
+    role: str,
+    spread: SeedSpread | None,
+) -> Difference | None:
+    """Today's accuracy less that of then, on the same faces with the same labels; None without them."""
+    kept = accepted.outcomes.get(name, {}).get(role)
+    now = predictions[predictions[ROLE] == role]
+    before = None if kept is None else right_on(kept, now)
+    if before is None or not len(now):
+        return None
+    return difference(before, (now[LABEL] == now[PREDICTION]).to_numpy(bool), (spread, spread))
 
 
 def read_accepted(file: Path) -> Accepted | None:

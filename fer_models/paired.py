@@ -10,9 +10,8 @@ from scipy.stats import binomtest
 
 from fer_data.schema import LABEL, PATH, PREDICTION
 from fer_data.stage import UserError
-
-LEVEL = 0.05
-"""How often, at most, any of the differences found is chance alone."""
+from fer_models.report_settings import SeedSpread
+from fer_models.seed_spread import LEVEL, difference
 
 
 @dataclass(frozen=True)
@@ -29,14 +28,23 @@ class Pair:
     points: float
     """By how many hundredths of all faces the better one is more accurate; at least 0."""
     p: float
-    """How likely a difference like this is where there is none: McNemar's exact test."""
+    """How likely a difference like this is where there is none: McNemar's exact test over the faces,
+    and with the spread of seeds, where it is known of both; the greater of the two."""
     p_adjusted: float
     """The same, corrected by Holm's method for the number of pairs; 0 to 1."""
 
+    covers_seeds: bool
+    """Whether p tells what other seeds would change, too, not the choice of faces alone."""
+
+    @property
+    def beyond_faces(self) -> bool:
+        """Whether the choice of faces is ruled out at `LEVEL`, for all pairs together."""
+        return self.p_adjusted <= LEVEL
+
     @property
     def beyond_chance(self) -> bool:
-        """Whether chance is ruled out at `LEVEL`, for all pairs together."""
-        return self.p_adjusted <= LEVEL
+        """Whether the choice of faces and of seeds is ruled out."""
+        return self.covers_seeds and self.beyond_faces
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
@@ -63,11 +71,16 @@ def holm(p_values: list[float]) -> list[float]:
     return adjusted.tolist()
 
 
-def paired_tests(predictions: Mapping[str, pd.DataFrame]) -> list[Pair]:
+def paired_tests(
+    predictions: Mapping[str, pd.DataFrame],
+    *,
+    seed_spread: Mapping[str, SeedSpread | None] | None = None,
+) -> list[Pair]:
     """Tests each pair of models on the same faces.
 
     Args:
         predictions: By model, one row a face: `path`, `label` and `prediction`.
+        seed_spread: By model, as far as it was measured.
 
     Returns:
         One item a pair, the models in the order given.
@@ -90,12 +103,19 @@ def paired_tests(predictions: Mapping[str, pd.DataFrame]) -> list[Pair]:
         (int((correct[a] & ~correct[b]).sum()), int((correct[b] & ~correct[a]).sum()))
         for a, b in names
     ]
-    p_values = [mcnemar(*counts) for counts in only]
+    known = seed_spread or {}
+    with_seeds = [
+        difference(correct[a], correct[b], (known.get(a), known.get(b))) for a, b in names
+    ]
+    p_values = [
+        max(mcnemar(*counts), found.p if found.covers_seeds else 0)
+        for counts, found in zip(only, with_seeds, strict=True)
+    ]
     pairs: list[Pair] = []
-    for (a, b), (only_a, only_b), p, p_adjusted in zip(
-        names, only, p_values, holm(p_values), strict=True
+    for (a, b), (only_a, only_b), p, p_adjusted, found in zip(
+        names, only, p_values, holm(p_values), with_seeds, strict=True
     ):
         ends = (a, b, only_a, only_b) if only_a >= only_b else (b, a, only_b, only_a)
         points = 100 * abs(only_a - only_b) / len(asked)
-        pairs.append(Pair(*ends, points, p, p_adjusted))
+        pairs.append(Pair(*ends, points, p, p_adjusted, found.covers_seeds))
     return pairs

@@ -7,7 +7,7 @@ network, and `metrics.json` for `dvc metrics`.
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fer_data import stage
 from fer_data.page import render_page
@@ -17,7 +17,7 @@ from fer_models.changes import Accepted, changes_since, read_accepted
 from fer_models.model_report import ModelReport, read_model
 from fer_models.model_view import PAPER_TEST_FACES, model_view, papers_best
 from fer_models.paired import paired_tests
-from fer_models.report_settings import ReportSettings
+from fer_models.report_settings import ReportSettings, SeedSpread
 
 logger = logging.getLogger(__name__)
 
@@ -41,12 +41,18 @@ def compact_metrics(models: Sequence[ModelReport]) -> dict[str, dict[str, dict[s
     return metrics
 
 
-def report_page(models: Sequence[ModelReport], *, accepted: Accepted | None) -> str:
+def report_page(
+    models: Sequence[ModelReport],
+    *,
+    accepted: Accepted | None,
+    seed_spread: Mapping[str, SeedSpread | None],
+) -> str:
     """The page about all models.
 
     Args:
         models: At least one, in the page's order.
         accepted: What was measured when decisions were last accepted, if they ever were.
+        seed_spread: By model, as far as it was measured.
 
     Returns:
         HTML with everything inlined.
@@ -64,14 +70,23 @@ def report_page(models: Sequence[ModelReport], *, accepted: Accepted | None) -> 
         ],
         paper_faces=PAPER_TEST_FACES,
         pairs=paired_tests(
-            {model.name: model.predictions.loc[model.predictions[ROLE] == TEST] for model in models}
+            {
+                model.name: model.predictions.loc[model.predictions[ROLE] == TEST]
+                for model in models
+            },
+            seed_spread=seed_spread,
         ),
         titles={model.name: model.training["title"] for model in models},
         best=ranked[-1].name if len(models) > 1 else None,
         accepted=accepted,
         changes=changes_since(
-            accepted.metrics if accepted else {}, {model.name: model.measured for model in models}
-        ),
+            accepted,
+            {model.name: model.measured for model in models},
+            {model.name: model.predictions for model in models},
+            seed_spread=seed_spread,
+        )
+        if accepted
+        else {},
     )
 
 
@@ -87,7 +102,9 @@ def main() -> None:
     flags = stage.parse_flags(__doc__, "train", "evaluate", "accepted", "page", "metrics")
     settings = read_settings(ReportSettings, "report")
     models = [read_model(flags.train, flags.evaluate, name=name) for name in settings.models]
-    page = report_page(models, accepted=read_accepted(flags.accepted))
+    page = report_page(
+        models, accepted=read_accepted(flags.accepted), seed_spread=settings.seed_spread
+    )
     metrics = compact_metrics(models)
     with stage.written_beside(flags.page) as beside:
         beside.write_text(page, encoding="utf-8")

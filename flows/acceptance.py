@@ -11,10 +11,11 @@ from fer_data.appending import locked
 from fer_data.artifacts import dependency, output
 from fer_data.decided import latest_decisions, read_accepted
 from fer_data.decisions import Decision, lines_of, now
+from fer_data.outcomes import outcomes_of
 from fer_data.params import PARAMS_FILE, DataSettings, read_settings
 from fer_data.profile import ArchiveProfile, profile_of, profile_text, read_profile
 from fer_data.relabels import checked_rows, fault_of_text
-from fer_data.schema import RELABEL_COLUMNS
+from fer_data.schema import RELABEL_COLUMNS, ROLE, TEST, VALIDATION
 from fer_data.stage import UserError, written_beside
 from fer_data.tables import read_json, read_table
 from flows.workspace import git
@@ -26,7 +27,8 @@ def accept_relabels(*, by: str, folder: Path = Path()) -> str:
     """Makes the decisions the ones that the next `crossval` learns from, and commits them.
 
     Beside them it keeps what the last run measured, for the next one to be held against: `by`, `at`,
-    `num_decisions`, and `metrics`, the content of `reports/metrics.json` (empty before the first run).
+    `num_decisions`, `metrics`, the content of `reports/metrics.json` (empty before the first run), and
+    `outcomes`, which faces were predicted rightly, so that both runs can be paired on the same faces.
 
     Args:
         by: Who accepts.
@@ -58,7 +60,10 @@ def accept_relabels(*, by: str, folder: Path = Path()) -> str:
             header = f"{','.join(RELABEL_COLUMNS)}\n".encode()
             contents[snapshot] = header + lines_of(made, expressions=expressions)
         if is_new or _metrics_in(kept) != metrics:
-            record = {"by": by, "at": now(), "num_decisions": num_standing, "metrics": metrics}
+            record = {
+                **{"by": by, "at": now(), "num_decisions": num_standing, "metrics": metrics},
+                "outcomes": {name: _outcomes_of(name, folder) for name in metrics},
+            }
             contents[kept] = (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()
         done = _commit_alone(
             contents,
@@ -105,6 +110,18 @@ def accept_profile(*, by: str, folder: Path = Path()) -> str:
     if not done:
         return f"{file} holds this archive's profile already: nothing to commit"
     return f"{profile.faces} faces -> {file}, accepted by {by} and committed"
+
+
+def _outcomes_of(model: str, folder: Path) -> dict[str, dict[str, str]]:
+    """Which faces of `validation` and `test` a model predicted rightly; empty where it was not kept."""
+    file = output(f"evaluate@{model}", model, workspace=folder) / "predictions.parquet"
+    if not file.exists():
+        return {}
+    predictions = read_table(file)
+    return {
+        role: outcomes_of(predictions[predictions[ROLE] == role]).model_dump()
+        for role in (VALIDATION, TEST)
+    }
 
 
 def _check_name(name: str) -> None:

@@ -18,6 +18,7 @@ VOCABULARY = {
     "fer_data.decision_marks",
     "fer_data.disk",
     "fer_data.leaks",
+    "fer_data.outcomes",
     "fer_data.errors",
     "fer_data.faces",
     "fer_data.git_variables",

@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 
 from fer_data.leaks import LEAK_FREE
+from fer_data.outcomes import outcomes_of
 from fer_data.schema import TEST, VALIDATION
 from fer_data.tables import write_table
 from fer_models.changes import Accepted
 from fer_models.model_card import Hashes, model_card
 from fer_models.model_report import ModelReport, read_model
 from fer_models.report import report_page
+from fer_models.report_settings import SeedSpread
 
 EXPRESSIONS = ("angry", "fear", "happy", "neutral", "sad", "surprise")
 COMBINATIONS = {
@@ -219,16 +221,32 @@ def model_from(folder: Path, name: str = "scratch") -> ModelReport:
     return read_model(folder / "train", folder / "evaluate", name=name)
 
 
-def page_of(*models: ModelReport, accepted: Accepted | None = None) -> str:
-    return report_page(models, accepted=accepted)
+def page_of(
+    *models: ModelReport,
+    accepted: Accepted | None = None,
+    seed_spread: dict[str, SeedSpread | None] | None = None,
+) -> str:
+    return report_page(models, accepted=accepted, seed_spread=seed_spread or {})
 
 
 def text_of(page: str) -> str:
     return re.sub(r"[ \n]+", " ", page)
 
 
-def accepted_when(test_accuracy: float, *, model: str = "scratch") -> Accepted:
-    """The figures of `write_reports`, save that accuracy on test was another."""
+def accepted_when(
+    test_accuracy: float, *, model: str = "scratch", outcomes: bool = False
+) -> Accepted:
+    """The figures of `write_reports`, save that accuracy on test was another.
+
+    Of earlier versions, which did not keep what was predicted rightly; or with the predictions.
+    """
     figures = {"accuracy": 0.5701, "macro_f1": 0.534, "macro_auroc": None}
     roles = {VALIDATION: figures, TEST: figures | {"accuracy": test_accuracy}}
-    return Accepted(by="ann", at="2026-01-31T10:00:00Z", num_decisions=1234, metrics={model: roles})
+    kept = {model: {TEST: outcomes_of(predictions(test_accuracy))}} if outcomes else {}
+    return Accepted(
+        by="ann",
+        at="2026-01-31T10:00:00Z",
+        num_decisions=1234,
+        metrics={model: roles},
+        outcomes=kept,
+    )

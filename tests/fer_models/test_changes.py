@@ -2,10 +2,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from fer_data.outcomes import Outcomes, outcomes_of, right_on
 from fer_data.stage import UserError
-from fer_models.changes import Accepted, changes_since, read_accepted
+from fer_models.changes import Accepted, Change, changes_since, read_accepted
+from fer_models.report_settings import SeedSpread
 
 ACCEPTED = {
     "by": "ann",
@@ -28,37 +32,108 @@ def role(accuracy: float | None, macro_f1: float | None = 0.4) -> dict[str, floa
     return {"accuracy": accuracy, "macro_f1": macro_f1}
 
 
+def outcomes_then(right: np.ndarray) -> dict[str, Outcomes]:
+    return {name: outcomes_of(answers(name, right)) for name in ("validation", "test")}
+
+
+def answers(role_name: str, right: np.ndarray) -> pd.DataFrame:
+    columns = {
+        "path": [f"{number}.jpg" for number in range(len(right))],
+        "role": role_name,
+        "label": "sad",
+        "prediction": np.where(right, "sad", "happy"),
+    }
+    return pd.DataFrame(columns)
+
+
+def both_roles(right: np.ndarray) -> pd.DataFrame:
+    return pd.concat([answers(name, right) for name in ("validation", "test")])
+
+
+def changes_of(
+    before: np.ndarray,
+    now: np.ndarray,
+    *,
+    spread: SeedSpread | None = None,
+    outcomes: bool = True,
+    **accepted: Any,
+) -> list[Change]:
+    """Of `scratch`, whose predictions of then and now are those."""
+    figures = role(float(before.mean()))
+    kept = {"scratch": outcomes_then(before)} if outcomes else {}
+    metrics = {"scratch": {"test": figures, "validation": figures}}
+    then = Accepted(by="ann", at="", num_decisions=1, **{"metrics": metrics, "outcomes": kept})
+    found = changes_since(
+        then.model_copy(update=accepted),
+        {"scratch": evaluation(float(now.mean()))},
+        {"scratch": both_roles(now)},
+        seed_spread={"scratch": spread},
+    )
+    return found["scratch"]
+
+
+RIGHT = np.arange(7_000) < 4_000
+MORE = np.arange(7_000) < 4_091  # 1.3 points more: what another seed of `scratch` does
+MUCH_MORE = np.arange(7_000) < 4_420  # 6 points
+
+
 def test_each_figure_is_compared_on_validation_and_on_test() -> None:
-    before = {"scratch": {"test": role(0.5), "validation": role(0.6)}}
-    (changes,) = changes_since(before, {"scratch": evaluation(0.52)}).values()
-    assert [(one.role, one.measure, one.within) for one in changes] == [
+    changes = changes_of(RIGHT, MORE)
+    assert [(one.role, one.measure, one.difference is None) for one in changes] == [
         ("validation", "accuracy", False),
         ("validation", "macro_f1", True),
         ("test", "accuracy", False),
         ("test", "macro_f1", True),
     ]
-    assert [one.points for one in changes] == pytest.approx([-8, 0, 2, 0])
+    assert [one.points for one in changes] == pytest.approx([1.3, 0, 1.3, 0])
 
 
-@pytest.mark.parametrize(("before", "within"), [(0.51, True), (0.509, False), (0.53, True)])
-def test_the_interval_of_now_says_what_can_be_chance(before: float, within: bool) -> None:
-    now = {"scratch": {"test": {"accuracy": {"value": 0.52, "low": 0.51, "high": 0.53}}}}
-    now["scratch"]["test"]["macro_f1"] = now["scratch"]["test"]["accuracy"]
-    now["scratch"]["validation"] = now["scratch"]["test"]
-    (changes,) = changes_since({"scratch": {"test": role(before, None)}}, now).values()
-    assert [one.within for one in changes] == [within]
+def test_what_another_seed_does_is_not_called_a_change() -> None:
+    spread = SeedSpread(accuracy=0.013, degrees_of_freedom=24)
+    (accuracy, *_) = changes_of(RIGHT, MORE, spread=spread)
+    assert accuracy.low > accuracy.before  # today's interval over faces would have it one
+    assert not accuracy.beyond_chance
+    (accuracy, *_) = changes_of(RIGHT, MUCH_MORE, spread=spread)
+    assert accuracy.beyond_chance
+
+
+def test_without_the_spread_of_seeds_nothing_is_called_beyond_chance() -> None:
+    (accuracy, *_) = changes_of(RIGHT, MUCH_MORE)
+    assert accuracy.difference is not None
+    assert (accuracy.beyond_faces, accuracy.beyond_chance) == (True, False)
+
+
+def test_without_the_predictions_of_then_nothing_is_claimed() -> None:
+    spread = SeedSpread(accuracy=0.001, degrees_of_freedom=24)
+    for one in changes_of(RIGHT, MUCH_MORE, spread=spread, outcomes=False):
+        assert (one.difference, one.beyond_faces, one.beyond_chance) == (None, False, False)
+
+
+def test_other_labels_or_faces_are_not_paired() -> None:
+    now = both_roles(MORE)
+    relabeled = now.assign(label=["happy", *now["label"][1:]])
+    then = outcomes_then(RIGHT)["validation"]
+    for other in (relabeled[:7_000], now[:6_999]):
+        assert right_on(then, other) is None
+    found = right_on(then, now[:7_000])
+    assert found is not None
+    np.testing.assert_array_equal(found, RIGHT)
+    assert right_on(then.model_copy(update={"right": "AAAA"}), now[:7_000]) is None
 
 
 def test_only_models_measured_both_times_are_compared() -> None:
-    before = {"gone": {"test": role(0.5)}, "kept": {"test": role(0.5)}}
-    found = changes_since(before, {"new": evaluation(0.5), "kept": evaluation(0.5)})
-    assert list(found) == ["kept"]
-    assert changes_since({}, {"new": evaluation(0.5)}) == {}
+    metrics = {"gone": {"test": role(0.5)}, "kept": {"test": role(0.5)}}
+    then = Accepted.model_validate(ACCEPTED | {"metrics": metrics})
+    predictions = {name: both_roles(RIGHT) for name in ("new", "kept")}
+    now = {"new": evaluation(0.5), "kept": evaluation(0.5)}
+    assert list(changes_since(then, now, predictions, seed_spread={})) == ["kept"]
 
 
 def test_a_figure_that_was_or_is_not_defined_is_left_out() -> None:
-    before = {"scratch": {"test": role(None, 0.4)}}
-    assert changes_since(before, {"scratch": evaluation(0.5, macro_f1=None)}) == {"scratch": []}
+    then = Accepted.model_validate(ACCEPTED | {"metrics": {"scratch": {"test": role(None, 0.4)}}})
+    now = {"scratch": evaluation(0.5, macro_f1=None)}
+    found = changes_since(then, now, {"scratch": both_roles(RIGHT)}, seed_spread={})
+    assert found == {"scratch": []}
 
 
 def test_null_says_that_nothing_was_accepted(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from scipy.stats import binom
 
 from fer_data.stage import UserError
 from fer_models.paired import holm, mcnemar, paired_tests
+from fer_models.report_settings import SeedSpread
 
 
 def answers(right: np.ndarray) -> pd.DataFrame:
@@ -43,7 +44,23 @@ def test_each_pair_is_tested_once_and_the_better_one_named() -> None:
     assert (found[0].only_better, found[0].only_worse) == (60, 0)
     assert found[0].points == pytest.approx(6)
     assert found[0].p_adjusted == pytest.approx(3 * found[0].p)
-    assert [pair.beyond_chance for pair in found] == [True, False, True]
+    assert [pair.beyond_faces for pair in found] == [True, False, True]
+    assert not any(pair.beyond_chance for pair in found)  # nothing is known of other seeds
+
+
+@pytest.mark.parametrize(("spread", "beyond"), [(0.005, True), (0.03, False)])
+def test_a_difference_that_other_seeds_explain_is_not_beyond_chance(
+    spread: float, beyond: bool
+) -> None:
+    right, more = np.arange(1_000) < 500, np.arange(1_000) < 560
+    spreads = {name: SeedSpread(accuracy=spread, degrees_of_freedom=24) for name in ("a", "b")}
+    (pair,) = paired_tests({"a": answers(right), "b": answers(more)}, seed_spread=spreads)
+    assert pair.covers_seeds
+    assert pair.beyond_chance == beyond
+    (pair,) = paired_tests(
+        {"a": answers(right), "b": answers(more)}, seed_spread={"a": spreads["a"], "b": None}
+    )
+    assert (pair.covers_seeds, pair.beyond_faces, pair.beyond_chance) == (False, True, False)
 
 
 def test_one_model_has_no_pair() -> None:

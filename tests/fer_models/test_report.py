@@ -13,6 +13,7 @@ from fer_data.schema import TEST, VALIDATION
 from fer_data.stage import UserError
 from fer_models import report
 from fer_models.report import ReportSettings, compact_metrics
+from fer_models.report_settings import SeedSpread
 from tests.fer_models.reports import (
     accepted_when,
     model_from,
@@ -41,19 +42,29 @@ def test_metrics_hold_each_role_with_its_interval(tmp_path: Path) -> None:
     assert metrics["scratch"][VALIDATION]["accuracy"] == 0.5701
 
 
+SPREAD = SeedSpread(accuracy=0.005, degrees_of_freedom=24)
+
+
 @pytest.mark.parametrize(
-    ("other", "verdict"),
+    ("other", "spread", "verdict"),
     [
-        (0.6, "<strong>Beyond chance:</strong> Second over First."),
-        (0.5613, "<strong>No difference is beyond chance:</strong>"),
+        (0.6, SPREAD, "<strong>Beyond chance:</strong> Second over First."),
+        (0.5712, SPREAD, "<strong>No difference is beyond chance:</strong>"),  # a point
+        (
+            0.5712,
+            None,
+            "<strong>Beyond the choice of faces:</strong> Second over First; as trained",
+        ),
+        (0.5613, None, "<strong>No difference is beyond chance:</strong>"),
     ],
 )
 def test_page_says_which_models_differ_by_more_than_chance(
-    tmp_path: Path, other: float, verdict: str
+    tmp_path: Path, other: float, spread: SeedSpread | None, verdict: str
 ) -> None:
     write_reports(tmp_path, title="First")
     write_reports(tmp_path, name="compact", test_accuracy=other, title="Second")
-    page = text_of(page_of(model_from(tmp_path), model_from(tmp_path, "compact")))
+    models = model_from(tmp_path), model_from(tmp_path, "compact")
+    page = text_of(page_of(*models, seed_spread={"scratch": spread, "compact": spread}))
     paired = page.split('<section id="paired">')[1].split("</section>")[0]
     assert verdict in paired
     assert "on the same 7,067 Testing faces" in paired

@@ -8,8 +8,10 @@ import pandas as pd
 import pytest
 
 from fer_data.decisions import Decision, append_decisions
+from fer_data.outcomes import right_on
 from fer_data.profile import read_profile
 from fer_data.stage import UserError
+from fer_data.tables import write_table
 from fer_models.changes import read_accepted
 from flows import acceptance
 from flows.acceptance import accept_profile, accept_relabels
@@ -49,6 +51,25 @@ def test_decisions_become_the_snapshot_with_who_when_and_the_metrics(tmp_path, m
     assert git(tmp_path, "log", "-1", "--format=%s").strip() == (
         "Accept 2 decisions on labels, by Zo\u00eb"
     )
+
+
+def test_which_faces_were_predicted_rightly_is_kept(tmp_path: Path, manifest) -> None:
+    decide(tmp_path, manifest, 0)
+    write_metrics(tmp_path)
+    columns = {"path": list("abc"), "role": ["validation", "test", "test"]}
+    predictions = pd.DataFrame({**columns, "label": "sad", "prediction": ["sad", "happy", "sad"]})
+    write_table(predictions, tmp_path / "reports/evaluate/scratch/predictions.parquet")
+    accept_relabels(by="ann", folder=tmp_path)
+    record = read_accepted(tmp_path / ACCEPTED / "metrics.json")
+    assert record is not None
+    kept = record.outcomes["scratch"]
+    right = {
+        name: right_on(one, predictions[predictions["role"] == name]) for name, one in kept.items()
+    }
+    assert {name: one is not None and one.tolist() for name, one in right.items()} == {
+        "validation": [True],
+        "test": [False, True],
+    }
 
 
 def test_what_else_is_changed_or_staged_stays_as_it_was(tmp_path: Path, manifest) -> None:

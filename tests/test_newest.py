@@ -9,7 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from PIL import Image
 
 from fer_data.sample import write_sample
@@ -44,11 +43,10 @@ def test_the_line_runs(tmp_path: Path) -> None:
     assert run == ["ingest", "validate", "split"]
 
 
-@pytest.mark.parametrize("model", ["scratch", "models/scratch/model.keras"])
-def test_a_picture_is_read(tmp_path: Path, model: str) -> None:
+def test_a_picture_is_read(tmp_path: Path) -> None:
     folder = make_models(tmp_path / "workspace", "scratch")
     Image.fromarray(scene((30, 60, 100), (180, 20, 120))).save(folder / "two.png")
-    words = ("ferflow", "predict", "two.png", "--model", model, "--format", "jsonl")
+    words = ("ferflow", "predict", "two.png", "--format", "jsonl")
     rows = [json.loads(line) for line in printed(folder, *words).splitlines()]
     assert [row["face"] for row in rows] == [1, 2]
     assert {row["expression"] for row in rows} <= set(EXPRESSIONS)

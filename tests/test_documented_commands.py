@@ -44,6 +44,7 @@ NOT_RUN = {
     "make setup": "builds an environment",
     "make lint": "CI runs it",
     "make constraints": "asks a package index",
+    "make newest": "asks a package index",
     "prefect deployment": "tests/flows/test_api_access.py runs it as it stands",
     "python -m flows.rebuild": "hours; tests/flows/test_rebuild.py has tiny workspaces",
     "python benchmarks": "minutes to hours",

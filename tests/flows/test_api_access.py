@@ -19,7 +19,7 @@ from flows.api_access import AUTH_FILE, PROFILE_FILE, announced, auth_string
 from flows.workspace import environment
 from tests.browser import chromium, needs_chromium
 from tests.flows.lines import fan, make_line, write
-from tests.prefect_server import PROXIES, ROOT, WHILE_HELD, Server, ended, wait_for
+from tests.prefect_server import PATIENCE, PROXIES, ROOT, WHILE_HELD, Server, ended, wait_for
 
 pytestmark = pytest.mark.timeout(1500)
 
@@ -77,6 +77,41 @@ def test_a_server_is_announced_as_long_as_it_runs(tmp_path: Path) -> None:
     assert mode(file) == 0o600
 
 
+FOREIGN = "https://prefect.example.org/api"
+
+
+def joined(workspace: Path, **variables: str) -> list[str | None]:
+    """The address and the string that a command typed in a workspace would use."""
+    code = (
+        "import json; from pathlib import Path; from flows.api_access import join; join(Path()); "
+        "from prefect.settings import get_current_settings as now; api = now().api; "
+        "print(json.dumps([api.url, api.auth_string.get_secret_value()]))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=workspace,
+        env=strange_environment() | {"PYTHONPATH": str(ROOT)} | variables,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(found.stdout)
+
+
+def test_a_server_elsewhere_is_not_told_the_string(tmp_path: Path) -> None:
+    auth_string(tmp_path)
+    (tmp_path / "prefect.toml").write_text((ROOT / "prefect.toml").read_text())
+    with announced(tmp_path, url="http://127.0.0.1:9/api"):
+        assert joined(tmp_path, PREFECT_API_URL=FOREIGN) == [FOREIGN, ""]
+        theirs = {"PREFECT_API_URL": FOREIGN, "PREFECT_API_AUTH_STRING": "me:theirs"}
+        assert joined(tmp_path, **theirs) == [FOREIGN, "me:theirs"]
+
+
+def test_an_announcement_that_a_killed_server_left_is_passed_over(tmp_path: Path) -> None:
+    with announced(tmp_path, url="http://127.0.0.1:9/api"):
+        assert joined(tmp_path) == ["", auth_string(tmp_path)]
+
+
 @pytest.mark.parametrize("stranger", STRANGERS.values(), ids=STRANGERS)
 def test_strangers_are_refused(prefect_server: Server, stranger: dict[str, str]) -> None:
     deployment = prefect_server.deployment("on-demand")["id"]
@@ -85,7 +120,7 @@ def test_strangers_are_refused(prefect_server: Server, stranger: dict[str, str])
 
 def refused(url: str, deployment: str, stranger: dict[str, str]) -> None:
     """No question is answered, and no command taken: in JSON without its content type either."""
-    ask = partial(httpx.request, verify=False, timeout=60, trust_env=False)
+    ask = partial(httpx.request, verify=False, timeout=PATIENCE, trust_env=False)
     command = b'{"state": {"type": "SCHEDULED"}, "job_variables": {"command": "touch /tmp/x"}}'
     path = f"{url}/deployments/{deployment}/create_flow_run"
     for headers in (stranger, stranger | {"Content-Type": "application/json"}):
@@ -106,7 +141,7 @@ def test_the_string_alone_commands_nothing(prefect_server: Server) -> None:
         json={},
         auth=prefect_server.login,
         headers={"Origin": "https://evil.example"},
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert answer.status_code == 403
     assert answer.json() == {"detail": "Missing CSRF token."}

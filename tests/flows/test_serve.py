@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from flows.serve import variables_for
-from tests.prefect_server import ROOT, Server, change, wait_for
+from tests.prefect_server import PROXIES, ROOT, Server, change, wait_for
 
 pytestmark = pytest.mark.timeout(1500)
 
@@ -56,6 +56,21 @@ def part_of(server: Server, name: str) -> psutil.Process:
 def test_the_nightly_run_is_at_two_o_clock(prefect_server: Server) -> None:
     (schedule,) = prefect_server.deployment("nightly")["schedules"]
     assert schedule["schedule"]["cron"] == "0 2 * * *"
+
+
+def test_a_run_of_the_schedule_is_run(prefect_server: Server) -> None:
+    run = prefect_server.scheduled_run()
+    assert prefect_server.ended(run["id"])["state_type"] == "COMPLETED"
+
+
+def test_behind_proxies_this_machine_is_exempt_in_both_spellings(prefect_server: Server) -> None:
+    exempt = {"example.org", "127.0.0.1", "localhost", "::1"}
+    for name in ("server", "worker"):
+        variables = part_of(prefect_server, name).environ()
+        assert variables["http_proxy"] == PROXIES["http_proxy"]
+        assert "all_proxy" not in variables
+        for spelling in ("no_proxy", "NO_PROXY"):
+            assert set(variables[spelling].split(",")) == exempt
 
 
 def test_a_run_without_a_change_ends_saying_so(prefect_server: Server) -> None:

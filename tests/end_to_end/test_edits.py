@@ -60,11 +60,15 @@ def run(workspace: Path, stage: str, moment: str, line: str) -> tuple[int, str]:
     return finished.returncode, finished.stdout + finished.stderr
 
 
-def decision(workspace: Path) -> tuple[str, str]:
-    """A face of `train`, and a line that gives it another label."""
+def decision(workspace: Path, note: str) -> tuple[str, str]:
+    """A face of `train`, and a line that gives it another label.
+
+    The note makes it another line in each test: they share DVC's run cache, and a run that was recorded
+    with a decision that it had not read is handed on by it (and named as waiting again).
+    """
     faces = read_table(workspace / "data/curated/examples.parquet")
     face = faces[(faces["role"] == "train") & (faces["label"] == "happy")].iloc[0]
-    return face.pixel_hash, f"{face.pixel_hash},happy,surprise,ann,2026-01-01T00:00:00Z,\n"
+    return face.pixel_hash, f"{face.pixel_hash},happy,surprise,ann,2026-01-01T00:00:00Z,{note}\n"
 
 
 def is_applied(workspace: Path, pixel_hash: str) -> bool:
@@ -76,7 +80,7 @@ def is_applied(workspace: Path, pixel_hash: str) -> bool:
 def test_a_stage_that_reads_decisions_refuses_one_made_meanwhile(
     workspace: Path, stage: str
 ) -> None:
-    pixel_hash, line = decision(workspace)
+    pixel_hash, line = decision(workspace, f"during {stage}")
     code, printed = run(workspace, stage, DURING, line)
     assert code != 0
     assert f"error: {RELABELS} changed while '{stage}' ran" in printed
@@ -86,7 +90,7 @@ def test_a_stage_that_reads_decisions_refuses_one_made_meanwhile(
 
 @pytest.mark.parametrize("stage", OTHERS)
 def test_a_stage_that_reads_none_leaves_it_to_those_that_do(workspace: Path, stage: str) -> None:
-    pixel_hash, line = decision(workspace)
+    pixel_hash, line = decision(workspace, f"during {stage}")
     code, printed = run(workspace, stage, DURING, line)
     assert code == 0, printed
     assert "rebalance" in json.loads(ok(workspace, "dvc", "status", "--json"))
@@ -101,7 +105,7 @@ def test_a_stage_that_reads_none_leaves_it_to_those_that_do(workspace: Path, sta
 def test_one_made_before_dvc_records_is_named_with_what_applies_it(
     workspace: Path, stage: str
 ) -> None:
-    pixel_hash, line = decision(workspace)
+    pixel_hash, line = decision(workspace, f"after {stage}")
     code, printed = run(workspace, stage, AFTER, line)
     assert code == 0, printed
     assert stage not in json.loads(ok(workspace, "dvc", "status", "--json", stage))

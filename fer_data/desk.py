@@ -5,6 +5,7 @@ the page on the loopback device alone, and the page calls nothing but Gradio's A
 """
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +29,30 @@ from fer_data.stage import UserError
 from fer_data.tables import read_csv, read_table
 
 _PICTURE_HEADERS = {"Cache-Control": "private, max-age=31536000, immutable"}
+_MOST_CHARACTERS = 200  # of a name, which each line of decisions repeats
 
 
-def open_desk(workspace: Path, *, annotator: str | None = None, port: int | None = None) -> str:
+def open_desk(
+    workspace: Path,
+    *,
+    annotator: str | None = None,
+    port: int | None = None,
+    allow_hosts: Sequence[str] = (),
+) -> str:
     """Serves the desk of a workspace until the process ends.
 
     Args:
         workspace: The folder of `dvc.yaml`.
         annotator: Who decides; by default git's `user.name`, and without one the page asks.
         port: By default the first free one from 7860.
+        allow_hosts: Names under which a proxy shows the page, beside those of this machine.
 
     Returns:
         The page's address.
 
     Raises:
-        UserError: There is no workspace, no queue or no free port, or one of the files is broken.
+        UserError: There is no workspace, no queue or no free port, one of the files is broken, or one
+            of `allow_hosts` is no name of a host.
     """
     review, pictures = read_review(workspace)
     settings = read_settings(RelabelSettings, "relabel", file=workspace / PARAMS_FILE)
@@ -51,6 +61,7 @@ def open_desk(workspace: Path, *, annotator: str | None = None, port: int | None
         pictures,
         annotator=_name(annotator, workspace, review.expressions),
         show_suggestion=settings.show_suggestion,
+        allow_hosts=allow_hosts,
     )
     return launch(server, port=port)
 
@@ -80,7 +91,12 @@ def read_review(workspace: Path) -> tuple[Review, dict[str, np.ndarray]]:
 
 
 def make_server(
-    review: Review, pictures: dict[str, np.ndarray], *, annotator: str, show_suggestion: bool
+    review: Review,
+    pictures: dict[str, np.ndarray],
+    *,
+    annotator: str,
+    show_suggestion: bool,
+    allow_hosts: Sequence[str] = (),
 ) -> gr.Server:
     """The page, the pictures, and the API that the page calls.
 
@@ -89,6 +105,7 @@ def make_server(
         pictures: uint8 (48, 48) by pixel hash.
         annotator: Who decides; empty if the page is to ask.
         show_suggestion: Whether the suggested expression shows at once.
+        allow_hosts: Names under which a proxy shows the page, beside those of this machine.
     """
     settings = {
         "expressions": review.expressions,
@@ -101,7 +118,7 @@ def make_server(
     def page(nonce: str) -> str:
         return render_page("fer_data", "desk.html.j2", settings=settings, nonce=nonce)
 
-    server = new_server(page)
+    server = new_server(page, allow_hosts=allow_hosts)
 
     @server.get("/faces/{pixel_hash}.png")
     def picture(pixel_hash: str) -> Response:
@@ -114,6 +131,8 @@ def make_server(
         return {"faces": review.faces, "decided": review.decided()}
 
     def decide(faces: list[str], decision: str, annotator: str) -> dict[str, Any]:
+        if len(annotator) > _MOST_CHARACTERS:
+            raise UserError(f"the name is too long: expected at most {_MOST_CHARACTERS} characters")
         return review.decide(faces, decision, annotator=annotator)
 
     def undo(faces: list[str], annotator: str) -> dict[str, Any]:

@@ -2,15 +2,18 @@
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
+from inspect import signature
 from typing import Any
 
 import gradio as gr
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from gradio import processing_utils, routes
-from starlette.middleware.trustedhost import TrustedHostMiddleware
+from pydantic import ValidationError, validate_call
 
+from fer_data.guard import Guard, Uploads, host_names
+from fer_data.loopback import exempt_loopback
 from fer_data.stage import UserError
 
 HOST = "127.0.0.1"
@@ -25,17 +28,26 @@ _PAGE_HEADERS = {
 }
 
 
-def new_server(page: Callable[[str], str]) -> gr.Server:
+def new_server(
+    page: Callable[[str], str],
+    *,
+    allow_hosts: Sequence[str] = (),
+    uploads: Uploads | None = None,
+) -> gr.Server:
     """A server that shows a page at `/`, to whom an API can be added.
 
     Args:
         page: The page's HTML, whose scripts must carry the nonce that it is given; it may fetch from
             this server alone.
+        allow_hosts: Names under which a proxy shows the page, beside those of this machine.
+        uploads: What the page may upload; by default nothing.
+
+    Raises:
+        UserError: One of `allow_hosts` is no name of a host.
     """
     _fetch_nothing()
     server = gr.Server(docs_url=None, redoc_url=None, openapi_url=None)
-    # Else a page elsewhere could reach this one through a name that it lets point at this machine.
-    server.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
+    server.add_middleware(Guard, hosts=host_names(allow_hosts), uploads=uploads)
 
     @server.get("/")
     def show() -> HTMLResponse:
@@ -62,25 +74,65 @@ def _fetch_nothing() -> None:
 
 
 def told(verb: Callable[..., Any]) -> Callable[..., Any]:
-    """The verb, whose `UserError` is a line on the page."""
+    """The verb, whose `UserError` is a line on the page, as is an argument of another type."""
+    names = list(signature(verb).parameters)
+    checked = validate_call(verb)
 
     @wraps(verb)
     def telling(*arguments: Any) -> Any:
         try:
-            return verb(*arguments)
+            return checked(*arguments)
+        except ValidationError as error:
+            place, wrong = error.errors()[0]["loc"], error.errors()[0]
+            name = ".".join(map(str, [names[int(place[0])], *place[1:]]))
+            text = f"{verb.__name__}: got {wrong['input']!r:.60} for {name}: {wrong['msg']}"
+            raise gr.Error(text, print_exception=False) from None
         except UserError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
     return telling
 
 
-def launch(server: gr.Server, *, port: int | None, max_file_size: int | None = None) -> str:
+def _checks(uploads: Uploads | None) -> Callable[..., None]:
+    """What Gradio asks before a call, in place of its own question.
+
+    Gradio prints a traceback where arguments lack, passes over those that are too many, and fetches or
+    copies a file that an argument names before the verb can refuse it.
+    """
+
+    def check(block_fn: Any, inputs: list[Any]) -> None:
+        expected = len(block_fn.inputs)
+        if len(inputs) != expected:
+            text = f"{block_fn.name}: got {len(inputs)} arguments, expected {expected}"
+            raise gr.Error(text, print_exception=False)
+        for path in _named_files(inputs):
+            if uploads is None or not uploads.holds(path):
+                text = "the picture was not uploaded here, or is gone: send the file, not a path"
+                raise gr.Error(text, print_exception=False)
+
+    return check
+
+
+def _named_files(arguments: list[Any]) -> Iterator[Any]:
+    """What stands for a file's path anywhere in a call's arguments, however deep."""
+    waiting: list[Any] = [arguments]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            if "path" in value:
+                yield value["path"]
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+
+
+def launch(server: gr.Server, *, port: int | None, uploads: Uploads | None = None) -> str:
     """Serves until the process ends.
 
     Args:
         server: The server.
         port: By default the first free one from 7860.
-        max_file_size: The largest upload, in bytes; by default there is no limit.
+        uploads: What the page may upload, as the server was told.
 
     Returns:
         The page's address.
@@ -90,9 +142,9 @@ def launch(server: gr.Server, *, port: int | None, max_file_size: int | None = N
     """
     if port is not None and not 0 < port < 65536:
         raise UserError(f"got the port {port}, expected 1 to 65535")
-    # Gradio asks its makers for a newer version, and a proxy for its own page, unless told not to.
+    # Gradio asks its makers for a newer version, unless told not to.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), HOST]))
+    exempt_loopback()
     try:
         _, address, _ = server.launch(
             server_name=HOST,
@@ -104,9 +156,10 @@ def launch(server: gr.Server, *, port: int | None, max_file_size: int | None = N
             prevent_thread_lock=True,
             show_error=True,
             quiet=True,
-            max_file_size=max_file_size,
+            max_file_size=uploads.most_bytes if uploads else None,
         )
     except OSError:
         taken = "no port from 7860 is free" if port is None else f"port {port} is in use"
         raise UserError(f"{taken}: choose another with `--port`") from None
+    server.get_blocks().validate_inputs = _checks(uploads)
     return address

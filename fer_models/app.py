@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import gradio as gr
 from gradio import FileData
 
+from fer_data.guard import Uploads
 from fer_data.page import render_page
 from fer_data.serving import launch, new_server, told
 from fer_data.stage import UserError
@@ -30,33 +31,44 @@ MOST_SECONDS = 60.0
 """That a request waits for those before it."""
 
 
-def open_app(shelf: Shelf, *, port: int | None = None) -> str:
+def open_app(shelf: Shelf, *, port: int | None = None, allow_hosts: Sequence[str] = ()) -> str:
     """Serves the app until the process ends.
 
     Args:
         shelf: The models; they are loaded when they are asked.
         port: By default the first free one from 7860.
+        allow_hosts: Names under which a proxy shows the page, beside those of this machine.
 
     Returns:
         The page's address.
 
     Raises:
-        UserError: There is no free port.
+        UserError: There is no free port, or one of `allow_hosts` is no name of a host.
     """
-    uploads = Path(tempfile.mkdtemp(prefix="ferflow-app-"))
-    atexit.register(shutil.rmtree, uploads, ignore_errors=True)
-    os.environ["GRADIO_TEMP_DIR"] = str(uploads)
-    server = make_server(Service(shelf, FaceFinder()), shelf.expressions, uploads=uploads)
-    return launch(server, port=port, max_file_size=MOST_BYTES)
+    folder = Path(tempfile.mkdtemp(prefix="ferflow-app-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    uploads = Uploads(folder, MOST_BYTES)
+    uploads.sweep_on()
+    service = Service(shelf, FaceFinder())
+    server = make_server(service, shelf.expressions, uploads=uploads, allow_hosts=allow_hosts)
+    return launch(server, port=port, uploads=uploads)
 
 
-def make_server(service: Service, expressions: tuple[str, ...], *, uploads: Path) -> gr.Server:
+def make_server(
+    service: Service,
+    expressions: tuple[str, ...],
+    *,
+    uploads: Uploads,
+    allow_hosts: Sequence[str] = (),
+) -> gr.Server:
     """The page, and the API that the page calls.
 
     Args:
         service: What answers.
         expressions: The K classes.
         uploads: Where Gradio puts uploaded pictures.
+        allow_hosts: Names under which a proxy shows the page, beside those of this machine.
     """
     settings = {
         "expressions": expressions,
@@ -73,18 +85,19 @@ def make_server(service: Service, expressions: tuple[str, ...], *, uploads: Path
         return service.models()
 
     def find(picture: FileData, whole: bool = False) -> dict[str, Any]:
-        return service.find(_taken(picture, uploads), whole=whole)
+        return service.find(_taken(picture), whole=whole)
 
     def ask(faces: list[str], model: str) -> list[dict[str, Any]]:
         return service.ask(faces, model)
 
     def read(picture: FileData, model: str) -> dict[str, Any]:
-        return service.read(_taken(picture, uploads), model)
+        return service.read(_taken(picture), model)
 
     def heat_map(face: str, model: str) -> dict[str, Any]:
         return service.heat_map(face, model)
 
-    server, turn = new_server(page), threading.Lock()
+    server = new_server(page, allow_hosts=allow_hosts, uploads=uploads)
+    turn = threading.Lock()
     for verb in (models, find, ask, read, heat_map):
         server.api(told(_in_turn(verb, turn)), name=verb.__name__, queue=False)
     return server
@@ -105,15 +118,13 @@ def _in_turn(verb: Callable[..., Any], turn: threading.Lock) -> Callable[..., An
     return waiting
 
 
-def _taken(picture: Any, uploads: Path) -> bytes:
+def _taken(picture: FileData) -> bytes:
     """The bytes of an uploaded picture, which is deleted.
 
     Raises:
-        UserError: The file is none that was uploaded here, or is gone.
+        UserError: It is gone.
     """
-    file = Path(str(picture.get("path") if isinstance(picture, dict) else picture)).resolve()
-    if not file.is_relative_to(uploads.resolve()):
-        raise UserError("the picture was not uploaded here: send the file, not a path")
+    file = Path(picture.path)
     try:
         return file.read_bytes()
     except OSError:

@@ -50,6 +50,7 @@ def command_line() -> argparse.ArgumentParser:
     relabel = parsers.add_parser("relabel", help="open the desk on which people correct labels")
     relabel.add_argument("--annotator", metavar="NAME", help="who decides (default: git's name)")
     relabel.add_argument("--port", type=int, help="the page's port (default: first free from 7860)")
+    _add_allow_host(relabel)
     relabel.add_argument("--workspace", type=Path, default=Path(), help="default: this folder")
     relabel.set_defaults(run=verbs.relabel)
 
@@ -93,6 +94,7 @@ def _add_uses(parsers: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     app = parsers.add_parser("app", help="open the demo app, which reads the faces of a picture")
     app.add_argument("--bundle", type=Path, metavar="FILE", help="the models of a bundle")
     app.add_argument("--port", type=int, help="the page's port (default: first free from 7860)")
+    _add_allow_host(app)
     app.add_argument("--workspace", type=Path, default=Path(), help="default: this folder")
     app.set_defaults(run=verbs.app)
 
@@ -138,6 +140,16 @@ def _add_predict(predict: argparse.ArgumentParser) -> None:
         "--output", type=Path, metavar="FOLDER", help="for films (default: beside each)"
     )
     predict.set_defaults(run=verbs.predict)
+
+
+def _add_allow_host(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--allow-host",
+        metavar="HOST",
+        action="append",
+        default=[],
+        help="a name under which a proxy shows the page; may be given several times",
+    )
 
 
 def _add_relabels(relabels: argparse.ArgumentParser) -> None:

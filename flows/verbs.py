@@ -59,6 +59,10 @@ def add_weights(arguments: argparse.Namespace) -> None:
 
 def relabel(arguments: argparse.Namespace) -> None:
     """Opens the relabelling desk."""
+    from fer_data.loopback import exempt_loopback
+
+    exempt_loopback()  # before Gradio is imported, which stumbles at a SOCKS proxy
+
     from fer_data.applied import waiting
     from fer_data.desk import open_desk
 
@@ -66,20 +70,29 @@ def relabel(arguments: argparse.Namespace) -> None:
         print(words)
     _serve(
         "The relabelling desk",
-        lambda: open_desk(arguments.workspace, annotator=arguments.annotator, port=arguments.port),
+        lambda: open_desk(
+            arguments.workspace,
+            annotator=arguments.annotator,
+            port=arguments.port,
+            allow_hosts=arguments.allow_host,
+        ),
         farewell="Ended; every decision was on the disk before the next face showed.",
     )
 
 
 def app(arguments: argparse.Namespace) -> None:
     """Opens the demo app."""
+    from fer_data.loopback import exempt_loopback
+
+    exempt_loopback()  # before Gradio is imported, which stumbles at a SOCKS proxy
+
     from fer_models.app import open_app
     from fer_models.shelf import open_shelf
 
     shelf = open_shelf(workspace=arguments.workspace, bundle=arguments.bundle)
     _serve(
         "The app",
-        lambda: open_app(shelf, port=arguments.port),
+        lambda: open_app(shelf, port=arguments.port, allow_hosts=arguments.allow_host),
         farewell="Ended; no picture was kept.",
     )
 

@@ -22,6 +22,7 @@ VOCABULARY = {
     "fer_data.errors",
     "fer_data.faces",
     "fer_data.git_variables",
+    "fer_data.guard",
     "fer_data.hashes",
     "fer_data.inputs",
     "fer_data.locks",

@@ -2,7 +2,9 @@
 
 import re
 import signal
+import socket
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +24,8 @@ from tests.fer_models.pictures import encoded, two_faces
 from tests.fer_models.shelves import make_models
 from tests.fer_models.tiny import EXPRESSIONS
 from tests.served import ROOT
+
+META = {"_type": "gradio.FileData"}
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +117,70 @@ def test_a_file_that_is_too_large_is_not_taken(app: App) -> None:
     response = httpx.post(f"{app.address}gradio_api/upload", files=files, timeout=120)
     assert response.status_code == 413
     assert app.kept() == []
+
+
+def test_a_file_that_comes_in_chunks_is_not_too_large_either(app: App) -> None:
+    """No header says how large it will be, and its client leaves in the middle."""
+    begun = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
+
+    def chunks(number: int) -> Iterator[bytes]:
+        yield begun
+        for _ in range(number):
+            yield bytes(1_000_000)
+
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    address = f"{app.address}gradio_api/upload"
+    response = httpx.post(address, content=chunks(30), headers=headers, timeout=120)
+    assert response.status_code == 413
+    assert app.kept() == []
+    port = int(app.address.strip("/").rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        lines = ["POST /gradio_api/upload HTTP/1.1", f"Host: 127.0.0.1:{port}"]
+        lines += [f"Content-Type: {headers['Content-Type']}", "Content-Length: 900000", "", ""]
+        connection.sendall("\r\n".join(lines).encode() + begun + bytes(100_000))
+        time.sleep(1)
+    time.sleep(1)
+    assert app.kept() == []
+
+
+def test_uploads_that_nobody_asks_about_do_not_pile_up(app: App) -> None:
+    for number in range(30):
+        files = {"files": (f"{number}.png", str(number).encode())}
+        response = httpx.post(f"{app.address}gradio_api/upload", files=files, timeout=120)
+        assert response.status_code == 200
+    assert len(app.kept()) <= 25
+    for path in app.kept():
+        path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments", "words"),
+    [
+        ("find", [], "find: got 0 arguments, expected 2"),
+        ("find", [None, False], "find: got None for picture"),
+        ("find", [{"path": None}, False], "the picture was not uploaded here"),
+        ("find", [{"path": "\0", "meta": META}, False], "the picture was not uploaded here"),
+        ("read", [{"path": "a" * 9999, "meta": META}, "scratch"], "the picture was not uploaded"),
+        (
+            "read",
+            [{"path": "x", "url": "http://192.0.2.1/", "meta": META}, "scratch"],
+            "the picture",
+        ),
+        ("read", [{"path": "http://192.0.2.1/x.png", "meta": META}, "scratch"], "the picture was"),
+        ("ask", [None, "scratch"], "ask: got None for faces"),
+        ("ask", [[None], "scratch"], "ask: got None for faces.0"),
+        ("ask", [[], 5], "ask: got 5 for model"),
+        ("heat_map", [[], "scratch"], r"heat_map: got \[\] for face"),
+        ("models", [1], "models: got 1 arguments, expected 0"),
+    ],
+)
+def test_arguments_of_another_type_are_one_line_and_no_traceback(
+    app: App, capfd: pytest.CaptureFixture[str], verb: str, arguments: list, words: str
+) -> None:
+    answer = app.call(verb, *arguments)
+    assert re.match(words, answer)
+    assert "\n" not in answer
+    assert "Traceback" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}])

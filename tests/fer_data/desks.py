@@ -31,6 +31,7 @@ GRAPH = {
     "ingest": {"outs": ["data/faces/manifest.parquet", "data/faces/pixels.npy"]},
     "split": {"outs": ["data/split/assignments.parquet"]},
     "review_queue": {
+        "deps": [str(RELABELS)],
         "outs": ["data/review_queue/neighbours.parquet", "data/review_queue/suspects.csv"],
     },
     "quality_report": {"deps": [str(RELABELS)]},

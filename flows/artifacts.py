@@ -92,7 +92,7 @@ def metrics_table(moved: Iterable[Change]) -> list[dict[str, Any]]:
             "faces": change.role,
             "measure": MEASURES[change.measure],
             "published": _rounded(change.before.value if change.before else None),
-            "now": _rounded(change.now.value),
+            "now": _rounded(change.now.value if change.now else None),
             "difference": _rounded(change.difference),
             "published interval": _interval(change.before) if change.before else "",
             "verdict": change.verdict,

@@ -33,12 +33,13 @@ Figures = Mapping[str, Mapping[str, Mapping[str, Figure]]]
 
 @dataclass(frozen=True)
 class Change:
-    """One figure now and, where the published run has it, then."""
+    """One figure now and, where the published run has it, then; one of both is there."""
 
     model: str
     role: str
     measure: str
-    now: Figure
+    now: Figure | None
+    """None: this run lost the model, or the figure is not defined any more."""
     before: Figure | None
 
     @property
@@ -48,12 +49,16 @@ class Change:
 
     @property
     def difference(self) -> float | None:
-        """By how much the figure rose, a fraction; None where the published run has none."""
-        return None if self.before is None else self.now.value - self.before.value
+        """By how much the figure rose, a fraction; None where one of both runs has none."""
+        if self.now is None or self.before is None:
+            return None
+        return self.now.value - self.before.value
 
     @property
     def verdict(self) -> str:
-        """Where the figure lies: `within`, `above` or `below` the published interval, or `new`."""
+        """Where the figure lies: `within`, `above` or `below` the interval, `new` or `gone`."""
+        if self.now is None:
+            return "gone"
         if self.before is None:
             return "new"
         if self.now.value < self.before.low:
@@ -63,10 +68,14 @@ class Change:
     @property
     def is_regression(self) -> bool:
         """Whether the change speaks against the run: nothing is ever chosen on `test`."""
-        return (self.role, self.measure, self.verdict) == (VALIDATION, MACRO_F1, "below")
+        judged = (self.role, self.measure) == (VALIDATION, MACRO_F1)
+        return judged and self.verdict in ("below", "gone")
 
     def __str__(self) -> str:
         """The change as a line for a log."""
+        if self.now is None:
+            then = "" if self.before is None else f"{self.before.value:.4f} -> "
+            return f"{self.name}: {then}gone"
         if self.before is None:
             return f"{self.name}: {self.now.value:.4f}"
         return (
@@ -100,13 +109,18 @@ def changes(now: Figures, before: Figures) -> Iterator[Change]:
         before: The published run's; empty where none was published.
 
     Yields:
-        A change for each of today's figures.
+        A change for each of today's figures, and for each that the published run alone has.
     """
     for model, roles in now.items():
         for role, measures in roles.items():
             for measure, figure in measures.items():
                 then = before.get(model, {}).get(role, {}).get(measure)
                 yield Change(model, role, measure, now=figure, before=then)
+    for model, roles in before.items():
+        for role, measures in roles.items():
+            for measure, figure in measures.items():
+                if measure not in now.get(model, {}).get(role, {}):
+                    yield Change(model, role, measure, now=None, before=figure)
 
 
 def _figures_of(model: str, *, workspace: Path) -> dict[str, dict[str, Figure]]:

@@ -18,6 +18,8 @@ from flows.site import DATA_PAGE, INDEX_PAGE
 
 RECORD_NAME = "publication.json"
 LATEST_NAME = "latest/index.html"
+HELD_BACK_NAME = "latest/held-back.txt"
+"""Names the last run that was stored without becoming the latest: the same reports are stored once."""
 _NAMED_RUN = re.compile(rb'<meta name="ferflow-run" content="([\w.-]+)">')
 _LATEST_PAGE = """\
 <!doctype html>
@@ -113,6 +115,26 @@ def make_latest(run: str, *, destination: Destination) -> None:
     """
     page = _LATEST_PAGE.format(run=run, models=INDEX_PAGE, data=DATA_PAGE)
     destination.replace(LATEST_NAME, page.encode())
+
+
+def held_back(destination: Destination) -> Record | None:
+    """The record of the last run that was held back; None if there is none.
+
+    Raises:
+        UserError: The record is broken, or the destination cannot be reached.
+    """
+    named = (destination.read(HELD_BACK_NAME) or b"").decode("ascii", "replace").strip()
+    is_name = re.fullmatch(r"\w[\w.-]*", named, flags=re.ASCII)
+    return read_record(named, destination=destination) if is_name else None
+
+
+def hold_back(run: str, *, destination: Destination) -> None:
+    """Remembers a run that is stored without becoming the latest.
+
+    Raises:
+        UserError: The destination cannot be reached.
+    """
+    destination.replace(HELD_BACK_NAME, f"{run}\n".encode())
 
 
 def site_url(run: str, *, destination: Destination) -> str:

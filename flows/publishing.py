@@ -11,6 +11,8 @@ from flows.figures import Change, changes, read_figures
 from flows.publications import (
     LATEST_NAME,
     Record,
+    held_back,
+    hold_back,
     latest_run,
     make_latest,
     read_record,
@@ -38,6 +40,8 @@ class Published:
     """The figures beside those of `previous`."""
     is_latest: bool
     """Whether this run is the latest now."""
+    was_held_back: bool = False
+    """Whether an earlier publication stored these reports and held them back: `run` is that one."""
 
     @property
     def is_new(self) -> bool:
@@ -61,6 +65,11 @@ class Published:
                 f"{self.run} is the latest run, after {self.previous or 'none'}: {self.latest_url}"
             )
         words = "; ".join(map(str, self.regressions))
+        if self.was_held_back:
+            return (
+                f"nothing new: {self.run} holds these reports, and the latest run stays "
+                f"{self.previous}: {words}"
+            )
         return f"{self.run} is stored, but the latest run stays {self.previous}: {words}"
 
 
@@ -69,9 +78,9 @@ def publish(
 ) -> Published:
     """Copies the reports to `DESTINATION/runs/RUN_NAME/`, the latest run then unless it is worse.
 
-    It is worse if a model's macro-F1 on validation lies below the interval of the latest run's. Done
-    again, it completes what was copied in part, and moves `latest` at most; reports that the latest run
-    holds are not stored twice.
+    It is worse if a model's macro-F1 on validation lies below the interval of the latest run's, or if a
+    model of the latest run is gone. Done again, it completes what was copied in part, and moves `latest`
+    at most; reports that the latest run holds, or the last one that was held back, are not stored twice.
 
     Args:
         workspace: Where the stages have run.
@@ -103,12 +112,19 @@ def publish(
     before = _record_of(previous, destination=destination, force=force)
     moved = tuple(changes(figures, before.figures if before else {}))
     is_latest = force or not any(change.is_regression for change in moved)
+    held = held_back(destination)
+    was_held_back = False
     if before and before.files == record.files:
         run_name, is_latest = before.run, True
     else:
-        store_run(contents, record, destination=destination)
+        if held and held.run != run_name and held.files == record.files:
+            run_name, was_held_back = held.run, True
+        else:
+            store_run(contents, record, destination=destination)
         if is_latest:
             make_latest(run_name, destination=destination)
+        elif not was_held_back:
+            hold_back(run_name, destination=destination)
     return Published(
         run=run_name,
         site=site_url(run_name, destination=destination),
@@ -116,6 +132,7 @@ def publish(
         previous=previous,
         changes=moved,
         is_latest=is_latest,
+        was_held_back=was_held_back,
     )
 
 

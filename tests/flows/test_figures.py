@@ -75,4 +75,14 @@ def test_each_of_today_s_figures_has_a_change() -> None:
     assert [(one.model, one.verdict) for one in changes(now, before)] == [
         ("scratch", "above"),
         ("ensemble", "new"),
+        ("gone", "gone"),
     ]
+
+
+@pytest.mark.parametrize("now", [{}, {"scratch": {}}, {"scratch": {"validation": {}}}])
+def test_a_model_that_is_gone_is_a_regression(now: dict) -> None:
+    before = {"scratch": {"validation": {"macro_f1": figure(0.8)}}}
+    (lost,) = changes(now, before)
+    assert lost.is_regression
+    assert lost.difference is None
+    assert str(lost) == "validation macro-F1 of scratch: 0.8000 -> gone"

@@ -7,6 +7,7 @@ import fsspec
 import pytest
 
 from fer_data.stage import UserError
+from flows.artifacts import evaluation_summary, metrics_table
 from flows.cli import main
 from flows.destination import Destination
 from flows.publications import LATEST_NAME, latest_run
@@ -77,6 +78,37 @@ def test_a_worse_run_is_stored_but_is_not_the_latest_unless_forced(workspace, pl
     assert forced.is_latest
     assert forced.regressions == published.regressions
     assert latest_run(Destination(place)) == "two"
+
+
+def test_a_run_without_a_model_of_the_latest_is_held_back(workspace: Path, place: str) -> None:
+    publish(workspace, settings=settings(place), run_name="one")
+    write(workspace / "reports/metrics.json", json.dumps({"ensemble": {}}))
+    published = publish(workspace, settings=settings(place), run_name="two")
+    assert not published.is_latest
+    assert latest_run(Destination(place)) == "one"
+    assert "stays one: validation macro-F1 of scratch: 0.8000 -> gone" in published.outcome
+    assert "gone" in str(metrics_table(published.changes))
+    assert "| scratch | not defined |" in evaluation_summary(
+        published.changes, site="x", outcome="y"
+    )
+
+
+def test_reports_that_are_held_back_every_night_are_stored_once(workspace, place: str) -> None:
+    publish(workspace, settings=settings(place), run_name="one")
+    make_reports(workspace, scratch=0.74)
+    publish(workspace, settings=settings(place), run_name="two")
+    before = files_at(place)
+    again = publish(workspace, settings=settings(place), run_name="three")
+    assert files_at(place) == before
+    assert (again.run, again.is_latest) == ("two", False)
+    assert again.outcome.startswith(
+        "nothing new: two holds these reports, and the latest run stays one"
+    )
+    make_reports(workspace, scratch=0.73)  # other reports are a run of their own
+    assert publish(workspace, settings=settings(place), run_name="four").run == "four"
+    forced = publish(workspace, settings=settings(place), run_name="five", force=True)
+    assert (forced.run, forced.is_latest) == ("four", True)
+    assert latest_run(Destination(place)) == "four"
 
 
 def test_what_is_lost_on_the_way_is_completed_and_never_the_latest(

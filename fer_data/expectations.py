@@ -88,6 +88,15 @@ def build_suite(
     since = f"those of the archive that {profile.accepted_by} accepted"
     return [
         *suite,
+        gxe.ExpectColumnDistinctValuesToContainSet(
+            column=CLASS_FOLDER,
+            value_set=sorted(folder for folder, count in profile.counts.items() if count),
+            **_named(
+                "accepted_classes",
+                WARNING,
+                f"Each class and folder of the archive that {profile.accepted_by} accepted has faces",
+            ),
+        ),
         gxe.ExpectColumnValuesToBeBetween(
             column=COUNT_CHANGE,
             max_value=thresholds.max_count_change,

@@ -60,12 +60,11 @@ def _model_cards(models: Iterable[str], *, workspace: Path) -> Iterator[Path]:
 
 
 def _targets(file: Path) -> Iterator[Path]:
-    """The paths that a page links to by relative addresses; of what its scripts name, all files."""
+    """The paths that a page links to by relative addresses."""
     if file.suffix == ".html":
         reader = _LinkReader()
         reader.feed(file.read_text(encoding="utf-8"))
         yield from _resolved(file, reader.links)
-        yield from filter(Path.is_file, _resolved(file, reader.names_in_scripts))
     elif file.suffix == ".md":
         text = file.read_text(encoding="utf-8")
         yield from _resolved(file, re.findall(r"\]\(([^)\s]+)", text))
@@ -80,12 +79,11 @@ def _resolved(file: Path, links: Iterable[str]) -> Iterator[Path]:
 
 
 class _LinkReader(HTMLParser):
-    """Collects what `href` and `src` name, and the pages that scripts name: Data Docs link by script."""
+    """Collects what `href` and `src` name."""
 
     def __init__(self) -> None:
         super().__init__()
         self.links: list[str] = []
-        self.names_in_scripts: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
         self.links += [
@@ -93,7 +91,3 @@ class _LinkReader(HTMLParser):
             for name, value in attrs
             if name in ("href", "src") and value and not value.startswith("data:")
         ]
-
-    def handle_data(self, data: str) -> None:
-        if self.cdata_elem == "script":
-            self.names_in_scripts += re.findall(r"""["']([\w./-]+\.html)["']""", data)

@@ -89,7 +89,16 @@ def findings(**changes: Any) -> Findings:
 
 
 def check(name: str, meaning: str, *, success: bool, **facts: Any) -> dict[str, Any]:
-    defaults = {"severity": "warning", "unexpected": 0, "paths": []}
+    defaults = {
+        "severity": "warning",
+        "error": None,
+        "rows": 12,
+        "observed": None,
+        "missing": [],
+        "unexpected": 0,
+        "values": [],
+        "paths": [],
+    }
     return {"name": name, "meaning": meaning, "success": success, **defaults, **facts}
 
 

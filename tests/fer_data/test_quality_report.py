@@ -15,7 +15,16 @@ from fer_data.page import face_uri
 from fer_data.params import SettingsError, read_settings
 from fer_data.quality_report import QualityReportSettings, quality_page
 from fer_data.tables import write_table
-from tests.fer_data.findings import EXPRESSIONS, HOSTILE, LABELS, PIXELS, TIMES, decided, findings
+from tests.fer_data.findings import (
+    EXPRESSIONS,
+    HOSTILE,
+    LABELS,
+    PIXELS,
+    TIMES,
+    check,
+    decided,
+    findings,
+)
 from tests.fer_data.pages import cards, page_of, text
 
 
@@ -111,7 +120,42 @@ def test_checks_have_a_mark_and_list_some_rows() -> None:
     assert "1 of 3 checks pass, 1 warns, 1 fails." in page
     assert "not so for 23 faces" in page
     assert "and 22 more" in page
-    assert 'href="../validate/data_docs/index.html"' in page
+    assert 'href="../validate/summary.json"' in page
+    assert 'href="../validate/great_expectations.json"' in page
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"success": True}, "observed: so for all 12 rows"),
+        ({"observed": 0.123456, "rows": None}, "observed: 0.1235"),
+        ({"missing": ["testing/sad", HOSTILE], "rows": None}, f"missing: testing/sad, {HOSTILE}"),
+        ({"rows": None, "success": True}, "observed: all of them"),
+        ({"error": HOSTILE}, f"could not be checked: {HOSTILE}"),
+        (
+            {
+                "unexpected": 3,
+                "values": [{"value": 0.0, "count": 2}, {"value": HOSTILE, "count": 1}],
+            },
+            f"observed: 0 (2{TIMES}), {HOSTILE} (1{TIMES})",
+        ),
+        (
+            {"unexpected": 1, "values": [{"value": ["JPEG", HOSTILE], "count": 1}]},
+            f"observed: JPEG / {HOSTILE} (1{TIMES})",
+        ),
+    ],
+)
+def test_checks_say_what_was_observed(facts: dict, words: str) -> None:
+    validation = {
+        **findings().validation,
+        "expectations": [check("a", "b", **{"success": False, **facts})],
+    }
+    page = page_of(findings(validation=validation))
+    assert f'<span class="note">{words}</span>' in unescape(page).replace("\n</span>", "</span>")
+    assert "<script>alert" not in page
+    if "error" in facts:
+        assert re.findall(r'<span class="mark (\w+)">', page) == ["failed"]
+        assert "0 warn, 1 fails" in page
 
 
 def test_checks_say_what_the_archive_is_held_against() -> None:

@@ -150,6 +150,17 @@ def test_a_class_that_the_accepted_profile_lacks_has_changed(good: pd.DataFrame)
     ]
 
 
+def test_an_accepted_class_that_is_gone_is_a_warning(good: pd.DataFrame) -> None:
+    profile = profile_of(good, by="ann", at="2026-01-31T10:00:00Z")
+    rest = good[good["label"] != "sad"]
+    suite = build_suite(THRESHOLDS, expressions=("happy", "neutral"), profile=profile)
+    verdict = run_suite(rest, suite, profile=profile)
+    gone = next(one for one in verdict["expectations"] if one["name"] == "accepted_classes")
+    assert (gone["success"], gone["severity"]) == (False, "warning")
+    assert gone["missing"] == ["testing/sad", "training/sad"]
+    assert verdict["success"]
+
+
 def write_workspace(folder: Path, manifest: pd.DataFrame) -> None:
     write_table(manifest, folder / "manifest.parquet")
     (folder / "profile.json").write_text("null\n")
@@ -180,21 +191,61 @@ def test_the_report_is_the_same_each_time_to_the_byte(good, tmp_path: Path, monk
     command = [sys.executable, "-m", "fer_data.validate", *FLAGS]
     subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
     second = contents(tmp_path / "report")
-    assert {"summary.json", "data_docs/index.html"} <= set(first)
-    assert first.keys() == second.keys()
-    assert [name for name, content in first.items() if second[name] != content] == []
-    # What opens and closes still finds its other half.
-    pages = [content.decode() for name, content in first.items() if name.endswith("manifest.html")]
-    opened = [name for page in pages for name in re.findall(r'href="#(\S*-body-\d+)"', page)]
-    assert opened
-    assert all(f"id={name} " in pages[0] for name in opened)
+    assert set(first) == {"summary.json", "great_expectations.json"}
+    assert first == second
+
+
+def test_the_report_tells_every_row_and_what_was_observed_there(tmp_path, monkeypatch) -> None:
+    manifest, rows = planted("white_faces")
+    hostile = "Training/Happy/<img src=x onerror=alert(1)>.jpg"
+    write_workspace(tmp_path, manifest.assign(path=[hostile, *manifest["path"][1:]]))
+    run_main(monkeypatch, tmp_path)
+    assert rows == {0}
+    files = {file.name for file in (tmp_path / "report").iterdir()}
+    assert files == {"summary.json", "great_expectations.json"}  # no page in which it could run
+    told = json.loads((tmp_path / "report" / "summary.json").read_text())["expectations"]
+    white = next(one for one in told if one["name"] == "white_faces")
+    assert white["paths"] == [hostile]
+    assert white["values"] == [{"value": 240.0, "count": 1}]
+    assert white["rows"] == 150
+    drift = next(one for one in told if one["name"] == "brightness_drift")
+    assert 0 <= drift["observed"] <= 1
+    text = (tmp_path / "report" / "great_expectations.json").read_text()
+    result = json.loads(text, parse_constant=pytest.fail)
+    assert [one["expectation_config"]["meta"]["name"] for one in result["results"]] == [
+        one["name"] for one in told
+    ]
+    index = {one["expectation_config"]["meta"]["name"]: one["result"] for one in result["results"]}
+    assert index["white_faces"]["unexpected_index_list"] == [{"mean": 240.0, "path": hostile}]
+
+
+@pytest.mark.parametrize(
+    ("break_it", "name", "words"),
+    [
+        (lambda rows: rows.drop(columns="width"), "native_size", 'column "width" .*does not exist'),
+        (lambda rows: rows.assign(width="48"), "native_size", "of the same type"),
+        (lambda rows: rows.assign(width=np.nan), "native_size", "no row has a value"),
+    ],
+)
+def test_a_check_that_did_not_run_fails(
+    good, tmp_path, monkeypatch, break_it, name: str, words: str
+) -> None:
+    broken = break_it(good)
+    caught = failures(broken)[name]
+    assert caught["severity"] == "warning"
+    assert re.search(words, caught["error"])
+    assert "\n" not in caught["error"]
+    assert not run_suite(broken, SUITE)["success"]
+    write_workspace(tmp_path, broken)
+    with pytest.raises(UserError, match=rf"the archive fails .*{name} \(could not be checked: "):
+        run_main(monkeypatch, tmp_path)
 
 
 def test_an_error_fails_the_stage_and_says_where_the_rows_are(good, tmp_path, monkeypatch) -> None:
     write_workspace(tmp_path, good.assign(label=good["label"].replace("sad", "bored")))
     line = (
         r"^the archive fails known_classes \(50 rows, such as (Training/Sad/\d+\.jpg(, )?){3}\); "
-        r"all_classes \(no row alone\): .*summary\.json lists the rows"
+        r"all_classes \(lacks testing/sad, training/sad\): .*summary\.json lists the rows"
     )
     with pytest.raises(UserError, match=line):
         run_main(monkeypatch, tmp_path)

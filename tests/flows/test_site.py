@@ -19,9 +19,8 @@ def test_the_site_is_the_reports_and_what_they_link_to(workspace: Path, caplog) 
         "data_quality/index.html",
         "index.html",
         "metrics.json",
-        "validate/data_docs/faces all.html",
-        "validate/data_docs/index.html",
-        "validate/data_docs/runs/1.html",
+        "validate/all faces.html",
+        "validate/summary.json",
     ]
     assert files["index.html"] == workspace / "reports/index.html"
     assert caplog.records == []
@@ -40,7 +39,7 @@ def test_outputs_that_dvc_links_to_its_cache_keep_their_names(workspace: Path) -
     page = workspace / "reports/data_quality/index.html"
     page.rename(workspace / "cached")
     page.symlink_to(workspace / "cached")
-    assert "validate/data_docs/index.html" in site_files(workspace)
+    assert "validate/summary.json" in site_files(workspace)
 
 
 @pytest.mark.parametrize("link", ["../models/scratch/model.keras", "evaluate/"])
@@ -48,14 +47,14 @@ def test_what_is_not_published_is_logged(workspace: Path, caplog, link: str) -> 
     write(workspace / "models/scratch/model.keras", "")
     write(workspace / "reports/index.html", f'<a href="{link}">')
     with caplog.at_level(logging.WARNING):
-        assert len(site_files(workspace)) == 6
+        assert len(site_files(workspace)) == 5
     assert "index.html links to" in caplog.text
     assert "which is not published" in caplog.text
 
 
 def test_a_dead_link_stays_dead(workspace: Path, caplog) -> None:
     write(workspace / "reports/index.html", '<a href="gone.html">')
-    assert len(site_files(workspace)) == 6
+    assert len(site_files(workspace)) == 5
     assert caplog.records == []
 
 

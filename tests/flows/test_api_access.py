@@ -226,7 +226,11 @@ def test_the_server_of_a_flow_run_by_hand_refuses_strangers(tmp_path: Path) -> N
         cwd=line,
         env=strange_environment()
         | PROXIES
-        | {"PREFECT_HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT)},
+        | {
+            "PREFECT_HOME": str(tmp_path / "home"),
+            "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "400",  # on a busy machine
+            "PYTHONPATH": str(ROOT),
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -6,46 +6,41 @@ from typing import Any
 
 import numpy as np
 
-from fer_models.calibration import fit_temperature, softmax
+from fer_models.calibration import fit_temperature
 from fer_models.intervals import bootstrap_intervals
 from fer_models.metrics import SMALLEST_PROBABILITY, headlines
 
 HEAD = "head"
-"""The trained layer on the members' outputs."""
-MEAN = "mean"
-"""The mean of the members' probabilities."""
-CALIBRATED_MEAN = "calibrated_mean"
-"""The mean of the probabilities that each member gives at a temperature of its own."""
+"""The layer that is trained by the paper's recipe on what the members say of `train`."""
 
 _NUM_RESAMPLES = 1000
 
 
 def combinations(
-    labels: np.ndarray, members: Mapping[str, np.ndarray], head: np.ndarray, *, seed: int
+    labels: np.ndarray,
+    members: Mapping[str, np.ndarray],
+    ways: Mapping[str, np.ndarray],
+    *,
+    seed: int,
 ) -> dict[str, Any]:
     """Measures the members and each way to combine them.
 
     Args:
-        labels: int64 (N,), 0 to K - 1, of faces that neither the members nor the head learned from.
+        labels: int64 (N,), 0 to K - 1, of faces that no member learned from.
         members: What each member says of them: float32 (N, K).
-        head: What the head makes of that: float32 (N, K).
+        ways: What each way makes of that, fitted without the face that it answers: float32 (N, K).
         seed: Seed of the resamples.
 
     Returns:
         `faces`; `members` and `ways`: by name, `accuracy` and `loss` (nats), for members besides the
         `temperature` that was fitted on these faces, for ways the `gain`: how much more accurate than
         the best member, with the ends `low` and `high` of its 95 % paired bootstrap interval;
-        `best_member` and `winner`, the most accurate member, and of all; the lower loss breaks ties.
+        `best_member` and `winner`, the most accurate member, and of all; the lower loss breaks ties;
+        and `best_way`, that of the lowest loss.
     """
-    logits = {
-        name: np.log(np.maximum(said, SMALLEST_PROBABILITY)) for name, said in members.items()
-    }
-    temperatures = {name: fit_temperature(one, labels) for name, one in logits.items()}
-    calibrated = [softmax(one / temperatures[name]) for name, one in logits.items()]
-    ways = {
-        MEAN: np.mean(list(members.values()), axis=0),
-        CALIBRATED_MEAN: np.mean(calibrated, axis=0),
-        HEAD: head,
+    temperatures = {
+        name: fit_temperature(np.log(np.maximum(one, SMALLEST_PROBABILITY)), labels)
+        for name, one in members.items()
     }
     said = {**members, **ways}
     measured = {name: _measures(labels, one) for name, one in said.items()}
@@ -67,6 +62,7 @@ def combinations(
         },
         "ways": {way: {**measured[way], "gain": asdict(gains[way])} for way in ways},
         "best_member": best_member,
+        "best_way": min(ways, key=lambda name: measured[name]["loss"]),
         "winner": max(measured, key=lambda name: _rank(measured[name])),
     }
 

@@ -1,4 +1,4 @@
-"""Trains a head on what frozen models say: a table a member in, one model of faces out.
+"""Puts a head on what frozen models say, the one that `validation` prefers: tables in, one model out.
 
 The members have run once, in the stages `frozen@MEMBER`; an epoch of the head takes a second. Killed and
 started again, it goes on after the last finished epoch.
@@ -6,21 +6,25 @@ started again, it goes on after the last finished epoch.
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 
 from fer_data import records, stage
 from fer_data.params import read_settings
-from fer_data.schema import TRAIN, VALIDATION
+from fer_data.schema import NEAR_GROUP, PATH, TRAIN, VALIDATION
+from fer_data.tables import read_table
 from fer_models.batches import make_repeatable
 from fer_models.checkpoints import checkpoints, fingerprint_of
 from fer_models.combinations import HEAD, combinations
 from fer_models.conditions import conditions
+from fer_models.cross_fitted import write_cross_fitted
 from fer_models.ensemble_settings import EnsembleSettings
 from fer_models.inference import read_model
 from fer_models.members import MEMBER_ROLES, build_head, join, read_outputs
 from fer_models.saving import save_model
+from fer_models.stacking import WAYS, cross_fitted, folds_of
 from fer_models.summary import summary_of
 from fer_models.trainer import Samples, fit
 from fer_models.training_settings import TrainingSettings
@@ -49,16 +53,41 @@ def samples_of(
     return Samples(inputs, examples.labels, examples.weights)
 
 
+def near_groups(assignments: pd.DataFrame, paths: Sequence[str]) -> np.ndarray:
+    """The groups of duplicates, exact and near, of N faces, so that a fold has all of one.
+
+    Args:
+        assignments: `path` and `near_group` of all faces, as the stage `split` writes them.
+        paths: The N faces.
+
+    Returns:
+        int64 (N,).
+
+    Raises:
+        UserError: A face has no group.
+    """
+    found = assignments.set_index(PATH)[NEAR_GROUP].reindex(list(paths))
+    unknown = found.index[found.isna()]
+    if len(unknown):
+        raise stage.UserError(
+            f"{len(unknown)} of {len(found)} faces are in no group of duplicates, such as {unknown[0]}: "
+            "`dvc repro tfrecords` brings groups and records together"
+        )
+    return found.to_numpy(np.int64)
+
+
 def main() -> None:
     """Reads the members and their outputs, writes the ensemble's folder and its training report."""
     flags = stage.parse_flags(
-        __doc__, "records", "frozen", "members", "checkpoints", "model_folder", "report"
+        *(__doc__, "records", "assignments", "frozen", "members"),
+        *("checkpoints", "model_folder", "report"),
     )
     settings = read_settings(EnsembleSettings, "ensemble")
     resume = read_settings(TrainingSettings, "training").resume
     make_repeatable(settings.seed, deterministic=settings.deterministic)
     expressions = records.expressions(flags.records)
     examples = {role: records.read_role(flags.records, role) for role in MEMBER_ROLES}
+    groups = near_groups(read_table(flags.assignments), examples[VALIDATION].paths)
     files = {name: flags.members / name / "model.keras" for name in settings.members}
     members = {name: read_model(file, expressions=expressions) for name, file in files.items()}
     outputs = {
@@ -87,13 +116,31 @@ def main() -> None:
         report.mkdir()
         history = fit(head, train, validation, recipe=settings, logs=report, kept=kept)
         history.to_csv(report / "history.csv", index=False)
-        model = join(members, head)
-        combined = combinations(
+        validation_faces = examples[VALIDATION]
+        said = {name: roles[VALIDATION] for name, roles in outputs.items()}
+        side_by_side = np.stack(list(said.values()), axis=1)  # (N, M, K)
+        folds = folds_of(
             validation.labels,
-            {name: said[VALIDATION] for name, said in outputs.items()},
-            np.asarray(head.predict(validation.inputs, batch_size=512, verbose=0)),
+            groups,
+            num_folds=settings.stacking_folds,
             seed=settings.seed,
         )
+        ways = {
+            name: cross_fitted(
+                *(way, side_by_side, validation.labels), folds=folds, l2=settings.stacking_l2
+            )
+            for name, way in WAYS.items()
+        }
+        # Of these faces the paper's head knows no more than which epoch was best.
+        ways[HEAD] = np.asarray(head.predict(validation.inputs, batch_size=512, verbose=0))
+        combined = combinations(validation.labels, said, ways, seed=settings.seed)
+        chosen = combined["best_way"] if settings.head == "best" else settings.head
+        combined |= {"chosen": chosen, "chosen_by": settings.head, "folds": int(folds.max()) + 1}
+        top = head
+        if chosen != HEAD:
+            fitted = WAYS[chosen].fit(side_by_side, validation.labels, l2=settings.stacking_l2)
+            top = fitted.layers
+        model = join(members, top)
         summary = {
             "model": "ensemble",
             "parameters": model.count_params(),
@@ -105,10 +152,13 @@ def main() -> None:
         }
         text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
         (report / "summary.json").write_text(text, encoding="utf-8")
-        save_model(model, flags.model_folder / "model.keras", expressions=expressions)
+        file = flags.model_folder / "model.keras"
+        save_model(model, file, expressions=expressions)
+        write_cross_fitted(ways[chosen], validation_faces, model=file)
     logger.info(
-        "ensemble: of %s: validation accuracy %.4f, its best member %s %.4f -> %s",
-        *(", ".join(members), combined["ways"][HEAD]["accuracy"], combined["best_member"]),
+        "ensemble: of %s by '%s': validation accuracy %.4f, its best member %s %.4f -> %s",
+        *(", ".join(members), chosen, combined["ways"][chosen]["accuracy"]),
+        combined["best_member"],
         *(combined["members"][combined["best_member"]]["accuracy"], flags.model_folder),
     )
 

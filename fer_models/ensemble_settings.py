@@ -1,6 +1,6 @@
 """What the stage `ensemble` can be told."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
@@ -24,6 +24,13 @@ class EnsembleSettings(Recipe):
 
     members: Annotated[tuple[str, ...], Field(min_length=2), AfterValidator(_distinct_models)]
     """Models of the zoo, in the order in which their outputs stand side by side."""
+    head: Literal["best", "head", "mean", "calibrated_mean", "stacked"]
+    """What is saved on top of them: the way of the lowest loss on `validation`, out of sample, or a
+    certain one; `head` is the paper's, which the rest of this section trains."""
+    stacking_l2: float = Field(gt=0)
+    """Weight of the penalty of the stacked head's kernel, against the summed loss."""
+    stacking_folds: int = Field(ge=2, le=20)
+    """Folds of `validation` in which a way is fitted on the others to be compared."""
 
     @field_validator("augmentation", "salt_and_pepper")
     @classmethod

@@ -19,6 +19,7 @@ from fer_data.tables import read_json, read_table, with_probabilities, write_tab
 from fer_models.answers import Answers
 from fer_models.batches import make_repeatable
 from fer_models.cost import cost_of
+from fer_models.cross_fitted import read_cross_fitted
 from fer_models.curves import curve_tables
 from fer_models.evaluate_settings import EvaluateSettings
 from fer_models.inference import predict, read_model
@@ -87,6 +88,9 @@ def main() -> None:
         )
         seconds[role] = time.perf_counter() - started
         answers[role] = Answers(asked.labels, probabilities)
+    out_of_sample = read_cross_fitted(examples[VALIDATION], model=flags.model)
+    if out_of_sample is not None:  # what chooses a temperature and sets must not be flattered
+        answers[VALIDATION] = Answers(examples[VALIDATION].labels, out_of_sample)
     metrics = {
         "protocol": protocol_of(assignments),
         **measure_all(

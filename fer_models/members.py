@@ -4,8 +4,9 @@ A table has one row a face of `train` and `validation`, in the order of the reco
 `probabilities` and `model_hash`, which ties it to the very file that was asked.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -71,13 +72,17 @@ def build_head(num_members: int, num_classes: int) -> keras.Model:
     return keras.Model(outputs, dense(outputs), name="head")
 
 
-def join(members: Mapping[str, keras.Model], head: keras.Model) -> keras.Model:
+def join(
+    members: Mapping[str, keras.Model],
+    head: keras.Model | Callable[[keras.KerasTensor], keras.KerasTensor],
+) -> keras.Model:
     """Makes one model of frozen members and a head.
 
     Args:
         members: By name, models from uint8 faces (N, 48, 48, 1) to probabilities (N, K); they become
             untrainable, and their batch norms keep their means even in training.
-        head: As `build_head` makes it, for as many members, in this order.
+        head: As `build_head` makes it, for as many members, in this order; or the `layers` of another
+            way to combine them.
 
     Returns:
         A model from uint8 faces (N, 48, 48, 1) to probabilities (N, K); the head alone can be trained.
@@ -89,4 +94,7 @@ def join(members: Mapping[str, keras.Model], head: keras.Model) -> keras.Model:
         frozen.trainable = False
         outputs.append(frozen(faces))
     side_by_side = keras.layers.Concatenate(name="outputs")(outputs)  # (N, M K)
-    return keras.Model(faces, head.get_layer("probabilities")(side_by_side), name="ensemble")
+    layers: Any = head
+    if isinstance(head, keras.Model):
+        layers = layers.get_layer("probabilities")
+    return keras.Model(faces, layers(side_by_side), name="ensemble")

@@ -35,6 +35,10 @@ COMBINATIONS = {
             **{"accuracy": 0.6351, "loss": 0.981},
             "gain": {"value": 0.014, "low": 0.0025, "high": 0.0259},
         },
+        "stacked": {
+            **{"accuracy": 0.6342, "loss": 0.985},
+            "gain": {"value": 0.0131, "low": 0.0017, "high": 0.0248},
+        },
         "head": {
             **{"accuracy": 0.6131, "loss": 1.062},
             "gain": {"value": -0.008, "low": -0.0193, "high": 0.0031},
@@ -42,6 +46,10 @@ COMBINATIONS = {
     },
     "best_member": "resnet50",
     "winner": "calibrated_mean",
+    "best_way": "calibrated_mean",
+    "chosen": "calibrated_mean",
+    "chosen_by": "best",
+    "folds": 5,
 }
 """What the ensemble's `summary.json` holds besides."""
 COST = {

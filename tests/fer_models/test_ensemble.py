@@ -11,7 +11,10 @@ import yaml
 
 from fer_data import records
 from fer_data.params import SettingsError, read_settings
-from fer_models.ensemble import EnsembleSettings
+from fer_data.stage import UserError
+from fer_data.tables import write_table
+from fer_models.cross_fitted import read_cross_fitted
+from fer_models.ensemble import EnsembleSettings, near_groups
 from fer_models.inference import read_model
 from tests.fer_models.members import NAMES, call, freeze, write_members
 from tests.fer_models.tiny import EXPRESSIONS, RECIPE, write_tiny_records
@@ -20,6 +23,9 @@ PARAMS = Path(__file__).parents[2] / "params.yaml"
 SETTINGS = {
     **RECIPE,
     "members": list(NAMES),
+    "head": "best",
+    "stacking_l2": 1.0,
+    "stacking_folds": 5,
     "epochs": 4,
     "optimizer": "adam",
     "learning_rate": 0.05,
@@ -37,6 +43,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_members(folder / "models", *NAMES)
     for name in NAMES:
         assert freeze(folder, name).returncode == 0
+    paths = [f"{number:04d}.jpg" for number in range(240)]
+    groups = pd.DataFrame({"path": paths, "near_group": range(240)})
+    write_table(groups, folder / "assignments.parquet")
     (folder / "params.yaml").write_text(
         yaml.safe_dump({"training": {"resume": "continue"}, "ensemble": SETTINGS})
     )
@@ -48,6 +57,7 @@ def train(folder: Path) -> subprocess.CompletedProcess[str]:
         folder,
         "ensemble",
         records="records",
+        assignments="assignments.parquet",
         frozen="frozen",
         members="models",
         checkpoints="checkpoints",
@@ -91,23 +101,67 @@ def test_summary_tells_the_training_and_the_ways_to_combine(trained: Path) -> No
     assert found["ways"]["head"]["loss"] == pytest.approx(kept["val_loss"], abs=1e-4)
 
 
-def test_the_saved_model_is_the_one_that_was_measured(trained: Path) -> None:
+def test_the_way_of_the_lowest_loss_is_saved(trained: Path) -> None:
+    found = json.loads((trained / "report" / "summary.json").read_text())["combinations"]
+    assert list(found["ways"]) == ["mean", "calibrated_mean", "stacked", "head"]
+    losses = {name: one["loss"] for name, one in found["ways"].items()}
+    assert found["chosen"] == found["best_way"] == min(losses, key=lambda name: losses[name])
+    assert (found["chosen_by"], found["folds"]) == ("best", 5)
+
+
+def test_what_evaluate_chooses_by_is_out_of_sample(trained: Path) -> None:
+    """It is measured as the page says, and is not what the saved model says of the same faces."""
     validation = records.read_role(trained / "records", "validation")
     file = trained / "models/ensemble/model.keras"
-    said = read_model(file, expressions=EXPRESSIONS).predict(validation.faces, verbose=0)
-    summary = json.loads((trained / "report" / "summary.json").read_text())
-    accuracy = (said.argmax(axis=1) == validation.labels).mean()
-    assert summary["combinations"]["ways"]["head"]["accuracy"] == pytest.approx(accuracy)
+    said = read_cross_fitted(validation, model=file)
+    assert said is not None
+    found = json.loads((trained / "report" / "summary.json").read_text())["combinations"]
+    chosen = found["ways"][found["chosen"]]
+    assert (said.argmax(axis=1) == validation.labels).mean() == pytest.approx(chosen["accuracy"])
     loss = -np.log(said[np.arange(len(said)), validation.labels]).mean()
-    assert summary["combinations"]["ways"]["head"]["loss"] == pytest.approx(loss, abs=1e-5)
+    assert loss == pytest.approx(chosen["loss"], abs=1e-5)
+    in_sample = read_model(file, expressions=EXPRESSIONS).predict(validation.faces, verbose=0)
+    assert found["chosen"] != "mean"
+    assert np.abs(in_sample - said).max() > 1e-4
+    shutil.copyfile(trained / "models/resnet50/model.keras", file.with_name("other.keras"))
+    with pytest.raises(UserError, match="`dvc repro ensemble` makes it anew"):
+        read_cross_fitted(validation, model=file.with_name("other.keras"))
+    assert read_cross_fitted(validation, model=trained / "models/resnet50/model.keras") is None
+
+
+def test_the_paper_s_head_can_be_asked_for(trained: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "workspace"
+    shutil.copytree(trained, folder)
+    settings = {"training": {"resume": "continue"}, "ensemble": {**SETTINGS, "head": "head"}}
+    (folder / "params.yaml").write_text(yaml.safe_dump(settings))
+    finished = train(folder)
+    assert finished.returncode == 0, finished.stderr
+    found = json.loads((folder / "report" / "summary.json").read_text())["combinations"]
+    assert (found["chosen"], found["chosen_by"]) == ("head", "head")
+    validation = records.read_role(folder / "records", "validation")
+    said = read_model(folder / "models/ensemble/model.keras", expressions=EXPRESSIONS).predict(
+        validation.faces, verbose=0
+    )
+    accuracy = (said.argmax(axis=1) == validation.labels).mean()
+    assert found["ways"]["head"]["accuracy"] == pytest.approx(accuracy)
+    loss = -np.log(said[np.arange(len(said)), validation.labels]).mean()
+    assert found["ways"]["head"]["loss"] == pytest.approx(loss, abs=1e-5)
 
 
 def test_training_twice_gives_the_same_bytes_and_keeps_no_checkpoint(trained: Path) -> None:
     file = trained / "models/ensemble/model.keras"
-    first = file.read_bytes()
+    table = file.with_name("validation.parquet")
+    first = file.read_bytes(), table.read_bytes()
     assert train(trained).returncode == 0
-    assert file.read_bytes() == first
+    assert (file.read_bytes(), table.read_bytes()) == first
     assert [path.name for path in (trained / "checkpoints").iterdir()] == ["lock"]
+
+
+def test_each_face_has_its_group_of_duplicates() -> None:
+    assignments = pd.DataFrame({"path": ["a", "b", "c"], "near_group": [7, 7, 3]})
+    assert near_groups(assignments, ["c", "a", "b"]).tolist() == [3, 7, 7]
+    with pytest.raises(UserError, match="1 of 2 faces are in no group of duplicates, such as d"):
+        near_groups(assignments, ["a", "d"])
 
 
 def damage_the_table(folder: Path) -> None:

@@ -25,6 +25,10 @@ from fer_data.schema import (
 from fer_data.stage import UserError
 from fer_data.tables import probabilities_of, read_table, write_table
 from fer_models import evaluate
+from fer_models.answers import Answers
+from fer_models.calibration import fit_temperature
+from fer_models.conformal import set_threshold
+from fer_models.cross_fitted import write_cross_fitted
 from tests.fer_models.evaluations import (
     EXPRESSIONS,
     FLAGS,
@@ -256,6 +260,28 @@ def test_a_second_run_replaces_the_first_with_the_same_bytes(workspace: Path):
     assert cost["milliseconds_in_batch"] > 0
     assert 0 < cost["milliseconds_alone"] < 5_000
     assert cost["processor"]
+
+
+def test_what_an_ensemble_says_of_its_own_faces_chooses_nothing(workspace: Path) -> None:
+    """Its head was fitted on `validation`: a temperature of what it says of them would flatter it."""
+    examples = records.read_role(workspace / "data" / "tfrecords", VALIDATION)
+    generator = np.random.default_rng(5)
+    out_of_sample = generator.dirichlet([0.3] * 3, len(examples.labels)).astype(np.float32)
+    model = workspace / "models" / "tiny" / "model.keras"
+    evaluate.main()
+    within = read_strictly(workspace / "reports" / "tiny" / "metrics.json")
+    write_cross_fitted(out_of_sample, examples, model=model)
+    evaluate.main()
+    metrics = read_strictly(workspace / "reports" / "tiny" / "metrics.json")
+    answers = Answers(examples.labels, out_of_sample)
+    logits = np.log(np.maximum(out_of_sample, 1e-7))
+    assert metrics["calibration"]["temperature"] == fit_temperature(logits, examples.labels)
+    assert metrics["conformal"]["threshold"] == set_threshold(answers, coverage=0.9)
+    assert metrics[VALIDATION]["accuracy"]["value"] == answers.correct.mean()
+    assert metrics[TEST] == within[TEST]
+    save_tiny_model(model, bias=1.0)
+    with pytest.raises(UserError, match=r"validation\.parquet is not of .* `dvc repro tiny`"):
+        evaluate.main()
 
 
 def test_operations_are_deterministic(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,14 @@ import pytest
 
 from fer_data.stage import UserError
 from fer_models.model_card import Hashes, hashes_of, model_card
-from tests.fer_models.reports import EXPRESSIONS, model_from, page_of, text_of, write_reports
+from tests.fer_models.reports import (
+    COMBINATIONS,
+    EXPRESSIONS,
+    model_from,
+    page_of,
+    text_of,
+    write_reports,
+)
 
 SPACE = "\N{NARROW NO-BREAK SPACE}"
 HASHES = Hashes(model="a" * 64, train_records="b" * 64)
@@ -74,14 +81,29 @@ def test_it_says_what_it_learned_from_and_by_which_settings(tmp_path: Path) -> N
     [
         ({"weights": "imagenet"}, "it starts from weights that others trained: `imagenet`"),
         ({"weights": "none"}, "it starts from nothing"),
-        ({"members": ["compact", "scratch"]}, "on the probabilities of compact, scratch, whose"),
+        ({"members": ["compact", "scratch"]}, "made of compact, scratch, whose own cards say"),
     ],
 )
 def test_it_says_where_it_starts_from(tmp_path: Path, settings: dict, start: str) -> None:
-    card = card_of(tmp_path, settings=settings)
+    card = card_of(tmp_path, settings=settings, combinations=COMBINATIONS)
     assert start in card
     of_others = "The terms of the weights that training started from hold besides."
     assert (of_others in card) == (start != "it starts from nothing")
+
+
+def test_it_says_which_head_was_chosen_and_what_each_reaches(tmp_path: Path) -> None:
+    members = {"members": ["compact", "scratch"]}
+    card = card_of(tmp_path / "best", settings=members, combinations=COMBINATIONS)
+    assert "by `calibrated_mean`: of the ways to combine them, the one of the lowest loss" in card
+    assert (
+        f"accuracy and loss: `mean` 63.5{SPACE}%, 0.989; `calibrated_mean` 63.5{SPACE}%, 0.981; "
+        f"`stacked` 63.4{SPACE}%, 0.985; `head` 61.3{SPACE}%, 1.062\n" in card
+    )
+    assert "validation faces, each answered by a head that was fitted without it:" in card
+    asked = {**COMBINATIONS, "chosen": "head", "chosen_by": "head"}
+    card = card_of(tmp_path / "asked", settings=members, combinations=asked)
+    assert "by `head`, as `ensemble.head` says\n" in card
+    assert "on which the kept epoch may have been chosen" in card_of(tmp_path / "other")
 
 
 def test_it_says_what_it_is_not_for_and_what_nobody_knows(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def page_with(folder: Path, combinations: dict[str, Any]) -> str:
 def with_gain(value: float, low: float, high: float, *, winner: str) -> dict[str, Any]:
     found = copy.deepcopy(COMBINATIONS)
     found["ways"]["head"]["gain"] = {"value": value, "low": low, "high": high}
-    return {**found, "winner": winner}
+    return {**found, "winner": winner, "chosen": "head"}
 
 
 @pytest.mark.parametrize(
@@ -57,9 +57,9 @@ def test_page_says_plainly_whether_the_ensemble_beats_its_best_member(
 @pytest.mark.parametrize(
     ("winner", "words"),
     [
-        ("head", "<strong>the trained head</strong>. The"),
-        ("mean", "<strong>the mean</strong>, not the trained head. The"),
-        ("calibrated_mean", "<strong>the calibrated mean</strong>, not the trained head. The"),
+        ("head", "<strong>the paper&#39;s head</strong>. The"),
+        ("mean", "<strong>the mean</strong>. The"),
+        ("calibrated_mean", "that one. The"),
         ("resnet50", "<strong>resnet50 alone</strong>: no way of combining beats it. The"),
     ],
 )
@@ -69,15 +69,41 @@ def test_page_says_which_way_wins_on_validation(tmp_path: Path, winner: str, wor
     assert page.count("· most accurate") == 1
 
 
+@pytest.mark.parametrize(
+    ("chosen", "by", "words"),
+    [
+        (
+            "stacked",
+            "best",
+            "<strong>the stacked head</strong>: of the ways, its loss is the lowest.",
+        ),
+        (
+            "head",
+            "head",
+            "<strong>the paper&#39;s head</strong>, by the setting <code>ensemble.head</code>",
+        ),
+    ],
+)
+def test_page_says_which_way_was_saved_and_why(
+    tmp_path: Path, chosen: str, by: str, words: str
+) -> None:
+    page = text_of(page_with(tmp_path, {**COMBINATIONS, "chosen": chosen, "chosen_by": by}))
+    assert f"The ensemble is saved with {words}" in page
+    assert page.count("· saved") == 1
+    assert "in 5 folds of the validation faces" in page
+
+
 def test_page_shows_each_member_and_way(tmp_path: Path) -> None:
     page = text_of(page_with(tmp_path, COMBINATIONS))
     table = page.split("Ways to combine the members</h3>")[1].split("</table>")[0]
     space = "\N{NARROW NO-BREAK SPACE}"
-    assert table.count('<tr><th scope="row">') == 6
+    assert table.count('<tr><th scope="row">') == 7
     assert (
         'resnet50<small>temperature 1.37</small></th><td>62.11 %</td><td>1.041</td> <td class="none">'
     ).replace("11 %", f"11{space}%") in table
-    assert "Calibrated mean<small>each at its own temperature · most accurate</small>" in table
+    assert (
+        "Calibrated mean<small>each at its own temperature · saved · most accurate</small>" in table
+    )
     assert f'{MINUS}0.80<small class="wraps">{MINUS}1.93 to +0.31</small>' in table
     assert "does not tell what another training would change" in page
 

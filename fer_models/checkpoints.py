@@ -53,7 +53,7 @@ class Checkpoint:
     """What JSON can hold: the history, and how the best epoch did."""
     conditions: Mapping[str, str] | None = None
     """Under what it was written, as `Checkpoints` stamps it; None: it does not say."""
-    resumed: Sequence[Mapping[str, Any]] = ()
+    resumed: Sequence[dict[str, Any]] = ()
     """As `Checkpoints.resumed` was then."""
 
 

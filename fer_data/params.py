@@ -96,7 +96,7 @@ def settings_from(
     try:
         return settings_class.model_validate_json(text)
     except ValidationError as error:
-        raise SettingsError(f"{file}: {_in_words(error, section)}") from None
+        raise SettingsError(f"{file}: {_in_words(error, section, settings_class)}") from None
 
 
 def _as_meant(values: Any, settings_class: type[Settings]) -> Any:
@@ -135,7 +135,8 @@ def read_params(file: Path = PARAMS_FILE) -> dict[str, Any]:
     return values
 
 
-def _in_words(error: ValidationError, section: str) -> str:
+def _in_words(error: ValidationError, section: str, settings_class: type[Settings]) -> str:
+    secret = {name for name, field in settings_class.model_fields.items() if not field.repr}
     parts: list[str] = []
     for fault in error.errors():
         key = ".".join([section, *map(str, fault["loc"])])
@@ -146,6 +147,8 @@ def _in_words(error: ValidationError, section: str) -> str:
             parts.append(f"'{key}' is not a setting: misspelt?")
         elif fault["type"] == "missing":
             parts.append(f"'{key}' is missing")
+        elif fault["loc"][:1] and fault["loc"][0] in secret:
+            parts.append(f"'{key}': got what may be a secret, so not shown: {message}")
         else:
             parts.append(f"'{key}': got {fault['input']!r}: {message}")
     return "; ".join(parts)

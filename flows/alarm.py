@@ -20,6 +20,7 @@ from fer_data.decisions import now
 from fer_data.params import PARAMS_FILE, read_settings
 from fer_data.stage import UserError
 from flows.publishing import PublishSettings
+from flows.redaction import without_passwords
 
 TIMEOUT_SECONDS = 10.0
 
@@ -75,7 +76,7 @@ def notify(flow_name: str, flow_run: FlowRun, state: State[Any], *, logger: Logg
 def failure_of(flow_name: str, flow_run: FlowRun, state: State[Any]) -> Failure:
     """What there is to tell of a flow run that ended in a state."""
     name = state.name or state.type.value
-    reason = " ".join((state.message or "no reason given").split())
+    reason = without_passwords(" ".join((state.message or "no reason given").split()))
     url = url_for(flow_run)
     place = f": {url}" if url else ""
     text = f"flow {flow_name}, run {flow_run.name}: {name}: {reason}{place}"
@@ -99,7 +100,8 @@ def tell(
     """
     address = os.environ.get(webhook[1:], "") if webhook.startswith("$") else webhook
     if not re.match(r"https?://[^/]", address):
-        logger.error("nobody was told: publish.webhook is %s, which holds no address", webhook)
+        named = webhook if webhook.startswith("$") else "a URL without a host"
+        logger.error("nobody was told: publish.webhook is %s, which holds no address", named)
         return False
     host = re.split(r"[/?#]", address)[2].rpartition("@")[2]
     try:

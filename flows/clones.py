@@ -1,12 +1,16 @@
 """Packs a workspace as it stands into bytes, and makes a clone of them, here or on another machine."""
 
 import hashlib
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
+from fer_data.artifacts import stages_in
 from fer_data.stage import UserError
 from flows.workspace import ARCHIVE, dvc, git
 
@@ -23,7 +27,8 @@ class Packed:
     bundle: bytes
     """Of git, with the commit and its history."""
     files: Mapping[str, bytes]
-    """Edited and new files that git does not ignore, and DVC's local settings."""
+    """Tracked files that were edited or added, those that git does not know and a stage reads, what DVC
+    tracks and recorded, and DVC's local settings; nothing else, since that may be a secret."""
     removed: frozenset[str]
     """Files that the commit has and the workspace has not."""
     commit: str
@@ -44,7 +49,7 @@ class Packed:
 
 
 def pack(workspace: Path) -> Packed:
-    """Packs what git knows or could know of a workspace; outputs of stages are not among it.
+    """Packs what git knows of a workspace, and what stages read; their outputs are not among it.
 
     Raises:
         UserError: It is no git checkout, has no commit yet, or its archive is one that only it has.
@@ -54,8 +59,10 @@ def pack(workspace: Path) -> Packed:
             f"{ARCHIVE} is not versioned, so that a clone of the workspace lacks it: "
             f"`ferflow add {ARCHIVE}` versions it"
         )
-    edited = _listed(workspace, "--modified", "--others", "--exclude-standard")
-    names = [*edited, LOCAL_CONFIG]
+    options = ("--name-only", "--no-renames", "--relative", "-z", "HEAD")
+    edited = _names(git("diff", *options, cwd=workspace))
+    others = _names(git("ls-files", "-z", "--others", "--exclude-standard", cwd=workspace))
+    names = [*edited, *_needed(others, stages_in(workspace)), LOCAL_CONFIG]
     with tempfile.TemporaryDirectory() as folder:
         bundle = Path(folder) / _BUNDLE
         git("bundle", "create", "--quiet", str(bundle), "HEAD", cwd=workspace)
@@ -66,7 +73,7 @@ def pack(workspace: Path) -> Packed:
                 for name in names
                 if (workspace / name).is_file()
             },
-            removed=frozenset(_listed(workspace, "--deleted")),
+            removed=frozenset(name for name in edited if not (workspace / name).is_file()),
             commit=git("rev-parse", "HEAD", cwd=workspace).strip(),
         )
 
@@ -109,5 +116,19 @@ def lay_files(files: Mapping[str, bytes], folder: Path) -> None:
         (folder / name).write_bytes(content)
 
 
-def _listed(workspace: Path, *which: str) -> list[str]:
-    return [name for name in git("ls-files", "-z", *which, cwd=workspace).split("\0") if name]
+def _needed(names: list[str], stages: dict[str, Any]) -> list[str]:
+    """The files that a stage reads, or that DVC wrote, of those that git does not know."""
+    listed = [dep for stage in stages.values() for dep in stage.get("do", stage).get("deps", [])]
+    paths = [dep if isinstance(dep, str) else next(iter(dep)) for dep in listed]
+    patterns = [re.sub(r"\$\{[^}]*\}", "*", path).rstrip("/") for path in paths]
+    return [
+        name
+        for name in names
+        if name == LOCK_FILE
+        or name.endswith(".dvc")
+        or any(fnmatchcase(name, one) or fnmatchcase(name, f"{one}/*") for one in patterns)
+    ]
+
+
+def _names(listed: str) -> list[str]:
+    return [name for name in listed.split("\0") if name]

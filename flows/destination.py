@@ -1,7 +1,6 @@
 """A folder that files are published to: anywhere fsspec reaches, each file read back after its copy."""
 
 import posixpath
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 from fsspec.core import url_to_fs
 
 from fer_data.stage import UserError
+from flows.redaction import without_passwords
 
 
 class UnreachableError(UserError):
@@ -31,7 +31,7 @@ class Destination:
         """
         path = place if "://" in place else str((workspace / Path(place).expanduser()).absolute())
         address = path if "://" in path else Path(path).as_uri()
-        self.address = re.sub(r"//[^/@]*@", "//", address).rstrip("/")
+        self.address = without_passwords(address).rstrip("/")
         """The folder's URL, without user and password."""
         with self._reached():
             self._files, self._root = url_to_fs(path)
@@ -103,7 +103,7 @@ class Destination:
             ) from error
         except Exception as error:
             # Each file system of fsspec raises what its library does: they share no other class.
-            words = " ".join(str(error).split()) or "no reason given"
+            words = without_passwords(" ".join(str(error).split())) or "no reason given"
             raise UnreachableError(
                 f"{self.address} cannot be published to: {type(error).__name__}: {words}"
             ) from error

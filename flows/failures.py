@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from flows.redaction import without_passwords
+
 _BY_A_SIGNAL = re.compile(r"exited with (-\d+|129|1[3-5]\d)\b")
 """DVC's word on its stage: minus the signal, or 128 and the signal where a shell stood between."""
 _SIGNALS = range(129, 160)
@@ -36,6 +38,7 @@ class StageError(Exception):
 
     def __init__(self, stage: str, reason: str, can_pass: bool) -> None:
         """Says which stage failed, why, and whether another try may succeed."""
+        reason = without_passwords(reason)  # a remote's URL may hold one
         super().__init__(stage, reason, can_pass)
         self.stage = stage
         self.reason = reason

@@ -3,6 +3,7 @@
 import os
 import queue
 import shutil
+import stat
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -68,12 +69,38 @@ def work(packed: Packed, order: Order) -> Iterator[str | Outcome]:
         yield Outcome(done.result())
 
 
+def node_folder() -> Path:
+    """The folder of this node's clones and cache, made if need be, into which nobody else can write.
+
+    Raises:
+        UserError: It is another user's, a link, or open to others: stages would run what they put there.
+    """
+    given = os.environ.get(NODE_FOLDER)
+    folder = Path(given or f"{tempfile.gettempdir()}/ferflow-node-{os.getuid()}")
+    try:
+        folder.mkdir(mode=0o700, parents=bool(given))
+    except FileExistsError:
+        found = folder.stat() if given else folder.lstat()
+        private = stat.S_ISDIR(found.st_mode) and not found.st_mode & 0o022
+        if found.st_uid != os.getuid() or not private:
+            raise UserError(
+                f"{folder} belongs to somebody else, or others can write to it: remove it, or set "
+                f"{NODE_FOLDER} to a folder of your own"
+            ) from None
+    except OSError as error:
+        raise UserError(f"{folder} cannot be made: {error.strerror}: set {NODE_FOLDER}") from None
+    return folder
+
+
 def _work(
     packed: Packed, order: Order, *, on_line: Callable[[str], None], stop: threading.Event
 ) -> str:
     stage = order.stage
     # The cache is the node's; a clone is the stage's, and that of a run that was cut off is used again.
-    node = Path(os.environ.get(NODE_FOLDER, f"{tempfile.gettempdir()}/ferflow-node-{os.getuid()}"))
+    try:
+        node = node_folder()
+    except UserError as error:
+        raise failure_of(stage, 1, [f"error: {error}"]) from None
     folder = node / packed.key / stage
     variables = environment() | ({} if order.num_threads is None else threads(order.num_threads))
     try:

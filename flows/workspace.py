@@ -19,6 +19,7 @@ from fer_data.schema import RELABEL_COLUMNS
 from fer_data.stage import UserError, refuse_folder, written_beside
 from flows.processes import captured
 from flows.profiles import lay_over
+from flows.redaction import without_passwords
 
 ARCHIVE = Path("data/raw/archive.zip")
 WEIGHTS = Path("data/weights")
@@ -131,7 +132,7 @@ def git(*arguments: str, cwd: Path) -> str:
         command, cwd=cwd, env=environment(), capture_output=True, text=True, check=False
     )
     if finished.returncode:
-        words = " ".join(finished.stderr.split())
+        words = without_passwords(" ".join(finished.stderr.split()))
         verb = arguments[len(_OWN_SETTINGS) if arguments[0] == "-c" else 0]
         raise UserError(f"git {verb} failed in {cwd}: {words}")
     return finished.stdout
@@ -179,7 +180,7 @@ def dvc(
         if not (_BUSY.search(finished.stderr) and time.monotonic() + pause_seconds < deadline):
             lines = finished.stderr.splitlines()
             errors = [line for line in lines if line.startswith("ERROR: ")]
-            words = " ".join(" ".join(errors or lines).split())
+            words = without_passwords(" ".join(" ".join(errors or lines).split()))
             raise UserError(f"`dvc {arguments[0]}` failed in {cwd}: {words}")
         time.sleep(pause_seconds)
 

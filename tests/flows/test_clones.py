@@ -19,6 +19,7 @@ def line(tmp_path: Path) -> Path:
     git("-c", "user.name=A", "-c", "user.email=a@localhost", "commit", "-qm", "Go", cwd=folder)
     repro(folder)
     (folder / "new").write_text("new")
+    git("add", "new", cwd=folder)
     (folder / "gone").unlink()
     return folder
 
@@ -33,6 +34,27 @@ def test_a_clone_is_the_workspace_as_it_stands_and_shares_its_cache(
     assert (copy / "dvc.lock").read_bytes() == (line / "dvc.lock").read_bytes()
     ok(copy, "dvc", "checkout", "--quiet")
     assert repro(copy) == []
+
+
+def test_of_files_that_git_does_not_know_a_clone_gets_what_stages_read(
+    line: Path, tmp_path: Path
+) -> None:
+    graph = line / "dvc.yaml"
+    graph.write_text(graph.read_text().replace("- source", "- source\n    - more\n    - folder"))
+    (line / "folder").mkdir()
+    for name in ("more", "folder/part", "data.dvc", ".env", "id_rsa", "folder.txt"):
+        (line / name).write_text(name)
+    (line / "source").write_text("staged")
+    git("add", "source", cwd=line)
+    packed = pack(line)
+    unpack(packed, tmp_path / "copy", cache=tmp_path / "cache")
+    copy = tmp_path / "copy"
+    assert (copy / "source").read_text() == "staged"
+    for name in ("more", "folder/part", "data.dvc"):
+        assert (copy / name).read_text() == name
+    for name in (".env", "id_rsa", "folder.txt"):
+        assert not (copy / name).exists()
+        assert name not in packed.files
 
 
 def test_overrides_change_the_clone_alone(line: Path, tmp_path: Path) -> None:

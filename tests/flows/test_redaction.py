@@ -9,7 +9,7 @@ from fer_data.params import SettingsError, read_settings
 from fer_data.stage import UserError
 from flows.alarm import Failure, tell
 from flows.failures import StageError
-from flows.publishing import PublishSettings
+from flows.publish_settings import PublishSettings
 from flows.redaction import without_passwords
 from flows.workspace import git
 

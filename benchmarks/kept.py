@@ -65,7 +65,7 @@ class Clock:
         return {name: value + self.earlier.get(name, 0.0) for name, value in ours.items()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Timed(Checkpoints):
     """Checkpoints that keep what the training has taken so far."""
 
@@ -195,7 +195,7 @@ def _measured(
 ) -> dict[str, Any]:
     """Trains a model, and says what it took and what it reaches."""
     clock = Clock()
-    model = train(Timed(kept.folder, clock))
+    model = train(Timed(folder=kept.folder, clock=clock))
     seconds = clock.seconds
     labels = faces.validation.labels
     said = model.predict(faces.validation.inputs, batch_size=512, verbose=0)

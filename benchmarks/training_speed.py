@@ -108,7 +108,7 @@ def speeds(one: Convolution, *, batch_size: int, dtype: tf.DType) -> Iterator[fl
         yield one.operations * batch_size / seconds_of(compute)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EpochEnds(Checkpoints):
     """Keeps no checkpoint, but the processor's time at the end of each epoch."""
 
@@ -133,7 +133,7 @@ def milliseconds_of_training(num_faces: int, **changes: Any) -> float:
     few = Samples(faces[:1], labels[:1], np.ones(1, np.float32))
     ends: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
-        kept = EpochEnds(Path(folder), ends)
+        kept = EpochEnds(folder=Path(folder), seconds=ends)
         fit(model, samples, few, recipe=recipe, logs=Path(folder), kept=kept)
     return 1000 * (ends[1] - ends[0]) / num_faces
 

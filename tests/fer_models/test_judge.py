@@ -40,11 +40,9 @@ def test_batches_are_moved_side_by_side_and_come_in_order() -> None:
             }
         )
     )
-    runs = []
-    for _ in range(2):
-        batches = _moving_batches(faces, targets, settings, size=24, seed=3)
-        runs.append(list(batches.take(15).as_numpy_iterator()))
-    maps, waiting = [], [batches]
+    both = [_moving_batches(faces, targets, settings, size=24, seed=3) for _ in range(2)]
+    runs = [list(batches.take(15).as_numpy_iterator()) for batches in both]
+    maps, waiting = [], both[:1]
     while waiting:
         one = waiting.pop()
         maps.append(type(one).__name__)

@@ -70,6 +70,7 @@ def image(form: str) -> bytes:
 def film(form: str, codec: str) -> bytes:
     with av.open(stream := io.BytesIO(), "w", format=form) as target:
         pictures = target.add_stream(codec, rate=25)
+        assert isinstance(pictures, av.VideoStream)
         pictures.width, pictures.height, pictures.pix_fmt = 64, 64, "yuv420p"
         for _ in range(30):
             frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), "rgb24")

@@ -208,7 +208,7 @@ def test_groups_of_another_archive_are_to_be_made_anew(
     ("settings", "message"),
     [
         ({"show_sugestion": True}, "'relabel.show_sugestion' is not a setting: misspelt?"),
-        ({"show_suggestion": "yes"}, "'relabel.show_suggestion': got 'yes'"),
+        ({"show_suggestion": "maybe"}, "'relabel.show_suggestion': got 'maybe'"),
     ],
 )
 def test_wrong_settings_are_named(tmp_path: Path, monkeypatch, settings, message: str) -> None:

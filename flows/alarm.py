@@ -9,7 +9,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from prefect import Flow, State
 from prefect.client.schemas.objects import FlowRun
@@ -117,11 +117,18 @@ def tell(
     return True
 
 
+class _NoRedirects(HTTPRedirectHandler):
+    """Takes a redirection for a refusal: urllib would ask the new address without the message."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
 def _post(message: dict[str, str | None], address: str, *, timeout_seconds: float) -> None:
     headers = {"Content-Type": "application/json", "User-Agent": "ferflow"}
     request = Request(address, data=json.dumps(message).encode(), headers=headers)
     try:
-        urlopen(request, timeout=timeout_seconds).close()
+        build_opener(_NoRedirects).open(request, timeout=timeout_seconds).close()
     except HTTPError as error:
         error.close()
         raise

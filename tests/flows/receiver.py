@@ -27,9 +27,15 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.messages.append(json.loads(body))
         if self.server.status:
             self.send_response(self.server.status)
+            if 300 <= self.server.status < 400:
+                self.send_header("Location", "/elsewhere")
             self.end_headers()
         else:
             self.server.released.wait(60)
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named by its parent
         del format, args

@@ -58,7 +58,7 @@ def test_a_variable_without_an_address_is_named(monkeypatch, log, value: str | N
     ]
 
 
-@pytest.mark.parametrize("status", [404, 500])
+@pytest.mark.parametrize("status", [302, 308, 404, 500])
 def test_a_receiver_that_refuses_is_a_line(receiver: Receiver, log, status: int) -> None:
     receiver.status = status
     assert not tell(FAILURE, webhook=receiver.address, logger=logger)

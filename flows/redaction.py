@@ -2,7 +2,8 @@
 
 import re
 
-_USER = re.compile(r"""(?<=://)[^/\s'"]*@""")
+_USER = re.compile(r"(?<=://)([^/\s]*|[^/\s:@\[]*:(?!\d+\b)\S*)@")
+"""A user, with any password: `'` is allowed in one, and people write `/`, which is not."""
 
 
 def without_passwords(text: str) -> str:

@@ -21,6 +21,9 @@ FAILURE = Failure("it failed", "rebuild", "hare", "Failed", "why", None, "now")
     [
         ("https://ann:secret@a.example/b", "https://a.example/b"),
         ("'s3://secret@a', ssh://u:se@cret@b:22/x", "'s3://a', ssh://b:22/x"),
+        ("sftp://u:se'cret@a/b", "sftp://a/b"),
+        ("sftp://u:se/cret@a/b is no address", "sftp://a/b is no address"),
+        ("http://a:80/@b s3://a/b:c@d http://[::1]/a@b", None),
         ("mail ann@a.example about https://a.example/@b", None),
     ],
 )

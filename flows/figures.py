@@ -20,7 +20,7 @@ MEASURES = {"accuracy": "accuracy", MACRO_F1: "macro-F1"}
 class Figure(BaseModel):
     """One measure of one model, a fraction from 0 to 1, with its 95 % interval."""
 
-    model_config = ConfigDict(frozen=True, strict=True)
+    model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
 
     value: float
     low: float

@@ -46,6 +46,16 @@ def test_what_is_no_evaluation_is_one_line(tmp_path: Path, text: str) -> None:
         read_figures(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["value", "low", "high"])
+def test_a_figure_that_is_no_number_is_refused(tmp_path: Path, name: str) -> None:
+    make_reports(tmp_path)
+    measured = evaluation(0.5)
+    measured["validation"]["macro_f1"][name] = float("nan")
+    write(tmp_path / METRICS, json.dumps(measured))
+    with pytest.raises(UserError, match="does not hold the figures of an evaluation"):
+        read_figures(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("now", "before", "verdict"),
     [(0.7, None, "new"), (0.76, 0.8, "within"), (0.74, 0.8, "below"), (0.86, 0.8, "above")],

@@ -120,8 +120,10 @@ def tell(
 class _NoRedirects(HTTPRedirectHandler):
     """Takes a redirection for a refusal: urllib would ask the new address without the message."""
 
-    def redirect_request(self, *_: Any) -> None:
-        return None
+    def http_error_302(self, req: Request, fp: Any, code: int, msg: str, headers: Any) -> None:
+        del req, fp, code, msg, headers  # another handler raises an error
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
 
 def _post(message: dict[str, str | None], address: str, *, timeout_seconds: float) -> None:

@@ -49,15 +49,19 @@ def _no_decisions(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+Expressions = Annotated[
+    tuple[Annotated[str, Field(pattern=r"^[a-z][a-z_]*$")], ...],
+    Field(min_length=2),
+    AfterValidator(_distinct),
+    AfterValidator(_no_decisions),
+]
+"""Names of classes."""
+
+
 class DataSettings(Settings):
     """Section `data`: what all the stages must agree on."""
 
-    expressions: Annotated[
-        tuple[Annotated[str, Field(pattern=r"^[a-z][a-z_]*$")], ...],
-        Field(min_length=2),
-        AfterValidator(_distinct),
-        AfterValidator(_no_decisions),
-    ]
+    expressions: Expressions
     """The classes, in the order of the columns of every `probabilities` array."""
 
 

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from fer_data.hashes import sha256_of
-from fer_data.params import Settings
+from fer_data.params import Expressions, Settings
 from fer_data.stage import UserError, refuse_folder, written_beside
 from fer_models.class_names import check_expressions_in_use
 from fer_models.measured import Metrics, read_measured
@@ -35,6 +35,12 @@ MOST_MODEL_BYTES, MOST_PART_BYTES = 2_000_000_000, 20_000_000
 _NO_DATE = (1980, 1, 1, 0, 0, 0)
 
 
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("every model once")
+    return names
+
+
 class Contents(Settings):
     """What `bundle.json` says."""
 
@@ -42,9 +48,13 @@ class Contents(Settings):
     """Of the format."""
     revision: str | None
     """The commit that the models come from."""
-    expressions: tuple[str, ...]
+    expressions: Expressions
     """The K classes, in the order of the models' outputs."""
-    models: tuple[str, ...]
+    models: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^\w[\w.-]*$")], ...],
+        Field(min_length=1),
+        AfterValidator(_distinct),
+    ]
     """The names of the models."""
     sha256: dict[str, str]
     """Of every other file, in hexadecimal, by its path in the bundle."""

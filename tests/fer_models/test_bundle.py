@@ -109,6 +109,28 @@ def test_a_bundle_of_another_format_is_refused(
         open_shelf(bundle=other)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "place"),
+    [
+        ("models", [], "models"),
+        ("models", ["scratch", "scratch"], "models"),
+        ("models", ["\x1b[2Jscratch"], "models.0"),
+        ("expressions", [], "expressions"),
+        ("expressions", ["sad"] * len(EXPRESSIONS), "expressions"),
+        ("expressions", ["\x1b[2J", "sad"], "expressions.0"),
+    ],
+)
+def test_a_bundle_of_no_or_strange_names_is_refused(
+    bundle: Path, tmp_path: Path, key: str, value: list[str], place: str
+) -> None:
+    with zipfile.ZipFile(bundle) as archive:
+        contents = json.loads(archive.read("bundle.json"))
+    text = json.dumps({**contents, key: value}).encode()
+    other = rewritten(bundle, tmp_path / "other.zip", "bundle.json", text)
+    with pytest.raises(UserError, match=rf"this version cannot read \({place}: "):
+        open_shelf(bundle=other)
+
+
 def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no bundle at .*absent\.zip: `ferflow bundle` makes one"):
         open_shelf(bundle=tmp_path / "absent.zip")

@@ -27,6 +27,7 @@ def draw_sample(
     Raises:
         UserError: As `write_sample`; or one of the two files is a folder, or is somebody else's.
     """
+    refuse_folder(archive)  # such as `.`, which has no suffix to replace
     key = archive.with_suffix(".planted.csv")
     for file, is_ours in ((archive, _is_drawn(archive)), (key, _is_key(key))):
         refuse_folder(file)

@@ -12,6 +12,7 @@ from fer_data import sample
 from fer_data.archive import Limits
 from fer_data.ingest import take_faces
 from fer_data.sample import FAULT, PARTNER, TRUE_LABEL, write_sample
+from fer_data.sample_files import draw_sample
 from fer_data.schema import LABEL, PATH
 from fer_data.stage import UserError
 
@@ -210,3 +211,10 @@ def test_a_folder_is_not_replaced(tmp_path):
     with pytest.raises(UserError, match="is a folder"):
         write_sample(tmp_path, num_faces=120)
     assert (tmp_path / "precious").read_text() == "data"
+
+
+def test_this_folder_and_the_root_are_refused_as_folders(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in (Path(), Path("/")):
+        with pytest.raises(UserError, match="is a folder"):
+            draw_sample(folder, num_faces=120, seed=0, force=False)

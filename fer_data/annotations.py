@@ -4,10 +4,11 @@ The format: https://labelstud.io/guide/export#Label-Studio-JSON-format-of-annota
 """
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from fer_data.decisions import Decision, to_utc
 from fer_data.entries import Entry, Reading, Refusal
@@ -16,6 +17,13 @@ from fer_data.stage import UserError
 
 _JSON_MIN = {"annotator", "annotation_id"}
 """Keys of a task in the export `JSON-MIN`, which does not say who skipped what."""
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the time is out of range in UTC") from None
 
 
 class _Part(BaseModel):
@@ -47,7 +55,7 @@ class _Annotation(_Part):
     result: list[_Result] | None
     completed_by: int | _Person | None = None
     was_cancelled: bool | None = None
-    updated_at: AwareDatetime
+    updated_at: Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class _Task(_Part):

@@ -1,21 +1,27 @@
 """Checks decisions that were made elsewhere against the archive and what stands: a plan of an import."""
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
 
 from fer_data.annotations import read_annotations
-from fer_data.decided import effective_times, final_labels, latest_decisions
-from fer_data.decisions import Decision, now, to_utc
+from fer_data.decided import effective_times, latest_decisions, moment_of
+from fer_data.decisions import Decision, now
 from fer_data.entries import Entry, Reading, Refusal, read_csv_entries, read_text
+from fer_data.made_before import (
+    FINAL,
+    TIME,
+    Made,
+    in_seconds,
+    standing_on,
+    take_back,
+    told,
+    with_lines,
+)
 from fer_data.relabels import fault_of_row
 from fer_data.schema import (
-    ANNOTATOR,
-    DECIDED_AT,
-    DECISION,
     KEEP,
     LABEL,
     PIXEL_HASH,
@@ -23,9 +29,6 @@ from fer_data.schema import (
     TRAINING,
     UNDO,
 )
-
-_FINAL = "final_label"
-"""What a decision that stands makes of its face."""
 
 
 @dataclass
@@ -67,7 +70,8 @@ def plan_import(
 
     Within the file the last decision on a face wins, and `undo` takes its annotator's one before back,
     as in `data/relabels.csv`. What it leaves is appended, unless it stands already; a decision that
-    stands is replaced by a later one, never by an earlier one. `keep` and the label that it keeps are
+    stands is replaced by a later one, never by an earlier one, and taken back where the file takes this
+    very decision back. `keep` and the label that it keeps are
     the same decision, on whichever copy of a face.
 
     Args:
@@ -85,6 +89,7 @@ def plan_import(
     testing = set(manifest[PIXEL_HASH]) - set(labels)
     plan = Plan(refusals=list(reading.refusals))
     left: dict[str, list[Entry]] = {}
+    undone: list[tuple[Decision, Decision]] = []
     for entry in _in_order(_completed(raw, annotator) for raw in reading.entries):
         decision = entry.decision
         before = left.setdefault(decision.pixel_hash, [])
@@ -99,28 +104,37 @@ def plan_import(
             plan.refusals.append(Refusal(entry.number, fault))
         elif decision.decision == UNDO:
             before.remove(own[-1])
+            undone.append((own[-1].decision, decision))
             plan.num_replaced += 2
         else:
             before.append(entry)
-    standing = latest_decisions(relabels).assign(**{_FINAL: final_labels})
-    made = {row[PIXEL_HASH]: row for row in standing.to_dict("records")}
+    taken_back, words = take_back(undone, relabels)
+    plan.changes += words
+    plan.num_replaced -= len(taken_back)
+    relabels = with_lines(relabels, taken_back)
+    made = standing_on(relabels)
     for entries in left.values():
         plan.num_replaced += max(len(entries) - 1, 0)
         for entry in entries[-1:]:
             _add(plan, entry, made.get(entry.decision.pixel_hash))
     _refuse_undone(plan, relabels, left)
+    plan.changes += [
+        f"{one.pixel_hash[:12]}: {one.annotator} decides '{one.decision}' where "
+        f"{told(made[one.pixel_hash])}"
+        for one in plan.decisions
+        if one.pixel_hash in made
+    ]
+    plan.decisions[:0] = taken_back
     plan.refusals.sort(key=lambda one: one.number)
     return plan
 
 
 def _refuse_undone(plan: Plan, relabels: pd.DataFrame, left: dict[str, list[Entry]]) -> None:
     """Refuses what would not stand, since its annotator took a decision on the face back later."""
-    planned = [list(astuple(one)) for one in plan.decisions]
-    lines = pd.DataFrame(planned, columns=relabels.columns, dtype=str)
-    everything = pd.concat([relabels, lines], ignore_index=True)
-    standing = set(latest_decisions(everything).itertuples(index=False, name=None))
-    for decision in list(plan.decisions):
-        if astuple(decision) not in standing:
+    # By place, since the very line that was taken back may come once more.
+    standing = set(latest_decisions(with_lines(relabels, plan.decisions)).index)
+    for place, decision in enumerate(list(plan.decisions), start=len(relabels)):
+        if place not in standing:
             reason = f"{decision.annotator} took a decision on this face back since"
             plan.refusals.append(Refusal(left[decision.pixel_hash][-1].number, reason))
             plan.decisions.remove(decision)
@@ -139,16 +153,8 @@ def _completed(entry: Entry, annotator: str | None) -> Entry:
     if annotator and not entry.named:
         decision = replace(decision, annotator=annotator)
     text = decision.decided_at
-    moment = (_moment(text) or text) if text else now()
+    moment = (in_seconds(text) or text) if text else now()
     return replace(entry, decision=replace(decision, decided_at=moment))
-
-
-def _moment(text: str) -> str:
-    """A time as `decisions.now` gives it, or nothing if the text is no time."""
-    try:
-        return to_utc(datetime.fromisoformat(text))
-    except (ValueError, OverflowError):
-        return ""
 
 
 def _fault(
@@ -171,25 +177,23 @@ def _fault(
         return f"got the given label {decision.given_label!r}, the archive says {known}"
     if not decision.annotator:
         return "nobody is named as annotator: name who decided with --annotator"
-    if _moment(decision.decided_at) != decision.decided_at:
+    if in_seconds(decision.decided_at) != decision.decided_at:
         return f"got the time {decision.decided_at!r}, expected such as 2026-01-31T10:00:00Z"
     return ""
 
 
-def _add(plan: Plan, entry: Entry, made: dict[Hashable, str] | None) -> None:
+def _add(plan: Plan, entry: Entry, made: Made | None) -> None:
     """Adds a good entry to the plan, held against the decision that stands on its face, if any."""
     decision = entry.decision
     if made is not None:
-        if made[_FINAL] == (
+        if made[FINAL] == (
             decision.given_label if decision.decision == KEEP else decision.decision
         ):
             plan.num_standing += 1
             return
-        before = f"{made[ANNOTATOR]} decided '{made[DECISION]}' at {made[DECIDED_AT]}"
-        if decision.decided_at <= _moment(made[DECIDED_AT]):
-            reason = f"no later than what stands ({before}): this is of {decision.decided_at}"
+        moment = moment_of(decision.decided_at)
+        if moment is None or moment.timestamp() <= made[TIME]:
+            reason = f"no later than what stands ({told(made)}): this is of {decision.decided_at}"
             plan.refusals.append(Refusal(entry.number, reason))
             return
-        words = f"{decision.annotator} decides '{decision.decision}' where {before}"
-        plan.changes.append(f"{decision.pixel_hash[:12]}: {words}")
     plan.decisions.append(decision)

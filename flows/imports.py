@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from fer_data.appending import locked
 from fer_data.artifacts import dependency, output
-from fer_data.decisions import append_decisions
+from fer_data.decisions import lines_of
 from fer_data.exchange import Plan, plan_import, read_file
 from fer_data.params import PARAMS_FILE, DataSettings, read_settings
-from fer_data.relabels import read_relabels
+from fer_data.relabels import checked_rows
 from fer_data.stage import UserError
 from fer_data.tables import read_table
 
@@ -32,10 +33,13 @@ def import_relabels(
     """
     expressions = read_settings(DataSettings, "data", file=folder / PARAMS_FILE).expressions
     relabels = dependency("rebalance", "relabels.csv", workspace=folder)
-    made = read_relabels(relabels, expressions=expressions)
     manifest = read_table(output("ingest", "manifest.parquet", workspace=folder))
     reading = read_file(file)
-    plan = plan_import(reading, made, manifest, expressions=expressions, annotator=annotator)
+    with locked(relabels) as held:  # what a desk writes meanwhile is not planned for, so it waits
+        made = checked_rows(held.read(), file=relabels, expressions=expressions)
+        plan = plan_import(reading, made, manifest, expressions=expressions, annotator=annotator)
+        if plan.decisions and (partial or not plan.refusals):
+            held.append(lines_of(plan.decisions, expressions=expressions))
     for refusal in plan.refusals:
         yield f"{file}, {reading.unit} {refusal.number}: {refusal.reason}"
     if plan.refusals and not partial:
@@ -44,8 +48,6 @@ def import_relabels(
             f"{len(plan.refusals)} of {num_rows} rows of {file} are refused, so nothing is imported: "
             "mend them, or take the others with --partial"
         )
-    if plan.decisions:
-        append_decisions(relabels, plan.decisions, expressions=expressions)
     yield from plan.changes
     yield f"{len(plan.decisions)} decisions -> {relabels}{_left_out(plan, reading.num_skipped)}"
 

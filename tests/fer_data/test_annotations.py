@@ -114,6 +114,10 @@ def other_control(**changes: str) -> dict[str, Any]:
         (task(other_control(type="taxonomy")), "got 0 answers to 'expression'"),
         (task(annotation("sad", updated_at="noon")), "annotations.0.updated_at: input should be a"),
         (task(annotation("sad", updated_at=None)), "annotations.0.updated_at"),
+        (
+            task(annotation("sad", updated_at="9999-12-31T23:59:59-12:00")),
+            "annotations.0.updated_at: value error, the time is out of range",
+        ),
         (task(annotation("sad", by=["ann"])), "annotations.0.completed_by"),
         (task(data={"image": "x"}), "data.pixel_hash: field required"),
         (

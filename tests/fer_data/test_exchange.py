@@ -221,3 +221,37 @@ def test_a_decision_that_its_annotator_took_back_later_is_refused(tmp_path: Path
     result = plan(tmp_path, row("a", "sad", at="2026-01-31T18:00:00Z"), standing=history)
     assert made(result) == []
     assert reasons(result) == {2: "ann took a decision on this face back since"}
+
+
+def test_a_line_that_was_taken_back_here_does_not_come_again(tmp_path: Path) -> None:
+    history = (row("a", "sad"), row("a", "undo", at="2026-02-01T00:00:00Z"))
+    result = plan(tmp_path, row("a", "sad"), standing=history)
+    assert made(result) == []
+    assert reasons(result) == {2: "ann took a decision on this face back since"}
+
+
+def test_what_an_earlier_import_brought_is_taken_back(tmp_path: Path) -> None:
+    rows = (
+        row("a", "drop"),
+        row("a", "sad", at="2026-02-01T00:00:00Z"),
+        row("a", "undo", at="2026-02-02T00:00:00Z"),
+    )
+    before = (row("a", "sad", at="2026-02-01T00:00:00Z"),)
+    result = plan(tmp_path, *rows, standing=before)
+    assert made(result) == [("a", "undo"), ("a", "drop")]
+    assert result.changes == [f"{'a' * 12}: ann takes back 'sad' of 2026-02-01T00:00:00Z"]
+    again = plan(tmp_path, *rows, standing=(*before, rows[2], rows[0]))
+    assert (made(again), again.changes, again.refusals, again.num_standing) == ([], [], [], 1)
+
+
+def test_what_somebody_else_decided_since_is_not_taken_back(tmp_path: Path) -> None:
+    rows = (row("a", "sad"), row("a", "undo", at="2026-02-02T00:00:00Z"))
+    bob = row("a", "drop", by="bob", at="2026-02-01T00:00:00Z")
+    assert made(plan(tmp_path, *rows, standing=(rows[0], bob))) == []
+
+
+def test_what_counts_as_earlier_than_a_line_without_a_time_is_refused_as_such(tmp_path) -> None:
+    standing = (row("a", "keep"), row("a", "drop", by="bob", at=""))
+    result = plan(tmp_path, row("a", "sad", at="2026-01-01T00:00:00Z"), standing=standing)
+    assert (made(result), result.changes) == ([], [])
+    assert "no later than what stands (bob decided 'drop' after what" in reasons(result)[2]

@@ -1,13 +1,16 @@
 """The verbs that take decisions in, print what Label Studio needs, and compare archives."""
 
+import fcntl
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from fer_data.decided import latest_decisions
+from fer_data.exchange import Plan, plan_import
 from fer_data.relabels import read_relabels
 from fer_data.tables import write_table
 from flows.cli import main
@@ -78,6 +81,18 @@ def test_partial_takes_the_good_rows_and_lists_the_others(incoming, manifest, fe
     assert lines[1] == "3 decisions -> data/relabels.csv (1 refused)"
     hashes = manifest["pixel_hash"]
     assert standing() == {hashes[0]: "sad", hashes[50]: "sad", hashes[1]: "drop"}
+
+
+def test_nobody_appends_between_the_plan_of_an_import_and_its_end(
+    incoming: Path, ferflow, monkeypatch
+) -> None:
+    def planned(*arguments: Any, **options: Any) -> Plan:
+        with RELABELS.open("rb") as other, pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return plan_import(*arguments, **options)
+
+    monkeypatch.setattr("flows.imports.plan_import", planned)
+    ferflow("relabels", "import", "--partial", str(incoming))
 
 
 def test_a_second_import_adds_nothing(incoming: Path, ferflow) -> None:

@@ -1,5 +1,7 @@
 """What the Prefect UI shows of a finished run: its figures, the state of its data, and the reports."""
 
+import html
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -135,7 +137,13 @@ def data_summary(workspace: Path, *, site: str) -> str:
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    return [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]
+    shown = [[_escaped(cell) for cell in cells] for cells in rows]
+    return [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *shown)]
+
+
+def _escaped(text: str) -> str:
+    """A cell's text, such as a person's name, as Markdown shows it: neither HTML nor a further cell."""
+    return re.sub(r"([\\`*\[\]|])", r"\\\1", html.escape(" ".join(text.split()), quote=False))
 
 
 def _with_interval(figure: Figure | None) -> str:

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,16 @@ def test_data_that_meets_all_says_only_that(workspace: Path) -> None:
     write(workspace / "reports/validate/summary.json", '{"faces": 7, "expectations": []}')
     assert "0 of 0 expectations are met." in data_summary(workspace, site="s3://b")
     assert "Not met" not in data_summary(workspace, site="s3://b")
+
+
+def test_names_are_neither_html_nor_further_cells(workspace: Path) -> None:
+    file = workspace / "reports/validate/summary.json"
+    summary = json.loads(file.read_text())
+    summary["expectations"][0]["meaning"] = (
+        "As <img src=x onerror=alert(1)> | [ann](http://a)\n said"
+    )
+    file.write_text(json.dumps(summary))
+    text = data_summary(workspace, site="s3://b")
+    assert (
+        r"| As &lt;img src=x onerror=alert(1)&gt; \| \[ann\](http://a) said | warning | 3 |" in text
+    )

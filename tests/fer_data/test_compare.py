@@ -100,7 +100,7 @@ def test_what_is_no_manifest_is_one_line(old: pd.DataFrame, tmp_path) -> None:
     write_table(old.head(0), tmp_path / "empty.parquet")
     for name, message in {
         "no.parquet": "is missing",
-        "text.parquet": "is not a Parquet file",
+        "text.parquet": "is no whole Parquet file",
         "other.parquet": "is no manifest: it lacks the columns source, pixel_hash",
         "empty.parquet": "holds no face",
     }.items():

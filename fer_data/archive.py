@@ -27,6 +27,7 @@ _LOCAL_HEADER = b"PK\x03\x04"
 _ENCRYPTED_FLAGS = 0x0001 | 0x0040 | 0x2000
 # Only these two are read, since Python unpacks bzip2 and LZMA without a limit on the output.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _BROKEN = (
     zipfile.BadZipFile,
     RuntimeError,  # of what is encrypted, or packed in a way that zipfile lacks
@@ -219,7 +220,8 @@ def _checked_path(file: Path, info: zipfile.ZipInfo) -> str:
     shown = f"{file}: member {info.orig_filename[:200]!r}"
     if info.flag_bits & _ENCRYPTED_FLAGS:
         raise UserError(f"{shown} is encrypted: pack the archive again without a password")
-    if "\0" in name or not (parts or _is_folder(info)):
+    # No carriage return gets through a CSV file, and no terminal is to be steered by a name.
+    if _CONTROL.search(name) or not (parts or _is_folder(info)):
         raise UserError(f"{shown} has no valid name: pack the archive again")
     if name.startswith("/") or re.match("[A-Za-z]:", name) or ".." in parts:
         raise UserError(f"{shown} climbs out of the archive: pack it again with relative names")

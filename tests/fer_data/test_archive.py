@@ -138,6 +138,14 @@ def test_refuses_names_that_climb_out(file: Path, name: str) -> None:
         paths(file)
 
 
+@pytest.mark.parametrize("name", ["a\rb.png", "a\nb.png", "a\x1b[2J.png", "a\x9b.png"])
+def test_refuses_names_with_control_characters(file: Path, name: str) -> None:
+    write_archive(file, {NAME: b"picture", f"Training/Angry/{name}": b"picture"})
+    with pytest.raises(UserError, match="has no valid name: pack the archive again") as caught:
+        paths(file)
+    assert str(caught.value).isprintable()
+
+
 def test_refuses_names_with_nul(file: Path) -> None:
     write_archive(file, {"Training/Angry/a.png#.exe": b"picture"})
     patch_bytes(file, b"#", b"\0")

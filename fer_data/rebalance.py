@@ -28,6 +28,7 @@ from fer_data.schema import (
     ROLE,
     SPLITS,
     TRAIN,
+    VALIDATION,
     WEIGHT,
 )
 from fer_data.tables import read_table, write_table
@@ -62,7 +63,7 @@ def curate(
         summary: what was decided, left out, and the counts of `train` before and after.
 
     Raises:
-        UserError: A class has no `train` face left.
+        UserError: A class has no `train` face left, or there is no `validation` face left.
     """
     final = apply_decisions(examples, decisions)
     relabelled = final[LABEL] != examples[LABEL]
@@ -79,6 +80,11 @@ def curate(
         raise stage.UserError(
             f"no 'train' face of '{min(missing)}' is left after decisions and "
             "`rebalance.min_label_quality`: lower it, or revise data/relabels.csv"
+        )
+    if (examples[ROLE] == VALIDATION).any() and not (curated[ROLE] == VALIDATION).any():
+        raise stage.UserError(
+            "no 'validation' face is left after decisions, so that nothing could be chosen on them: "
+            "revise data/relabels.csv, or raise `split.validation_fraction`"
         )
     weight = np.ones(len(curated), dtype=np.float32)
     repeats = np.ones(len(curated), dtype=np.int64)

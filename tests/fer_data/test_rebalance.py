@@ -113,6 +113,11 @@ def test_a_class_that_vanishes_is_named() -> None:
         run(decide(hash6="drop", hash7="happy"))
 
 
+def test_a_validation_that_vanishes_is_told() -> None:
+    with pytest.raises(UserError, match="no 'validation' face is left after decisions"):
+        run(decide(hash8="drop", hash9="drop"))
+
+
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Runs the stage with these lines in the file of decisions; gives its summary."""

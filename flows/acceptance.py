@@ -167,6 +167,7 @@ def _commit_alone(
 
     Raises:
         UserError: git refuses; the files are as they were.
+        OSError: A file cannot be written; likewise.
     """
     try:
         git("rev-parse", "--show-toplevel", cwd=folder)
@@ -186,7 +187,11 @@ def _commit_alone(
         if untracked:
             git("add", "--intent-to-add", "--", *untracked, cwd=folder)
         git("commit", "--quiet", "--only", "--message", message, "--", *names, cwd=folder)
-    except UserError:
+    except (
+        UserError,
+        OSError,
+        KeyboardInterrupt,
+    ):  # such as a disk that is full at the second file
         if untracked:
             git("reset", "--quiet", "--", *untracked, cwd=folder)
         for file, content in before.items():

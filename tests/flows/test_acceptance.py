@@ -1,3 +1,4 @@
+import errno
 import json
 import shutil
 import subprocess
@@ -159,6 +160,26 @@ def test_a_refusal_is_one_line_and_changes_nothing(tmp_path, manifest, spoil, me
     with pytest.raises(UserError, match=message) as raised:
         accept_relabels(by="ann", folder=tmp_path)
     assert "\n" not in str(raised.value)
+    assert state(tmp_path) == before
+
+
+def test_a_disk_that_is_full_at_the_second_file_changes_nothing(
+    tmp_path, manifest, monkeypatch
+) -> None:
+    decide(tmp_path, manifest, 0)
+    before = state(tmp_path)
+    write, calls = acceptance._write, []
+
+    def full(file: Path, content: bytes | None) -> None:
+        calls.append(file)
+        if len(calls) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(file, content)
+
+    monkeypatch.setattr(acceptance, "_write", full)
+    with pytest.raises(OSError, match="No space left"):
+        accept_relabels(by="ann", folder=tmp_path)
+    assert len(calls) > 2
     assert state(tmp_path) == before
 
 

@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 from gradio import processing_utils, routes
 from pydantic import ValidationError, validate_call
 
+from fer_data.errors import in_words
 from fer_data.guard import Guard, Uploads, host_names
 from fer_data.loopback import exempt_loopback
 from fer_data.stage import UserError
@@ -74,7 +75,7 @@ def _fetch_nothing() -> None:
 
 
 def told(verb: Callable[..., Any]) -> Callable[..., Any]:
-    """The verb, whose `UserError` is a line on the page, as is an argument of another type."""
+    """The verb, whose `UserError` is a line on the page, as are a full disk and an odd argument."""
     names = list(signature(verb).parameters)
     checked = validate_call(verb)
 
@@ -89,6 +90,10 @@ def told(verb: Callable[..., Any]) -> Callable[..., Any]:
             raise gr.Error(text, print_exception=False) from None
         except UserError as error:
             raise gr.Error(str(error), print_exception=False) from None
+        except OSError as error:
+            if error.errno is None:  # of a library, which may mean anything
+                raise
+            raise gr.Error(in_words(error), print_exception=False) from None
 
     return telling
 

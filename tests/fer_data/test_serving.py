@@ -35,3 +35,15 @@ def test_arguments_of_another_type_are_one_line_and_no_traceback(
             assert "\n" not in answer
         assert desk.call("decided") == {}
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_an_error_of_the_system_is_one_line_and_no_traceback(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    workspace = make_workspace(tmp_path / "workspace")
+    with running_desk(workspace, "--annotator", "ann") as desk:
+        (workspace / "data/relabels.csv").rename(workspace / "moved.csv")
+        (workspace / "data/relabels.csv").mkdir()
+        answer = desk.call("decide", HASHES[:1], "sad", "ann")
+        assert re.match(r"Is a directory: .*relabels\.csv: expected a file", answer)
+    assert "Traceback" not in capfd.readouterr().err

@@ -1,5 +1,6 @@
 """Remembers which decisions stand, and reads of their file only what is new."""
 
+import codecs
 import math
 import threading
 from bisect import insort
@@ -91,6 +92,8 @@ class Standing:
     def _read(self, data: bytes, stamp: tuple[int, int, int]) -> None:
         """Takes the file's content in; nothing of it if it is broken."""
         is_longer = self._data.endswith(b"\n") and data.startswith(self._data)
+        # Decoding drops a mark before a text, which a whole reading of the file would not.
+        is_longer = is_longer and not data[len(self._data) :].startswith(codecs.BOM_UTF8)
         if is_longer:
             _, text = split_header("\n" + decode(data[len(self._data) :], file=self._file))
             first = self._num_lines + 1

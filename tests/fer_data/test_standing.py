@@ -75,6 +75,16 @@ def test_a_line_that_an_editor_changes_or_takes_out_counts(file: Path) -> None:
         desk.on(FACES)
 
 
+def test_a_mark_before_a_line_in_the_middle_is_refused_as_by_everybody_else(file: Path) -> None:
+    append_decisions(file, [made()], expressions=EXPRESSIONS)
+    desk = Standing(file, expressions=EXPRESSIONS)
+    with file.open("ab") as other:
+        other.write(f"\ufeff{FACES[1]},happy,sad,ann,,\n".encode())
+    for read in (lambda: desk.on(FACES), lambda: read_relabels(file, expressions=EXPRESSIONS)):
+        with pytest.raises(UserError, match="line 3: got the pixel hash"):
+            read()
+
+
 def test_a_clock_that_ran_ahead_elsewhere_does_not_outdo_the_next_decision(file: Path) -> None:
     ahead = (datetime.now(UTC) + timedelta(hours=5)).isoformat()
     append_decisions(file, [made(0, "drop", "bob", ahead)], expressions=EXPRESSIONS)

@@ -202,7 +202,7 @@ def _missing(archive: Path) -> stage.UserError:
         f"download it from Kaggle, https://www.kaggle.com/datasets/{DATASET}, and save it there; "
         "`make demo` needs none"
     )
-    found = sorted(file.name for file in archive.parent.glob("*.[zZ][iI][pP]"))
+    found = sorted(file.name for file in archive.parent.glob("*.[zZ][iI][pP]") if file.exists())
     if found:
         how = f"{', '.join(map(repr, found))} lies there: rename it to {archive.name}"
     return stage.UserError(f"{archive} is missing: {how}")

@@ -23,6 +23,13 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     enter_workspace(tmp_path, monkeypatch)
 
 
+def test_a_link_to_nothing_is_no_archive_of_another_name() -> None:
+    ARCHIVE.parent.mkdir(parents=True, exist_ok=True)
+    ARCHIVE.symlink_to("moved.zip")
+    with pytest.raises(UserError, match="is missing: download it from Kaggle"):
+        ingest.main()
+
+
 def test_an_archive_of_another_name_is_named() -> None:
     write_archive(ARCHIVE.with_name("archive (1).zip"), good_members())
     message = r"is missing: 'archive \(1\)\.zip' lies there: rename it to archive\.zip"

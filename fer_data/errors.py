@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ _REMEDIES = {
     errno.EROFS: "expected a place that can be written to",
 }
 """What mends an error of the system, or what was expected instead."""
+_UNFIT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+"""What steers a terminal, save for tabs and ends of lines, and what is no letter at all."""
 _BROKEN_PIPE = 128 + signal.SIGPIPE
 """The exit code of a program whose reader has gone, such as `head`."""
 
@@ -68,10 +71,8 @@ def in_words(error: OSError) -> str:
 
 
 def shown(text: str) -> str:
-    """A text that any terminal can print, with the bytes of names that are not UTF-8 in numbers."""
-    return "".join(
-        letter if not "\ud800" <= letter <= "\udfff" else _escaped(letter) for letter in text
-    )
+    """A text that any terminal can print, and none obeys: with numbers for bytes that are no letters."""
+    return _UNFIT.sub(lambda letter: _escaped(letter[0]), text)
 
 
 def _one_line(name: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -29,8 +30,12 @@ _MOST_FILES = 25  # that wait in the folder of uploads; those before the newest 
 _MOST_AGE_SECONDS = 600.0
 _ENVELOPE_BYTES = 65_536  # what multipart/form-data adds to a file
 _UPLOAD = "/gradio_api/upload"
-_CALLS = re.compile(r"/gradio_api/(api|call|cancel|queue|reset|run)(/|$)")
+_CALLS = re.compile(r"/gradio_api/(api|call(?!/v2/)|cancel|queue|reset|run)(/|$)")
 """What a client of Gradio sends. Gradio has other routes that write files or run programs."""
+_READS = re.compile(
+    r"/(config|faces/[^/]+|gradio_api/(app_id|call/(?!v2/).+|heartbeat/.+|info|queue/.+|startup-events))?/?"
+)
+"""What the pages and a client of Gradio read. Others of its routes fetch for whoever asks, or write."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,14 @@ class Guard:
         refusal = self._refusal(scope)
         if refusal is None and _has_body(scope):
             return await self._take(scope, receive, send)
-        return await (refusal or self._app)(scope, receive, send)
+        if refusal is not None:
+            return await refusal(scope, receive, send)
+        try:
+            return await self._app(scope, receive, send)
+        except RuntimeError as error:  # of a stream that has told the client of it
+            if not isinstance(error.__cause__, HTTPException):
+                raise
+            return await send({"type": "http.response.body"})
 
     def _refusal(self, scope: Scope) -> PlainTextResponse | None:
         """Why a request is not answered, by its headers."""
@@ -140,7 +152,10 @@ class Guard:
         origins = headers.getlist("origin")
         if any(self._is_foreign(origin, host) for origin in origins) or _is_foreign_fetch(scope):
             return PlainTextResponse("Only this server's own page may ask it.\n", 403)
-        if not _has_body(scope) or _CALLS.match(path) or (self._uploads and path == _UPLOAD):
+        if not _has_body(scope):
+            known = _READS.fullmatch(path)
+            return None if known else PlainTextResponse(f"There is nothing at {path!a}.\n", 404)
+        if _CALLS.match(path) or (self._uploads and path == _UPLOAD):
             return None
         return PlainTextResponse(f"This server takes nothing at {path}.\n", 404)
 

@@ -8,11 +8,14 @@ from inspect import signature
 from typing import Any
 
 import gradio as gr
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from gradio import processing_utils, routes
+from gradio.route_utils import FnIndexInferError
 from pydantic import ValidationError, validate_call
 
-from fer_data.errors import in_words
+from fer_data.errors import in_words, shown
 from fer_data.guard import Guard, Uploads, host_names
 from fer_data.loopback import exempt_loopback
 from fer_data.stage import UserError
@@ -48,6 +51,8 @@ def new_server(
     """
     _fetch_nothing()
     server = gr.Server(docs_url=None, redoc_url=None, openapi_url=None)
+    server.add_exception_handler(FnIndexInferError, _refuse)
+    server.add_exception_handler(RequestValidationError, _refuse)
     server.add_middleware(Guard, hosts=host_names(allow_hosts), uploads=uploads)
 
     @server.get("/")
@@ -57,6 +62,15 @@ def new_server(
         return HTMLResponse(page(nonce), headers=headers)
 
     return server
+
+
+async def _refuse(request: Request, error: Exception) -> PlainTextResponse:
+    """Answers a call that Gradio does not know, or cannot read, in one line."""
+    if isinstance(error, RequestValidationError):
+        wrong = error.errors()[0]
+        place = ".".join(map(str, wrong["loc"]))
+        return PlainTextResponse(f"{shown(place)}: {shown(wrong['msg'])}\n", 422)
+    return PlainTextResponse(f"This server has no verb at {request.url.path}.\n", 404)
 
 
 def _fetch_nothing() -> None:
@@ -89,7 +103,7 @@ def told(verb: Callable[..., Any]) -> Callable[..., Any]:
             text = f"{verb.__name__}: got {wrong['input']!r:.60} for {name}: {wrong['msg']}"
             raise gr.Error(text, print_exception=False) from None
         except UserError as error:
-            raise gr.Error(str(error), print_exception=False) from None
+            raise gr.Error(shown(str(error)), print_exception=False) from None
         except OSError as error:
             if error.errno is None:  # of a library, which may mean anything
                 raise

@@ -110,6 +110,22 @@ def test_a_desk_takes_no_files(desk: Served, path: str) -> None:
     assert (status, text) == (404, f"This server takes nothing at /gradio_api/{path}.\n")
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/gradio_api/deep_link?session_hash=x",  # writes a file
+        "/gradio_api/file=params.yaml",
+        "/gradio_api/proxy=http://127.0.0.1/",
+        "/gradio_api/call/v2/decided/x",
+        "/monitoring",
+        "/static/x",
+    ],
+)
+def test_what_no_page_of_ours_reads_is_not_there(desk: Served, path: str) -> None:
+    status, text = asked(desk, path)
+    assert (status, text) == (404, f"There is nothing at '{path.partition('?')[0]}'.\n")
+
+
 @pytest.mark.parametrize("body", [b'"' + bytes(1_000_000), [b'"', bytes(500_000), bytes(500_000)]])
 def test_a_call_is_not_larger_than_a_page_makes_it(desk: Served, body: Any) -> None:
     if isinstance(body, list):

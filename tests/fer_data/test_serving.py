@@ -1,11 +1,28 @@
 """What the desk's API says to arguments of another type."""
 
+import json
 import re
+import urllib.error
+import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.fer_data.desks import archive, make_workspace, running_desk
+
+
+def asked(address: str, data: Any) -> tuple[int, str]:
+    """The status and the text that a request gets, by JSON or, without `data`, by GET."""
+    body = None if data is None else json.dumps(data).encode()
+    request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
 
 HASHES = list(archive()[0]["pixel_hash"])
 
@@ -26,6 +43,7 @@ def test_arguments_of_another_type_are_one_line_and_no_traceback(
         ("decide", [HASHES[:1], "sad", "a" * 201], "the name is too long: expected at most 200"),
         ("decide", ["\ud800", "sad", "ann"], r"decide: got '\\ud800' for faces"),
         ("decide", [[["a"]], {}, []], r"decide: got \['a'\] for faces.0"),
+        ("decide", [HASHES[:1], "\ud800", "ann"], r".*got the decision '\\ud800'"),
         ("undo", [5, "ann"], "undo: got 5 for faces"),
     ]
     with running_desk(make_workspace(tmp_path / "workspace"), "--annotator", "ann") as desk:
@@ -34,6 +52,17 @@ def test_arguments_of_another_type_are_one_line_and_no_traceback(
             assert re.match(words, answer)
             assert "\n" not in answer
         assert desk.call("decided") == {}
+        for path, data, expected in (
+            ("run/nonesuch", {"data": []}, (404, "This server has no verb at ")),
+            ("call/nonesuch", {"data": []}, (404, "This server has no verb at ")),
+            ("call/v2/decided", {}, (404, "This server takes nothing at ")),
+            ("run/decided", {"data": {"a": "\ud800"}}, (422, "body.data: ")),
+            ("queue/data?session_hash=nonesuch", None, (200, "data: ")),  # streams
+            ("call/decided/nonesuch", None, (200, "event: error")),
+        ):
+            status, text = asked(f"{desk.address}gradio_api/{path}", data)
+            assert status == expected[0]
+            assert text.startswith(expected[1])
     assert "Traceback" not in capfd.readouterr().err
 
 

@@ -222,6 +222,15 @@ def test_any_name_is_printed_on_one_line(name: str | bytes, printed: str) -> Non
     message.encode()
 
 
+def test_no_user_error_steers_a_terminal() -> None:
+    def main() -> None:
+        raise UserError("no \x1b[2J\x9b\r:\n\ta \N{NARROW NO-BREAK SPACE}list")
+
+    with pytest.raises(SystemExit) as exit_info:
+        run(main)
+    assert exit_info.value.code == "error: no \\x1b[2J\\x9b\\r:\n\ta \N{NARROW NO-BREAK SPACE}list"
+
+
 def test_both_names_of_a_renaming_are_told() -> None:
     def main() -> None:
         raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), "a", None, "b")

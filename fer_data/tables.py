@@ -112,7 +112,7 @@ def read_json(file: Path) -> Any:
         return json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise missing(file) from None
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise UserError(f"{file} is not JSON ({error}): `dvc repro` makes it anew") from None
 
 

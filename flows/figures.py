@@ -97,7 +97,10 @@ def read_figures(workspace: Path) -> dict[str, dict[str, dict[str, Figure]]]:
     Raises:
         UserError: An evaluation is missing, or holds something else.
     """
-    models = read_json(output("report", METRICS_NAME, workspace=workspace))
+    file = output("report", METRICS_NAME, workspace=workspace)
+    models = read_json(file)
+    if not isinstance(models, dict) or not models:
+        raise UserError(f"{file} names no models: `dvc repro report` makes it anew")
     return {model: _figures_of(model, workspace=workspace) for model in models}
 
 

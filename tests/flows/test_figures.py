@@ -56,6 +56,14 @@ def test_a_figure_that_is_no_number_is_refused(tmp_path: Path, name: str) -> Non
         read_figures(tmp_path)
 
 
+@pytest.mark.parametrize("text", ["null", "3", "{}", '["scratch"]', "[" * 100_000])
+def test_a_report_that_names_no_models_is_one_line(tmp_path: Path, text: str) -> None:
+    make_reports(tmp_path)
+    write(tmp_path / "reports/metrics.json", text)
+    with pytest.raises(UserError, match=r"metrics\.json (names no models|is not JSON)"):
+        read_figures(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("now", "before", "verdict"),
     [(0.7, None, "new"), (0.76, 0.8, "within"), (0.74, 0.8, "below"), (0.86, 0.8, "above")],

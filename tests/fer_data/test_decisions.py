@@ -176,13 +176,13 @@ for number in range(100_000):
 
 
 def test_a_writer_killed_at_any_moment_leaves_whole_batches(file: Path) -> None:
-    for number in range(12):
+    for number in range(6):
         writer = subprocess.Popen([sys.executable, "-c", BATCHES, str(file)])
         try:
             size = file.stat().st_size
             while file.stat().st_size == size:
                 assert writer.poll() is None
-            threading.Event().wait(number * 0.007)
+            threading.Event().wait(number * 0.014)
         finally:
             writer.kill()
             writer.wait()

@@ -27,8 +27,16 @@ class Destination:
             workspace: Where a relative path starts.
 
         Raises:
-            UserError: The protocol is unknown, its package is not installed, or nothing answers.
+            UserError: The URL names no folder, its protocol is unknown, the protocol's package is not
+                installed, or nothing answers.
         """
+        protocol, is_url, rest = place.partition("://")
+        if is_url and (not protocol or not rest or (protocol == "file" and rest[0] != "/")):
+            # fsspec would take it for a path below the current folder.
+            raise UserError(
+                f"got the destination '{without_passwords(place)}', which names no folder: expected "
+                "a path, or a URL such as file:///srv/ferflow or s3://bucket/ferflow"
+            )
         path = place if "://" in place else str((workspace / Path(place).expanduser()).absolute())
         address = path if "://" in path else Path(path).as_uri()
         self.address = without_passwords(address).rstrip("/")

@@ -66,6 +66,12 @@ def test_a_killed_replacement_leaves_the_old_file(destination: Destination, monk
     assert destination.read("latest/index.html") == b"newer"
 
 
+@pytest.mark.parametrize("place", ["://", "://x", "file://", "file://relative/folder", "s3://"])
+def test_a_url_that_names_no_folder_is_refused(place: str) -> None:
+    with pytest.raises(UserError, match="names no folder: expected a path, or a URL"):
+        Destination(place)
+
+
 def test_an_unknown_protocol_is_one_line() -> None:
     with pytest.raises(UserError, match=r"foo://bucket cannot be published to: .*not known: foo"):
         Destination("foo://bucket")

@@ -52,6 +52,7 @@ def make(folder: Path, address: str, tmp_path: Path) -> Path:
     params = {"flows": FLOWS | {"ray_address": address, "retries": 5}}
     line = make_line(folder, stages, params=params)
     (line / "tensorflow.py").write_text(FAKE_TENSORFLOW.replace("{cards}", "('0', '1')"))
+    ok(line, "git", "add", "tensorflow.py")  # else no node gets it
     ok(line, "dvc", "remote", "add", "--default", "shelf", str(tmp_path / "shelf"))
     return line
 

@@ -93,6 +93,12 @@ def run(
     finally:
         _let_go(process)
         reader.join(LAST_WORDS_SECONDS)
+    # On a busy machine the command may end before its last lines are read.
+    while not lines.empty():
+        line = lines.get_nowait()
+        if line is not None:
+            kept.append(line)
+            on_line(line)
     if stop.is_set():
         raise StoppedError
     return Finished(process.returncode, tuple(kept), timed_out)

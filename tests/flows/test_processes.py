@@ -5,10 +5,12 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
+from flows import processes
 from flows.processes import Finished, StoppedError, run
 
 PATIENCE = 60.0
@@ -65,6 +67,21 @@ def test_lines_of_both_outputs_come_in_order() -> None:
 )
 def test_the_exit_code_says_how_it_ended(code: str, exit_code: int) -> None:
     assert run_python(code)[0].code == exit_code
+
+
+def test_lines_that_are_read_after_the_command_ended_are_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read = processes._read
+
+    def late(*arguments: Any) -> None:
+        time.sleep(1)
+        read(*arguments)
+
+    monkeypatch.setattr(processes, "_read", late)
+    finished, lines = run_python("print('the last word')")
+    assert finished.lines == ("the last word",)
+    assert lines == ["the last word"]
 
 
 def test_a_command_that_takes_too_long_is_ended_with_its_children() -> None:

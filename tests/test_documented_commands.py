@@ -113,7 +113,7 @@ def read_make(words: list[str]) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for word in words:
         name, is_variable, _ = word.partition("=")
-        known = rf"\$\({name}\)" if is_variable else rf"^{name}:"
+        known = rf"\$\((value )?{name}\)" if is_variable else rf"^{name}:"
         if not re.search(known, makefile, re.MULTILINE):
             raise CommandError(f"make knows no {word}")
 

@@ -5,7 +5,7 @@ import time
 from importlib.util import find_spec
 
 IMPORTED_AT = time.time_ns()
-"""When this process began to import code of ours, in nanoseconds since 1970."""
+"""When this process began to import this package, in nanoseconds since 1970."""
 
 if find_spec("pydantic") is None:  # such as the system's, which DVC runs outside of our environment
     sys.exit(

@@ -10,8 +10,11 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project that is set up, whose commands print a line a word."""
+    # Under `make test`, these would have the inner `make` print which folders it enters.
+    for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
+        monkeypatch.delenv(name, raising=False)
     for name in ("pyproject.toml", "constraints.txt"):
         (tmp_path / name).touch()
     shutil.copyfile(ROOT / "Makefile", tmp_path / "Makefile")

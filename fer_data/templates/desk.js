@@ -12,6 +12,7 @@ let revealed = settings.show_suggestion;
 let writing = null; // resolves when the call that writes has ended, to whether it went well
 let writes = 0;
 let answering = true;
+let lost = null; // the call that was writing when the desk ceased to answer
 const selected = new Set();
 const done = []; // what this page decided, for `u`: lists of pixel hashes, a list a key
 
@@ -24,10 +25,12 @@ async function call(verb, ...data) {
     reply = await response.json();
   } catch {
     answering = false;
+    if (verb === "decide" || verb === "undo") lost = { verb, hashes: data[0], decision: data[1] };
     throw new Error("The desk does not answer: is “ferflow relabel” still running?");
   }
   if (!answering) say("The desk answers again.");
   answering = true;
+  if (verb === "decide" || verb === "undo") lost = null; // the reply shows what stands
   if (!response.ok) throw new Error(reply.error ?? "The desk failed: its terminal says why.");
   return reply.data[0];
 }
@@ -134,12 +137,25 @@ async function undo() {
   });
 }
 
+// Says whether what was being written when the desk ceased to answer stands in its file.
+function sayOfLost(now) {
+  const { verb, hashes, decision } = lost;
+  const written = hashes.every((hash) => JSON.stringify(now[hash]) !== JSON.stringify(decided[hash]));
+  const faces = hashes.length > 1 ? `${hashes.length} faces` : `#${faceOf(hashes[0])?.rank}`;
+  const what = verb === "undo" ? `u on ${faces}` : `${faces} → ${decision}`;
+  say(`The desk answers again: ${what} was ${written ? "" : "not "}written.`, { failed: !written });
+  if (written && verb === "decide") done.push(hashes);
+  if (written && verb === "undo") done.pop();
+  lost = null;
+}
+
 // What other desks have decided leaves this one too.
 async function refresh() {
   if (writing || document.hidden) return;
   const before = writes;
   try {
     const now = await call("decided");
+    if (lost) sayOfLost(now);
     // What a key has written meanwhile is newer.
     if (writes === before && JSON.stringify(now) !== JSON.stringify(decided)) adopt(now);
   } catch (error) {

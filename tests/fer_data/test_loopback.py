@@ -41,6 +41,8 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("no_proxy", "NO_PROXY"):  # so that what the function sets is taken back
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
+    # urllib remembers the proxies of its first request for all that come after in this process.
+    monkeypatch.setattr(urllib.request, "_opener", None)
 
 
 @pytest.mark.parametrize(

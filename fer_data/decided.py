@@ -7,7 +7,7 @@ better message there is no reason to train its networks anew.
 import csv
 import logging
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,13 +32,18 @@ from fer_data.stage import UserError
 
 logger = logging.getLogger(__name__)
 
+NO_CLASS = (
+    "list a class in `data.expressions`, or in `data.retired_expressions` if it is none any more"
+)
+"""What mends a decision that names no class."""
+
 
 def read_accepted(file: Path, *, expressions: tuple[str, ...]) -> pd.DataFrame:
     """Reads decisions that were checked when they were accepted.
 
     Args:
         file: What `ferflow relabels accept` wrote.
-        expressions: The classes that a decision may name.
+        expressions: The names that a decision may hold, retired ones too.
 
     Returns:
         As `relabels.read_relabels`.
@@ -65,7 +70,7 @@ def read_accepted(file: Path, *, expressions: tuple[str, ...]) -> pd.DataFrame:
         if len(unknown):
             raise UserError(
                 f"{file}: got the {str(column.name).replace('_', ' ')} {unknown.iloc[0][:80]!r}, "
-                f"expected one of {', '.join(allowed)}: {remedy}"
+                f"expected one of {', '.join(allowed)}: {NO_CLASS}, or {remedy}"
             )
     return accepted
 
@@ -150,21 +155,57 @@ def final_labels(decisions: pd.DataFrame) -> pd.Series:
     return decisions[DECISION].mask(decisions[DECISION] == KEEP, decisions[GIVEN_LABEL])
 
 
-def decisions_on(faces: pd.DataFrame, relabels: pd.DataFrame, *, file: Path) -> pd.DataFrame:
-    """The decisions that stand on the given faces.
+def is_retired(decisions: pd.DataFrame, retired: Collection[str]) -> pd.Series:
+    """Which decisions, N booleans, name a class that is none any more, and so do not apply.
 
-    Decisions on other faces are left aside, with a warning in the log: the archive may have changed.
+    Args:
+        decisions: N rows with `given_label` and `decision`.
+        retired: `data.retired_expressions`.
+    """
+    return final_labels(decisions).isin(list(retired))
+
+
+def retired_counts(relabels: pd.DataFrame, retired: Collection[str]) -> dict[str, int]:
+    """How many of the decisions that stand name each retired class, those that none names left out.
+
+    Takes what `decisions_on` does.
+    """
+    decisions = latest_decisions(relabels)
+    names = final_labels(decisions[is_retired(decisions, retired)])
+    return {str(name): int(number) for name, number in names.value_counts().sort_index().items()}
+
+
+def decisions_on(
+    faces: pd.DataFrame, relabels: pd.DataFrame, *, file: Path, retired: Collection[str] = ()
+) -> pd.DataFrame:
+    """The decisions that stand on the given faces, and apply.
+
+    Decisions that name a retired class are left aside, with a line in the log; decisions on other
+    faces too, with a warning: the archive may have changed.
 
     Args:
         faces: The archive's faces: rows with `pixel_hash`.
         relabels: As for `latest_decisions`.
         file: Where the decisions come from, for the log.
+        retired: `data.retired_expressions`.
 
     Returns:
         As `latest_decisions`.
     """
     decisions = latest_decisions(relabels)
+    counts = retired_counts(relabels, retired)
+    if counts:
+        logger.info(
+            "%s: %d of %d decisions name a retired expression (%s): kept there, not applied",
+            *(file, sum(counts.values()), len(decisions), in_counts(counts)),
+        )
+    decisions = decisions[~is_retired(decisions, retired)]
     return decisions[known_faces(decisions, faces, file=file)]
+
+
+def in_counts(counts: Mapping[str, int]) -> str:
+    """Counts as they are told: `3 contempt, 1 disgust`."""
+    return ", ".join(f"{number} {name}" for name, number in counts.items())
 
 
 def known_faces(relabels: pd.DataFrame, faces: pd.DataFrame, *, file: Path) -> pd.Series:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from fer_data.decided import latest_decisions
+from fer_data.decided import is_retired, latest_decisions
 from fer_data.schema import (
     ANNOTATOR,
     DECIDED_AT,
@@ -121,7 +121,11 @@ class DecisionSummary:
 
 
 def summarise_decisions(
-    relabels: pd.DataFrame, suspects: pd.DataFrame, *, expressions: tuple[str, ...]
+    relabels: pd.DataFrame,
+    suspects: pd.DataFrame,
+    *,
+    expressions: tuple[str, ...],
+    retired: tuple[str, ...] = (),
 ) -> DecisionSummary:
     """Sums decisions up.
 
@@ -131,8 +135,10 @@ def summarise_decisions(
             `suggested_label` and `kind`. A decision is held against the copy of the face whose label
             the person saw.
         expressions: The classes, in the order of the summary.
+        retired: Classes that are none any more: decisions that name one do not count.
     """
     decisions = latest_decisions(relabels)
+    decisions = decisions[~is_retired(decisions, retired)]
     queue = suspects[[PIXEL_HASH, LABEL, SUGGESTED_LABEL, KIND]].rename(
         columns={LABEL: GIVEN_LABEL}
     )

@@ -81,11 +81,13 @@ def read_review(workspace: Path) -> tuple[Review, dict[str, np.ndarray]]:
     manifest, pixels = read_faces(
         made_by("ingest", "manifest.parquet"), made_by("ingest", "pixels.npy")
     )
+    settings = read_settings(DataSettings, "data", file=workspace / PARAMS_FILE)
     groups = _read_near_groups(made_by("split", "assignments.parquet"), manifest)
     review = Review(
         queued_faces(suspects, manifest.assign(**{NEAR_GROUP: groups}), neighbours),
         dependency("quality_report", "relabels.csv", workspace=workspace),
-        expressions=read_settings(DataSettings, "data", file=workspace / PARAMS_FILE).expressions,
+        expressions=settings.expressions,
+        retired=settings.retired_expressions,
     )
     return review, dict(zip(manifest[PIXEL_HASH], np.asarray(pixels), strict=True))
 

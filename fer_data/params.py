@@ -5,7 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from fer_data.errors import UserError
 from fer_data.schema import DROP, KEEP, UNDO
@@ -49,12 +57,12 @@ def _no_decisions(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-Expressions = Annotated[
+_Names = Annotated[
     tuple[Annotated[str, Field(pattern=r"^[a-z][a-z_]*$")], ...],
-    Field(min_length=2),
     AfterValidator(_distinct),
     AfterValidator(_no_decisions),
 ]
+Expressions = Annotated[_Names, Field(min_length=2)]
 """Names of classes."""
 
 
@@ -63,6 +71,23 @@ class DataSettings(Settings):
 
     expressions: Expressions
     """The classes, in the order of the columns of every `probabilities` array."""
+    retired_expressions: _Names = ()
+    """Classes of earlier times: decisions that name one are kept in their file, and do not apply."""
+
+    @field_validator("retired_expressions")
+    @classmethod
+    def _left(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        for name in names:
+            if name in info.data.get("expressions", ()):
+                raise ValueError(
+                    f"'{name}' is one of `data.expressions`: take it out of one of both"
+                )
+        return names
+
+    @property
+    def known_expressions(self) -> tuple[str, ...]:
+        """All names that a decision may have been made with."""
+        return (*self.expressions, *self.retired_expressions)
 
 
 def read_settings(settings_class: type[S], section: str, *, file: Path = PARAMS_FILE) -> S:

@@ -16,7 +16,13 @@ import numpy as np
 import pandas as pd
 
 from fer_data import stage
-from fer_data.decided import known_faces, latest_decisions
+from fer_data.decided import (
+    in_counts,
+    is_retired,
+    known_faces,
+    latest_decisions,
+    retired_counts,
+)
 from fer_data.decision_marks import MARK, in_words
 from fer_data.decision_summary import summarise_decisions
 from fer_data.faces import read_faces
@@ -79,13 +85,19 @@ class Findings:
 
 
 def quality_page(
-    findings: Findings, *, expressions: tuple[str, ...], max_faces: int, max_pairs: int
+    findings: Findings,
+    *,
+    expressions: tuple[str, ...],
+    retired: tuple[str, ...] = (),
+    max_faces: int,
+    max_pairs: int,
 ) -> str:
     """The page about the data.
 
     Args:
         findings: What was found out.
         expressions: The classes, in the page's order.
+        retired: Classes that are none any more: decisions that name one are counted, and do not apply.
         max_faces: How many faces of the queue are shown.
         max_pairs: How many groups of twins are shown of each sort.
 
@@ -114,7 +126,8 @@ def quality_page(
     excluded = excluded_by_class(findings.manifest, findings.assignments)
     known = findings.relabels[PIXEL_HASH].isin(faces[PIXEL_HASH])
     relabels = findings.relabels[known]
-    queue = undecided(findings.suspects, latest_decisions(relabels))
+    decisions = latest_decisions(relabels)
+    queue = undecided(findings.suspects, decisions[~is_retired(decisions, retired)])
     return render_page(
         "fer_data",
         "quality_report.html.j2",
@@ -143,9 +156,13 @@ def quality_page(
         rejected=findings.rejected.head(NUM_REJECTED_SHOWN).to_dict("records"),
         validation=findings.validation,
         decisions=summarise_decisions(
-            relabels, suspected(findings.label_quality, queue), expressions=expressions
+            relabels,
+            suspected(findings.label_quality, queue),
+            expressions=expressions,
+            retired=retired,
         ),
-        num_foreign=int((~known).sum()),
+        num_foreign=int((~known & ~is_retired(findings.relabels, retired)).sum()),
+        retired=in_counts(retired_counts(findings.relabels, retired)),
         waiting=findings.waiting,
         num_queued=len(queue),
         queue=pictured(queue.head(max_faces), faces, pixels),
@@ -181,15 +198,16 @@ def _read_text_table(file: Path) -> pd.DataFrame:
     return table.astype(numbers)
 
 
-def _read_findings(flags: argparse.Namespace, expressions: tuple[str, ...]) -> Findings:
+def _read_findings(flags: argparse.Namespace, data: DataSettings) -> Findings:
     manifest, pixels = read_faces(flags.manifest, flags.pixels)
     assignments = read_table(flags.assignments)
     if list(assignments[PATH]) != list(manifest[PATH]):
         raise stage.UserError(
             f"{flags.assignments} and {flags.manifest} list different faces: run `dvc repro`"
         )
-    relabels = read_relabels(flags.relabels, expressions=expressions)
-    known_faces(relabels, manifest, file=flags.relabels)  # says in the log what the page says too
+    relabels = read_relabels(flags.relabels, expressions=data.known_expressions)
+    applying = relabels[~is_retired(relabels, data.retired_expressions)]
+    known_faces(applying, manifest, file=flags.relabels)  # says in the log what the page says too
     return Findings(
         manifest=manifest,
         pixels=pixels,
@@ -211,9 +229,14 @@ def main() -> None:
         *("label_quality", "suspects", "relabels", "curated", "page"),
     )
     settings = read_settings(QualityReportSettings, "quality_report")
-    expressions = read_settings(DataSettings, "data").expressions
-    findings = _read_findings(flags, expressions)
-    page = quality_page(findings, expressions=expressions, **settings.model_dump())
+    data = read_settings(DataSettings, "data")
+    findings = _read_findings(flags, data)
+    page = quality_page(
+        findings,
+        expressions=data.expressions,
+        retired=data.retired_expressions,
+        **settings.model_dump(),
+    )
     with stage.written_beside(flags.page) as beside:
         beside.write_text(page, encoding="utf-8")
     logger.info(

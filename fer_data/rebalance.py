@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from fer_data import stage
-from fer_data.decided import apply_decisions, decisions_on
+from fer_data.decided import apply_decisions, decisions_on, retired_counts
 from fer_data.decision_marks import MARK, mark_of
 from fer_data.params import DataSettings, read_settings
 from fer_data.rebalance_settings import Method, RebalanceSettings
@@ -125,14 +125,16 @@ def main() -> None:
         __doc__, "manifest", "assignments", "label_quality", "relabels", "examples", "summary"
     )
     settings = read_settings(RebalanceSettings, "rebalance")
-    expressions = read_settings(DataSettings, "data").expressions
+    data = read_settings(DataSettings, "data")
     mark = mark_of(flags.relabels)  # before they are read: rather one too few than one too many
     labels = read_table(flags.manifest)[[PATH, LABEL]]
     quality = read_table(flags.label_quality)[[PATH, LABEL_QUALITY]]
     examples = read_table(flags.assignments).merge(labels, on=PATH).merge(quality, "left", on=PATH)
-    relabels = read_relabels(flags.relabels, expressions=expressions)
-    decisions = decisions_on(examples, relabels, file=flags.relabels)
+    relabels = read_relabels(flags.relabels, expressions=data.known_expressions)
+    retired = data.retired_expressions
+    decisions = decisions_on(examples, relabels, file=flags.relabels, retired=retired)
     curated, summary = curate(examples, decisions, **settings.model_dump())
+    summary["not_applied_as_retired"] = retired_counts(relabels, retired)
     write_table(curated, flags.examples)
     with stage.written_beside(flags.summary) as beside:
         beside.write_text(json.dumps(summary | {MARK: mark}, indent=2) + "\n", encoding="utf-8")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from fer_data.appending import read_whole
-from fer_data.decided import moment_of
+from fer_data.decided import NO_CLASS, moment_of
 from fer_data.relabel_rows import (
     ADVICE,
     CONFLICT,
@@ -35,7 +35,7 @@ def read_relabels(file: Path, *, expressions: tuple[str, ...]) -> pd.DataFrame:
 
     Args:
         file: The decisions, CSV in UTF-8, with a header.
-        expressions: The classes that a decision may name.
+        expressions: The names that a decision may hold, retired ones too.
 
     Returns:
         One row a decision, all columns text: see `schema.RELABEL_COLUMNS`.
@@ -108,7 +108,9 @@ def fault_of_row(row: list[str], expressions: tuple[str, ...]) -> str:
         return f"got the pixel hash {pixel_hash[:80]!r}, expected 64 hex digits"
     allowed = (*expressions, KEEP, DROP, UNDO)
     if decision not in allowed:
-        return f"got the decision {decision[:80]!r}, expected one of {', '.join(allowed)}"
+        return (
+            f"got the decision {decision[:80]!r}, expected one of {', '.join(allowed)}: {NO_CLASS}"
+        )
     for name, text in zip(RELABEL_COLUMNS, row, strict=True):
         fault = fault_of_text(text) if text else ""
         if fault:
@@ -116,7 +118,7 @@ def fault_of_row(row: list[str], expressions: tuple[str, ...]) -> str:
     if decision == KEEP and given_label not in expressions:
         return (
             f"'{KEEP}' says that the given label is right: got {given_label[:80]!r}, "
-            f"expected one of {', '.join(expressions)}"
+            f"expected one of {', '.join(expressions)}: {NO_CLASS}"
         )
     return fault_of_time(row[RELABEL_COLUMNS.index(DECIDED_AT)])
 

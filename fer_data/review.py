@@ -41,7 +41,12 @@ class Review:
     """A review queue and the decisions on it, made by one person or by several at once."""
 
     def __init__(
-        self, faces: list[dict[str, Any]], file: Path, *, expressions: tuple[str, ...]
+        self,
+        faces: list[dict[str, Any]],
+        file: Path,
+        *,
+        expressions: tuple[str, ...],
+        retired: tuple[str, ...] = (),
     ) -> None:
         """Takes a queue.
 
@@ -49,6 +54,7 @@ class Review:
             faces: As `queued_faces` returns them.
             file: The decisions made so far, see `schema.RELABEL_COLUMNS`.
             expressions: The classes that a decision may name.
+            retired: Classes that an earlier one may name: its face is shown as undecided.
 
         Raises:
             UserError: The file is missing or broken.
@@ -57,7 +63,7 @@ class Review:
         self.expressions = expressions
         self._given = {face[PIXEL_HASH]: face[LABEL] for face in faces}
         # A broken file is told before anybody has looked at a face.
-        self._standing = Standing(file, expressions=expressions)
+        self._standing = Standing(file, expressions=expressions, retired=retired)
 
     def decided(self) -> dict[str, dict[str, str]]:
         """What stands on the faces of the queue; the file is read if it has changed.

@@ -70,14 +70,14 @@ def main() -> None:
         *("suspects", "neighbours", "label_studio"),
     )
     settings = read_settings(ReviewQueueSettings, "review_queue")
-    expressions = read_settings(DataSettings, "data").expressions
+    data = read_settings(DataSettings, "data")
     manifest, pixels = read_faces(flags.manifest, flags.pixels)
     roles = read_table(flags.assignments)[[PATH, ROLE]]
     mark = mark_of(flags.relabels)  # before they are read: rather one too few than one too many
-    relabels = read_relabels(flags.relabels, expressions=expressions)
+    relabels = read_relabels(flags.relabels, expressions=data.known_expressions)
     queue = review_queue(
         read_table(flags.label_quality).merge(roles, on=PATH),
-        decisions_on(manifest, relabels, file=flags.relabels),
+        decisions_on(manifest, relabels, file=flags.relabels, retired=data.retired_expressions),
         **settings.model_dump(),
     )
     with stage.written_beside(flags.suspects) as beside:

@@ -14,6 +14,7 @@ from fer_data.decided import effective_times, moment_of, still_standing
 from fer_data.decisions import Decision, lines_of, to_utc
 from fer_data.relabel_rows import check_header, decode, rows_of, split_header
 from fer_data.relabels import checked
+from fer_data.schema import KEEP
 
 
 @dataclass(order=True)
@@ -30,17 +31,20 @@ class Line:
 class Standing:
     """The decisions of a file that stand; several threads may ask and append."""
 
-    def __init__(self, file: Path, *, expressions: tuple[str, ...]) -> None:
+    def __init__(
+        self, file: Path, *, expressions: tuple[str, ...], retired: tuple[str, ...] = ()
+    ) -> None:
         """Reads the file.
 
         Args:
             file: The decisions made so far, see `schema.RELABEL_COLUMNS`.
             expressions: The classes that a decision may name.
+            retired: Classes that an earlier one may name: where it stands, nothing does.
 
         Raises:
             UserError: The file is missing or broken.
         """
-        self._file, self._expressions = file, expressions
+        self._file, self._expressions, self._retired = file, expressions, retired
         self._mutex = threading.Lock()
         self._stamp: tuple[int, int, int] | None = None
         self._forget()
@@ -103,7 +107,9 @@ class Standing:
             first = 2
         rows = list(rows_of(text, first=first))
         for row in rows:
-            checked(row, self._expressions, where=f"{self._file}, line {row.number}")
+            checked(
+                row, (*self._expressions, *self._retired), where=f"{self._file}, line {row.number}"
+            )
         if not is_longer:
             self._forget()
         made = [Decision(*row.fields) for row in rows]
@@ -123,7 +129,10 @@ class Standing:
             (place, line.decision.decision, line.decision.annotator)
             for place, line in enumerate(lines)
         )
-        if place is None:
+        if place is None or self._is_retired(lines[place].decision):
             self._standing.pop(pixel_hash, None)
         else:
             self._standing[pixel_hash] = lines[place]
+
+    def _is_retired(self, one: Decision) -> bool:
+        return (one.given_label if one.decision == KEEP else one.decision) in self._retired

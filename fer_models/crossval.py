@@ -132,12 +132,13 @@ def main() -> None:
         __doc__, "manifest", "pixels", "assignments", "decisions", "probabilities", fold=int
     )
     settings = read_settings(CrossvalSettings, "crossval")
-    expressions = read_settings(DataSettings, "data").expressions
+    data = read_settings(DataSettings, "data")
+    expressions, retired = data.expressions, data.retired_expressions
     manifest, faces = read_faces(flags.manifest, flags.pixels)
     assignments = read_table(flags.assignments).merge(manifest[[PATH, SOURCE, LABEL]], on=PATH)
     mark = mark_of(flags.decisions)  # before they are read: rather one too few than one too many
-    accepted = read_accepted(flags.decisions, expressions=expressions)
-    decisions = decisions_on(manifest, accepted, file=flags.decisions)
+    accepted = read_accepted(flags.decisions, expressions=data.known_expressions)
+    decisions = decisions_on(manifest, accepted, file=flags.decisions, retired=retired)
     assignments = apply_decisions(assignments, decisions)
     scored = score_fold(
         assignments, faces, fold=flags.fold, settings=settings, expressions=expressions

@@ -9,7 +9,7 @@ import pandas as pd
 
 from fer_data.appending import locked
 from fer_data.artifacts import dependency, output
-from fer_data.decided import latest_decisions, read_accepted
+from fer_data.decided import in_counts, latest_decisions, read_accepted, retired_counts
 from fer_data.decisions import Decision, lines_of, now
 from fer_data.outcomes import outcomes_of
 from fer_data.params import PARAMS_FILE, DataSettings, read_settings
@@ -44,7 +44,8 @@ def accept_relabels(*, by: str, folder: Path = Path()) -> str:
     _check_name(by)
     relabels = dependency("rebalance", "relabels.csv", workspace=folder)
     snapshot = dependency("crossval", "relabels.csv", workspace=folder)
-    expressions = read_settings(DataSettings, "data", file=folder / PARAMS_FILE).expressions
+    data = read_settings(DataSettings, "data", file=folder / PARAMS_FILE)
+    expressions = data.known_expressions
     measured = output("report", METRICS_NAME, workspace=folder)
     metrics = read_json(measured) if measured.exists() else {}
     kept = dependency("report", METRICS_NAME, workspace=folder)
@@ -52,7 +53,8 @@ def accept_relabels(*, by: str, folder: Path = Path()) -> str:
         decisions = checked_rows(held.read(), file=relabels, expressions=expressions)
         if decisions.empty:
             raise UserError(f"{relabels} holds no decision: nothing to accept")
-        num_standing = len(latest_decisions(decisions))
+        retired = retired_counts(decisions, data.retired_expressions)
+        num_standing = len(latest_decisions(decisions)) - sum(retired.values())
         contents: dict[Path, bytes] = {}
         is_new = not _holds(snapshot, decisions, expressions)
         if is_new:
@@ -76,6 +78,7 @@ def accept_relabels(*, by: str, folder: Path = Path()) -> str:
     return (
         f"{num_standing} decisions -> {snapshot}, accepted by {by} and committed: the next "
         "`dvc repro` learns from them in `crossval`"
+        + (f" (not from those of retired expressions: {in_counts(retired)})" if retired else "")
     )
 
 

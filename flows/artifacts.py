@@ -13,7 +13,7 @@ from prefect.artifacts import (
 )
 
 from fer_data.artifacts import dependency, output
-from fer_data.decided import latest_decisions
+from fer_data.decided import is_retired, latest_decisions
 from fer_data.params import PARAMS_FILE, DataSettings, read_settings
 from fer_data.relabels import read_relabels
 from fer_data.schema import PIXEL_HASH, TEST, VALIDATION
@@ -115,10 +115,11 @@ def data_summary(workspace: Path, *, site: str) -> str:
     """
     verdict = read_json(output("validate", "validate", workspace=workspace) / "summary.json")
     suspects = read_csv(output("review_queue", "suspects.csv", workspace=workspace))
-    expressions = read_settings(DataSettings, "data", file=workspace / PARAMS_FILE).expressions
+    data = read_settings(DataSettings, "data", file=workspace / PARAMS_FILE)
     relabels = dependency("review_queue", "relabels.csv", workspace=workspace)
-    decided = latest_decisions(read_relabels(relabels, expressions=expressions))[PIXEL_HASH]
-    num_waiting = int((~suspects[PIXEL_HASH].isin(decided)).sum())
+    decisions = latest_decisions(read_relabels(relabels, expressions=data.known_expressions))
+    applying = decisions[~is_retired(decisions, data.retired_expressions)]
+    num_waiting = int((~suspects[PIXEL_HASH].isin(applying[PIXEL_HASH])).sum())
     failed = [one for one in verdict["expectations"] if not one["success"]]
     lines = [
         "# The data",

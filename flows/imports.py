@@ -1,10 +1,14 @@
 """Takes decisions that were made elsewhere into this workspace, all of a file or none of it."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
+
+import pandas as pd
 
 from fer_data.appending import locked
 from fer_data.artifacts import dependency, output
+from fer_data.decided import in_counts, retired_counts
 from fer_data.decisions import lines_of
 from fer_data.exchange import Plan, plan_import, read_file
 from fer_data.params import PARAMS_FILE, DataSettings, read_settings
@@ -31,7 +35,8 @@ def import_relabels(
         UserError: The file, or what stands already, cannot be read; or a row is refused and `partial`
             is not set. Nothing is appended then.
     """
-    expressions = read_settings(DataSettings, "data", file=folder / PARAMS_FILE).expressions
+    data = read_settings(DataSettings, "data", file=folder / PARAMS_FILE)
+    expressions = data.known_expressions
     relabels = dependency("rebalance", "relabels.csv", workspace=folder)
     manifest = read_table(output("ingest", "manifest.parquet", workspace=folder))
     reading = read_file(file)
@@ -49,6 +54,10 @@ def import_relabels(
             "mend them, or take the others with --partial"
         )
     yield from plan.changes
+    lines = pd.DataFrame([asdict(one) for one in plan.decisions], columns=made.columns, dtype=str)
+    retired = retired_counts(lines, data.retired_expressions)
+    if retired:
+        yield f"written down, but not applied, since the expression is retired: {in_counts(retired)}"
     yield f"{len(plan.decisions)} decisions -> {relabels}{_left_out(plan, reading.num_skipped)}"
 
 

@@ -8,8 +8,11 @@ from fer_data.quality_report import Findings, quality_page
 from tests.fer_data.findings import EXPRESSIONS
 
 
-def page_of(made: Findings, *, max_faces: int = 300, max_pairs: int = 60) -> str:
-    page = quality_page(made, expressions=EXPRESSIONS, max_faces=max_faces, max_pairs=max_pairs)
+def page_of(
+    made: Findings, *, max_faces: int = 300, max_pairs: int = 60, retired: tuple[str, ...] = ()
+) -> str:
+    limits = {"max_faces": max_faces, "max_pairs": max_pairs}
+    page = quality_page(made, expressions=EXPRESSIONS, retired=retired, **limits)
     return re.sub(r"\s*\n\s*", " ", page)
 
 

@@ -9,7 +9,7 @@ from fer_data import rebalance
 from fer_data.rebalance import Method, curate
 from fer_data.schema import RELABEL_COLUMNS
 from fer_data.stage import UserError
-from fer_data.tables import write_table
+from fer_data.tables import read_table, write_table
 
 NO_DECISIONS = pd.DataFrame({"pixel_hash": [], "given_label": [], "decision": []}, dtype=object)
 
@@ -126,7 +126,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     write_table(faces[["path", "pixel_hash", "role"]], tmp_path / "assignments.parquet")
     write_table(faces[["path", "label_quality"]], tmp_path / "label_quality.parquet")
     (tmp_path / "params.yaml").write_text(
-        "data: {expressions: [happy, sad]}\n"
+        "data: {expressions: [happy, sad], retired_expressions: [fear]}\n"
         "rebalance: {method: none, min_label_quality: 0.0, seed: 0}\n"
     )
     monkeypatch.chdir(tmp_path)
@@ -152,6 +152,17 @@ def test_a_decision_on_a_face_that_is_gone_does_no_harm(stage, caplog) -> None:
     summary = stage(known, gone)
     assert summary["relabelled"] == 1
     assert "1 of 2 decisions are on faces that the archive does not hold" in caplog.text
+
+
+def test_what_names_a_retired_expression_is_counted_and_not_applied(stage, tmp_path) -> None:
+    summary = stage(
+        *(
+            f"{number:064x},happy,{decision},ann,2026-01-31T10:00:00Z,"
+            for number, decision in enumerate(["sad", "fear"])
+        )
+    )
+    assert (summary["relabelled"], summary["not_applied_as_retired"]) == (1, {"fear": 1})
+    assert list(read_table(tmp_path / "out.parquet")["label"])[:2] == ["sad", "happy"]
 
 
 def test_a_broken_file_of_decisions_is_one_line_and_changes_nothing(stage, tmp_path: Path) -> None:

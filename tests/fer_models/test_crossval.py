@@ -195,3 +195,24 @@ def test_accepted_decisions_teach_and_are_scored_but_never_testing_s(data, stage
         assert (probabilities_of(taught) != probabilities_of(none)).any()
         neighbours = {path for near in taught["neighbours"].dropna() for path in near}
         assert bool(neighbours & set(assignments.loc[seen, "path"])) == (decision == "sad")
+
+
+def test_accepted_decisions_of_a_retired_expression_teach_nothing(
+    data, stage, tmp_path: Path, monkeypatch
+) -> None:
+    assignments, _ = data
+    learned: list[pd.DataFrame] = []
+
+    def score_fold(given: pd.DataFrame, *_: object, **__: object) -> pd.DataFrame:
+        learned.append(given)
+        raise UserError("enough")
+
+    monkeypatch.setattr(crossval, "score_fold", score_fold)
+    params = json.loads((tmp_path / "params.yaml").read_text())
+    kept = [name for name in EXPRESSIONS if name != "sad"]
+    params["data"] = {"expressions": [*kept, "fear"], "retired_expressions": ["sad"]}
+    (tmp_path / "params.yaml").write_text(json.dumps(params))
+    with pytest.raises(UserError, match="enough"):
+        stage(assignments.index < 3, "sad")
+    assert list(learned[0]["label"]) == list(assignments["label"])
+    assert learned[0]["decision"].isna().all()

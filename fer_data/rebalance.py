@@ -63,7 +63,7 @@ def curate(
         summary: what was decided, left out, and the counts of `train` before and after.
 
     Raises:
-        UserError: A class has no `train` face left, or there is no `validation` face left.
+        UserError: A class has no `train` face left, or none of the `validation` faces that it had.
     """
     final = apply_decisions(examples, decisions)
     relabelled = final[LABEL] != examples[LABEL]
@@ -81,10 +81,12 @@ def curate(
             f"no 'train' face of '{min(missing)}' is left after decisions and "
             "`rebalance.min_label_quality`: lower it, or revise data/relabels.csv"
         )
-    if (examples[ROLE] == VALIDATION).any() and not (curated[ROLE] == VALIDATION).any():
+    checked = curated.loc[curated[ROLE] == VALIDATION, LABEL]
+    missing = set(examples.loc[examples[ROLE] == VALIDATION, LABEL]) - set(checked)
+    if missing:
         raise stage.UserError(
-            "no 'validation' face is left after decisions, so that nothing could be chosen on them: "
-            "revise data/relabels.csv, or raise `split.validation_fraction`"
+            f"no 'validation' face of '{min(missing)}' is left after decisions, so that nothing could "
+            "be chosen on them: revise data/relabels.csv, or raise `split.validation_fraction`"
         )
     weight = np.ones(len(curated), dtype=np.float32)
     repeats = np.ones(len(curated), dtype=np.int64)

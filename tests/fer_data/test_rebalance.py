@@ -83,13 +83,15 @@ def test_only_train_is_rebalanced(method: Method) -> None:
 
 
 def test_decisions_relabel_keep_and_drop() -> None:
-    curated, summary = run(decide(hash0="sad", hash1="drop", hash2="keep", hash8="sad"))
+    curated, summary = run(
+        decide(hash0="sad", hash1="drop", hash2="keep", hash8="sad", hash9="happy")
+    )
     labels = curated.set_index("path")["label"]
     assert labels["00.jpg"] == "sad"
     assert "01.jpg" not in labels
     assert labels["02.jpg"] == "happy"
     assert labels["08.jpg"] == "sad"  # validation is corrected too
-    assert summary["relabelled"] == 2
+    assert summary["relabelled"] == 3
     assert summary["dropped"] == 1
 
 
@@ -113,9 +115,15 @@ def test_a_class_that_vanishes_is_named() -> None:
         run(decide(hash6="drop", hash7="happy"))
 
 
-def test_a_validation_that_vanishes_is_told() -> None:
-    with pytest.raises(UserError, match="no 'validation' face is left after decisions"):
-        run(decide(hash8="drop", hash9="drop"))
+@pytest.mark.parametrize("decisions", [{"hash8": "drop"}, {"hash8": "sad"}])
+def test_a_class_that_vanishes_from_validation_is_named(decisions: dict[str, str]) -> None:
+    with pytest.raises(UserError, match=r"no 'validation' face of 'happy' is left.*: revise data"):
+        run(decide(**decisions))
+
+
+def test_a_class_that_validation_never_had_is_not_missed() -> None:
+    faces = examples().query("pixel_hash != 'hash8'")
+    assert len(curate(faces, NO_DECISIONS, method="none", min_label_quality=0, seed=0)[0]) == 10
 
 
 @pytest.fixture

@@ -2,10 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import pandas as pd
+import pytest
 import tensorflow as tf
 
 from fer_data import records
@@ -101,3 +103,21 @@ def make_evaluation(folder: Path) -> None:
     split = pd.DataFrame({PATH: ["training/0.jpg", *paths], LEAK: [DUPLICATE, *leaks]})
     roles = [EXCLUDED] + [TEST] * len(paths)
     write_table(split.assign(**{ROLE: roles}), folder / "assignments.parquet")
+
+
+def enter_evaluation(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Makes the folder of `make_evaluation` the current one, and types the stage's flags there."""
+    make_evaluation(folder)
+    monkeypatch.chdir(folder)
+    flags = [word for name, path in FLAGS.items() for word in (f"--{name}", path)]
+    monkeypatch.setattr("sys.argv", ["evaluate", *flags])
+    return folder
+
+
+def read_strictly(file: Path) -> dict[str, Any]:
+    """JSON without NaN and Infinity, which Python would let pass."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is not JSON")
+
+    return json.loads(file.read_text(), parse_constant=refuse)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from fer_data.own_files import refuse_foreign
 from fer_data.sample import DATE, FAULT_COLUMNS, write_sample
-from fer_data.stage import UserError, refuse_folder, written_beside
+from fer_data.stage import refuse_folder, written_beside
 
 
 def draw_sample(
@@ -29,13 +30,12 @@ def draw_sample(
     """
     refuse_folder(archive)  # such as `.`, which has no suffix to replace
     key = archive.with_suffix(".planted.csv")
-    for file, is_ours in ((archive, _is_drawn(archive)), (key, _is_key(key))):
-        refuse_folder(file)
-        if file.exists() and not (is_ours or force):
-            raise UserError(
-                f"{file} is there already, and `ferflow sample` did not write it: name another file, "
-                "or replace it with `--force`"
-            )
+    for file, is_own in ((archive, _is_drawn), (key, _is_key)):
+        if force:
+            refuse_folder(file)
+        else:
+            remedy = ", or replace it with `--force`"
+            refuse_foreign(file, is_own=is_own, command="ferflow sample", remedy=remedy)
     planted = write_sample(archive, num_faces=num_faces, seed=seed)
     with written_beside(key) as beside:
         planted.to_csv(beside, index=False)
@@ -44,19 +44,15 @@ def draw_sample(
 
 def _is_drawn(file: Path) -> bool:
     """Whether it is a zip whose members all bear the date that `write_sample` gives them."""
-    if not file.is_file():
-        return False
     try:
         with zipfile.ZipFile(file) as archive:
             dates = {info.date_time for info in archive.infolist()}
-    except zipfile.BadZipFile:
+    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError):  # no zip, or an odd one
         return False
     return dates == {DATE}
 
 
 def _is_key(file: Path) -> bool:
     """Whether its header is that of a key."""
-    if not file.is_file():
-        return False
     with file.open(encoding="utf-8", errors="replace", newline="") as lines:
         return next(csv.reader([lines.readline(1000)]), []) == list(FAULT_COLUMNS)

@@ -16,8 +16,9 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, ValidationError
 
 from fer_data.hashes import sha256_of
+from fer_data.own_files import refuse_foreign
 from fer_data.params import Expressions, Settings
-from fer_data.stage import UserError, refuse_folder, written_beside
+from fer_data.stage import UserError, written_beside
 from fer_models.class_names import check_expressions_in_use
 from fer_models.measured import Metrics, read_measured
 from fer_models.sources import METRICS, MODEL, PARTS, Source, Workspace
@@ -32,6 +33,7 @@ MOST_CONTENTS_BYTES = 1_000_000
 MOST_MODEL_BYTES, MOST_PART_BYTES = 2_000_000_000, 20_000_000
 """Of a model, and of what is said of it."""
 
+_COMMAND = "ferflow bundle"
 _NO_DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -160,10 +162,10 @@ def pack_workspace(
         What was packed, and what was left out since it is missing, in words.
 
     Raises:
-        UserError: A named model is unknown or missing, there is none at all, or `target` is a folder;
-            nothing is written.
+        UserError: A named model is unknown or missing, there is none at all, or `target` is there and
+            is no bundle; nothing is written.
     """
-    refuse_folder(target)
+    refuse_foreign(target, is_own=_is_bundle, command=_COMMAND)
     source = Workspace(folder)
     for name in names:
         if name not in source.names:
@@ -188,8 +190,10 @@ def pack(source: Source, names: Sequence[str], target: Path, *, revision: str | 
         revision: The commit that the models come from.
 
     Raises:
-        UserError: A model is missing, or tells other classes apart than the source says.
+        UserError: A model is missing, or tells other classes apart than the source says; or `target` is
+            there and is no bundle.
     """
+    refuse_foreign(target, is_own=_is_bundle, command=_COMMAND)
     sha256: dict[str, str] = {}
     for name in names:
         _check_names(source, name)
@@ -209,6 +213,14 @@ def pack(source: Source, names: Sequence[str], target: Path, *, revision: str | 
         )
         text = json.dumps(contents.model_dump(mode="json"), indent=2) + "\n"
         archive.writestr(zipfile.ZipInfo(CONTENTS, _NO_DATE), text)
+
+
+def _is_bundle(file: Path) -> bool:
+    try:
+        Bundle.open(file)
+    except UserError:
+        return False
+    return True
 
 
 def _check_names(source: Source, name: str) -> None:

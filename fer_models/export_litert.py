@@ -18,10 +18,11 @@ from ai_edge_litert.interpreter import Interpreter
 
 from fer_models import export_saved_model
 from fer_models.formats import ExportedModel
-from fer_models.unpacking import bounded_zip, copy_member
+from fer_models.unpacking import BROKEN, LimitError, bounded_zip, copy_member
 
 _LABELS = "labels.txt"
 _MOST_LABELS_BYTES = 100_000
+_IDENTIFIER = b"TFL3"
 _NO_DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -54,6 +55,18 @@ def write(
         file.write_bytes(converter.convert())
     with zipfile.ZipFile(file, "a") as archive:
         archive.writestr(zipfile.ZipInfo(_LABELS, _NO_DATE), "\n".join(expressions) + "\n")
+
+
+def is_own(file: Path) -> bool:
+    """Whether the file is what `write` writes: a FlatBuffer of LiteRT's, with its labels."""
+    with file.open("rb") as stream:
+        if stream.read(8)[4:] != _IDENTIFIER:
+            return False
+    try:
+        with bounded_zip(file) as archive:
+            return _LABELS in archive.namelist()
+    except (LimitError, *BROKEN):
+        return False
 
 
 def read(file: Path) -> ExportedModel:

@@ -15,12 +15,15 @@ import onnxruntime
 import tensorflow as tf
 import tf2onnx
 from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from fer_data.schema import FACE_SIZE
 from fer_models.formats import ExportedModel
 
 _OPSET = 17  # ONNX Runtime 1.12, of 2022, reads it
+_EXPRESSIONS = "expressions"
+_FIRST_BYTE = b"\x08"  # of the field `ir_version`, which is written first
+_MOST_BYTES = 2**31  # of a protocol buffer
 
 
 def write(model: keras.Model, file: Path, *, expressions: tuple[str, ...]) -> None:
@@ -30,8 +33,20 @@ def write(model: keras.Model, file: Path, *, expressions: tuple[str, ...]) -> No
     written, _ = tf2onnx.convert.from_function(graph, input_signature=[faces], opset=_OPSET)
     for value in (*written.graph.input, *written.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "N"
-    onnx.helper.set_model_props(written, {"expressions": json.dumps(expressions)})
+    onnx.helper.set_model_props(written, {_EXPRESSIONS: json.dumps(expressions)})
     onnx.save(written, file)
+
+
+def is_own(file: Path) -> bool:
+    """Whether the file is what `write` writes: a model that says which classes it tells apart."""
+    with file.open("rb") as stream:
+        if stream.read(1) != _FIRST_BYTE or file.stat().st_size > _MOST_BYTES:
+            return False
+    try:
+        model = onnx.load_model_from_string(file.read_bytes())
+    except DecodeError:
+        return False
+    return any(entry.key == _EXPRESSIONS for entry in model.metadata_props)
 
 
 def read(file: Path) -> ExportedModel:
@@ -45,7 +60,7 @@ def read(file: Path) -> ExportedModel:
     if _has_external_data(onnx.load_model_from_string(content)):
         raise ValueError("its weights lie in other files: expected them inside")
     session = onnxruntime.InferenceSession(content)
-    expressions = json.loads(session.get_modelmeta().custom_metadata_map["expressions"])
+    expressions = json.loads(session.get_modelmeta().custom_metadata_map[_EXPRESSIONS])
 
     def ask(faces: np.ndarray) -> np.ndarray:
         answers: list[Any] = list(session.run(["probabilities"], {"faces": faces}))

@@ -30,6 +30,11 @@ def write(model: keras.Model, folder: Path, *, expressions: tuple[str, ...]) -> 
     archive.write_out(str(folder), verbose=False)
 
 
+def is_own(_: Path) -> bool:
+    """Whether a file, which is never replaced by a folder, is an export."""
+    return False
+
+
 def read(folder: Path) -> ExportedModel:
     """Loads the folder.
 

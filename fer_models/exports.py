@@ -12,9 +12,10 @@ import keras
 import numpy as np
 
 from fer_data.artifacts import output
+from fer_data.own_files import refuse_foreign
 from fer_data.records import Examples, read_role
 from fer_data.schema import TRAIN, VALIDATION
-from fer_data.stage import UserError, refuse_folder, written_beside
+from fer_data.stage import UserError, written_beside
 from fer_models.formats import FORMATS, ExportedModel, imported
 from fer_models.inference import predict
 from fer_models.shelf import open_shelf
@@ -71,14 +72,14 @@ def export(
         What was written, and how it differs from the original, in words.
 
     Raises:
-        UserError: As `export_model`; or the model or the records are missing, or `target` is a folder.
+        UserError: As `export_model`; or the model or the records are missing.
     """
     _check(form, int8=int8)
     shelf = open_shelf(workspace=workspace)
     if target is None:
         stem = name if name in shelf.names else Path(name).stem
         target = Path(f"{stem}{'-int8' * int8}{FORMATS[form].suffix}")
-    refuse_folder(target)
+    _check_target(target, form=form)
     model = shelf.predictor(name).model
     folder = output("tfrecords", "tfrecords", workspace=workspace)
     roles = (VALIDATION, TRAIN) if int8 else (VALIDATION,)
@@ -96,6 +97,11 @@ def _check(form: str, *, int8: bool) -> None:
     if int8 and not FORMATS[form].quantizes:
         able = ", ".join(row for row in FORMATS if FORMATS[row].quantizes)
         raise UserError(f"{form} has no 8 bits here: `--int8` is for {able}")
+
+
+def _check_target(target: Path, *, form: str) -> None:
+    """Refuses to replace anything but an earlier export to the same format."""
+    refuse_foreign(target, is_own=imported(form).is_own, command=f"ferflow export --format {form}")
 
 
 def export_model(
@@ -120,10 +126,12 @@ def export_model(
             answers differ: how much is told and not limited.
 
     Raises:
-        UserError: There is no such format, it has no 8 bits, its packages are missing, or the written
-            model says something else than the original. Nothing is written then.
+        UserError: There is no such format, it has no 8 bits, its packages are missing, `target` is there
+            and is no export to this format, or the written model says something else than the
+            original. Nothing is written then.
     """
     _check(form, int8=int8)
+    _check_target(target, form=form)
     module = imported(form)
     validation = examples[VALIDATION]
     asked = validation.faces if int8 else validation.faces[:_COMPARED_FACES]

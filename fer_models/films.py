@@ -11,6 +11,7 @@ import av
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from fer_data.own_files import refuse_foreign
 from fer_data.stage import UserError, written_beside
 from fer_models.faces import MOST_PIXELS
 from fer_models.tracking import TrackedFace, Tracker
@@ -22,6 +23,7 @@ _RATE = Fraction(25)
 _CODEC, _OPTIONS = "libx264", {"preset": "veryfast", "crf": "23"}
 _LINE = (255, 214, 10)
 _LEAST_SIDE = 16  # below it, there is no face, and H.264 has no block
+_MOST_HEADER = 10_000  # characters
 _LETTERS = 24  # of the picture's height
 
 
@@ -47,11 +49,14 @@ def read_film(
         How many frames there were.
 
     Raises:
-        UserError: The clip cannot be read, has no picture, is too narrow or huge, or ends early; or
-            the film cannot be encoded. Nothing is written then.
+        UserError: The clip cannot be read, has no picture, is too narrow or huge, or ends early; the
+            film cannot be encoded; or something else is there already. Nothing is written then.
     """
     if clip.resolve() in (film.resolve(), table.resolve()):
         raise UserError(f"{clip} would be overwritten: choose another folder with `--output`")
+    # Both stand together, and a film says nothing of who made it.
+    for file, is_own in ((table, _is_table), (film, lambda file: _is_mp4(file) and table.exists())):
+        refuse_foreign(file, is_own=is_own, command="ferflow predict")
     expressions = tracker.expressions
     with (
         written_beside(film) as unfinished,
@@ -78,6 +83,17 @@ def read_film(
             raise UserError(f"{clip} holds no picture that can be read")
         _encode(stream, None, target, film)
     return number
+
+
+def _is_table(file: Path) -> bool:
+    with file.open(encoding="utf-8", errors="replace", newline="") as lines:
+        header = next(csv.reader([lines.readline(_MOST_HEADER)]), [])
+    return tuple(header[: len(COLUMNS)]) == COLUMNS
+
+
+def _is_mp4(file: Path) -> bool:
+    with file.open("rb") as stream:
+        return stream.read(8)[4:] == b"ftyp"
 
 
 def drawn_on(

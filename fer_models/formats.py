@@ -22,7 +22,7 @@ class Format:
     """A format that models are exported to."""
 
     module: str
-    """The module, imported when needed, with `write` and `read`."""
+    """The module, imported when needed, with `write`, `read`, and `is_own` of a file."""
     suffix: str
     """Of the file's name; of a folder's, where the format is one."""
     quantizes: bool = False

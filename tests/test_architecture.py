@@ -27,6 +27,7 @@ VOCABULARY = {
     "fer_data.inputs",
     "fer_data.locks",
     "fer_data.loopback",
+    "fer_data.own_files",
     "fer_data.page",
     "fer_data.params",
     "fer_data.records",

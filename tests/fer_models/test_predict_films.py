@@ -7,6 +7,9 @@ import pytest
 from tests.fer_models.predicting import Typed, rows_of, typed_in, write_clip
 from tests.fer_models.shelves import make_models
 
+MP4 = b"\0\0\0\x20ftypisom" + bytes(100)
+"""How a film of anybody begins."""
+
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -92,6 +95,25 @@ def test_a_film_that_was_named_is_not_overwritten(run, tmp_path: Path) -> None:
     assert exit_message == "error: 1 of the files could not be read"
     assert (tmp_path / "clip.faces.mp4").read_bytes() == before
     assert (tmp_path / "clip.faces.faces.mp4").exists()
+
+
+def test_only_what_it_wrote_before_is_replaced(run, tmp_path: Path) -> None:
+    write_clip(tmp_path / "clip.mp4", num_frames=2)
+    film, table = tmp_path / "clip.faces.mp4", tmp_path / "clip.faces.csv"
+    words = (str(tmp_path / "clip.mp4"), "--model", "scratch")
+    for file, content in ((film, b"a talk"), (table, b"frame,notes\n"), (film, MP4)):
+        file.write_bytes(content)
+        _, err, exit_message = run(*words)
+        refusal = f"{file} is there already, and is not what `ferflow predict` writes: "
+        assert err.startswith(refusal)
+        assert err.count("\n") == 1
+        assert exit_message == "error: 1 of the files could not be read"
+        assert file.read_bytes() == content
+        file.unlink()
+    for _ in range(2):
+        _, err, exit_message = run(*words)
+        assert (err.count(" -> "), exit_message) == (1, None)
+        film.write_bytes(MP4)
 
 
 @pytest.mark.parametrize("size", [(1, 240), (240, 1), (2, 2), (15, 64)])

@@ -31,7 +31,9 @@ def test_sample_writes_the_archive_and_its_key(tmp_path: Path, monkeypatch, caps
 def test_sample_replaces_only_what_it_wrote(tmp_path: Path, monkeypatch, name, content) -> None:
     words = ("sample", str(tmp_path / "faces.zip"), "--faces", "120")
     (tmp_path / name).write_text(content)
-    message = rf"^error: .*{name} is there already, and `ferflow sample` did not write it: [^\n]*$"
+    message = (
+        rf"^error: .*{name} is there already, and is not what `ferflow sample` writes: [^\n]*$"
+    )
     with pytest.raises(SystemExit, match=message):
         run(monkeypatch, *words)
     assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {name: content}
@@ -44,7 +46,7 @@ def test_sample_keeps_a_zip_of_others(tmp_path: Path, monkeypatch) -> None:
     with zipfile.ZipFile(tmp_path / "archive.zip", "w") as archive:
         archive.writestr("Training/Angry/a.jpg", b"face")
     before = (tmp_path / "archive.zip").read_bytes()
-    with pytest.raises(SystemExit, match="did not write it"):
+    with pytest.raises(SystemExit, match="is not what `ferflow sample` writes"):
         run(monkeypatch, "sample", str(tmp_path / "archive.zip"), "--faces", "120")
     assert (tmp_path / "archive.zip").read_bytes() == before
 

@@ -1,13 +1,17 @@
 """`ferflow export` and `ferflow bundle`, typed in a workspace of tiny models."""
 
+import io
+import os
 import re
 import sys
 import zipfile
 from pathlib import Path
 
+import onnx
 import onnxruntime
 import pytest
 
+from fer_models.formats import FORMATS
 from flows.cli import main
 from tests.fer_models.shelves import MEASURED, make_models
 from tests.fer_models.tiny import write_tiny_records
@@ -84,6 +88,72 @@ def test_a_folder_is_not_replaced(tmp_path: Path, monkeypatch, words, output) ->
         run(monkeypatch, *words, "--output", str(tmp_path / output))
     assert (tmp_path / "link/thesis.txt").read_text() == "years"
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def zipped(**members: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def of_others() -> dict[str, bytes]:
+    """Files that neither verb writes, each of which one of them could be taken for."""
+    nothing = onnx.helper.make_graph([], "nothing", [], [])
+    return {
+        "thesis.pdf": b"%PDF-1.7 years",
+        "empty": b"",
+        "photos.zip": zipped(**{"a.jpg": b"face"}),
+        "bundle.zip": zipped(**{"bundle.json": b'{"name": "of a game"}'}),
+        "other.onnx": onnx.helper.make_model(nothing).SerializeToString(),
+        "other.tflite": b"\x1c\0\0\0TFL3" + bytes(100),
+        "cut.tflite": b"\x1c\0\0\0TFL3",
+    }
+
+
+@pytest.mark.parametrize("name", of_others())
+@pytest.mark.parametrize(
+    "words",
+    [["bundle", "scratch"], *(["export", "scratch", "--format", form] for form in FORMATS)],
+    ids=["bundle", *FORMATS],
+)
+def test_a_file_of_others_is_not_replaced(tmp_path: Path, monkeypatch, words, name) -> None:
+    (tmp_path / name).write_bytes(of_others()[name])
+    message = (
+        rf"^error: .*/{name} is there already, and is not what `ferflow {words[0]}[^`]*` writes"
+    )
+    monkeypatch.setattr("keras.saving.load_model", None)  # refused before any work
+    with pytest.raises(SystemExit, match=message) as error:
+        run(monkeypatch, *words, "--output", str(tmp_path / name))
+    assert "\n" not in str(error.value)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [
+        (name, of_others()[name])
+    ]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["bundle"], *(["export", "scratch", "--format", form] for form in ("onnx", "litert"))],
+    ids=["bundle", "onnx", "litert"],
+)
+def test_what_a_verb_wrote_before_is_replaced(tmp_path: Path, monkeypatch, words) -> None:
+    target = tmp_path / "of any name"
+    for _ in range(2):
+        run(monkeypatch, *words, "--output", str(target))
+    # But not by another verb, or another format.
+    other = ["export", "scratch", "--format", "onnx"] if words == ["bundle"] else ["bundle"]
+    before = target.read_bytes()
+    with pytest.raises(SystemExit, match="is there already"):
+        run(monkeypatch, *other, "--output", str(target))
+    assert target.read_bytes() == before
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path: Path, monkeypatch) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SystemExit, match=r"pipe is there already"):
+        run(monkeypatch, "bundle", "--output", str(tmp_path / "pipe"))
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_an_export_needs_records(tmp_path: Path, monkeypatch) -> None:

@@ -18,6 +18,8 @@ LOCAL_CONFIG = ".dvc/config.local"
 LOCK_FILE = "dvc.lock"
 _BUNDLE = "workspace.bundle"
 _KEY = ".dvc/tmp/workspace-key"
+_SETTINGS = ("--config", "core.hooksPath=/dev/null", "--config", "commit.gpgSign=false")
+"""Kept in a clone: a person's own hooks run neither when it is made nor when DVC commits there."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def unpack(packed: Packed, folder: Path, *, cache: Path) -> None:
     bundle = beside / _BUNDLE
     bundle.write_bytes(packed.bundle)
     clone = beside / "clone"
-    git("clone", "--quiet", str(bundle), str(clone), cwd=beside)
+    git("clone", "--quiet", "--template=", *_SETTINGS, str(bundle), str(clone), cwd=beside)
     lay_files(packed.files, clone)
     for name in packed.removed:
         (clone / name).unlink(missing_ok=True)

@@ -57,6 +57,30 @@ def test_of_files_that_git_does_not_know_a_clone_gets_what_stages_read(
         assert name not in packed.files
 
 
+@pytest.mark.parametrize("kind", ["hooksPath", "templateDir"])
+def test_a_person_s_own_hooks_and_signature_stay_out_of_a_clone(
+    line: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    packed = pack(line)
+    hooks = tmp_path / "hooks"
+    for name in ("post-checkout", "reference-transaction", "pre-commit"):
+        hooks.mkdir(exist_ok=True)
+        (hooks / name).write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+        (hooks / name).chmod(0o755)
+    own = {
+        "hooksPath": f"[core]\nhooksPath = {hooks}",
+        "templateDir": f"[init]\ntemplateDir = {tmp_path}",
+    }
+    signed = "[commit]\ngpgSign = true\n[gpg]\nprogram = /bin/false\n"
+    (tmp_path / "gitconfig").write_text(f"{signed}{own[kind]}\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    copy = tmp_path / "copy"
+    unpack(packed, copy, cache=tmp_path / "cache")
+    identity = ("-c", "user.name=A", "-c", "user.email=a@localhost")
+    git(*identity, "commit", "--quiet", "--allow-empty", "--message", "More", cwd=copy)
+    assert not (tmp_path / "ran").exists()
+
+
 def test_overrides_change_the_clone_alone(line: Path, tmp_path: Path) -> None:
     before = (line / "params.yaml").read_text()
     copy = tmp_path / "clones" / "hot"

@@ -5,6 +5,7 @@ import pytest
 
 from fer_data.stage import UserError
 from flows.site import site_files
+from flows.workspace import dvc, git
 from tests.flows.sites import make_reports, write
 
 
@@ -37,9 +38,57 @@ def test_model_cards_come_with_what_they_link_to(workspace: Path) -> None:
 
 def test_outputs_that_dvc_links_to_its_cache_keep_their_names(workspace: Path) -> None:
     page = workspace / "reports/data_quality/index.html"
-    page.rename(workspace / "cached")
-    page.symlink_to(workspace / "cached")
+    cached = workspace / ".dvc/cache/files/md5/ab/cdef"
+    cached.parent.mkdir(parents=True)
+    page.rename(cached)
+    page.symlink_to(cached)
     assert "validate/summary.json" in site_files(workspace)
+
+
+def test_outputs_in_a_cache_outside_of_the_workspace_are_published(tmp_path: Path) -> None:
+    workspace = make_reports(tmp_path / "workspace")
+    git("init", "--quiet", cwd=workspace)
+    dvc("init", "--quiet", cwd=workspace)
+    dvc("cache", "dir", "--local", str(tmp_path / "cache"), cwd=workspace)
+    page = workspace / "reports/data_quality/index.html"
+    write(tmp_path / "cache/files/md5/ab/cdef", page.read_text())
+    page.unlink()
+    page.symlink_to(tmp_path / "cache/files/md5/ab/cdef")
+    assert "validate/summary.json" in site_files(workspace)
+
+
+@pytest.mark.parametrize("name", ["index.html", "validate/summary.json", "validate"])
+def test_a_link_to_what_is_no_report_is_refused(tmp_path: Path, name: str) -> None:
+    workspace = make_reports(tmp_path / "workspace")
+    (workspace / "reports" / name).rename(tmp_path / "secret")
+    (workspace / "reports" / name).symlink_to(tmp_path / "secret")
+    with pytest.raises(UserError, match=r"is a link to .*secret.*, which is neither a report nor"):
+        site_files(workspace)
+
+
+def test_a_link_to_another_file_of_the_workspace_is_refused(workspace: Path) -> None:
+    write(workspace / ".dvc/config.local", "[remote]")
+    (workspace / "reports/validate/summary.json").unlink()
+    (workspace / "reports/validate/summary.json").symlink_to(workspace / ".dvc/config.local")
+    with pytest.raises(UserError, match=r"is a link to .*config\.local, which is neither a report"):
+        site_files(workspace)
+
+
+@pytest.mark.parametrize("name", ["index.html", "evaluate/scratch/model_card.md"])
+def test_a_page_that_is_not_in_utf_8_is_one_line(workspace: Path, name: str) -> None:
+    (workspace / "reports" / name).write_bytes(b"<p>caf\xe9</p>")
+    with pytest.raises(UserError, match=rf"{name} is not in UTF-8 \(byte 6\): `dvc repro` makes"):
+        site_files(workspace)
+
+
+@pytest.mark.parametrize("link", ["http://[x", "x" * 5000, "a%00b"])
+def test_a_link_that_leads_nowhere_stays_and_is_a_line_at_most(workspace, caplog, link) -> None:
+    write(workspace / "reports/index.html", f'<a href="{link}">')
+    assert len(site_files(workspace)) == 5
+    assert all(len(message.splitlines()) == 1 for message in caplog.messages)
+    assert max(map(len, caplog.messages), default=0) < 1000
+    write(workspace / "reports/evaluate/scratch/model_card.md", f"[one]({link})")
+    assert len(site_files(workspace)) == 6
 
 
 @pytest.mark.parametrize("link", ["../models/scratch/model.keras", "evaluate/"])

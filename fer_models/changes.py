@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from fer_data.outcomes import Outcomes, right_on
-from fer_data.schema import LABEL, PREDICTION, ROLE, TEST, VALIDATION
+from fer_data.outcomes import Outcomes
+from fer_data.schema import ROLE, TEST, VALIDATION
 from fer_data.stage import UserError
 from fer_models.report_settings import SeedSpread
-from fer_models.seed_spread import Difference, difference
+from fer_models.seed_spread import Difference, difference_from_kept
 
 ACCURACY = "accuracy"
 COMPARED = (ACCURACY, "macro_f1")
@@ -99,7 +99,11 @@ def changes_since(
         if name not in accepted.metrics:
             continue
         paired = {
-            role: _difference(accepted, predictions[name], name, role, seed_spread.get(name))
+            role: difference_from_kept(
+                accepted.outcomes.get(name, {}).get(role),
+                predictions[name][predictions[name][ROLE] == role],
+                seed_spread.get(name),
+            )
             for role in (VALIDATION, TEST)
         }
         found[name] = [
@@ -113,22 +117,6 @@ def changes_since(
             and (now := roles[role][measure])["value"] is not None
         ]
     return found
-
-
-def _difference(
-    accepted: Accepted,
-    predictions: pd.DataFrame,
-    name: str,
-    role: str,
-    spread: SeedSpread | None,
-) -> Difference | None:
-    """Today's accuracy less that of then, on the same faces with the same labels; None without them."""
-    kept = accepted.outcomes.get(name, {}).get(role)
-    now = predictions[predictions[ROLE] == role]
-    before = None if kept is None else right_on(kept, now)
-    if before is None or not len(now):
-        return None
-    return difference(before, (now[LABEL] == now[PREDICTION]).to_numpy(bool), (spread, spread))
 
 
 def read_accepted(file: Path) -> Accepted | None:

@@ -9,8 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t
+import pandas as pd
+from scipy.stats import norm, t
 
+from fer_data.outcomes import Outcomes, right_on
+from fer_data.schema import LABEL, PREDICTION
 from fer_models.report_settings import SeedSpread
 
 LEVEL = 0.05
@@ -48,7 +51,51 @@ def difference(
             None, the interval is over the faces alone.
     """
     differences = second.astype(np.float64) - first
-    value, faces = float(differences.mean()), float(differences.var() / len(differences))
+    faces = float(differences.var() / len(differences))
+    return _with_seeds(float(differences.mean()), faces, spreads)
+
+
+def difference_from_kept(
+    kept: Outcomes | None, predictions: pd.DataFrame, spread: SeedSpread | None
+) -> Difference | None:
+    """Compares a training with an earlier one of the same recipe, face by face.
+
+    Args:
+        kept: Which faces the earlier one predicted rightly; None if nobody kept it.
+        predictions: Of the later one, a row a face: `path`, `label` and `prediction`.
+        spread: Of both.
+
+    Returns:
+        The later accuracy less the earlier one; None where these are other faces, or have other labels.
+    """
+    before = None if kept is None else right_on(kept, predictions)
+    if before is None or not len(predictions):
+        return None
+    now = (predictions[LABEL] == predictions[PREDICTION]).to_numpy(bool)
+    return difference(before, now, (spread, spread))
+
+
+def difference_of_intervals(
+    first: tuple[float, float, float],
+    second: tuple[float, float, float],
+    spreads: Sequence[SeedSpread | None],
+) -> Difference:
+    """Compares two trainings' accuracies where they cannot be paired, as if of other faces each.
+
+    On the same faces the interval is too wide, since what is hard for one is hard for the other.
+
+    Args:
+        first: An accuracy, and the ends of its 95 % interval over faces.
+        second: The other one, likewise.
+        spreads: As `difference` takes them.
+    """
+    ends = norm.ppf(1 - LEVEL / 2) - norm.ppf(LEVEL / 2)  # of an interval, in standard deviations
+    faces = sum(float((high - low) / ends) ** 2 for _, low, high in (first, second))
+    return _with_seeds(second[0] - first[0], faces, spreads)
+
+
+def _with_seeds(value: float, faces: float, spreads: Sequence[SeedSpread | None]) -> Difference:
+    """A difference whose variance over faces is known, with the variance of the seeds added."""
     known = [
         (spread.accuracy, spread.degrees_of_freedom)
         for spread in spreads

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from fer_data.outcomes import Outcomes
 from fer_data.stage import UserError
 from flows.destination import Destination
 from flows.figures import Figure
@@ -45,18 +46,21 @@ class Record(BaseModel):
     """By model, role and measure."""
     files: dict[str, str]
     """The SHA-256 of each file of the site, by its name."""
+    outcomes: dict[str, Outcomes] = {}
+    """By model, which validation faces were predicted rightly. Earlier versions kept none."""
 
 
 def record_of(
     contents: Mapping[str, bytes],
     figures: dict[str, dict[str, dict[str, Figure]]],
+    outcomes: dict[str, Outcomes],
     *,
     run: str,
     at: str,
 ) -> Record:
-    """The record of a site's files, by name, and of a run's figures."""
+    """The record of a site's files, by name, and of a run's figures and outcomes."""
     files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-    return Record(run=run, at=at, figures=figures, files=files)
+    return Record(run=run, at=at, figures=figures, files=files, outcomes=outcomes)
 
 
 def store_run(contents: Mapping[str, bytes], record: Record, *, destination: Destination) -> None:

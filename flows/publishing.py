@@ -5,9 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fer_data.decisions import now
+from fer_data.params import PARAMS_FILE, read_settings
 from fer_data.stage import UserError
+from fer_models.report_settings import ReportSettings
 from flows.destination import Destination
-from flows.figures import Change, changes, read_figures
+from flows.figures import (
+    Change,
+    accuracy_against,
+    changes,
+    outcomes_by_model,
+    read_figures,
+    read_validation,
+)
 from flows.publications import (
     LATEST_NAME,
     Record,
@@ -78,9 +87,10 @@ def publish(
 ) -> Published:
     """Copies the reports to `DESTINATION/runs/RUN_NAME/`, the latest run then unless it is worse.
 
-    It is worse if a model's macro-F1 on validation lies below the interval of the latest run's, or if a
-    model of the latest run is gone. Done again, it completes what was copied in part, and moves `latest`
-    at most; reports that the latest run holds, or the last one that was held back, are not stored twice.
+    It is worse if a model's accuracy on validation fell by more than other faces and another seed
+    explain (`flows.figures`), or if a model of the latest run is gone. Done again, it completes what was
+    copied in part, and moves `latest` at most; reports that the latest run holds, or the last one that
+    was held back, are not stored twice.
 
     Args:
         workspace: Where the stages have run.
@@ -105,12 +115,18 @@ def publish(
             f"no run can be named '{run_name}': expected up to 100 letters, digits, '.', '_' and '-'"
         )
     figures = read_figures(workspace)
+    predictions = read_validation(workspace, figures)
+    seed_spread = read_settings(ReportSettings, "report", file=workspace / PARAMS_FILE).seed_spread
     contents = {name: file.read_bytes() for name, file in site_files(workspace).items()}
-    record = record_of(contents, figures, run=run_name, at=now())
+    record = record_of(contents, figures, outcomes_by_model(predictions), run=run_name, at=now())
     destination = Destination(settings.destination, workspace=workspace)
     previous = latest_run(destination)
     before = _record_of(previous, destination=destination, force=force)
-    moved = tuple(changes(figures, before.figures if before else {}))
+    then, outcomes = (before.figures, before.outcomes) if before else ({}, {})
+    tested = accuracy_against(
+        then, outcomes, now=figures, predictions=predictions, seed_spread=seed_spread
+    )
+    moved = tuple(changes(figures, then, tested))
     is_latest = force or not any(change.is_regression for change in moved)
     held = held_back(destination)
     was_held_back = False

@@ -49,6 +49,9 @@ FOR_FLOWS = {
     "fer_data.profile",
     "fer_data.relabels",
     "fer_data.sample",
+    "fer_models.paired",
+    "fer_models.report_settings",
+    "fer_models.seed_spread",
 }
 GRAPH = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 STAGES = {name: stage.get("do", stage) for name, stage in GRAPH.items()}

@@ -1,8 +1,10 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from fer_models.seed_spread import Difference
 from flows.artifacts import data_summary, evaluation_summary, metrics_table
 from flows.figures import Change, changes, read_figures
 from tests.flows.sites import MACRO_F1, make_reports, write
@@ -16,12 +18,14 @@ def workspace(tmp_path: Path) -> Path:
 @pytest.fixture
 def moved(workspace: Path, tmp_path: Path) -> list[Change]:
     before = read_figures(make_reports(tmp_path / "before"))
-    return list(changes(read_figures(workspace), {"scratch": before["scratch"]}))
+    tested = {"scratch": Difference(-0.06, -0.1, -0.02, 0.004, covers_seeds=True)}
+    return list(changes(read_figures(workspace), {"scratch": before["scratch"]}, tested))
 
 
 def test_the_table_has_a_row_a_figure_beside_the_published_one(moved: list[Change]) -> None:
     rows = metrics_table(moved)
     assert len(rows) == len(MACRO_F1) * 2 * 2
+    assert rows[0]["verdict"] == "worse"
     assert rows[1] == {
         "model": "scratch",
         "faces": "validation",
@@ -47,13 +51,13 @@ def test_the_summary_has_a_row_a_model_and_says_what_is_worse(moved: list[Change
     assert lines[4].startswith(
         "| scratch | 0.7500 (0.7000 to 0.8000) | 0.7400 (0.6900 to 0.7900) |"
     )
-    assert "- validation macro-F1 of scratch: 0.8000 -> 0.7400 (-0.0600), below" in text
+    assert "- validation accuracy of scratch: 0.8100 -> 0.7500 (-0.0600, 95 % interval" in text
     assert "two is stored." in lines
     assert "[The report](s3://b/runs/two/index.html)" in lines
 
 
 def test_a_figure_that_is_not_defined_says_so(moved: list[Change]) -> None:
-    text = evaluation_summary(moved[:1], site="s3://b", outcome="")
+    text = evaluation_summary([replace(moved[0], tested=None)], site="s3://b", outcome="")
     assert text.splitlines()[4].endswith("| not defined | not defined | not defined |")
     assert "Worse" not in text
 

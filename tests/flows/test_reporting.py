@@ -57,6 +57,7 @@ def configure(line: Path, *, destination: str | None, webhook: str | None = None
         "data": {"expressions": ["happy", "sad"]},
         "flows": FLOWS,
         "publish": {"destination": destination, "webhook": webhook},
+        "report": {"models": ["scratch", "ensemble"]},
     }
     (line / "params.yaml").write_text(yaml.safe_dump(params))
 
@@ -93,7 +94,7 @@ def test_a_green_run_is_published_and_a_worse_one_is_held_back(
     assert finished.returncode == 0, finished.stdout + finished.stderr
     run = prefect_server.run_of(finished)
     assert run["state"]["name"] == "Held back"
-    assert "validation macro-F1 of scratch: 0.8000 -> 0.7400" in run["state"]["message"]
+    assert "validation accuracy of scratch: 0.8100 -> 0.7500" in run["state"]["message"]
     assert latest(line) == first
     held_back = run["name"]
 

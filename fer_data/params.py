@@ -119,7 +119,7 @@ def settings_from(
         values = values[key]
     try:
         # Strict validation of JSON lets a list stand for a tuple; of Python objects it does not.
-        text = json.dumps(_as_meant(values, settings_class), default=str)
+        text = json.dumps(_as_meant(values, settings_class), default=str, allow_nan=False)
     except (TypeError, ValueError) as error:  # such as a date as a key, or a section within itself
         raise SettingsError(f"{file}: '{section}' holds what is no setting: {error}") from None
     try:

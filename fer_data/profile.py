@@ -1,13 +1,12 @@
 """What an archive was like when a person accepted it: made of a manifest, kept in a small JSON file."""
 
-import json
 from pathlib import Path
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from fer_data.schema import LABEL, MEAN, SOURCE, STD
-from fer_data.stage import UserError
+from fer_data.stage import UserError, json_text
 
 
 class Spread(BaseModel):
@@ -98,4 +97,4 @@ def read_profile(file: Path) -> ArchiveProfile | None:
 
 def profile_text(profile: ArchiveProfile) -> str:
     """The file's content."""
-    return json.dumps(profile.model_dump(), indent=2, ensure_ascii=False) + "\n"
+    return json_text(profile.model_dump(), of="the archive's profile", ensure_ascii=False)

@@ -4,7 +4,6 @@ Decisions of people come first, then the suspects, then the balance of the class
 rebalanced; labels of `test` are never changed.
 """
 
-import json
 import logging
 
 import numpy as np
@@ -139,7 +138,8 @@ def main() -> None:
     summary["not_applied_as_retired"] = retired_counts(relabels, retired)
     write_table(curated, flags.examples)
     with stage.written_beside(flags.summary) as beside:
-        beside.write_text(json.dumps(summary | {MARK: mark}, indent=2) + "\n", encoding="utf-8")
+        text = stage.json_text(summary | {MARK: mark}, of=flags.summary)
+        beside.write_text(text, encoding="utf-8")
     logger.info("rebalance: %s -> %s", summary, flags.examples)
 
 

@@ -86,12 +86,13 @@ def main() -> None:
     write_table(
         queue[[PATH]].assign(**{NEIGHBOURS: list(nearest.loc[queue[PATH]])}),
         flags.neighbours,
-        metadata={MARK: json.dumps(mark)},
+        metadata={MARK: json.dumps(mark, allow_nan=False)},
     )
     rows = pd.Series(np.arange(len(manifest)), index=manifest[PATH]).loc[queue[PATH]]
     tasks = to_tasks(queue, pixels[rows.to_numpy()])
     with stage.written_beside(flags.label_studio) as beside:
-        beside.write_text(json.dumps(tasks, indent=1) + "\n", encoding="utf-8")
+        text = stage.json_text(tasks, of=flags.label_studio, indent=1)
+        beside.write_text(text, encoding="utf-8")
     logger.info(
         "review_queue: %d faces wait (%d of no face) -> %s",
         *(len(queue), (queue[KIND] == NON_FACE).sum(), flags.suspects),

@@ -1,16 +1,19 @@
-"""What every stage's `main()` shares: path flags, log, one-line errors, atomic writes."""
+"""What every stage's `main()` shares: path flags, log, one-line errors, JSON, atomic writes."""
 
 import argparse
 import fcntl
+import json
 import logging
+import math
 import os
 import re
 import secrets
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from fer_data.disk import sync, sync_folder
 from fer_data.errors import UserError as UserError
@@ -57,6 +60,38 @@ def _ours_or_urgent(record: logging.LogRecord) -> bool:
     """Whether a record is of a stage (which runs as `__main__`), or at least a warning."""
     ours = record.name.split(".")[0] in ("__main__", "fer_data", "fer_models")
     return ours or record.levelno >= logging.WARNING
+
+
+def json_text(
+    value: Any, *, of: str | Path, indent: int | None = 2, ensure_ascii: bool = True
+) -> str:
+    """A value as the content of a JSON file, which ends with a line feed.
+
+    Args:
+        value: What the file is to hold.
+        of: Which file, or part of one, for the message.
+        indent: How far each level is indented; None writes one line.
+        ensure_ascii: Whether other letters are written as numbers.
+
+    Raises:
+        UserError: A number is none, or infinite: JSON has no such thing, and readers would fail later.
+    """
+    for key, number in _numbers(value):
+        if not math.isfinite(number):
+            where = f"'{key}' of {of}" if key else str(of)
+            raise UserError(f"{where} is {number}, expected a number, since JSON holds no other")
+    text = json.dumps(value, indent=indent, ensure_ascii=ensure_ascii, allow_nan=False)
+    return text + "\n"
+
+
+def _numbers(value: Any, key: str = "") -> Iterator[tuple[str, float]]:
+    """Each number that a value holds, at any depth, with its dotted key."""
+    if isinstance(value, float):
+        yield key, value
+    elif isinstance(value, Mapping | list | tuple):
+        items = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for name, one in items:
+            yield from _numbers(one, f"{key}.{name}" if key else str(name))
 
 
 def refuse_folder(target: Path) -> None:

@@ -34,7 +34,7 @@ def write_table(
         expressions: Of a frame with `probabilities`, the K classes in the order of these arrays.
     """
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    named = {} if expressions is None else {_EXPRESSIONS: json.dumps(expressions)}
+    named = {} if expressions is None else {_EXPRESSIONS: json.dumps(expressions, allow_nan=False)}
     if metadata or named:
         told = {**(table.schema.metadata or {}), **(metadata or {}), **named}
         table = table.replace_schema_metadata(told)

@@ -1,6 +1,5 @@
 """Writes the curated examples and their pixels as TFRecords that TFDS and plain `tf.data` read."""
 
-import json
 import logging
 from pathlib import Path
 
@@ -75,7 +74,7 @@ def write_records(
         supervised_keys=("image", "label"),
         check_data=False,
     )
-    names = json.dumps(expressions) + "\n"
+    names = stage.json_text(expressions, of=records.EXPRESSIONS_FILE, indent=None)
     (folder / records.EXPRESSIONS_FILE).write_text(names, encoding="utf-8")
     return {str(info.name): info.num_examples for info in split_infos}
 

@@ -1,6 +1,5 @@
 """Runs the expectation suite over the manifest: a verdict that gates what follows."""
 
-import json
 import logging
 import math
 from collections.abc import Sequence
@@ -80,7 +79,7 @@ def run_suite(
     places = {name_of(expectation): place for place, expectation in enumerate(suite)}
     result.results.sort(key=lambda one: places[_name_of_result(one)])
     if result_file is not None:
-        text = json.dumps(_repeatable(result), indent=1, ensure_ascii=False) + "\n"
+        text = stage.json_text(_repeatable(result), of=result_file, indent=1, ensure_ascii=False)
         result_file.write_text(text, encoding="utf-8")
     outcomes = [
         _outcome(expectation, one) for expectation, one in zip(suite, result.results, strict=True)
@@ -189,7 +188,7 @@ def main() -> None:
     with stage.written_beside(flags.report, replace_folder=True) as report:
         report.mkdir()
         verdict = run_suite(manifest, suite, profile=profile, result_file=report / RESULT_NAME)
-        text = json.dumps(verdict, indent=2, ensure_ascii=False) + "\n"
+        text = stage.json_text(verdict, of=flags.report / "summary.json", ensure_ascii=False)
         (report / "summary.json").write_text(text, encoding="utf-8")
     failed = [one for one in verdict["expectations"] if not one["success"]]
     for one in failed:

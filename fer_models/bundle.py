@@ -5,7 +5,6 @@ checked first. Equal models make equal bundles, to the byte.
 """
 
 import io
-import json
 import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from fer_data.hashes import sha256_of
 from fer_data.own_files import refuse_foreign
 from fer_data.params import Expressions, Settings
-from fer_data.stage import UserError, written_beside
+from fer_data.stage import UserError, json_text, written_beside
 from fer_models.class_names import check_expressions_in_use
 from fer_models.measured import Metrics, read_measured
 from fer_models.sources import METRICS, MODEL, PARTS, Source, Workspace
@@ -211,7 +210,7 @@ def pack(source: Source, names: Sequence[str], target: Path, *, revision: str | 
             models=tuple(names),
             sha256=sha256,
         )
-        text = json.dumps(contents.model_dump(mode="json"), indent=2) + "\n"
+        text = json_text(contents.model_dump(mode="json"), of=CONTENTS)
         archive.writestr(zipfile.ZipInfo(CONTENTS, _NO_DATE), text)
 
 

@@ -144,7 +144,9 @@ def main() -> None:
         assignments, faces, fold=flags.fold, settings=settings, expressions=expressions
     )
     write_table(
-        *(scored, flags.probabilities), metadata={MARK: json.dumps(mark)}, expressions=expressions
+        *(scored, flags.probabilities),
+        metadata={MARK: json.dumps(mark, allow_nan=False)},
+        expressions=expressions,
     )
 
 

@@ -4,7 +4,6 @@ The members have run once, in the stages `frozen@MEMBER`; an epoch of the head t
 started again, it goes on after the last finished epoch.
 """
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 
@@ -150,7 +149,7 @@ def main() -> None:
             **({"resumed": kept.resumed} if kept.resumed else {}),
             "combinations": combined,
         }
-        text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
+        text = stage.json_text(summary, of=flags.report / "summary.json")
         (report / "summary.json").write_text(text, encoding="utf-8")
         file = flags.model_folder / "model.keras"
         save_model(model, file, expressions=expressions)

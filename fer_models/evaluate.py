@@ -3,7 +3,6 @@
 Run it with `dvc repro evaluate@scratch`; 10,000 faces take a few seconds on two cores.
 """
 
-import json
 import logging
 import time
 from collections.abc import Mapping
@@ -115,10 +114,10 @@ def main() -> None:
     )
     with stage.written_beside(flags.output, replace_folder=True) as folder:
         folder.mkdir()
-        text = json.dumps(metrics, indent=2, allow_nan=False) + "\n"
+        text = stage.json_text(metrics, of=flags.output / "metrics.json")
         (folder / "metrics.json").write_text(text, encoding="utf-8")
         # Apart from the metrics, which are the same in every run.
-        text = json.dumps(cost, indent=2, allow_nan=False) + "\n"
+        text = stage.json_text(cost, of=flags.output / "cost.json")
         (folder / "cost.json").write_text(text, encoding="utf-8")
         card = model_card(training, metrics, hashes)
         (folder / "model_card.md").write_text(card, encoding="utf-8")

@@ -33,7 +33,8 @@ def write(model: keras.Model, file: Path, *, expressions: tuple[str, ...]) -> No
     written, _ = tf2onnx.convert.from_function(graph, input_signature=[faces], opset=_OPSET)
     for value in (*written.graph.input, *written.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "N"
-    onnx.helper.set_model_props(written, {_EXPRESSIONS: json.dumps(expressions)})
+    named = json.dumps(expressions, allow_nan=False)
+    onnx.helper.set_model_props(written, {_EXPRESSIONS: named})
     onnx.save(written, file)
 
 

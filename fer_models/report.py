@@ -5,7 +5,6 @@ measured when decisions were last accepted; out go `index.html`, which opens fro
 network, and `metrics.json` for `dvc metrics`.
 """
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 
@@ -109,7 +108,7 @@ def main() -> None:
     with stage.written_beside(flags.page) as beside:
         beside.write_text(page, encoding="utf-8")
     with stage.written_beside(flags.metrics) as beside:
-        beside.write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        beside.write_text(stage.json_text(metrics, of=flags.metrics), encoding="utf-8")
     accuracies = ", ".join(
         f"{name} {roles[TEST]['accuracy']:.4f}" for name, roles in metrics.items()
     )

@@ -1,7 +1,6 @@
 """Writes down what pictures express: for spreadsheets (CSV), for programs (JSON lines) or for people."""
 
 import csv
-import json
 from collections.abc import Callable, Iterable
 from typing import Any, TextIO
 
@@ -9,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fer_data.stage import json_text
 from fer_models.named_files import in_words, on_screen
 from fer_models.picture_rows import Row
 
@@ -47,7 +47,7 @@ def write_jsonl(rows: Iterable[Row], expressions: tuple[str, ...], target: TextI
             )
             values = (round(float(one), 4) for one in row.probabilities)
             line["probabilities"] = dict(zip(expressions, values, strict=True))
-        target.write(json.dumps(line) + "\n")
+        target.write(json_text(line, of=f"the row of {in_words(row.path)}", indent=None))
 
 
 def write_table(rows: Iterable[Row], expressions: tuple[str, ...], target: TextIO) -> None:

@@ -51,7 +51,7 @@ def _normalised(source: zipfile.ZipFile, expressions: tuple[str, ...]) -> bytes:
                 metadata = json.loads(data)
                 metadata.pop("date_saved", None)
                 metadata[KEY] = list(expressions)
-                data = json.dumps(metadata, sort_keys=True).encode()
+                data = json.dumps(metadata, sort_keys=True, allow_nan=False).encode()
             elif name == "config.json":
                 # Half precision is for training; the weights are float32 in any case.
                 data = re.sub(rb'"mixed_b?float16"', b'"float32"', data)

@@ -3,7 +3,6 @@
 Killed and started again, it goes on after the last finished epoch.
 """
 
-import json
 import logging
 from pathlib import Path
 
@@ -67,7 +66,7 @@ def main() -> None:
             **summary_of(history, recipe, title=row.title_with(recipe), paper=row.paper),
             **({"resumed": kept.resumed} if kept.resumed else {}),
         }
-        text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
+        text = stage.json_text(summary, of=flags.report / "summary.json")
         (report / "summary.json").write_text(text, encoding="utf-8")
         save_model(model, flags.model_folder / "model.keras", expressions=expressions)
     accuracy = history["val_accuracy"].iloc[summary["kept_epoch"] - 1]

@@ -16,7 +16,7 @@ from fer_data.params import PARAMS_FILE, DataSettings, read_settings
 from fer_data.profile import ArchiveProfile, profile_of, profile_text, read_profile
 from fer_data.relabels import checked_rows, fault_of_text
 from fer_data.schema import RELABEL_COLUMNS, ROLE, TEST, VALIDATION
-from fer_data.stage import UserError, written_beside
+from fer_data.stage import UserError, json_text, written_beside
 from fer_data.tables import read_json, read_table
 from flows.workspace import git
 
@@ -66,7 +66,7 @@ def accept_relabels(*, by: str, folder: Path = Path()) -> str:
                 **{"by": by, "at": now(), "num_decisions": num_standing, "metrics": metrics},
                 "outcomes": {name: _outcomes_of(name, folder) for name in metrics},
             }
-            contents[kept] = (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()
+            contents[kept] = json_text(record, of=kept, ensure_ascii=False).encode()
         done = _commit_alone(
             contents,
             f"Accept {num_standing} decisions on labels, by {by}",

@@ -128,7 +128,7 @@ class _NoRedirects(HTTPRedirectHandler):
 
 def _post(message: dict[str, str | None], address: str, *, timeout_seconds: float) -> None:
     headers = {"Content-Type": "application/json", "User-Agent": "ferflow"}
-    request = Request(address, data=json.dumps(message).encode(), headers=headers)
+    request = Request(address, data=json.dumps(message, allow_nan=False).encode(), headers=headers)
     try:
         build_opener(_NoRedirects).open(request, timeout=timeout_seconds).close()
     except HTTPError as error:

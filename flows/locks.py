@@ -54,7 +54,7 @@ def clear_left_locks(workspace: Path) -> None:
         }
         left = {"write": writers, "read": {path: held for path, held in readers.items() if held}}
         if left != {"write": locks.get("write", {}), "read": locks.get("read", {})}:
-            file.write_text(json.dumps(left), encoding="utf-8")
+            file.write_text(json.dumps(left, allow_nan=False), encoding="utf-8")
 
 
 def _is_dvc(holder: dict[str, Any]) -> bool:

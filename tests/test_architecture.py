@@ -53,6 +53,13 @@ FOR_FLOWS = {
     "fer_models.report_settings",
     "fer_models.seed_spread",
 }
+JSON_OF_PASSING_TEXTS = {
+    "fer_data.annotations": 1,  # to be read back at once
+    "fer_models.checkpoints": 1,  # of a digest
+    "fer_models.model_view": 1,  # of a page
+    "flows.rebuild": 1,  # of a digest
+}
+"""Where NaN does no harm in JSON, and how often that is written there."""
 GRAPH = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 STAGES = {name: stage.get("do", stage) for name, stage in GRAPH.items()}
 MODULES = sorted(
@@ -133,6 +140,20 @@ def test_only_the_command_line_imports_inside_functions(module: str) -> None:
         if isinstance(child, ast.Import | ast.ImportFrom)
     }
     assert not lazy
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_json_that_is_kept_or_sent_holds_no_nan(module: str) -> None:
+    tree = ast.parse((ROOT / module.replace(".", "/")).with_suffix(".py").read_text())
+    calls = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("json.dump", "json.dumps")
+    ]
+    lax = [one for one in calls if "allow_nan=False" not in map(ast.unparse, one.keywords)]
+    assert len(lax) == JSON_OF_PASSING_TEXTS.get(module, 0), (
+        "`stage.json_text` says what is no number"
+    )
 
 
 @pytest.mark.parametrize("name", STAGES)

@@ -152,6 +152,11 @@ def _opened(file: Path) -> zipfile.ZipFile:
         return zipfile.ZipFile(file)
     except IsADirectoryError:
         raise UserError(f"{file} is a folder, expected a zip file") from None
+    except UnicodeDecodeError as error:  # of a name that is marked as UTF-8
+        raise UserError(
+            f"{file}: member {bytes(error.object)[:200]!r} has a name that is no UTF-8, though the zip "
+            "says so: pack the archive again"
+        ) from None
     except _BROKEN as error:
         raise UserError(f"{file} {_fault(file, error)}") from None
     except OSError as error:

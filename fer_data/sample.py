@@ -39,6 +39,8 @@ NOT_A_PICTURE: Final = "not a picture"
 """A text with a picture's name."""
 
 MIN_FACES: Final = 120
+MAX_FACES: Final = 500_000
+"""Twelve minutes of drawing, all of it in memory, and half of `ingest.max_members`."""
 WRONG_LABEL_FRACTION: Final = 0.05
 """Of the Training faces; half of them by `CONFUSIONS`, half at random."""
 CONFUSIONS: Final = {"fear": "surprise", "sad": "neutral"}
@@ -118,7 +120,7 @@ def write_sample(file: Path, *, num_faces: int = 3000, seed: int = 0) -> pd.Data
     Args:
         file: The zip to write, whole or not at all; the same `num_faces` and `seed` give the same
             bytes. A thousand faces take about a second and a half.
-        num_faces: At least `MIN_FACES`.
+        num_faces: From `MIN_FACES` to `MAX_FACES`.
         seed: At least 0.
 
     Returns:
@@ -127,13 +129,15 @@ def write_sample(file: Path, *, num_faces: int = 3000, seed: int = 0) -> pd.Data
         black pictures are copies of the first of them).
 
     Raises:
-        UserError: `num_faces` or `seed` is too small, or `file` is a folder.
+        UserError: `num_faces` is out of its range, `seed` is too small, or `file` is a folder.
     """
     if num_faces < MIN_FACES:
         raise UserError(
             f"a sample of {num_faces} faces is too small for every class and fault: "
             f"expected {MIN_FACES} or more"
         )
+    if num_faces > MAX_FACES:
+        raise UserError(f"{num_faces:,} faces are too many to draw: expected at most {MAX_FACES:,}")
     if seed < 0:
         raise UserError(f"the sample's seed is {seed}, expected 0 or more")
     if file.is_dir():

@@ -19,6 +19,7 @@ from fer_data.sample import (
     CONFLICTING_TWIN,
     FAULT,
     LEAK,
+    MAX_FACES,
     NOT_A_PICTURE,
     TRUNCATED,
     TWIN,
@@ -48,13 +49,15 @@ def check_size(num_faces: int) -> None:
     """Refuses a demo whose archive would fail in `ingest` or `validate`.
 
     Raises:
-        UserError: There are fewer than `MIN_FACES`.
+        UserError: There are fewer than `MIN_FACES`, or more than can be drawn.
     """
     if num_faces < MIN_FACES:
         raise UserError(
             f"a demo of {num_faces} faces is too small for the stages' expectations: expected "
             f"{MIN_FACES} or more"
         )
+    if num_faces > MAX_FACES:
+        raise UserError(f"{num_faces:,} faces are too many to draw: expected at most {MAX_FACES:,}")
 
 
 def run_stages(workspace: Path, *, console: Console) -> None:

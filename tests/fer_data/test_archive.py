@@ -146,6 +146,16 @@ def test_refuses_names_with_control_characters(file: Path, name: str) -> None:
     assert str(caught.value).isprintable()
 
 
+def test_names_what_is_no_utf8_by_its_bytes(file: Path) -> None:
+    write_archive(file, {"Training/Angry/caf\u00e9.png": b"picture"})
+    patch_bytes(file, "\u00e9".encode(), b"\xe9!")
+    with pytest.raises(
+        UserError, match=r"member b'Training/Angry/caf.xe9!.png' has a name"
+    ) as caught:
+        paths(file)
+    assert str(caught.value).isprintable()
+
+
 def test_refuses_names_with_nul(file: Path) -> None:
     write_archive(file, {"Training/Angry/a.png#.exe": b"picture"})
     patch_bytes(file, b"#", b"\0")

@@ -11,6 +11,7 @@ import pytest
 from flows.cli import main
 
 ROOT = Path(__file__).parents[2]
+MANY = str(10**12)
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
@@ -101,6 +102,8 @@ def test_a_reader_that_has_gone_ends_it_quietly(tmp_path: Path) -> None:
     [
         (["sample", "faces.zip", "--faces", "3"], r"^error: .*3"),
         (["demo", "--workspace", "w", "--faces", "300"], r"^error: a demo of 300 .*: expected 500"),
+        (["demo", "--workspace", "w", "--faces", MANY], r"^error: 1,000,.* too many .* 500,000"),
+        (["sample", "faces.zip", "--faces", MANY], r"^error: 1,000,000,000,000 faces are too many"),
         (["add", "absent.zip"], r"^error: no params\.yaml in"),
     ],
 )

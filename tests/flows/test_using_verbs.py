@@ -119,7 +119,8 @@ def of_others() -> dict[str, bytes]:
     ids=["bundle", *FORMATS],
 )
 def test_a_file_of_others_is_not_replaced(tmp_path: Path, monkeypatch, words, name) -> None:
-    (tmp_path / name).write_bytes(of_others()[name])
+    content = of_others()[name]
+    (tmp_path / name).write_bytes(content)
     message = (
         rf"^error: .*/{name} is there already, and is not what `ferflow {words[0]}[^`]*` writes"
     )
@@ -127,9 +128,7 @@ def test_a_file_of_others_is_not_replaced(tmp_path: Path, monkeypatch, words, na
     with pytest.raises(SystemExit, match=message) as error:
         run(monkeypatch, *words, "--output", str(tmp_path / name))
     assert "\n" not in str(error.value)
-    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [
-        (name, of_others()[name])
-    ]
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [(name, content)]
 
 
 @pytest.mark.parametrize(

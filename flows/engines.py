@@ -21,12 +21,13 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 _THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
 _CARD = re.compile(r"GPU \d+: .*\(UUID: (?P<uuid>[^)]+)\)")
 _INSTANCE = re.compile(r"\s+MIG .*\(UUID: (?P<uuid>[^)]+)\)")
-_PROBE = """
-import sys, tensorflow as tf
+_ANSWER = "ferflow sees:"
+"""Marks the probe's own line: TensorFlow's log is on the same output, and goes on after it."""
+_PROBE = f"""
+import tensorflow as tf
 found = tf.config.list_physical_devices("GPU")
-if not found:
-    sys.exit("TensorFlow sees none: is its GPU build installed?")
-print(tf.config.experimental.get_device_details(found[0]).get("device_name") or found[0].name)
+name = found and tf.config.experimental.get_device_details(found[0]).get("device_name")
+print({_ANSWER!r}, name or found[0].name if found else "", flush=True)
 """
 _PROBE_SECONDS = 300.0
 
@@ -134,7 +135,7 @@ def device_name(
     """The name of the GPU that TensorFlow sees in an environment.
 
     Raises:
-        StageError: It sees none: rather no run than a run of days on the processors.
+        StageError: It sees none, or does not say: rather no run than a run of days on the processors.
         StoppedError: `stop` was set.
     """
     finished = run(
@@ -145,10 +146,18 @@ def device_name(
         stop=stop,
         on_line=lambda _: None,
     )
-    if finished.code or finished.timed_out:
-        last = finished.lines[-1] if finished.lines else "TensorFlow says nothing"
-        raise StageError(stage, f"was given GPU {environment.get(VISIBLE, '')}, but {last}", False)
-    return finished.lines[-1]
+    answers = [line for line in finished.lines if line.startswith(_ANSWER)]
+    name = answers[-1].removeprefix(_ANSWER).strip() if answers else ""
+    if name:
+        return name
+    if answers:
+        reason = "TensorFlow sees none: is its GPU build installed?"
+    elif finished.timed_out:
+        reason = f"TensorFlow did not say within {_PROBE_SECONDS:.0f} seconds what it sees"
+    else:
+        last = finished.lines[-1] if finished.lines else "nothing"
+        reason = f"TensorFlow ended with code {finished.code}; its last line: {last}"
+    raise StageError(stage, f"was given GPU {environment.get(VISIBLE, '')}, but {reason}", False)
 
 
 def visible_gpus(settings: FlowSettings) -> list[str]:

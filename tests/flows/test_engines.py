@@ -78,6 +78,33 @@ def test_a_stage_that_was_given_a_card_fails_where_tensorflow_sees_none(line: Pa
     assert not (line / "part-0").exists()
 
 
+LOG = "I0000 00:00:1700000000.000000 1 cuda_executor.cc:1] a line of its log"
+LATE = f"\nimport atexit, sys; atexit.register(print, {LOG!r}, file=sys.stderr)\n"
+"""TensorFlow writes to its log until it ends."""
+
+
+def test_a_line_of_tensorflow_s_log_is_neither_a_card_nor_a_reason(line: Path) -> None:
+    lines: list[str] = []
+    seeing = FAKE_TENSORFLOW.replace("{cards}", "('0',)")
+    (line / "tensorflow.py").write_text(seeing + LATE)
+    running = engine(line, gpus=1)
+    running.run("first", on_line=lambda _: None)
+    running.run("part@0", on_line=lines.append)
+    assert "GPU 0: Pretended 0" in lines
+    (line / "tensorflow.py").write_text(seeing.replace("('0',)", "()") + LATE)
+    with pytest.raises(StageError, match=r"GPU 0, but TensorFlow sees none: is its GPU build"):
+        running.run("part@1", on_line=lambda _: None)
+
+
+def test_a_tensorflow_that_breaks_is_told_by_its_last_line(line: Path) -> None:
+    (line / "tensorflow.py").write_text("raise ImportError('no libcudart')")
+    running = engine(line, gpus=1)
+    running.run("first", on_line=lambda _: None)
+    message = "TensorFlow ended with code 1; its last line: ImportError: no libcudart"
+    with pytest.raises(StageError, match=message):
+        running.run("part@0", on_line=lambda _: None)
+
+
 def test_a_stage_that_wants_no_card_sees_none(line: Path) -> None:
     stages = {"only": {"cmd": "echo -n $CUDA_VISIBLE_DEVICES. > only", "outs": ["only"]}}
     folder = make_line(line.parent / "other", stages)

@@ -1,19 +1,25 @@
 """Serves a page of ours and its API on this machine alone: a Gradio server in, an address out."""
 
+import logging
 import os
 import secrets
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from inspect import signature
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, PlainTextResponse
-from gradio import processing_utils, routes
-from gradio.route_utils import FnIndexInferError
+from gradio import processing_utils, route_utils, routes
+from gradio.route_utils import FnIndexInferError, GradioMultiPartParser
 from pydantic import ValidationError, validate_call
+from python_multipart.exceptions import FormParserError
+from starlette.datastructures import FormData
+from starlette.formparsers import MultiPartException
 
 from fer_data.errors import in_words, shown
 from fer_data.guard import Guard, Uploads, host_names
@@ -86,6 +92,38 @@ def _fetch_nothing() -> None:
     for name in ("async_ssrf_protected_get", "async_ssrf_protected_download"):
         setattr(processing_utils, name, download)
     routes.secure_url_stream_response = stream
+
+
+class _UploadParser(GradioMultiPartParser):
+    """Gradio's, which breaks at a field that is no file, and keeps what it then does not name."""
+
+    _is_whole = False
+
+    def on_headers_finished(self) -> None:
+        super().on_headers_finished()
+        part = self._current_part
+        if part.file is None or part.field_name != "files":
+            raise MultiPartException("got a field that is no file of the name `files`")
+        if Path(part.file.filename or "").name == "..":
+            raise MultiPartException("got the filename '..', expected one of a file")
+
+    def on_end(self) -> None:
+        super().on_end()
+        self._is_whole = True
+
+    async def parse(self) -> FormData:
+        try:
+            form = await super().parse()
+        except FormParserError as error:  # of a boundary that is none
+            raise MultiPartException(shown(str(error))) from None
+        if self._is_whole and self.items:
+            return form
+        for file in self._files_to_close_on_error:
+            file.close()
+            Path(file.name).unlink()
+        raise MultiPartException(
+            "got no file, or not all of it: expected files as multipart/form-data"
+        )
 
 
 def told(verb: Callable[..., Any]) -> Callable[..., Any]:
@@ -164,19 +202,25 @@ def launch(server: gr.Server, *, port: int | None, uploads: Uploads | None = Non
     # Gradio asks its makers for a newer version, unless told not to.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     exempt_loopback()
+    route_utils.GradioMultiPartParser = _UploadParser
+    # Else what is wrong with a request would be a line on the terminal.
+    logging.getLogger("python_multipart").addHandler(logging.NullHandler())
     try:
-        _, address, _ = server.launch(
-            server_name=HOST,
-            server_port=port,
-            share=False,
-            mcp_server=False,
-            ssr_mode=False,
-            enable_monitoring=False,
-            prevent_thread_lock=True,
-            show_error=True,
-            quiet=True,
-            max_file_size=uploads.most_bytes if uploads else None,
-        )
+        with tempfile.TemporaryDirectory(prefix="ferflow-") as folder:
+            # As it starts, Gradio makes a folder there for a tool of its own, and leaves it behind.
+            routes.DEFAULT_TEMP_DIR = folder
+            _, address, _ = server.launch(
+                server_name=HOST,
+                server_port=port,
+                share=False,
+                mcp_server=False,
+                ssr_mode=False,
+                enable_monitoring=False,
+                prevent_thread_lock=True,
+                show_error=True,
+                quiet=True,
+                max_file_size=uploads.most_bytes if uploads else None,
+            )
     except OSError:
         taken = "no port from 7860 is free" if port is None else f"port {port} is in use"
         raise UserError(f"{taken}: choose another with `--port`") from None

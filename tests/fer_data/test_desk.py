@@ -253,6 +253,12 @@ def test_a_port_in_use_or_out_of_range_is_said(
     assert finished.stderr.count("\n") == 1
 
 
+def test_the_temporary_folder_stays_as_it_was(workspace: Path, tmp_path: Path) -> None:
+    (tmp_path / "temporary").mkdir()
+    with running_desk(workspace, TMPDIR=str(tmp_path / "temporary")):
+        assert list((tmp_path / "temporary").iterdir()) == []
+
+
 def test_a_graph_without_a_queue_is_said(workspace: Path) -> None:
     (workspace / "dvc.yaml").write_text(yaml.safe_dump({"stages": {**GRAPH, "review_queue": {}}}))
     with pytest.raises(UserError, match=r"no stage 'review_queue' with an output 'suspects\.csv'"):

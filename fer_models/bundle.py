@@ -118,6 +118,10 @@ class Bundle:
                 return str(self._damaged(path))
         return None
 
+    def called(self, name: str) -> str:
+        """The bundle and the model: a path would be that of a copy that is gone."""
+        return f"{self.file}: the model '{name}'"
+
     @contextmanager
     def part(self, name: str, part: str) -> Iterator[Path]:
         """A checked copy of a file, which is gone at the end.

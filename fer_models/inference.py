@@ -68,11 +68,15 @@ def read_model(file: Path, *, expressions: tuple[str, ...]) -> keras.Model:
     return model
 
 
-def load_model(file: Path) -> keras.Model:
+def load_model(file: Path, *, called: str | None = None) -> keras.Model:
     """Loads a `.keras` file, whatever classes it tells apart.
 
     Nothing in the file is run: a model that holds more than Keras' own layers is refused before Keras
     sees it.
+
+    Args:
+        file: The file.
+        called: What messages call it, where it is a copy of something; by default its path.
 
     Raises:
         UserError: The file is missing, is not a `.keras` file, is damaged, unpacks to more than a model
@@ -82,21 +86,23 @@ def load_model(file: Path) -> keras.Model:
         name = file.parent.name
         trainer = "ensemble" if name == "ensemble" else f"train@{name}"
         raise UserError(f"{file} is missing: `dvc repro {trainer}` makes it, `dvc pull` fetches it")
+    called = called or str(file)
     if not zipfile.is_zipfile(file):
-        raise UserError(f"{file} is not a Keras model: expected a `.keras` file")
-    _check_parts(file)
+        raise UserError(f"{called} is not a Keras model: expected a `.keras` file")
+    _check_parts(file, called=called)
     try:
         loaded: Any = keras.saving.load_model(file, compile=False, safe_mode=True)
     except Exception as error:  # each layer raises what it likes of a configuration or weights
-        reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
+        words = str(error).replace(str(file), called).strip()
+        reason = words.partition("\n")[0][:200] or type(error).__name__
         raise UserError(
-            f"{file} is no model that Keras {keras.__version__} reads: {reason}"
+            f"{called} is no model that Keras {keras.__version__} reads: {reason}"
         ) from None
     shapes = getattr(loaded, "input_shape", None), getattr(loaded, "output_shape", None)
     takes, gives = shapes
     if takes != (None, FACE_SIZE, FACE_SIZE, 1) or not isinstance(gives, tuple) or len(gives) != 2:
         raise UserError(
-            f"{file} takes {takes} and gives {gives}: expected faces, "
+            f"{called} takes {takes} and gives {gives}: expected faces, "
             f"(None, {FACE_SIZE}, {FACE_SIZE}, 1), and probabilities, (None, K)"
         )
     model = cast(keras.Model, loaded)
@@ -105,7 +111,7 @@ def load_model(file: Path) -> keras.Model:
     return model
 
 
-def _check_parts(file: Path) -> None:
+def _check_parts(file: Path, *, called: str) -> None:
     """Reads all of the file once, so that what Keras unpacks is whole, bounded and without code."""
     try:
         with bounded_zip(file) as archive:
@@ -117,15 +123,17 @@ def _check_parts(file: Path) -> None:
         for module, name in _objects(json.loads(text.getvalue())):
             if name in _UNSAFE or not _is_safe(module):
                 raise UserError(
-                    f"{file} holds {module}.{name}, which can run code or read files: expected "
+                    f"{called} holds {module}.{name}, which can run code or read files: expected "
                     "a model of Keras' own layers alone"
                 )
     except LimitError as error:
-        raise UserError(f"{file} is refused: {error}") from None
+        raise UserError(f"{called} is refused: {error}") from None
     except RecursionError:
-        raise UserError(f"{file} is not a Keras model: its {_CONFIG} is nested too deep") from None
+        raise UserError(
+            f"{called} is not a Keras model: its {_CONFIG} is nested too deep"
+        ) from None
     except BROKEN as error:
-        raise UserError(f"{file} is a damaged Keras model: {error}") from None
+        raise UserError(f"{called} is a damaged Keras model: {error}") from None
 
 
 def _objects(config: Any) -> Iterator[tuple[str, str]]:

@@ -125,7 +125,8 @@ class Shelf:
 
     def _load(self, name: str) -> Predictor[keras.Model]:
         if name not in self.names and Path(name).suffix == ".keras":
-            return Predictor(self._named(Path(name), name), self.expressions, Trust())
+            file = Path(name)
+            return Predictor(self._named(file, name, called=name), self.expressions, Trust())
         fault = self.fault(name)
         if fault is not None:
             raise UserError(fault)
@@ -136,13 +137,14 @@ class Shelf:
             coverage=metrics.conformal.promised,
         )
         with self._source.part(name, MODEL) as file:
-            model = self._named(file, name, measured=metrics.expressions)
+            called = self._source.called(name)
+            model = self._named(file, name, called=called, measured=metrics.expressions)
         return Predictor(model, self.expressions, trust)
 
     def _named(
-        self, file: Path, name: str, *, measured: tuple[str, ...] | None = None
+        self, file: Path, name: str, *, called: str, measured: tuple[str, ...] | None = None
     ) -> keras.Model:
         """The model of a file, if it tells the shelf's classes apart."""
-        model = load_model(file)
+        model = load_model(file, called=called)
         check_expressions_in_use(file, self.expressions, name=name, measured=measured)
         return model

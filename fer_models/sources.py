@@ -32,6 +32,10 @@ class Source(Protocol):
         """What a model of `names` lacks and how to get it, in one line; None where it lacks nothing."""
         ...
 
+    def called(self, name: str) -> str:
+        """What messages call the network of a model: where a person finds it."""
+        ...
+
     def part(self, name: str, part: str) -> AbstractContextManager[Path]:
         """Gives the path of one of `PARTS`, which is there for as long as the context is.
 
@@ -67,6 +71,10 @@ class Workspace:
                     f"(`--bundle FILE`), `dvc repro evaluate@{name}` trains and measures it"
                 )
         return None
+
+    def called(self, name: str) -> str:
+        """The path of its file."""
+        return str(self._file(name, MODEL))
 
     @contextmanager
     def part(self, name: str, part: str) -> Iterator[Path]:

@@ -1,4 +1,5 @@
 import hashlib
+import io
 import json
 import shutil
 import zipfile
@@ -162,6 +163,38 @@ def with_part(bundle: Path, target: Path, part: str, content: bytes) -> Path:
     contents["sha256"][path] = hashlib.sha256(content).hexdigest()
     between = rewritten(bundle, target.with_suffix(".between"), path, content)
     return rewritten(between, target, "bundle.json", json.dumps(contents).encode())
+
+
+def configured(bundle: Path, config: bytes) -> bytes:
+    """The network of `scratch` with another configuration."""
+    changed = io.BytesIO()
+    with zipfile.ZipFile(bundle) as outer:
+        network = io.BytesIO(outer.read("models/scratch/model.keras"))
+    with zipfile.ZipFile(network) as source, zipfile.ZipFile(changed, "w") as copy:
+        for name in source.namelist():
+            copy.writestr(name, config if name == "config.json" else source.read(name))
+    return changed.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (None, "is not a Keras model: expected a `.keras` file"),
+        (b"{", "is a damaged Keras model: "),
+        (b"{}", "is no model that Keras "),
+        (b'{"class_name": "Lambda"}', "holds keras.Lambda, which can run code"),
+    ],
+)
+def test_a_broken_network_is_told_by_the_bundle_s_name(
+    bundle: Path, tmp_path: Path, config: bytes | None, message: str
+) -> None:
+    content = b"no zip" if config is None else configured(bundle, config)
+    other = with_part(bundle, tmp_path / "odd.zip", "model.keras", content)
+    with pytest.raises(UserError) as error:
+        open_predictor("scratch", bundle=other)
+    assert str(error.value).startswith(f"{other}: the model 'scratch' {message}")
+    assert "\n" not in str(error.value)
+    assert str(error.value).count("/") == str(other).count("/")
 
 
 def odd(*keys: str, value: Any) -> bytes:

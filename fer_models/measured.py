@@ -23,7 +23,8 @@ class _Validation(_Read):
 
 
 class _Calibration(_Read):
-    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    # `evaluate` chooses 0.1 to 10. Far below, logits overflow, and probabilities are NaN.
+    temperature: Annotated[float, Field(ge=0.01, le=100, allow_inf_nan=False)]
 
 
 class _Conformal(_Read):

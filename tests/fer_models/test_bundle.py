@@ -217,6 +217,8 @@ def odd(*keys: str, value: Any) -> bytes:
         (odd("calibration", value=None), "calibration"),
         (odd("calibration", "temperature", value=float("nan")), "calibration.temperature"),
         (odd("calibration", "temperature", value=0), "calibration.temperature"),
+        (odd("calibration", "temperature", value=1e-320), "calibration.temperature"),
+        (odd("calibration", "temperature", value=1e300), "calibration.temperature"),
         (odd("calibration", "temperature", value="1"), "calibration.temperature"),
         (odd("conformal", "threshold", value=float("inf")), "conformal.threshold"),
         (odd("validation", "accuracy", "value", value=[]), "validation.accuracy.value"),

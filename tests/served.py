@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 ROOT = Path(__file__).parents[1]
 FERFLOW = str(Path(sys.executable).with_name("ferflow"))
@@ -47,13 +47,16 @@ class Served:
 
 
 @contextmanager
-def served(verb: str, *words: str, folder: Path, **changes: str) -> Iterator[Served]:
+def served(
+    verb: str, *words: str, folder: Path, errors: IO[str] | None = None, **changes: str
+) -> Iterator[Served]:
     """Types `ferflow VERB` in a folder, waits until it says its address, and ends it at last.
 
     Args:
         verb: Such as `relabel`.
         *words: What else is typed.
         folder: Where.
+        errors: Where its standard error goes; by default to that of the tests.
         **changes: Of the environment.
     """
     process = subprocess.Popen(
@@ -61,6 +64,7 @@ def served(verb: str, *words: str, folder: Path, **changes: str) -> Iterator[Ser
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT), **changes},
         stdout=subprocess.PIPE,
+        stderr=errors,
         text=True,
     )
     assert process.stdout is not None

@@ -175,12 +175,12 @@ def test_uploads_that_nobody_asks_about_do_not_pile_up(app: App) -> None:
     ],
 )
 def test_arguments_of_another_type_are_one_line_and_no_traceback(
-    app: App, capfd: pytest.CaptureFixture[str], verb: str, arguments: list, words: str
+    app: App, verb: str, arguments: list, words: str
 ) -> None:
     answer = app.call(verb, *arguments)
     assert re.match(words, answer)
     assert "\n" not in answer
-    assert "Traceback" not in capfd.readouterr().err
+    assert "Traceback" not in app.errors.read_text()
 
 
 @pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}])

@@ -51,7 +51,8 @@ def told_in_one_line() -> Iterator[None]:
     except UserError as error:
         end = f"error: {shown(str(error))}"
     except SystemExit as chosen:
-        end = chosen.code
+        # Rich turns the one into the other, with a code that stands for a mistake.
+        end = _BROKEN_PIPE if isinstance(chosen.__context__, BrokenPipeError) else chosen.code
     except OSError as error:
         if error.errno is None:  # of a library, which may mean anything
             raise

@@ -1,17 +1,24 @@
 """Gathers what was trained and measured into one page and one small file of metrics.
 
-In come, for each model that `params.yaml` lists, the reports of `train` and of `evaluate`, and what was
-measured when decisions were last accepted; out go `index.html`, which opens from disk without a
-network, and `metrics.json` for `dvc metrics`.
+In come, for each model that `params.yaml` lists, the reports of `train` and of `evaluate`, what was
+measured when decisions were last accepted, and the mark of the decisions that are in the examples; out
+go `index.html`, which opens from disk without a network, and `metrics.json` for `dvc metrics`.
+
+The page names the decisions that the models learned from, not those that wait: `data/relabels.csv` is
+no dependency, since a page made before a decision could not know of it either way. Flow and publisher
+hold the file against the same mark when they run, and say how many wait (`fer_data.applied`).
 """
 
 import logging
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from fer_data import stage
+from fer_data.decision_marks import MARK
 from fer_data.page import render_page
 from fer_data.params import read_settings
 from fer_data.schema import ROLE, TEST, VALIDATION
+from fer_data.tables import read_json
 from fer_models.changes import Accepted, changes_since, read_accepted
 from fer_models.model_report import ModelReport, read_model
 from fer_models.model_view import PAPER_TEST_FACES, model_view, papers_best
@@ -45,6 +52,7 @@ def report_page(
     *,
     accepted: Accepted | None,
     seed_spread: Mapping[str, SeedSpread | None],
+    decisions: Mapping[str, Any] | None = None,
 ) -> str:
     """The page about all models.
 
@@ -52,6 +60,7 @@ def report_page(
         models: At least one, in the page's order.
         accepted: What was measured when decisions were last accepted, if they ever were.
         seed_spread: By model, as far as it was measured.
+        decisions: The mark of those that the models learned from (`decision_marks`); None if not known.
 
     Returns:
         HTML with everything inlined.
@@ -78,6 +87,7 @@ def report_page(
         titles={model.name: model.training["title"] for model in models},
         best=ranked[-1].name if len(models) > 1 else None,
         accepted=accepted,
+        decisions=decisions,
         changes=changes_since(
             accepted,
             {model.name: model.measured for model in models},
@@ -98,11 +108,16 @@ def _compact(model: ModelReport, role: str) -> dict[str, float | None]:
 
 def main() -> None:
     """Reads the models' reports, writes the page and the metrics."""
-    flags = stage.parse_flags(__doc__, "train", "evaluate", "accepted", "page", "metrics")
+    flags = stage.parse_flags(
+        __doc__, "train", "evaluate", "accepted", "curated", "page", "metrics"
+    )
     settings = read_settings(ReportSettings, "report")
     models = [read_model(flags.train, flags.evaluate, name=name) for name in settings.models]
     page = report_page(
-        models, accepted=read_accepted(flags.accepted), seed_spread=settings.seed_spread
+        models,
+        accepted=read_accepted(flags.accepted),
+        seed_spread=settings.seed_spread,
+        decisions=read_json(flags.curated).get(MARK),
     )
     metrics = compact_metrics(models)
     with stage.written_beside(flags.page) as beside:

@@ -12,6 +12,7 @@ from prefect.artifacts import (
     create_table_artifact,
 )
 
+from fer_data.applied import waiting
 from fer_data.artifacts import dependency, output
 from fer_data.decided import is_retired, latest_decisions
 from fer_data.params import PARAMS_FILE, DataSettings, read_settings
@@ -46,7 +47,7 @@ def record_artifacts(workspace: Path, published: Published | None) -> None:
     moved = published.changes if published else tuple(changes(read_figures(workspace), {}))
     outcome = published.outcome if published else "not published: publish.destination is null"
     create_markdown_artifact(
-        evaluation_summary(moved, site=site, outcome=outcome),
+        evaluation_summary(moved, site=site, outcome=outcome, waits=waiting(workspace)),
         key=EVALUATION,
         description="How good the models are",
     )
@@ -62,13 +63,16 @@ def record_artifacts(workspace: Path, published: Published | None) -> None:
         create_link_artifact(f"{site}/{page}", link_text=page, key=key)
 
 
-def evaluation_summary(moved: Sequence[Change], *, site: str, outcome: str) -> str:
+def evaluation_summary(
+    moved: Sequence[Change], *, site: str, outcome: str, waits: Sequence[str] = ()
+) -> str:
     """The figures of all models as Markdown, and what became of the run.
 
     Args:
         moved: The figures beside those of the published run.
         site: The URL of the reports' folder.
         outcome: What was done with the reports, in one line.
+        waits: Decisions that the models did not learn from, each with its remedy.
     """
     columns = [(role, measure) for role in (VALIDATION, TEST) for measure in MEASURES]
     figures = {(one.model, one.role, one.measure): one.now for one in moved}
@@ -83,6 +87,7 @@ def evaluation_summary(moved: Sequence[Change], *, site: str, outcome: str) -> s
     worse = [f"- {change}" for change in moved if change.is_regression]
     if worse:
         lines += ["", "Worse than what is published:", "", *worse]
+    lines += [f"\n{one}." for one in waits]
     return "\n".join([*lines, "", f"{outcome}.", "", f"[The report]({site}/{INDEX_PAGE})", ""])
 
 

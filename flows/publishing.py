@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from fer_data.applied import waiting
 from fer_data.decisions import now
 from fer_data.params import PARAMS_FILE, read_settings
 from fer_data.stage import UserError
@@ -49,6 +50,8 @@ class Published:
     """The figures beside those of `previous`."""
     is_latest: bool
     """Whether this run is the latest now."""
+    waiting: tuple[str, ...] = ()
+    """Decisions that are not in these reports, with their remedies (`fer_data.applied.waiting`)."""
     was_held_back: bool = False
     """Whether an earlier publication stored these reports and held them back: `run` is that one."""
 
@@ -148,6 +151,7 @@ def publish(
         previous=previous,
         changes=moved,
         is_latest=is_latest,
+        waiting=tuple(waiting(workspace)),
         was_held_back=was_held_back,
     )
 

@@ -203,8 +203,8 @@ def publish(arguments: argparse.Namespace) -> None:
         settings = settings.model_copy(update={"destination": arguments.destination})
     run_name = arguments.name or name_by_time()
     published = publish(Path(), settings=settings, run_name=run_name, force=arguments.force)
-    for change in published.changes:
-        print(change)
+    for words in (*published.changes, *published.waiting):
+        print(words)
     if not published.is_latest:
         raise UserError(f"{published.outcome}; --force makes it the latest")
     print(published.outcome)

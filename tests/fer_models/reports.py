@@ -233,8 +233,11 @@ def page_of(
     *models: ModelReport,
     accepted: Accepted | None = None,
     seed_spread: dict[str, SeedSpread | None] | None = None,
+    decisions: dict[str, Any] | None = None,
 ) -> str:
-    return report_page(models, accepted=accepted, seed_spread=seed_spread or {})
+    return report_page(
+        models, accepted=accepted, seed_spread=seed_spread or {}, decisions=decisions
+    )
 
 
 def text_of(page: str) -> str:

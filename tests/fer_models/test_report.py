@@ -186,8 +186,10 @@ def test_main_writes_page_and_metrics(tmp_path: Path, monkeypatch: pytest.Monkey
     write_reports(tmp_path)
     (tmp_path / "params.yaml").write_text("report: {models: [scratch]}")
     (tmp_path / "accepted.json").write_text(accepted_when(0.5).model_dump_json())
+    mark = {"sha256": "ab12cd34" * 8, "lines": 1234}
+    (tmp_path / "curated.json").write_text(json.dumps({"decisions": mark}))
     flags = (
-        "--train train --evaluate evaluate --accepted accepted.json "
+        "--train train --evaluate evaluate --accepted accepted.json --curated curated.json "
         "--page out/index.html --metrics out/metrics.json"
     )
     monkeypatch.chdir(tmp_path)
@@ -196,7 +198,25 @@ def test_main_writes_page_and_metrics(tmp_path: Path, monkeypatch: pytest.Monkey
     metrics = json.loads((tmp_path / "out/metrics.json").read_text())
     assert metrics["scratch"]["test"]["accuracy"] == 0.5612
     page = (tmp_path / "out/index.html").read_text(encoding="utf-8")
-    assert page == page_of(model_from(tmp_path), accepted=accepted_when(0.5))
+    assert page == page_of(model_from(tmp_path), accepted=accepted_when(0.5), decisions=mark)
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (1234, "with the <strong>1,234 lines of decisions</strong> that"),
+        (1, "with the <strong>1 line of decisions</strong> that"),
+        (0, "learned from labels as given: there were no decisions"),
+        (None, None),
+    ],
+)
+def test_the_page_says_which_decisions_the_models_learned_from(tmp_path, lines, words) -> None:
+    write_reports(tmp_path)
+    mark = None if lines is None else {"sha256": "ab12cd34" * 8, "lines": lines}
+    page = text_of(page_of(model_from(tmp_path), decisions=mark))
+    assert ("Decisions made since are not in any figure" in page) == (words is not None)
+    assert words is None or words in page
+    assert ("SHA-256 <code>ab12cd34</code>" in page) == bool(lines)
 
 
 def test_no_models_is_refused(tmp_path: Path) -> None:

@@ -53,6 +53,8 @@ def test_the_summary_has_a_row_a_model_and_says_what_is_worse(moved: list[Change
     )
     assert "- validation accuracy of scratch: 0.8100 -> 0.7500 (-0.0600, 95 % interval" in text
     assert "two is stored." in lines
+    waits = evaluation_summary(moved, site="", outcome="", waits=["1 decision is not yet applied"])
+    assert "1 decision is not yet applied." in waits.splitlines()
     assert "[The report](s3://b/runs/two/index.html)" in lines
 
 

@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import fsspec
+import pandas as pd
 import pytest
 
+from fer_data.decision_marks import MARK, mark_of
 from fer_data.stage import UserError
+from fer_data.tables import write_table
 from flows.artifacts import evaluation_summary, metrics_table
 from flows.cli import main
 from flows.destination import Destination
@@ -239,6 +242,25 @@ def test_the_verb_publishes_and_refuses(workspace: Path, monkeypatch, capsys) ->
     run(monkeypatch, "site", "--run", "two", "--force")
     assert "two is the latest run, after one: file://" in capsys.readouterr().out
     assert (workspace / "site/runs/two/index.html").is_file()
+
+
+def test_the_verb_says_which_decisions_wait(workspace: Path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(workspace)
+    relabels = workspace / "data/relabels.csv"
+    mark = {MARK: mark_of(relabels)}
+    write(workspace / "data/curated/summary.json", json.dumps(mark))
+    write_table(
+        pd.DataFrame({"path": []}),
+        workspace / "data/review_queue/neighbours.parquet",
+        metadata={MARK: json.dumps(mark[MARK])},
+    )
+    run(monkeypatch, "site", "--run", "one")
+    assert "not yet applied" not in capsys.readouterr().out
+    with relabels.open("a") as file:
+        file.write(f"{'a' * 64},happy,sad,ann,2026-01-31T10:00:00Z,\n")
+    run(monkeypatch, "site", "--run", "one")
+    out = capsys.readouterr().out
+    assert "1 decision of data/relabels.csv is not yet applied: `dvc repro`\n" in out
 
 
 def test_the_verb_names_a_run_by_the_time_and_needs_a_destination(workspace, monkeypatch) -> None:

@@ -88,6 +88,7 @@ def join(workspace: Path) -> None:
         # A temporary server shows no page: no origin is its own.
         for name, value in protection(workspace, origins="http://127.0.0.1").items():
             os.environ.setdefault(name, value)
+        os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_ENABLED", "true")  # it is protected now
         os.environ[API_URL] = given or _running_url(workspace) or ""
     refresh_global_settings_context()
 

@@ -112,6 +112,28 @@ def test_an_announcement_that_a_killed_server_left_is_passed_over(tmp_path: Path
         assert joined(tmp_path) == ["", auth_string(tmp_path)]
 
 
+@pytest.mark.parametrize("has_joined", [False, True])
+def test_only_who_has_the_string_may_start_a_temporary_server(
+    tmp_path: Path, *, has_joined: bool
+) -> None:
+    """What is typed in a folder that was never served has none: its server would ask for none."""
+    (tmp_path / "prefect.toml").write_text((ROOT / "prefect.toml").read_text())
+    join = "from pathlib import Path; from flows.api_access import join; join(Path()); "
+    code = (
+        f"{join if has_joined else ''}from prefect.settings import get_current_settings as now; "
+        "server = now().server; print(server.ephemeral.enabled, server.api.auth_string is not None)"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=strange_environment() | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert printed.split() == [str(has_joined)] * 2
+
+
 @pytest.mark.parametrize("stranger", STRANGERS.values(), ids=STRANGERS)
 def test_strangers_are_refused(prefect_server: Server, stranger: dict[str, str]) -> None:
     deployment = prefect_server.deployment("on-demand")["id"]

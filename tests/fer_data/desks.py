@@ -116,5 +116,5 @@ NOBODY = {
 @contextmanager
 def running_desk(workspace: Path, *words: str, **changes: str) -> Iterator[Served]:
     """A desk; `changes` are of the environment, in which git knows nobody."""
-    with served("relabel", *words, folder=workspace, **(NOBODY | changes)) as desk:
+    with served("relabel", *words, folder=workspace, errors=None, **(NOBODY | changes)) as desk:
         yield desk

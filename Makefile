@@ -55,7 +55,7 @@ repro: setup ## Rebuild; ARCHIVE=path/to/archive.zip adds an archive, PROFILE=na
 	@dvc repro
 
 serve: setup ## Serve the flow: Prefect's server, schedule and worker on this machine; PORT=4200
-	@exec python -m flows.serve $(if $(value PORT),--port $(call typed,PORT))
+	@exec python -m flows.pipeline.serve $(if $(value PORT),--port $(call typed,PORT))
 
 constraints: setup ## Resolve the dependencies anew into constraints.txt
 	@python -m pip install --quiet uv

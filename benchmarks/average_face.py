@@ -12,13 +12,13 @@ import argparse
 import numpy as np
 from PIL import Image
 
-from fer_data.artifacts import output
-from fer_data.faces import read_pixels
-from fer_data.schema import FACE_SIZE, ROLE, TRAIN
-from fer_data.tables import read_table
-from fer_models.alignment import ARCHIVE_POINTS
-from fer_models.cascade import Cascade
-from fer_models.faces import SURE
+from fer_data.core.catalog import output
+from fer_data.core.face_store import read_pixels
+from fer_data.core.schema import FACE_SIZE, ROLE, TRAIN
+from fer_data.core.tables import read_table
+from fer_models.detection.alignment import ARCHIVE_POINTS
+from fer_models.detection.face_detector import SURE
+from fer_models.detection.mtcnn import Cascade
 
 ENLARGED, MARGIN = 4, 48
 

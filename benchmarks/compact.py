@@ -31,9 +31,9 @@ from benchmarks.trainings import (
     recipe_of,
     trained,
 )
-from fer_data import stage
-from fer_models.recipe import Recipe
-from fer_models.trainer import Samples
+from fer_data.stages import stage
+from fer_models.core.training_settings import Recipe
+from fer_models.training.trainer import Samples
 
 MODEL = "compact"
 SHORT = 0.3

@@ -14,9 +14,9 @@ import numpy as np
 from mtcnn import MTCNN
 from PIL import Image
 
-from fer_data.drawing import VARIANTS, draw_face
-from fer_models.cascade import Cascade
-from fer_models.faces import SURE
+from fer_data.synthetic.faces import VARIANTS, draw_face
+from fer_models.detection.face_detector import SURE
+from fer_models.detection.mtcnn import Cascade
 
 WIDTH, HEIGHT = 640, 480
 

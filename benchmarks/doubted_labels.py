@@ -19,10 +19,10 @@ from pathlib import Path
 from benchmarks.compact import MODEL, SHORT, once, print_points, shortened
 from benchmarks.kept import Kept
 from benchmarks.trainings import changed, read_faces, recipe_of
-from fer_data import stage
-from fer_data.artifacts import output
-from fer_data.schema import LABEL_QUALITY, PATH, ROLE, TRAIN
-from fer_data.tables import read_table
+from fer_data.core.catalog import output
+from fer_data.core.schema import LABEL_QUALITY, PATH, ROLE, TRAIN
+from fer_data.core.tables import read_table
+from fer_data.stages import stage
 
 SHARES = (0.02, 0.05, 0.1)
 

@@ -18,18 +18,18 @@ import keras
 import numpy as np
 import pandas as pd
 
-from fer_data import records
-from fer_data.artifacts import output
-from fer_data.params import read_settings
-from fer_data.schema import TRAIN, VALIDATION
-from fer_models.batches import make_repeatable
-from fer_models.checkpoints import Checkpoints
-from fer_models.ensemble import EnsembleSettings
-from fer_models.inference import predict, read_model
-from fer_models.members import build_head, join
-from fer_models.recipe import Recipe
-from fer_models.saving import save_model
-from fer_models.trainer import Samples, fit
+from fer_data.core import tfrecord
+from fer_data.core.catalog import output
+from fer_data.core.schema import TRAIN, VALIDATION
+from fer_data.stages.settings import read_settings
+from fer_models.core.input_pipeline import make_repeatable
+from fer_models.core.prediction import predict, read_model
+from fer_models.core.serialization import save_model
+from fer_models.core.training_settings import Recipe
+from fer_models.stacking.ensemble import EnsembleSettings
+from fer_models.stacking.members import build_head, join
+from fer_models.training.checkpoints import Checkpoints
+from fer_models.training.trainer import Samples, fit
 
 NUM_ASKED = 256
 TOLERANCE = 1e-4  # the last bits depend on the size of the batches
@@ -57,7 +57,7 @@ def main() -> None:
     flags = parser.parse_args()
     settings = read_settings(EnsembleSettings, "ensemble")
     folder = output("tfrecords", "tfrecords")
-    expressions = records.expressions(folder)
+    expressions = tfrecord.expressions(folder)
     num_classes = len(expressions)
     members = {
         name: read_model(output(f"train@{name}", name) / "model.keras", expressions=expressions)
@@ -65,7 +65,7 @@ def main() -> None:
     }
     faces: dict[str, Samples] = {}
     for role, number in ((TRAIN, flags.faces), (VALIDATION, flags.faces // 10)):
-        examples = records.read_role(folder, role)
+        examples = tfrecord.read_role(folder, role)
         faces[role] = first(Samples(examples.faces, examples.labels, examples.weights), number)
     counts = ", ".join(f"{len(samples.labels)} of {role}" for role, samples in faces.items())
     print(f"members {', '.join(members)}; faces: {counts}")

@@ -23,9 +23,9 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from tests.end_to_end.commands import ok, repro
-from tests.flows.lines import FLOWS, fan, make_line, stage
-from tests.prefect_server import Server, make_held_line, serving
+from tests.support.flows.tiny_graph import FLOWS, fan, make_line, stage
+from tests.support.flows.typed_commands import ok, repro
+from tests.support.servers.prefect import Server, make_held_line, serving
 
 NUM_PARTS = 4
 SECONDS = 30.0

@@ -12,12 +12,12 @@ import time
 import keras
 import numpy as np
 
-from fer_data import records
-from fer_data.artifacts import output
-from fer_data.params import read_settings
-from fer_data.schema import TRAIN
-from fer_models.batches import make_repeatable, training_batches
-from fer_models.zoo import model_named
+from fer_data.core import tfrecord
+from fer_data.core.catalog import output
+from fer_data.core.schema import TRAIN
+from fer_data.stages.settings import read_settings
+from fer_models.core.input_pipeline import make_repeatable, training_batches
+from fer_models.networks.registry import model_named
 
 
 class Clock(keras.callbacks.Callback):
@@ -47,7 +47,7 @@ def main() -> None:
     flags = parser.parse_args()
     folder = output("tfrecords", "tfrecords")
     started = time.perf_counter()
-    train = records.read_role(folder, TRAIN)
+    train = tfrecord.read_role(folder, TRAIN)
     seconds = time.perf_counter() - started
     print(f"reading {len(train.labels)} faces: {seconds:.2f} s, once a training")
     row = model_named(flags.model)
@@ -55,7 +55,7 @@ def main() -> None:
     medians = {}
     for way in ("arrays", "pipeline"):
         make_repeatable(recipe.seed, deterministic=recipe.deterministic)
-        model = row.build(recipe, len(records.expressions(folder)))
+        model = row.build(recipe, len(tfrecord.expressions(folder)))
         model.compile(recipe.optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
         clock = Clock()
         common = {"epochs": flags.epochs + 1, "callbacks": [clock], "verbose": 0}

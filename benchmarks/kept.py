@@ -19,12 +19,12 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.trainings import Faces
-from fer_data.locks import HeldError
-from fer_data.stage import UserError, written_beside
-from fer_data.tables import read_csv
-from fer_models.checkpoints import Checkpoint, Checkpoints, checkpoints, fingerprint_of
-from fer_models.intervals import bootstrap_intervals
-from fer_models.trainer import Samples
+from fer_data.core.locks import HeldError
+from fer_data.core.tables import read_csv
+from fer_data.stages.stage import UserError, written_beside
+from fer_models.metrics.bootstrap import bootstrap_intervals
+from fer_models.training.checkpoints import Checkpoint, Checkpoints, checkpoints, fingerprint_of
+from fer_models.training.trainer import Samples
 
 
 @dataclass(frozen=True)

@@ -19,14 +19,9 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from fer_data.artifacts import output
-from fer_data.detection import within_class_auroc
-from fer_data.doubt import quality_of
-from fer_data.faces import read_pixels
-from fer_data.mislabels import MislabelsSettings, rank_labels
-from fer_data.non_faces import oddness
-from fer_data.params import DataSettings, read_params, read_settings
-from fer_data.schema import (
+from fer_data.core.catalog import output
+from fer_data.core.face_store import read_pixels
+from fer_data.core.schema import (
     LABEL,
     LABEL_QUALITY,
     NEAR_GROUP,
@@ -36,8 +31,13 @@ from fer_data.schema import (
     SOURCE,
     TRAINING,
 )
-from fer_data.tables import probabilities_of, read_table, write_table
-from fer_models.crossval import CrossvalSettings, score_fold
+from fer_data.core.tables import probabilities_of, read_table, write_table
+from fer_data.label_quality.mislabels import MislabelsSettings, rank_labels
+from fer_data.label_quality.outliers import oddness
+from fer_data.label_quality.scores import quality_of
+from fer_data.stages.settings import DataSettings, read_params, read_settings
+from fer_data.synthetic.scoring import within_class_auroc
+from fer_models.cross_validation.crossval import CrossvalSettings, score_fold
 
 FRACTION = 0.1
 WAYS = ("at random", "by confusion")

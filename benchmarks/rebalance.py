@@ -18,13 +18,11 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
-from fer_data.artifacts import output
-from fer_data.decided import latest_decisions
-from fer_data.faces import read_faces
-from fer_data.params import DataSettings, read_settings
-from fer_data.rebalance import Method, RebalanceSettings, curate
-from fer_data.relabels import read_relabels
-from fer_data.schema import (
+from fer_data.annotation.apply_decisions import latest_decisions
+from fer_data.annotation.decision_log import read_relabels
+from fer_data.core.catalog import output
+from fer_data.core.face_store import read_faces
+from fer_data.core.schema import (
     LABEL,
     LABEL_QUALITY,
     PATH,
@@ -35,12 +33,14 @@ from fer_data.schema import (
     VALIDATION,
     WEIGHT,
 )
-from fer_data.tables import read_table
-from fer_models.batches import make_repeatable
-from fer_models.checkpoints import Checkpoints
-from fer_models.intervals import bootstrap_intervals
-from fer_models.trainer import Samples, fit
-from fer_models.zoo import model_named
+from fer_data.core.tables import read_table
+from fer_data.curation.rebalance import Method, RebalanceSettings, curate
+from fer_data.stages.settings import DataSettings, read_settings
+from fer_models.core.input_pipeline import make_repeatable
+from fer_models.metrics.bootstrap import bootstrap_intervals
+from fer_models.networks.registry import model_named
+from fer_models.training.checkpoints import Checkpoints
+from fer_models.training.trainer import Samples, fit
 
 MODEL = "scratch"
 RELABELS = Path("data/relabels.csv")

@@ -21,16 +21,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_data.artifacts import output
-from fer_data.params import read_params
-from flows.workspace import environment
+from fer_data.core.catalog import output
+from fer_data.stages.settings import read_params
+from flows.workspace.create import environment
 
 
 def start(model: str, folder: Path) -> subprocess.Popen[bytes]:
     """Starts the stage `train` with all its outputs below a folder."""
     for left in folder.glob(".report.*.unfinished"):  # by one that was killed
         shutil.rmtree(left)
-    words = [sys.executable, "-m", "fer_models.train", "--model", model]
+    words = [sys.executable, "-m", "fer_models.training.train", "--model", model]
     places = {
         "records": output("tfrecords", "tfrecords"),
         "checkpoints": folder / "checkpoints",

@@ -18,8 +18,8 @@ from typing import Any
 
 import yaml
 
-from fer_data.params import read_params
-from flows.workspace import environment
+from fer_data.stages.settings import read_params
+from flows.workspace.create import environment
 
 DATA_STAGES = (
     "ingest",

@@ -26,14 +26,14 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.trainings import changed, recipe_of
-from fer_data import stage
-from fer_data.schema import FACE_SIZE
-from fer_models.checkpoints import Checkpoint, Checkpoints
-from fer_models.cost import processor
-from fer_models.devices import dtype_policy, precision
-from fer_models.layers import NETWORK
-from fer_models.trainer import Samples, fit
-from fer_models.zoo import model_named
+from fer_data.core.schema import FACE_SIZE
+from fer_data.stages import stage
+from fer_models.augmentation.layers import NETWORK
+from fer_models.core.devices import dtype_policy, precision
+from fer_models.evaluation.latency import processor
+from fer_models.networks.registry import model_named
+from fer_models.training.checkpoints import Checkpoint, Checkpoints
+from fer_models.training.trainer import Samples, fit
 
 MODEL = "compact"
 NUM_CLASSES = 6
@@ -165,7 +165,7 @@ def main() -> None:
         ("bfloat16, in one operation", tf.bfloat16, True),
     ):
         wish = "bfloat16" if dtype == tf.bfloat16 else "off"
-        layers_of_keras = mock.patch("fer_models.trainer.fused", lambda network: network)
+        layers_of_keras = mock.patch("fer_models.training.trainer.fused", lambda network: network)
         with nullcontext() if is_fused else layers_of_keras:
             spent = milliseconds_of_training(flags.faces, mixed_precision=wish)
         speed = 3 * forwards / spent * 1000

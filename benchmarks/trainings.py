@@ -11,16 +11,16 @@ from typing import Any
 import keras
 import numpy as np
 
-from fer_data import records
-from fer_data.artifacts import output
-from fer_data.params import read_settings
-from fer_data.schema import TEST, TRAIN, VALIDATION
-from fer_models.batches import make_repeatable
-from fer_models.checkpoints import Checkpoints
-from fer_models.devices import dtype_policy, precision
-from fer_models.recipe import Recipe
-from fer_models.trainer import Samples, fit, with_noisy_copies
-from fer_models.zoo import model_named
+from fer_data.core import tfrecord
+from fer_data.core.catalog import output
+from fer_data.core.schema import TEST, TRAIN, VALIDATION
+from fer_data.stages.settings import read_settings
+from fer_models.core.devices import dtype_policy, precision
+from fer_models.core.input_pipeline import make_repeatable
+from fer_models.core.training_settings import Recipe
+from fer_models.networks.registry import model_named
+from fer_models.training.checkpoints import Checkpoints
+from fer_models.training.trainer import Samples, fit, with_noisy_copies
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def read_faces(*, left_out: Collection[str] = ()) -> Faces:
     train, validation = (_samples_of(folder, role, left_out) for role in (TRAIN, VALIDATION))
     arrays = (train.inputs, train.labels, train.weights, validation.inputs, validation.labels)
     digests = tuple(hashlib.sha256(array.tobytes()).hexdigest() for array in arrays)
-    return Faces(train, validation, len(records.expressions(folder)), digests)
+    return Faces(train, validation, len(tfrecord.expressions(folder)), digests)
 
 
 def read_test_faces() -> Samples:
@@ -91,6 +91,6 @@ def trained(
 
 
 def _samples_of(folder: Path, role: str, left_out: Collection[str] = ()) -> Samples:
-    examples = records.read_role(folder, role)
+    examples = tfrecord.read_role(folder, role)
     taken = ~np.isin(examples.paths, list(left_out))
     return Samples(examples.faces[taken], examples.labels[taken], examples.weights[taken])

@@ -16,12 +16,12 @@ import av
 import numpy as np
 from PIL import Image
 
-from fer_data.drawing import draw_face
-from fer_models.faces import FaceFinder
-from fer_models.films import read_film
-from fer_models.predictor import Predictor
-from fer_models.shelf import open_predictor
-from fer_models.tracking import SMOOTHING_SECONDS, Tracker
+from fer_data.synthetic.faces import draw_face
+from fer_models.detection.face_detector import FaceFinder
+from fer_models.inference.model_store import open_predictor
+from fer_models.inference.predictor import Predictor
+from fer_models.inference.tracking import SMOOTHING_SECONDS, Tracker
+from fer_models.inference.video import read_film
 
 WIDTH, HEIGHT, RATE = 640, 480, 25
 SECONDS_EACH, BLEND_SECONDS = 2.0, 0.4

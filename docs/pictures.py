@@ -14,12 +14,12 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
-from fer_data.artifacts import output
-from flows.profiles import lay_over
-from tests.browser import chromium
-from tests.fer_models.pictures import encoded, two_faces
-from tests.prefect_server import Server, make_held_line, serving
-from tests.served import served
+from fer_data.core.catalog import output
+from flows.workspace.overrides import lay_over
+from tests.support.models.images import encoded, two_faces
+from tests.support.servers.browser import chromium
+from tests.support.servers.prefect import Server, make_held_line, serving
+from tests.support.servers.processes import served
 
 PICTURES = Path(__file__).parent / "pictures"
 WIDTH = 1180

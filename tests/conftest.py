@@ -7,9 +7,9 @@ from playwright.sync_api import Browser, expect
 from xdist.scheduler import LoadScopeScheduling
 
 import fer_data  # noqa: F401 # before any test imports Keras: see `fer_data.tensorflow_start`
-from tests.browser import chromium
+from tests.support.servers.browser import chromium
 
-_CHAINS = ("tests/end_to_end", "tests/flows")
+_CHAINS = ("tests/end_to_end/", "tests/flows/")
 """Folders whose tests share what takes long to make: each is one process's, from its first test on."""
 
 
@@ -24,8 +24,7 @@ class _Together(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         """What a test belongs to."""
         file = nodeid.partition("::")[0]
-        folder = file.rpartition("/")[0]
-        return folder if folder in _CHAINS else file
+        return next((chain for chain in _CHAINS if file.startswith(chain)), file)
 
 
 @pytest.hookimpl

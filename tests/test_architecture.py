@@ -8,56 +8,56 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fer_models.zoo import ZOO
+from fer_models.networks.registry import ZOO
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("fer_data", "fer_models", "flows")
 VOCABULARY = {
-    "fer_data.artifacts",
-    "fer_data.decided",
-    "fer_data.decision_marks",
-    "fer_data.disk",
-    "fer_data.leaks",
-    "fer_data.outcomes",
-    "fer_data.errors",
-    "fer_data.faces",
-    "fer_data.git_variables",
-    "fer_data.guard",
-    "fer_data.hashes",
-    "fer_data.inputs",
-    "fer_data.locks",
-    "fer_data.loopback",
-    "fer_data.own_files",
-    "fer_data.page",
-    "fer_data.params",
-    "fer_data.records",
-    "fer_data.schema",
-    "fer_data.sections",
-    "fer_data.serving",
-    "fer_data.stage",
-    "fer_data.tables",
-    "fer_data.yaml_files",
+    "fer_data.core.catalog",
+    "fer_data.annotation.apply_decisions",
+    "fer_data.annotation.decision_marks",
+    "fer_data.core.files",
+    "fer_data.splitting.leaks",
+    "fer_models.reporting.outcomes",
+    "fer_data.core.errors",
+    "fer_data.core.face_store",
+    "fer_data.core.git_environment",
+    "fer_data.web.request_guard",
+    "fer_data.core.checksums",
+    "fer_data.stages.input_changes",
+    "fer_data.core.locks",
+    "fer_data.web.loopback",
+    "fer_data.core.own_files",
+    "fer_data.web.html",
+    "fer_data.stages.settings",
+    "fer_data.core.tfrecord",
+    "fer_data.core.schema",
+    "fer_data.stages.all_settings",
+    "fer_data.web.local_server",
+    "fer_data.stages.stage",
+    "fer_data.core.tables",
+    "fer_data.core.yaml_files",
 }
 FOR_FLOWS = {
-    "fer_data.appending",
-    "fer_data.archive",
-    "fer_data.applied",
-    "fer_data.compare",
-    "fer_data.decisions",
-    "fer_data.detection",
-    "fer_data.exchange",
-    "fer_data.profile",
-    "fer_data.relabels",
-    "fer_data.sample",
-    "fer_models.paired",
-    "fer_models.report_settings",
-    "fer_models.seed_spread",
+    "fer_data.annotation.append_lines",
+    "fer_data.ingestion.zip_archive",
+    "fer_data.annotation.pending_decisions",
+    "fer_data.validation.compare_archives",
+    "fer_data.annotation.decision_writer",
+    "fer_data.synthetic.scoring",
+    "fer_data.decision_import.import_plan",
+    "fer_data.validation.baseline",
+    "fer_data.annotation.decision_log",
+    "fer_data.synthetic.drawn_archive",
+    "fer_models.reporting.significance",
+    "fer_models.reporting.report_settings",
+    "fer_models.reporting.seed_spread",
 }
 JSON_OF_PASSING_TEXTS = {
-    "fer_data.annotations": 1,  # to be read back at once
-    "fer_models.checkpoints": 1,  # of a digest
-    "fer_models.model_view": 1,  # of a page
-    "flows.rebuild": 1,  # of a digest
+    "fer_data.decision_import.label_studio_export": 1,  # to be read back at once
+    "fer_models.training.checkpoints": 1,  # of a digest
+    "fer_models.reporting.view": 1,  # of a page
+    "flows.pipeline.flow": 1,  # of a digest
 }
 """Where NaN does no harm in JSON, and how often that is written there."""
 GRAPH = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -98,8 +98,10 @@ def reaches(module: str) -> frozenset[str]:
 
 
 def test_modules_are_found() -> None:
-    assert {"fer_data.ingest", "fer_models.train", "flows.verbs"} <= set(MODULES)
-    assert "fer_data.stage" in imports("fer_data.split")
+    assert {"fer_data.ingestion.ingest", "fer_models.training.train", "flows.cli.main"} <= set(
+        MODULES
+    )
+    assert "fer_data.stages.stage" in imports("fer_data.splitting.split")
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -110,7 +112,7 @@ def test_rooms_import_only_what_they_may(module: str) -> None:
         "fer_models": VOCABULARY | {name for name in MODULES if name.startswith("fer_models.")},
         "flows": VOCABULARY | FOR_FLOWS | {name for name in MODULES if name.startswith("flows.")},
     }[room]
-    if module == "flows.verbs":
+    if module == "flows.cli.actions":
         allowed = set(MODULES)
     assert imports(module) <= allowed
 
@@ -118,19 +120,19 @@ def test_rooms_import_only_what_they_may(module: str) -> None:
 def test_no_module_imports_a_stage() -> None:
     stages = set(MODULE_OF_STAGE.values())
     importers = {
-        module for module in MODULES if module != "flows.verbs" and imports(module) & stages
+        module for module in MODULES if module != "flows.cli.actions" and imports(module) & stages
     }
     assert not importers
 
 
 def test_the_vocabulary_s_names_import_nothing_of_ours() -> None:
-    assert not imports("fer_data.schema")
+    assert not imports("fer_data.core.schema")
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_only_the_command_line_imports_inside_functions(module: str) -> None:
-    if module == "flows.verbs":
-        pytest.skip("flows.verbs imports a room when its verb is called")
+    if module == "flows.cli.actions":
+        pytest.skip("flows.cli.actions imports a room when its verb is called")
     tree = ast.parse((ROOT / module.replace(".", "/")).with_suffix(".py").read_text())
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     lazy = {
@@ -164,7 +166,10 @@ def test_a_stage_depends_on_every_module_that_it_uses(name: str) -> None:
     items = GRAPH[name]["foreach"].values() if "${item.module}" in str(template) else [{}]
     for item in items:
         listed = {path.replace("${item.module}", item.get("module", "")) for path in template}
-        modules = [MODULE_OF_STAGE[name], *(f"fer_models.{module}" for module in item.values())]
+        modules = [
+            MODULE_OF_STAGE[name],
+            *(f"fer_models.networks.{module}" for module in item.values()),
+        ]
         used = {f"{one.replace('.', '/')}.py" for module in modules for one in reaches(module)}
         assert listed == used
 
@@ -175,7 +180,11 @@ def test_a_stage_depends_on_every_template_that_it_renders(name: str) -> None:
     used: set[str] = set()
     while sources:
         names = re.findall(r'"([\w.]+\.j2)"', (ROOT / sources.pop()).read_text())
-        paths = {str(path.relative_to(ROOT)) for one in names for path in ROOT.glob(f"*/*/{one}")}
+        paths = {
+            str(path.relative_to(ROOT))
+            for one in names
+            for path in ROOT.glob(f"*/*/templates/{one}")
+        }
         sources += paths - used
         used |= paths
     assert {path for path in STAGES[name]["deps"] if path.endswith(".j2")} == used
@@ -200,7 +209,8 @@ def test_a_stage_s_flags_name_its_dependencies_and_outputs(name: str) -> None:
 def test_every_model_of_the_graph_has_a_section_and_a_row() -> None:
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     modules = {
-        name: f"fer_models.{item['module']}" for name, item in GRAPH["train"]["foreach"].items()
+        name: f"fer_models.networks.{item['module']}"
+        for name, item in GRAPH["train"]["foreach"].items()
     }
     assert modules == {name: row.module for name, row in ZOO.items()}
     assert list(modules) == list(params["models"])

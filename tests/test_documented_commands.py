@@ -12,9 +12,10 @@ import pytest
 import yaml
 from dvc.cli.parser import DvcParser, get_main_parser
 
-from fer_data.sample import write_sample
-from flows import cli, rebuild, serve
-from flows.workspace import environment, make_workspace
+from fer_data.synthetic.drawn_archive import write_sample
+from flows.cli import main
+from flows.pipeline import flow, serve
+from flows.workspace.create import environment, make_workspace
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -22,7 +23,7 @@ OURS = ("ferflow", "make", "python", "prefect", "dvc")
 ELSEWHERE = {
     "git": "git's own, of the reader's repository",
     "pip": "asks a package index",
-    "ray": "starts a cluster; tests/flows/test_ray_engine.py has one",
+    "ray": "starts a cluster; tests/flows/execution/test_ray_executor.py has one",
     "find": "of the system",
     "pre-commit": "writes a hook into .git",
 }
@@ -37,16 +38,16 @@ RUN = (
 )
 """Commands that take seconds, in an order in which a reader types them."""
 NOT_RUN = {
-    "make demo": "minutes; tests/flows/test_demo.py",
+    "make demo": "minutes; tests/flows/commands/test_demo.py",
     "make test": "these tests",
     "make repro": "hours",
-    "make serve": "tests/prefect_server.py starts what it starts",
+    "make serve": "tests/support/servers/prefect.py starts what it starts",
     "make setup": "builds an environment",
     "make lint": "CI runs it",
     "make constraints": "asks a package index",
     "make newest": "asks a package index",
-    "prefect deployment": "tests/flows/test_api_access.py runs it as it stands",
-    "python -m flows.rebuild": "hours; tests/flows/test_rebuild.py has tiny workspaces",
+    "prefect deployment": "tests/flows/pipeline/test_api_access.py runs it as it stands",
+    "python -m flows.pipeline.flow": "hours; tests/flows/pipeline/test_flow.py has tiny workspaces",
     "python benchmarks": "minutes to hours",
     "dvc repro": "hours",
     "dvc exp": "hours; tests/end_to_end/test_experiments.py",
@@ -54,19 +55,19 @@ NOT_RUN = {
     "dvc pull": "needs a remote that answers",
     "dvc checkout": "needs outputs; tests/end_to_end/test_versions.py",
     "dvc add": "part of a sentence",
-    "ferflow add": "part of a sentence; tests/flows/test_workspace.py",
+    "ferflow add": "part of a sentence; tests/flows/workspace/test_create.py",
     "dvc gc": "asks before it deletes",
     "dvc plots": "needs trained models",
     "dvc metrics": "needs trained models",
-    "ferflow app": "serves; tests/fer_models/test_app.py",
-    "ferflow relabel": "serves; tests/fer_data/test_desk.py",
-    "ferflow predict": "needs trained models; tests/fer_models/test_predict.py",
-    "ferflow export": "needs trained models; tests/fer_models/test_exports.py",
-    "ferflow bundle": "needs trained models; tests/fer_models/test_bundle.py",
-    "ferflow publish": "needs reports; tests/flows/test_publishing.py",
-    "ferflow relabels": "needs decisions; tests/flows/test_exchange_verbs.py, test_acceptance.py",
-    "ferflow expectations": "needs faces; tests/flows/test_acceptance.py",
-    "ferflow compare": "needs two manifests; tests/flows/test_exchange_verbs.py",
+    "ferflow app": "serves; tests/fer_models/app/test_app.py",
+    "ferflow relabel": "serves; tests/fer_data/review_app/test_review_server.py",
+    "ferflow predict": "needs trained models; tests/fer_models/inference/test_predict.py",
+    "ferflow export": "needs trained models; tests/fer_models/export/test_export.py",
+    "ferflow bundle": "needs trained models; tests/fer_models/inference/test_bundle.py",
+    "ferflow publish": "needs reports; tests/flows/publishing/test_publish.py",
+    "ferflow relabels": "needs decisions; test_import_commands.py, test_accept.py",
+    "ferflow expectations": "needs faces; tests/flows/commands/test_accept.py",
+    "ferflow compare": "needs two manifests; tests/flows/commands/test_import_commands.py",
 }
 """Commands that are read and not run here, with the reason."""
 
@@ -120,7 +121,7 @@ def read_make(words: list[str]) -> None:
 
 def read_python(words: list[str]) -> None:
     if words[0] == "-m":
-        modules = {"flows.rebuild": rebuild, "flows.serve": serve}
+        modules = {"flows.pipeline.flow": flow, "flows.pipeline.serve": serve}
         modules[words[1]].command_line().parse_args(words[2:])
         return
     source = (ROOT / words[0]).read_text(encoding="utf-8")
@@ -131,13 +132,13 @@ def read_python(words: list[str]) -> None:
 
 def read_prefect(words: list[str]) -> None:
     deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
-    names = {f"{rebuild.rebuild.name}/{one['name']}" for one in deployments}
+    names = {f"{flow.rebuild.name}/{one['name']}" for one in deployments}
     if words[:2] != ["deployment", "run"] or words[2] not in names:
         raise CommandError(f"prefect knows no {words}")
 
 
 READERS: dict[str, Callable[[list[str]], object]] = {
-    "ferflow": lambda words: cli.command_line().parse_args(words),
+    "ferflow": lambda words: main.command_line().parse_args(words),
     "make": read_make,
     "python": read_python,
     "prefect": read_prefect,
@@ -162,7 +163,7 @@ def test_commands_are_found() -> None:
     assert {
         "ferflow relabel --annotator ann": True,
         "prefect deployment run rebuild/on-demand": True,
-        "python -m flows.rebuild --force": False,
+        "python -m flows.pipeline.flow --force": False,
         "ferflow predict --format csv -": True,
         "ferflow predict --format csv faces/": True,
     }.items() <= SHOWN.items()
@@ -185,7 +186,7 @@ def test_a_command_can_be_typed(command: str, is_whole: bool) -> None:
         "ferflow export --formt onnx scratch",
         "make serv",
         "make serve PROT=4200",
-        "python -m flows.rebuild --engine rays",
+        "python -m flows.pipeline.flow --engine rays",
         "python benchmarks/ensemble.py --no-such-flag",
         "prefect deployment run rebuild/weekly",
         "dvc repor",

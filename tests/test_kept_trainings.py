@@ -10,9 +10,9 @@ import pytest
 
 from benchmarks.kept import Clock, Kept
 from benchmarks.trainings import Faces
-from fer_data.stage import UserError
-from fer_models.checkpoints import Checkpoint, Checkpoints
-from fer_models.trainer import Samples
+from fer_data.stages.stage import UserError
+from fer_models.training.checkpoints import Checkpoint, Checkpoints
+from fer_models.training.trainer import Samples
 
 LABELS = np.array([0, 1, 2, 1])
 ANSWERS = np.array([[0.8, 0.1, 0.1], [0.2, 0.5, 0.3], [0.6, 0.3, 0.1], [0.2, 0.7, 0.1]])

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from fer_data.sample import write_sample
-from flows.workspace import environment, make_workspace
-from tests.fer_models.scenes import scene
-from tests.fer_models.shelves import make_models
-from tests.fer_models.tiny import EXPRESSIONS
+from fer_data.synthetic.drawn_archive import write_sample
+from flows.workspace.create import environment, make_workspace
+from tests.support.models.scenes import scene
+from tests.support.models.tiny_dataset import EXPRESSIONS
+from tests.support.models.trained_workspace import make_models
 
 COMPLAINTS = re.compile(r"Traceback|Exception ignored|\w+Warning: .*")
 

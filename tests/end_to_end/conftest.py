@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from fer_data.sample import write_sample
-from flows.workspace import commit, make_workspace
-from tests.end_to_end.commands import MODELS, NUM_FOLDS, keep_few, ok, repro
+from fer_data.synthetic.drawn_archive import write_sample
+from flows.workspace.create import commit, make_workspace
+from tests.support.flows.typed_commands import MODELS, NUM_FOLDS, keep_few, ok, repro
 
 NUM_FACES = 480
 TINY = {

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from fer_data.applied import waiting
-from fer_data.tables import read_table
-from tests.end_to_end.commands import call, ok
+from fer_data.annotation.pending_decisions import waiting
+from fer_data.core.tables import read_table
+from tests.support.flows.typed_commands import call, ok
 
 pytestmark = pytest.mark.timeout(1500)  # the first test waits for every stage of the line
 
@@ -29,7 +29,7 @@ def decide():
 due = os.environ["DVC_STAGE"] == os.environ["EDIT_STAGE"] and os.path.exists(os.environ["EDIT"])
 if due and os.environ["EDIT_MOMENT"] == "during":
     sys.path.insert(0, "")
-    from fer_data import inputs
+    from fer_data.stages import input_changes
     check = inputs.Inputs.check_code
     def check_and_decide(self, *, since):
         check(self, since=since)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.workspace import commit
-from tests.end_to_end.commands import BELOW_MEMBERS, ok, repro, stages_run
+from flows.workspace.create import commit
+from tests.support.flows.typed_commands import BELOW_MEMBERS, ok, repro, stages_run
 
 pytestmark = pytest.mark.timeout(1500)  # the first test waits for every stage of the line
 

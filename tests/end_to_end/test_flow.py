@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from fer_data.tables import read_table
-from tests.end_to_end.commands import BELOW_MEMBERS, MODELS, ok, repro, set_param
-from tests.prefect_server import Server, serving
+from fer_data.core.tables import read_table
+from tests.support.flows.typed_commands import BELOW_MEMBERS, MODELS, ok, repro, set_param
+from tests.support.servers.prefect import Server, serving
 
 pytestmark = pytest.mark.timeout(1500)  # the first test waits for every stage of the line
 NOOP_SECONDS = 30.0

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from fer_data.tables import read_table
-from tests.end_to_end.commands import MODELS, NUM_FOLDS, call, ok, repro
+from fer_data.core.tables import read_table
+from tests.support.flows.typed_commands import MODELS, NUM_FOLDS, call, ok, repro
 
 pytestmark = pytest.mark.timeout(1500)  # the first test waits for every stage of the line
 

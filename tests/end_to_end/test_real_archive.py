@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from fer_data import records
-from fer_data.tables import read_table, write_table
-from flows.workspace import environment, make_workspace
+from fer_data.core import tfrecord
+from fer_data.core.tables import read_table, write_table
+from flows.workspace.create import environment, make_workspace
 
 pytestmark = pytest.mark.skipif(
     "FERFLOW_ARCHIVE" not in os.environ, reason="FERFLOW_ARCHIVE does not name the real archive"
@@ -116,7 +116,7 @@ def test_no_testing_face_has_a_duplicate_in_train_save_by_a_chain(workspace: Pat
 def test_the_records_hold_every_face_of_a_role(workspace: Path) -> None:
     rows = read_table(workspace / "data/split/assignments.parquet")
     for role in ("train", "validation", "test"):
-        examples = records.read_role(workspace / "data/tfrecords", role)
+        examples = tfrecord.read_role(workspace / "data/tfrecords", role)
         assert sorted(examples.paths) == sorted(rows.loc[rows["role"] == role, "path"])
 
 

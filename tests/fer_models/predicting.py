@@ -9,8 +9,8 @@ from pathlib import Path
 import av
 import pytest
 
-from flows.cli import main
-from tests.fer_models.scenes import scene
+from flows.cli.main import main
+from tests.support.models.scenes import scene
 
 Typed = Callable[..., tuple[str, str, str | None]]
 """Takes the words after `ferflow predict`; gives its output, its errors and its exit."""

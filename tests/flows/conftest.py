@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.prefect_server import Server, make_held_line, serving
+from tests.support.servers.prefect import Server, make_held_line, serving
 
 
 @pytest.fixture(scope="package")

@@ -1,0 +1,1 @@
+"""Keeps people's decisions about labels, and applies them."""

@@ -1,0 +1,74 @@
+"""Appends decisions of people to `data/relabels.csv`: whole lines, on the disk, one writer at a time."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fer_data.annotation.append_lines import locked
+from fer_data.annotation.decision_log import check_row
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a person said about a face: a line of the file, its fields in the file's order."""
+
+    pixel_hash: str
+    """SHA-256 of the face's pixels, in hexadecimal: twins are decided together."""
+    given_label: str
+    """The label that the person saw."""
+    decision: str
+    """An expression, `keep`, `drop` or `undo`."""
+    annotator: str
+    """Who decided."""
+    decided_at: str
+    """When, as `now` gives it."""
+    note: str = ""
+
+
+def now() -> str:
+    """The time in UTC, to the second: `2026-01-31T10:00:00Z`."""
+    return to_utc(datetime.now(UTC))
+
+
+def to_utc(moment: datetime) -> str:
+    """A moment as `now` gives it; one without a time zone is taken for UTC."""
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return aware.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def append_decisions(
+    file: Path, decisions: Sequence[Decision], *, expressions: tuple[str, ...]
+) -> None:
+    """Appends decisions, all of them or none, and returns when they are on the disk.
+
+    A second writer, in this process or another, waits.
+
+    Args:
+        file: The decisions made so far, see `schema.RELABEL_COLUMNS`.
+        decisions: What to append.
+        expressions: The classes that a decision may name.
+
+    Raises:
+        UserError: The file is missing, or one of the decisions is not valid.
+    """
+    added = lines_of(decisions, expressions=expressions)
+    with locked(file) as held:
+        held.append(added)
+
+
+def lines_of(decisions: Iterable[Decision], *, expressions: tuple[str, ...]) -> bytes:
+    """Decisions as lines of the file.
+
+    Raises:
+        UserError: One of them is not valid.
+    """
+    lines = io.StringIO()
+    writer = csv.writer(lines, lineterminator="\n")
+    for decision in decisions:
+        row = list(astuple(decision))
+        check_row(row, expressions, where=f"decision on {decision.pixel_hash[:12]}")
+        writer.writerow(row)
+    return lines.getvalue().encode()

@@ -1,0 +1,1 @@
+"""What all packages share: columns, errors, files, tables, the face store, TFRecords."""

@@ -1,0 +1,79 @@
+"""Where the artifacts lie: read from `dvc.yaml`, the only place that says so."""
+
+from pathlib import Path
+from typing import Any
+
+from fer_data.core.errors import UserError
+from fer_data.core.yaml_files import read_yaml
+
+GRAPH_FILE = "dvc.yaml"
+
+
+def output(stage_name: str, file_name: str, *, workspace: Path = Path()) -> Path:
+    """The path of a stage's output.
+
+    Args:
+        stage_name: The stage, for one of several with its item: `review_queue`, `train@scratch`.
+        file_name: The last part of the output's path: `suspects.csv`.
+        workspace: The folder of `dvc.yaml`.
+
+    Returns:
+        The path, below `workspace`.
+
+    Raises:
+        UserError: There is no `dvc.yaml`, or it has no such stage or output.
+    """
+    return _path(stage_name, file_name, "outs", "an output", workspace=workspace)
+
+
+def dependency(stage_name: str, file_name: str, *, workspace: Path = Path()) -> Path:
+    """The path of a file that a stage reads and no stage makes, such as what people decided.
+
+    Takes, returns and raises what `output` does, for `deps` in place of `outs`.
+    """
+    return _path(stage_name, file_name, "deps", "a dependency", workspace=workspace)
+
+
+def items(stage_name: str, *, workspace: Path = Path()) -> tuple[str, ...]:
+    """The items of a stage that runs once for each: `evaluate` has the names of the models.
+
+    Args:
+        stage_name: A stage with a `matrix` of one axis.
+        workspace: The folder of `dvc.yaml`.
+
+    Raises:
+        UserError: There is no `dvc.yaml`, or it has no such stage.
+    """
+    for axis in stages_in(workspace).get(stage_name, {}).get("matrix", {}).values():
+        return tuple(map(str, axis))
+    raise UserError(f"{GRAPH_FILE} has no stage '{stage_name}' with a matrix")
+
+
+def stages_in(workspace: Path) -> dict[str, Any]:
+    """The stages as `dvc.yaml` has them, those that run once for each item as one.
+
+    Raises:
+        UserError: There is no `dvc.yaml`, or it is not YAML, or has no stages.
+    """
+    try:
+        graph = read_yaml(workspace / GRAPH_FILE)
+    except FileNotFoundError:
+        raise UserError(
+            f"no {GRAPH_FILE} in {workspace.absolute()}: not a Ferflow workspace"
+        ) from None
+    stages = graph.get("stages") if isinstance(graph, dict) else None
+    if not isinstance(stages, dict) or not all(isinstance(one, dict) for one in stages.values()):
+        raise UserError(f"{workspace / GRAPH_FILE} has no stages: `git checkout {GRAPH_FILE}`")
+    return stages
+
+
+def _path(stage_name: str, file_name: str, key: str, what: str, *, workspace: Path) -> Path:
+    name, _, item = stage_name.partition("@")
+    stage = stages_in(workspace).get(name, {})
+    places = ["key", "item", *(f"item.{axis}" for axis in stage.get("matrix", {}))]
+    for path in stage.get("do", stage).get(key, []):
+        for place in places:
+            path = path.replace(f"${{{place}}}", item)
+        if Path(path).name == file_name:
+            return workspace / path
+    raise UserError(f"{GRAPH_FILE} has no stage '{stage_name}' with {what} '{file_name}'")

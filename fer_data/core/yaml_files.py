@@ -1,0 +1,62 @@
+"""Reads YAML as DVC does, so that both take a value for the same: YAML 1.2, no key twice, UTF-8."""
+
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError
+
+from fer_data.core.errors import UserError
+
+_CONFLICT_MARKS = ("<<<<<<<", "|||||||", ">>>>>>>")
+
+
+def read_yaml(file: Path) -> Any:
+    """What a YAML file holds.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        UserError: It is not UTF-8, not YAML, has a key twice, or git left a conflict in it.
+    """
+    data = file.read_bytes()
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data:
+        raise UserError(f"{file} looks like UTF-16: save it in UTF-8")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise UserError(f"{file} is not UTF-8 (line {line}): save it in UTF-8") from None
+    return parse_yaml(text, where=str(file))
+
+
+def parse_yaml(text: str, *, where: str) -> Any:
+    """What a text in YAML says.
+
+    Args:
+        text: The YAML.
+        where: What the message begins with.
+
+    Raises:
+        UserError: It is not YAML, has a key twice, or git left a conflict in it.
+    """
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.startswith(_CONFLICT_MARKS):
+            raise UserError(
+                f"{where}, line {number}: git left a conflict there: keep one side, and remove the "
+                "lines that begin with <<<<<<<, ======= and >>>>>>>"
+            )
+    try:
+        return YAML(typ="safe").load(text)
+    except DuplicateKeyError as error:
+        found = str(error.problem).partition(" with value")[0]
+        raise UserError(f"{where}{_line(error)}: {found}: keep one of them") from None
+    except MarkedYAMLError as error:
+        reason = ": ".join(part for part in (error.context, error.problem) if part)
+        raise UserError(f"{where} is not YAML{_line(error)}: {reason}") from None
+    except (YAMLError, ValueError) as error:  # of a tag that does not fit its value
+        raise UserError(f"{where} is not YAML: {' '.join(str(error).split())}") from None
+
+
+def _line(error: MarkedYAMLError) -> str:
+    return "" if error.problem_mark is None else f", line {error.problem_mark.line + 1}"

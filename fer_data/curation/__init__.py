@@ -1,0 +1,1 @@
+"""Curates the training data: final labels, class balance, TFRecords."""

@@ -1,0 +1,131 @@
+"""Writes the curated examples and their pixels as TFRecords that TFDS and plain `tf.data` read."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from fer_data.core import tfrecord
+from fer_data.core.face_store import read_faces
+from fer_data.core.schema import FACE_SIZE, LABEL, PATH, PIXEL_HASH, REPEATS, ROLE, SPLITS, WEIGHT
+from fer_data.core.tables import read_table
+from fer_data.curation.tfrecords_settings import TfrecordsSettings
+from fer_data.stages import stage
+from fer_data.stages.settings import DataSettings, read_settings
+
+logger = logging.getLogger(__name__)
+
+
+def write_records(
+    folder: Path,
+    examples: pd.DataFrame,
+    faces: np.ndarray,
+    *,
+    expressions: tuple[str, ...],
+    faces_per_shard: int,
+    seed: int,
+) -> dict[str, int]:
+    """Writes the records of each role, shuffled, and the metadata that TFDS reads.
+
+    Args:
+        folder: An existing, empty folder.
+        examples: N rows with `path`, `pixel_hash`, `label`, `role`, `weight` and `repeats`, in the
+            order of `faces`.
+        faces: uint8 (N, 48, 48).
+        expressions: The classes, in the order of their label numbers.
+        faces_per_shard: How many records a file holds at most.
+        seed: Seed of the shuffle.
+
+    Returns:
+        The number of records of each role.
+    """
+    label_numbers = {expression: number for number, expression in enumerate(expressions)}
+    template = tfds.core.ShardedFileTemplate(
+        data_dir=folder,
+        dataset_name=tfrecord.NAME,
+        filetype_suffix="tfrecord",
+        template="{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
+    )
+    split_infos: list[tfds.core.SplitInfo] = []
+    for role in SPLITS:
+        rows = np.flatnonzero(examples[ROLE] == role)
+        rows = np.repeat(rows, examples[REPEATS].to_numpy()[rows])
+        np.random.default_rng(seed).shuffle(rows)
+        shards = np.array_split(rows, max(1, -(-len(rows) // faces_per_shard)))
+        num_bytes = 0
+        for number, shard in enumerate(shards):
+            name = f"{tfrecord.NAME}-{role}.tfrecord-{number:05d}-of-{len(shards):05d}"
+            num_bytes += _write_shard(folder / name, examples.iloc[shard], faces, label_numbers)
+        split_infos.append(
+            tfds.core.SplitInfo(
+                name=role,
+                shard_lengths=[len(shard) for shard in shards],
+                num_bytes=num_bytes,
+                filename_template=template.replace(split=role),
+            )
+        )
+    tfds.folder_dataset.write_metadata(
+        data_dir=folder,
+        features=_features(expressions),
+        split_infos=split_infos,
+        description="Grey 48x48 faces with the expression they show, as curated by Ferflow.",
+        supervised_keys=("image", "label"),
+        check_data=False,
+    )
+    names = stage.json_text(expressions, of=tfrecord.EXPRESSIONS_FILE, indent=None)
+    (folder / tfrecord.EXPRESSIONS_FILE).write_text(names, encoding="utf-8")
+    return {str(info.name): info.num_examples for info in split_infos}
+
+
+def _write_shard(
+    file: Path, examples: pd.DataFrame, faces: np.ndarray, label_numbers: dict[str, int]
+) -> int:
+    num_bytes = 0
+    columns = (examples[name] for name in ("row", LABEL, WEIGHT, PATH, PIXEL_HASH))
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        for row, label, weight, path, pixel_hash in zip(*columns, strict=True):
+            record = tfrecord.to_record(
+                faces[row], label_numbers[label], weight=weight, path=path, pixel_hash=pixel_hash
+            )
+            writer.write(record)
+            num_bytes += len(record)
+    return num_bytes
+
+
+def _features(expressions: tuple[str, ...]) -> tfds.features.FeaturesDict:
+    shape = (FACE_SIZE, FACE_SIZE, 1)
+    return tfds.features.FeaturesDict(
+        {
+            "image": tfds.features.Tensor(
+                shape=shape, dtype=np.uint8, encoding=tfds.features.Encoding.BYTES
+            ),
+            "label": tfds.features.ClassLabel(names=list(expressions)),
+            "weight": tfds.features.Scalar(dtype=np.float32),
+            "path": tfds.features.Text(),
+            "pixel_hash": tfds.features.Text(),
+        }
+    )
+
+
+def main() -> None:
+    """Reads the curated examples and the pixels, writes the folder of records."""
+    flags = stage.parse_flags(__doc__, "examples", "manifest", "pixels", "records")
+    settings = read_settings(TfrecordsSettings, "tfrecords")
+    expressions = read_settings(DataSettings, "data").expressions
+    manifest, faces = read_faces(flags.manifest, flags.pixels)
+    row_of_path = pd.Series(np.arange(len(manifest)), index=manifest[PATH])
+    examples = read_table(flags.examples)
+    examples = examples.assign(row=row_of_path.loc[examples[PATH]].to_numpy())
+    with stage.written_beside(flags.records, replace_folder=True) as folder:
+        folder.mkdir()
+        counts = write_records(
+            folder, examples, faces, expressions=expressions, **settings.model_dump()
+        )
+    logger.info("tfrecords: %s -> %s", counts, flags.records)
+
+
+if __name__ == "__main__":
+    stage.run(main)

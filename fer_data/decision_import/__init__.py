@@ -1,0 +1,1 @@
+"""Imports decisions made elsewhere: Label Studio, CSV."""

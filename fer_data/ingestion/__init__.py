@@ -1,0 +1,1 @@
+"""Reads an archive of images into the face store."""

@@ -1,0 +1,236 @@
+"""Reads `archive.zip` into the face store: `manifest.parquet`, `pixels.npy` and `rejected.csv`.
+
+Every member is taken, refused for a reason that is written down, or skipped as a file manager's
+junk. Nothing is extracted to disk. An archive that is unsafe, broken or incomplete stops the stage.
+"""
+
+import hashlib
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fer_data.core.schema import (
+    FACE_SIZE,
+    LABEL,
+    MANIFEST_COLUMNS,
+    MEAN,
+    PATH,
+    REASON,
+    SOURCE,
+    SOURCE_FOLDERS,
+    SOURCES,
+    STD,
+    expression_of_folder,
+)
+from fer_data.core.tables import write_table
+from fer_data.ingestion.decode_image import PictureError, decode_face, warnings_refused
+from fer_data.ingestion.ingest_settings import IngestSettings
+from fer_data.ingestion.zip_archive import Limits, MemberError, open_archive
+from fer_data.stages import stage
+from fer_data.stages.settings import DataSettings, read_settings
+
+ARCHIVE_NAME = "archive.zip"
+DATASET = "apollo2506/facial-recognition-dataset"
+"""The archive's name on Kaggle."""
+
+_LIMITS = {"max_member_bytes", "max_total_bytes", "max_compression_ratio", "max_members"}
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What came out of an archive."""
+
+    manifest: pd.DataFrame
+    """N rows, one a face, sorted by path, with the columns `schema.MANIFEST_COLUMNS`."""
+    pixels: np.ndarray
+    """uint8 (N, 48, 48), row for row."""
+    rejected: pd.DataFrame
+    """One row a refused member, sorted by path: `path` and `reason`, which reads `kind: details`."""
+    num_skipped: int
+    """Number of files that are a file manager's junk."""
+
+
+def take_faces(
+    archive: Path, *, expressions: tuple[str, ...], limits: Limits, resize: bool
+) -> Intake:
+    """Reads an archive: its faces, and why other members were refused.
+
+    Args:
+        archive: A zip of `SOURCE/CLASS/picture`, below any other folders.
+        expressions: The classes to take.
+        limits: How much the archive may hold.
+        resize: Whether pictures of another size are scaled to 48x48 or refused.
+
+    Raises:
+        UserError: The archive as a whole cannot be read, or is unsafe to read.
+    """
+    rows: list[tuple[object, ...]] = []
+    rejected: list[tuple[str, str]] = []
+    with open_archive(archive, limits) as opened, warnings_refused():
+        # Pages that no face fills are never touched.
+        pixels = np.empty((len(opened.members), FACE_SIZE, FACE_SIZE), np.uint8)
+        for member in opened.members:
+            try:
+                source, label = _place(member.path, expressions)
+                face = decode_face(opened.read(member), resize=resize)
+            except (MemberError, PictureError) as error:
+                rejected.append((member.path, str(error)))
+                continue
+            pixels[len(rows)] = face.pixels
+            pixel_hash = hashlib.sha256(face.pixels.tobytes()).hexdigest()
+            facts = (face.width, face.height, face.mode, face.format)
+            rows.append((member.path, source, label, pixel_hash, *facts))
+        num_skipped = opened.num_junk
+    pixels = pixels[: len(rows)]
+    columns = [name for name in MANIFEST_COLUMNS if name not in (MEAN, STD)]
+    manifest = pd.DataFrame(rows, columns=columns)
+    manifest[MEAN], manifest[STD] = _moments(pixels)
+    return Intake(manifest, pixels, pd.DataFrame(rejected, columns=[PATH, REASON]), num_skipped)
+
+
+def _place(path: str, expressions: tuple[str, ...]) -> tuple[str, str]:
+    """Source and label of a member, from the last two of its folders."""
+    source_folder, label_folder = ["", "", *path.split("/")][-3:-1]
+    source = SOURCE_FOLDERS.get(source_folder.casefold())
+    if source is None:
+        raise MemberError("misplaced: not in Training/CLASS or Testing/CLASS")
+    label = expression_of_folder(label_folder, expressions)
+    if label is None:
+        raise MemberError(
+            f"unknown class: folder {label_folder!r} is none of `data.expressions` "
+            f"({', '.join(expressions)})"
+        )
+    return source, label
+
+
+def _moments(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each face, float64 (N,), from exact sums of integers."""
+    size = FACE_SIZE * FACE_SIZE
+    total = pixels.sum(axis=(1, 2), dtype=np.int64)
+    squares = np.einsum("nij,nij->n", pixels, pixels, dtype=np.int64)
+    return total / size, np.sqrt(size * squares - total**2) / size
+
+
+def check_intake(
+    intake: Intake,
+    *,
+    archive: Path,
+    expressions: tuple[str, ...],
+    max_rejected_fraction: float,
+    rejected_file: Path,
+) -> None:
+    """Stops at an archive with too many refused members, or with too little to learn from.
+
+    Args:
+        intake: What came out of the archive.
+        archive: Where it came from.
+        expressions: The classes, each of which must have a face in Training and one in Testing.
+        max_rejected_fraction: The part of the members, junk aside, that may be refused.
+        rejected_file: Where the list of the refused is.
+
+    Raises:
+        UserError: Too many members were refused; or the archive, one of its two folders, or a class
+            in one of them has no readable face.
+    """
+    num_taken, num_rejected = len(intake.manifest), len(intake.rejected)
+    num_members = num_taken + num_rejected
+    why = f"{num_rejected} of {num_members} members were refused"
+    if num_rejected:
+        why += f" ({_frequent(intake.rejected)}; all of them in {rejected_file})"
+    if not num_taken:
+        raise stage.UserError(
+            f"{archive} has no readable face in Training/CLASS or Testing/CLASS: {why}"
+        )
+    if num_rejected > max_rejected_fraction * num_members:
+        raise stage.UserError(
+            f"{archive}: {why}, more than `ingest.max_rejected_fraction` "
+            f"({max_rejected_fraction:g}) allows"
+        )
+    taken = set(zip(intake.manifest[SOURCE], intake.manifest[LABEL], strict=True))
+    for source in SOURCES:
+        missing = [expression for expression in expressions if (source, expression) not in taken]
+        if missing:
+            of = "any class" if len(missing) == len(expressions) else ", ".join(missing)
+            raise stage.UserError(
+                f"{archive} has no readable face of {of} in {source.title()}: {why}"
+            )
+
+
+def _kinds(rejected: pd.DataFrame) -> list[tuple[str, int]]:
+    """The kinds of reason with their counts, the most frequent first, then by name."""
+    counts = Counter(reason.split(":")[0] for reason in rejected[REASON])
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _frequent(rejected: pd.DataFrame) -> str:
+    """The most frequent kinds of reason, and the first member that was refused for them."""
+    kinds = _kinds(rejected)
+    shown = ", ".join(f"{count} {kind}" for kind, count in kinds[:3])
+    example = rejected[rejected[REASON].str.startswith(f"{kinds[0][0]}:")].iloc[0]
+    return f"{shown}; for example {example[PATH]!r}, {example[REASON]}"
+
+
+def intake_table(intake: Intake, expressions: tuple[str, ...]) -> str:
+    """A table in several lines: taken by source and class, refused by reason, skipped."""
+    counts = pd.crosstab(intake.manifest[SOURCE], intake.manifest[LABEL])
+    counts = counts.reindex(index=list(SOURCES), columns=list(expressions), fill_value=0)
+    counts.loc["taken"] = counts.sum()
+    counts["all"] = counts.sum(axis=1)
+    lines = [counts.rename_axis(index=None, columns=None).to_string()]
+    lines += [f"refused {count:7}  {kind}" for kind, count in _kinds(intake.rejected)]
+    lines += [f"skipped {intake.num_skipped:7}  __MACOSX, .DS_Store, ._*, Thumbs.db, desktop.ini"]
+    return "\n".join(lines)
+
+
+def write_faces(intake: Intake, manifest: Path, pixels: Path) -> None:
+    """Writes the faces; both files are complete before either is put in its place."""
+    with stage.written_beside(pixels) as beside:
+        with beside.open("wb") as stream:
+            np.save(stream, intake.pixels, allow_pickle=False)
+        write_table(intake.manifest, manifest)
+
+
+def _missing(archive: Path) -> stage.UserError:
+    """What to do where there is no archive, or where one lies there under another name."""
+    how = (
+        f"download it from Kaggle, https://www.kaggle.com/datasets/{DATASET}, and save it there; "
+        "`make demo` needs none"
+    )
+    found = sorted(file.name for file in archive.parent.glob("*.[zZ][iI][pP]") if file.exists())
+    if found:
+        how = f"{', '.join(map(repr, found))} lies there: rename it to {archive.name}"
+    return stage.UserError(f"{archive} is missing: {how}")
+
+
+def main() -> None:
+    """Reads the archive; writes `rejected.csv`, and unless it fails the manifest and the pixels."""
+    flags = stage.parse_flags(__doc__, "raw", "manifest", "pixels", "rejected")
+    settings = read_settings(IngestSettings, "ingest")
+    expressions = read_settings(DataSettings, "data").expressions
+    archive = flags.raw / ARCHIVE_NAME
+    if not archive.exists():
+        raise _missing(archive)
+    limits, resize = Limits(**settings.model_dump(include=_LIMITS)), settings.resize
+    intake = take_faces(archive, expressions=expressions, limits=limits, resize=resize)
+    with stage.written_beside(flags.rejected) as beside:
+        intake.rejected.to_csv(beside, index=False, lineterminator="\n")
+    logger.info("%s", intake_table(intake, expressions))
+    check_intake(
+        intake,
+        archive=archive,
+        expressions=expressions,
+        max_rejected_fraction=settings.max_rejected_fraction,
+        rejected_file=flags.rejected,
+    )
+    write_faces(intake, flags.manifest, flags.pixels)
+    logger.info("ingest: %d faces -> %s, %s", len(intake.pixels), flags.manifest, flags.pixels)
+
+
+if __name__ == "__main__":
+    stage.run(main)

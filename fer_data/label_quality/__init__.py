@@ -1,0 +1,1 @@
+"""Scores labels and finds suspected mislabels."""

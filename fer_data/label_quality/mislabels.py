@@ -1,0 +1,193 @@
+"""Ranks the Training faces by label quality, and rates the labels of Testing faces."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fer_data.core.face_store import read_faces
+from fer_data.core.schema import (
+    FOLD,
+    KIND,
+    LABEL,
+    LABEL_QUALITY,
+    NEAR_GROUP,
+    NEIGHBOURS,
+    NO_FOLD,
+    NON_FACE,
+    PATH,
+    PIXEL_HASH,
+    PROBABILITIES,
+    RANK,
+    SOURCE,
+    SUGGESTED_LABEL,
+    TRAINING,
+)
+from fer_data.core.tables import probabilities_of, read_table, write_table
+from fer_data.label_quality.heldout_scores import quality_of_testing
+from fer_data.label_quality.mislabels_settings import MislabelsSettings
+from fer_data.label_quality.outliers import oddness
+from fer_data.label_quality.scores import (
+    NO_NEIGHBOUR,
+    kinds_of,
+    quality_of,
+    suggestions,
+    with_neighbours,
+    with_twins,
+)
+from fer_data.stages import stage
+from fer_data.stages.settings import DataSettings, read_settings
+
+logger = logging.getLogger(__name__)
+
+NUM_NEIGHBOURS_SHOWN = 8
+
+
+def rank_labels(
+    faces: pd.DataFrame,
+    probabilities: np.ndarray,
+    odd: np.ndarray,
+    *,
+    expressions: tuple[str, ...],
+    settings: MislabelsSettings,
+) -> pd.DataFrame:
+    """Ranks the labels by all that speaks against them.
+
+    Args:
+        faces: N faces with `path`, `pixel_hash`, `near_group`, `label` and `neighbours`, lists of paths.
+        probabilities: float32 (N, K), out of sample, in the same order.
+        odd: float (N,), see `non_faces.oddness`.
+        expressions: The K classes, in the order of the columns.
+        settings: How the evidence is weighed.
+
+    Returns:
+        N rows, most doubtful first: `path`, `pixel_hash`, `label`, `suggested_label` (the most
+        probable other class), `label_quality` (0 to 1, low is doubtful), `rank` (from 1), `kind` (what
+        is doubtful, if anything) and `probabilities`, as they came.
+    """
+    label_numbers = {expression: number for number, expression in enumerate(expressions)}
+    labels = faces[LABEL].map(label_numbers).to_numpy(np.int64)
+    evidence = with_neighbours(
+        probabilities, _neighbour_labels(faces, labels), weight=settings.neighbour_weight
+    )
+    evidence = with_twins(
+        evidence,
+        labels,
+        faces=faces[PIXEL_HASH].to_numpy(object),
+        groups=faces[NEAR_GROUP].to_numpy(),
+        reliability=settings.twin_reliability,
+    )
+    no_face = odd >= settings.min_oddness
+    quality = quality_of(labels, evidence, method=settings.method)
+    # The label of what is no face is wrong whatever it says; the odder, the surer.
+    quality = np.where(no_face, np.minimum(quality, np.maximum(odd, 1) ** -2.0), quality)
+    ranked = faces[[PATH, PIXEL_HASH, LABEL]].assign(
+        **{
+            SUGGESTED_LABEL: np.array(expressions, dtype=object)[suggestions(labels, evidence)],
+            LABEL_QUALITY: quality,
+            KIND: kinds_of(labels, evidence, no_face, clear_ratio=settings.clear_ratio),
+            PROBABILITIES: list(probabilities.astype(np.float32)),
+        }
+    )
+    ranked = ranked.sort_values([LABEL_QUALITY, PATH], ignore_index=True)
+    ranked[RANK] = np.arange(1, len(ranked) + 1)
+    columns = [PATH, PIXEL_HASH, LABEL, SUGGESTED_LABEL, LABEL_QUALITY, RANK, KIND, PROBABILITIES]
+    return ranked[columns]
+
+
+def _neighbour_labels(faces: pd.DataFrame, labels: np.ndarray) -> np.ndarray:
+    """The labels of each face's neighbours, int (N, M), `NO_NEIGHBOUR` where a list is shorter."""
+    lists = [[] if one is None else list(one) for one in faces[NEIGHBOURS]]
+    places = np.full((len(faces), max(map(len, lists), default=0)), NO_NEIGHBOUR)
+    row_of_path = dict(zip(faces[PATH], range(len(faces)), strict=True))
+    for row, paths in enumerate(lists):
+        places[row, : len(paths)] = [row_of_path[path] for path in paths]
+    return np.where(places == NO_NEIGHBOUR, NO_NEIGHBOUR, labels[places])
+
+
+def out_of_sample(folds: list[pd.DataFrame]) -> pd.DataFrame:
+    """The scored Training faces of all folds, each exactly once.
+
+    Raises:
+        UserError: A face was scored by more than one fold.
+    """
+    scored = pd.concat(folds, ignore_index=True)
+    scored = scored[scored[SOURCE] == TRAINING]
+    twice = scored[scored[PATH].duplicated()]
+    if len(twice):
+        raise stage.UserError(
+            f"{len(twice)} faces are scored by more than one fold, such as {twice[PATH].iloc[0]}: "
+            "`dvc repro` scores them anew"
+        )
+    return scored
+
+
+def fold_files(folder: Path, folds: pd.Series) -> list[Path]:
+    """The scores of the folds that there are; those that an earlier `num_folds` left are passed over.
+
+    Args:
+        folder: What holds `fold-K.parquet` for each fold.
+        folds: The fold of each face, `schema.NO_FOLD` for those that are in none.
+
+    Raises:
+        UserError: The scores of a fold are missing.
+    """
+    files = [folder / f"fold-{fold}.parquet" for fold in sorted(set(folds) - {NO_FOLD})]
+    for file in files:
+        if not file.is_file():
+            raise stage.UserError(
+                f"{file} is missing: `dvc repro` makes it, if `crossval` in dvc.yaml lists the folds "
+                "that `split.num_folds` says"
+            )
+    for left in sorted(set(folder.glob("fold-*.parquet")) - set(files)):
+        logger.warning("warning: %s is of no fold any more: passed over; it can be deleted", left)
+    return files
+
+
+def main() -> None:
+    """Reads the scores of all folds; writes the ranking, each face's neighbors, and Testing's scores."""
+    flags = stage.parse_flags(
+        __doc__,
+        *("manifest", "pixels", "assignments", "crossval"),
+        *("label_quality", "testing_quality", "neighbours"),
+    )
+    settings = read_settings(MislabelsSettings, "mislabels")
+    expressions = read_settings(DataSettings, "data").expressions
+    assignments = read_table(flags.assignments)
+    folds = [
+        read_table(file, expressions=expressions)
+        for file in fold_files(flags.crossval, assignments[FOLD])
+    ]
+    scored = out_of_sample(folds)
+    manifest, pixels = read_faces(flags.manifest, flags.pixels)
+    training = manifest[[PATH, LABEL]].assign(row=np.arange(len(manifest)))
+    training = training[manifest[SOURCE] == TRAINING]
+    faces = training.merge(scored, on=PATH).merge(assignments[[PATH, NEAR_GROUP]], on=PATH)
+    if len(faces) < len(training):
+        raise stage.UserError(
+            f"{flags.crossval} scores {len(faces)} of {len(training)} Training faces: the folds "
+            "that `crossval` lists in dvc.yaml and `split.num_folds` must agree"
+        )
+    ranked = rank_labels(
+        faces,
+        probabilities_of(faces),
+        oddness(pixels[faces["row"]]),
+        expressions=expressions,
+        settings=settings,
+    )
+    write_table(ranked, flags.label_quality, expressions=expressions)
+    of_testing = quality_of_testing(
+        *(pd.concat(folds), manifest), expressions=expressions, method=settings.method
+    )
+    write_table(of_testing, flags.testing_quality)
+    shown = [[] if one is None else one[:NUM_NEIGHBOURS_SHOWN] for one in faces[NEIGHBOURS]]
+    write_table(faces[[PATH]].assign(**{NEIGHBOURS: shown}), flags.neighbours)
+    logger.info(
+        "mislabels: %d faces ranked (%d of no face) -> %s",
+        *(len(ranked), (ranked[KIND] == NON_FACE).sum(), flags.label_quality),
+    )
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,137 @@
+"""Weighs the evidence about labels: probabilities, neighbours and twins in, quality and kind out.
+
+All probabilities are out of sample: of networks that saw neither the face nor its twins. N faces, K
+classes, labels are class numbers from 0 to K - 1.
+"""
+
+import numpy as np
+import pandas as pd
+from cleanlab.rank import get_label_quality_scores
+
+from fer_data.core.schema import AMBIGUOUS, NON_FACE, WRONG
+
+ODDS = "odds"
+"""Our own score, see `quality_of`."""
+NO_NEIGHBOUR = -1
+MAX_TWINS = 3
+"""How many twins' labels count: copies of a copy add nothing."""
+
+
+def with_neighbours(
+    probabilities: np.ndarray, neighbour_labels: np.ndarray, *, weight: float
+) -> np.ndarray:
+    """Moves the probabilities towards the labels of each face's neighbours in feature space.
+
+    Args:
+        probabilities: float (N, K).
+        neighbour_labels: int (N, M), the labels of the neighbours, `NO_NEIGHBOUR` where there is none.
+        weight: From 0, probabilities alone, to 1, the neighbours' labels alone.
+
+    Returns:
+        float64 (N, K): the weighted mean of probabilities and the classes' shares of the neighbours;
+        the probabilities themselves where a face has no neighbours. The shares are divided by those of
+        the average face first, so that large classes gain nothing by being everybody's neighbours.
+    """
+    exact = _normalised(probabilities.astype(np.float64))
+    num_classes = exact.shape[1]
+    counts = np.stack([(neighbour_labels == k).sum(axis=1) for k in range(num_classes)], axis=1)
+    has_some = counts.sum(axis=1) > 0
+    if not weight or not has_some.any():
+        return exact
+    lift = (counts + 1) / (counts[has_some] + 1).mean(axis=0)
+    shares = _normalised(lift * exact[has_some].mean(axis=0))
+    moved = _normalised((1 - weight) * exact + weight * shares)
+    return np.where(has_some[:, np.newaxis], moved, exact)
+
+
+def with_twins(
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    *,
+    faces: np.ndarray,
+    groups: np.ndarray,
+    reliability: float,
+) -> np.ndarray:
+    """Lets the labels of a face's twins and near twins speak, by Bayes' rule.
+
+    Somebody else labelled the same picture: right with probability `reliability`, else any other class.
+    Exact twins with the same label say nothing, since they were probably labelled once and copied.
+
+    Args:
+        probabilities: float (N, K), each row with the sum 1.
+        labels: int (N,), the given labels.
+        faces: (N,), equal for exact twins: `pixel_hash`.
+        groups: int (N,), equal for near twins too: `near_group`.
+        reliability: Above 1 / K, below 1.
+
+    Returns:
+        float64 (N, K).
+    """
+    num_classes = probabilities.shape[1]
+    said = pd.DataFrame({"group": groups, "face": faces, "label": labels})
+    once = ~said.duplicated().to_numpy()
+    places, codes = np.unique(groups, return_inverse=True)
+    votes = np.zeros((len(places), num_classes))
+    np.add.at(votes, (codes[once], labels[once]), 1)
+    others = votes[codes]
+    others[np.arange(len(labels)), labels] -= 1
+    total = others.sum(axis=1, keepdims=True)
+    others *= np.minimum(total, MAX_TWINS) / np.maximum(total, 1)
+    gain = np.log(reliability) - np.log((1 - reliability) / (num_classes - 1))
+    return _normalised(probabilities * np.exp(gain * (others - others.max(axis=1, keepdims=True))))
+
+
+def quality_of(labels: np.ndarray, probabilities: np.ndarray, *, method: str) -> np.ndarray:
+    """Scores each label by the probabilities of its face.
+
+    Args:
+        labels: int (N,).
+        probabilities: float64 (N, K), each row with the sum 1.
+        method: `odds`: the label's probability over the sum of it and its strongest rival's, so that a
+            clear other expression counts more than a face that could show anything; or a score of
+            `cleanlab.rank.get_label_quality_scores` (Northcutt et al., 2021).
+
+    Returns:
+        float64 (N,), from 0 to 1: low is doubtful.
+    """
+    if method == ODDS:
+        given = probabilities[np.arange(len(labels)), labels]
+        return given / (given + _without(probabilities, labels).max(axis=1))
+    return get_label_quality_scores(labels, probabilities, method=method)
+
+
+def suggestions(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """The most probable other class of each face, int (N,)."""
+    return _without(probabilities, labels).argmax(axis=1)
+
+
+def kinds_of(
+    labels: np.ndarray, probabilities: np.ndarray, odd: np.ndarray, *, clear_ratio: float
+) -> np.ndarray:
+    """Tells wrong labels from ambiguous faces and from pictures without a face.
+
+    Args:
+        labels: int (N,).
+        probabilities: float (N, K).
+        odd: bool (N,), whether the picture is no photograph of a face.
+        clear_ratio: How many times as probable as any other class, the given one included, the
+            suggested one is where the label is called wrong; less, and the face is ambiguous.
+
+    Returns:
+        Objects (N,) out of `schema.KINDS`.
+    """
+    suggested = suggestions(labels, probabilities)
+    best = probabilities[np.arange(len(labels)), suggested]
+    clear = best >= clear_ratio * _without(probabilities, suggested).max(axis=1)
+    return np.where(odd, NON_FACE, np.where(clear, WRONG, AMBIGUOUS)).astype(object)
+
+
+def _without(probabilities: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """A copy with -1 in place of one class of each face."""
+    others = np.array(probabilities, dtype=np.float64)
+    others[np.arange(len(classes)), classes] = -1
+    return others
+
+
+def _normalised(weights: np.ndarray) -> np.ndarray:
+    return weights / weights.sum(axis=1, keepdims=True)

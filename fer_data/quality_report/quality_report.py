@@ -1,0 +1,249 @@
+"""Shows people the state of the data on one page: counts, twins, checks and the review queue.
+
+In come the faces and what `ingest`, `validate`, `split`, `mislabels` and people found out about them;
+out goes one HTML file that opens from disk without a network.
+"""
+
+import argparse
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fer_data.annotation.apply_decisions import (
+    in_counts,
+    is_retired,
+    known_faces,
+    latest_decisions,
+    retired_counts,
+)
+from fer_data.annotation.decision_log import read_relabels
+from fer_data.annotation.decision_marks import MARK, in_words
+from fer_data.annotation.statistics import summarise_decisions
+from fer_data.core.face_store import read_faces
+from fer_data.core.schema import (
+    DUPLICATE_GROUP,
+    EXCLUSIONS,
+    KINDS,
+    LABEL,
+    LABEL_QUALITY,
+    LEAK,
+    NEAR_DUPLICATE,
+    NEAR_GROUP,
+    PATH,
+    PIXEL_HASH,
+    RANK,
+    REASON,
+    ROLE,
+    ROLES,
+    SOURCE,
+    SOURCES,
+    TESTING,
+    TRAIN,
+)
+from fer_data.core.tables import read_csv, read_json, read_table
+from fer_data.quality_report.quality_report_settings import QualityReportSettings
+from fer_data.quality_report.thumbnails import mean_faces, pictured, spread, twins
+from fer_data.review_queue.queue_statistics import queue_by_class, suspected, undecided
+from fer_data.splitting.leaks import excluded_by_class, protocol_of
+from fer_data.stages import stage
+from fer_data.stages.settings import DataSettings, read_settings
+from fer_data.web.html import render_page
+
+logger = logging.getLogger(__name__)
+
+NUM_REJECTED_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the stages and people found out about N faces."""
+
+    manifest: pd.DataFrame
+    """N rows."""
+    pixels: np.ndarray
+    """uint8 (N, 48, 48), in the manifest's order; may be memory-mapped."""
+    rejected: pd.DataFrame
+    """`path` and `reason` of each refused member of the archive."""
+    validation: dict[str, Any]
+    """The summary of `validate`: `faces`, `profile`, `expectations`."""
+    assignments: pd.DataFrame
+    """N rows in the manifest's order: `duplicate_group`, `near_group`, `role`, `exclusion`, `leak`."""
+    label_quality: pd.DataFrame
+    """Each scored face, as `mislabels` ranks it: `label_quality`, `rank`, `kind`, `suggested_label`."""
+    suspects: pd.DataFrame
+    """The review queue: a row for each face that waited when it was made."""
+    relabels: pd.DataFrame
+    """All decisions, in the order in which they were made; not all of them need to stand."""
+    waiting: str = ""
+    """Which of them are not in the curated examples, in words."""
+
+
+def quality_page(
+    findings: Findings,
+    *,
+    expressions: tuple[str, ...],
+    retired: tuple[str, ...] = (),
+    max_faces: int,
+    max_pairs: int,
+) -> str:
+    """The page about the data.
+
+    Args:
+        findings: What was found out.
+        expressions: The classes, in the page's order.
+        retired: Classes that are none any more: decisions that name one are counted, and do not apply.
+        max_faces: How many faces of the queue are shown.
+        max_pairs: How many groups of twins are shown of each sort.
+
+    Returns:
+        HTML with everything inlined.
+    """
+    pixels = findings.pixels
+    faces = findings.manifest.assign(
+        **{name: findings.assignments[name].to_numpy() for name in (DUPLICATE_GROUP, ROLE)}
+    )
+    twin_groups = _groups_that_vary(faces, PATH)
+    conflicting, leaked = _groups_that_vary(faces, LABEL), _groups_that_vary(faces, SOURCE)
+    near = faces.assign(**{DUPLICATE_GROUP: findings.assignments[NEAR_GROUP].to_numpy()})
+    # Those in which the pixels differ, and that are no conflicting twins already.
+    near_groups = _groups_that_vary(near, PIXEL_HASH)
+    of_twins = near.loc[np.isin(faces[DUPLICATE_GROUP], conflicting), DUPLICATE_GROUP]
+    near_conflicting = np.intersect1d(near_groups, _groups_that_vary(near, LABEL))
+    near_conflicting = np.setdiff1d(near_conflicting, of_twins)
+    harmless = np.setdiff1d(twin_groups, np.concatenate([conflicting, leaked]))
+    is_leaked = np.isin(faces[DUPLICATE_GROUP].to_numpy(), leaked)
+    is_testing = faces[SOURCE].to_numpy() == TESTING
+    is_near_leaked = (findings.assignments[LEAK] == NEAR_DUPLICATE).to_numpy() & is_testing
+    # Chains of near-duplicates reach further than the faces that are excluded.
+    learned = near.loc[(faces[ROLE] == TRAIN).to_numpy(), DUPLICATE_GROUP]
+    is_chained = is_testing & near[DUPLICATE_GROUP].isin(learned).to_numpy()
+    excluded = excluded_by_class(findings.manifest, findings.assignments)
+    known = findings.relabels[PIXEL_HASH].isin(faces[PIXEL_HASH])
+    relabels = findings.relabels[known]
+    decisions = latest_decisions(relabels)
+    queue = undecided(findings.suspects, decisions[~is_retired(decisions, retired)])
+    return render_page(
+        "fer_data.quality_report",
+        "quality_report.html.j2",
+        folders=_counts(faces, SOURCE, rows=expressions, columns=SOURCES),
+        roles=_counts(faces, ROLE, rows=expressions, columns=ROLES),
+        protocol=protocol_of(findings.assignments),
+        exclusions=EXCLUSIONS,
+        excluded=excluded.reindex(list(expressions), fill_value=0).to_dict("index"),
+        mean_faces=mean_faces(faces, pixels, expressions=expressions),
+        num_twin_groups=len(twin_groups),
+        num_conflicting=len(conflicting),
+        num_leak_groups=len(leaked),
+        num_harmless=len(harmless),
+        num_leaked=int((is_leaked & is_testing).sum()),
+        num_leaking=int((is_leaked & ~is_testing).sum()),
+        num_near_groups=len(near_groups),
+        num_near_conflicting=len(near_conflicting),
+        num_near_leaked=int(is_near_leaked.sum()),
+        num_chained=int(is_chained.sum()),
+        conflicts=twins(faces, pixels, groups=spread(conflicting, max_pairs), differ_in=LABEL),
+        near=twins(near, pixels, groups=spread(near_conflicting, max_pairs), differ_in=LABEL),
+        leaks=twins(faces, pixels, groups=spread(leaked, max_pairs), differ_in=SOURCE),
+        harmless=twins(faces, pixels, groups=spread(harmless, max_pairs), differ_in=PATH),
+        num_rejected=len(findings.rejected),
+        reasons=_tally(findings.rejected[REASON]),
+        rejected=findings.rejected.head(NUM_REJECTED_SHOWN).to_dict("records"),
+        validation=findings.validation,
+        decisions=summarise_decisions(
+            relabels,
+            suspected(findings.label_quality, queue),
+            expressions=expressions,
+            retired=retired,
+        ),
+        num_foreign=int((~known & ~is_retired(findings.relabels, retired)).sum()),
+        retired=in_counts(retired_counts(findings.relabels, retired)),
+        waiting=findings.waiting,
+        num_queued=len(queue),
+        queue=pictured(queue.head(max_faces), faces, pixels),
+        kinds=KINDS,
+        doubts=queue_by_class(findings.label_quality, queue, expressions=expressions),
+    )
+
+
+def _counts(
+    faces: pd.DataFrame, column: str, *, rows: tuple[str, ...], columns: tuple[str, ...]
+) -> dict[str, dict[str, int]]:
+    """For each label, how many faces have each value of a column; zeros included."""
+    pairs = Counter(zip(faces[LABEL], faces[column], strict=True))
+    return {row: {name: pairs[row, name] for name in columns} for row in rows}
+
+
+def _groups_that_vary(faces: pd.DataFrame, column: str) -> np.ndarray:
+    """The duplicate groups, ascending, whose faces do not all have the same value in a column."""
+    pairs = faces[[DUPLICATE_GROUP, column]].drop_duplicates()
+    groups, num_values = np.unique(np.asarray(pairs[DUPLICATE_GROUP]), return_counts=True)
+    return groups[num_values > 1]
+
+
+def _tally(names: Iterable[str]) -> dict[str, int]:
+    """How often each name occurs, the most frequent first."""
+    return dict(Counter(names).most_common())
+
+
+def _read_text_table(file: Path) -> pd.DataFrame:
+    """A CSV file whose columns are text, save the numbers of the queue."""
+    table = read_csv(file, dtype=str)
+    numbers = {name: kind for name, kind in ((LABEL_QUALITY, float), (RANK, int)) if name in table}
+    return table.astype(numbers)
+
+
+def _read_findings(flags: argparse.Namespace, data: DataSettings) -> Findings:
+    manifest, pixels = read_faces(flags.manifest, flags.pixels)
+    assignments = read_table(flags.assignments)
+    if list(assignments[PATH]) != list(manifest[PATH]):
+        raise stage.UserError(
+            f"{flags.assignments} and {flags.manifest} list different faces: run `dvc repro`"
+        )
+    relabels = read_relabels(flags.relabels, expressions=data.known_expressions)
+    applying = relabels[~is_retired(relabels, data.retired_expressions)]
+    known_faces(applying, manifest, file=flags.relabels)  # says in the log what the page says too
+    return Findings(
+        manifest=manifest,
+        pixels=pixels,
+        rejected=_read_text_table(flags.rejected),
+        validation=read_json(flags.validation),
+        assignments=assignments,
+        label_quality=read_table(flags.label_quality),
+        suspects=_read_text_table(flags.suspects),
+        relabels=relabels,
+        waiting=in_words(read_json(flags.curated).get(MARK), flags.relabels),
+    )
+
+
+def main() -> None:
+    """Reads what was found out about the faces, writes the page."""
+    flags = stage.parse_flags(
+        __doc__,
+        *("manifest", "pixels", "rejected", "validation", "assignments"),
+        *("label_quality", "suspects", "relabels", "curated", "page"),
+    )
+    settings = read_settings(QualityReportSettings, "quality_report")
+    data = read_settings(DataSettings, "data")
+    findings = _read_findings(flags, data)
+    page = quality_page(
+        findings,
+        expressions=data.expressions,
+        retired=data.retired_expressions,
+        **settings.model_dump(),
+    )
+    with stage.written_beside(flags.page) as beside:
+        beside.write_text(page, encoding="utf-8")
+    logger.info(
+        "quality_report: %d faces, %d suspects, %d lines of decisions -> %s",
+        *(len(findings.manifest), len(findings.suspects), len(findings.relabels), flags.page),
+    )
+
+
+if __name__ == "__main__":
+    stage.run(main)

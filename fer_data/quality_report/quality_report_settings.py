@@ -1,0 +1,17 @@
+"""What the stage `quality_report` can be told."""
+
+from pydantic import Field
+
+from fer_data.stages.settings import Settings
+
+
+class QualityReportSettings(Settings):
+    """Section `quality_report`."""
+
+    max_faces: int = Field(ge=0, le=2000)
+    """How many faces of the review queue are shown as pictures, 3 kB each; the most doubtful first."""
+    max_pairs: int = Field(ge=0, le=300)
+    """How many groups of twins are shown of each sort: conflicting, leaks, and harmless ones."""
+
+
+SECTIONS = {"quality_report": QualityReportSettings}

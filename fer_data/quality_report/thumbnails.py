@@ -1,0 +1,97 @@
+"""Chooses faces that people should look at, and turns them into pictures for a page."""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fer_data.core.schema import DUPLICATE_GROUP, LABEL, PATH, SOURCE
+from fer_data.stages.stage import UserError
+from fer_data.web.html import face_uri
+
+
+def mean_faces(
+    faces: pd.DataFrame, pixels: np.ndarray, *, expressions: tuple[str, ...]
+) -> dict[str, str]:
+    """Averages each class, pixel by pixel.
+
+    Args:
+        faces: N rows with `label`.
+        pixels: uint8 (N, 48, 48), in the same order.
+        expressions: The classes.
+
+    Returns:
+        The mean face of each class that has faces, as a data URI.
+    """
+    means: dict[str, str] = {}
+    for expression in expressions:
+        rows = np.flatnonzero(faces[LABEL] == expression)
+        if len(rows):
+            # In parts of 9 MB, since the pixels are mapped and a class may not fit into memory.
+            parts = np.array_split(rows, len(rows) // 4096 + 1)
+            total = np.sum([pixels[part].sum(axis=0, dtype=np.int64) for part in parts], axis=0)
+            means[expression] = face_uri(np.round(total / len(rows)).astype(np.uint8))
+    return means
+
+
+def spread(groups: np.ndarray, number: int) -> list[int]:
+    """At most `number` of the groups, an int array, evenly spread over them, in their order."""
+    places = np.linspace(0, len(groups) - 1, min(number, len(groups)))
+    return [int(group) for group in groups[places.astype(int)]]
+
+
+def twins(
+    faces: pd.DataFrame, pixels: np.ndarray, *, groups: list[int], differ_in: str
+) -> list[dict[str, Any]]:
+    """Pictures some groups of twins.
+
+    Args:
+        faces: N rows with `path`, `label`, `source` and `duplicate_group`.
+        pixels: uint8 (N, 48, 48), in the same order.
+        groups: The duplicate groups.
+        differ_in: A column; faces that differ in it come first, so that they are shown.
+
+    Returns:
+        For each group two `faces`, with `path`, `label`, `source` and the picture's `uri`, and the
+        `others`: how many more it has of each label.
+    """
+    chosen = faces[faces[DUPLICATE_GROUP].isin(groups)]
+    pairs: list[pd.DataFrame] = []
+    others: list[dict[str, int]] = []
+    for _, members in chosen.groupby(DUPLICATE_GROUP):
+        order = members.groupby(differ_in).cumcount().sort_values(kind="stable").index
+        pairs.append(members.loc[order[:2], [PATH, LABEL, SOURCE]])
+        others.append(dict(Counter(members.loc[order[2:], LABEL]).most_common()))
+    if not pairs:
+        return []
+    pictures = pictured(pd.concat(pairs), faces, pixels)
+    return [
+        {"faces": pictures[2 * number : 2 * number + 2], "others": others[number]}
+        for number in range(len(pairs))
+    ]
+
+
+def pictured(rows: pd.DataFrame, faces: pd.DataFrame, pixels: np.ndarray) -> list[dict[str, Any]]:
+    """Adds its picture to each row.
+
+    Args:
+        rows: Rows with `path`.
+        faces: N rows with `path`.
+        pixels: uint8 (N, 48, 48), in the same order as `faces`.
+
+    Returns:
+        The rows as dicts, with the picture's `uri`.
+
+    Raises:
+        UserError: A path is not among the faces.
+    """
+    places = pd.Index(faces[PATH]).get_indexer(pd.Index(rows[PATH]))
+    if (places < 0).any():
+        raise UserError(
+            f"the review queue holds {rows[PATH].iloc[places.argmin()]}, which the manifest lacks: "
+            "`dvc repro` ranks the labels anew"
+        )
+    uris = [face_uri(pixels[place]) for place in places]
+    records = rows.to_dict("records")
+    return [{**row, "uri": uri} for row, uri in zip(records, uris, strict=True)]

@@ -1,0 +1,1 @@
+"""The review app: people decide on labels in the browser."""

@@ -1,0 +1,1 @@
+"""Queues the faces that people should look at first."""

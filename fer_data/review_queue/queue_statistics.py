@@ -1,0 +1,72 @@
+"""What waits in the review queue, of which class and kind, and which faces it has asked about."""
+
+from collections import Counter
+from typing import Any
+
+import pandas as pd
+
+from fer_data.core.schema import (
+    KIND,
+    KINDS,
+    LABEL,
+    LABEL_QUALITY,
+    PIXEL_HASH,
+    RANK,
+    SUGGESTED_LABEL,
+)
+
+
+def undecided(suspects: pd.DataFrame, decisions: pd.DataFrame) -> pd.DataFrame:
+    """The suspects whose face nobody has decided on, the most doubtful first.
+
+    Args:
+        suspects: Rows with `pixel_hash` and `rank`.
+        decisions: Rows with `pixel_hash`.
+    """
+    return suspects.loc[~suspects[PIXEL_HASH].isin(decisions[PIXEL_HASH])].sort_values(RANK)
+
+
+def suspected(ranked: pd.DataFrame, queue: pd.DataFrame) -> pd.DataFrame:
+    """The faces no less doubtful than the last one that waits, decided or not.
+
+    A decided face leaves the queue, so that its record is kept by rank: these are the faces that the
+    queue asks about, or would if nobody had decided on them.
+
+    Args:
+        ranked: All ranked faces: rows with `rank`.
+        queue: The faces that wait, likewise; where none waits, all ranked faces have been asked about.
+    """
+    return ranked[ranked[RANK] <= queue[RANK].max()] if len(queue) else ranked
+
+
+def queue_by_class(
+    label_quality: pd.DataFrame, queue: pd.DataFrame, *, expressions: tuple[str, ...]
+) -> list[dict[str, Any]]:
+    """Sums up the doubts about each class, and what of it waits.
+
+    Args:
+        label_quality: `label` and `label_quality` of each scored face.
+        queue: `label`, `suggested_label` and `kind` of the faces that wait.
+        expressions: The classes.
+
+    Returns:
+        For each class: the `expression`, how many faces were `scored`, their `median` quality (None
+        where there are none), how many are `queued`, how many of each kind (`kinds`), and how often each
+        other expression is suggested, the most frequent first (`suggestions`).
+    """
+    rows: list[dict[str, Any]] = []
+    for expression in expressions:
+        scores = label_quality.loc[label_quality[LABEL] == expression, LABEL_QUALITY]
+        waiting = queue[queue[LABEL] == expression]
+        kinds = Counter(waiting[KIND])
+        rows.append(
+            {
+                "expression": expression,
+                "scored": len(scores),
+                "median": float(scores.median()) if len(scores) else None,
+                "queued": len(waiting),
+                "kinds": {kind: kinds[kind] for kind in KINDS},
+                "suggestions": dict(Counter(waiting[SUGGESTED_LABEL]).most_common()),
+            }
+        )
+    return rows

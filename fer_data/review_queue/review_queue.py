@@ -1,0 +1,103 @@
+"""Queues the faces that wait for a decision, the most doubtful first, for the desk and Label Studio.
+
+A leaf of the graph: only the data-quality report and people read it, so that a decision makes the queue
+anew and trains nothing.
+"""
+
+import json
+import logging
+
+import numpy as np
+import pandas as pd
+
+from fer_data.annotation.apply_decisions import decisions_on
+from fer_data.annotation.decision_log import read_relabels
+from fer_data.annotation.decision_marks import MARK, mark_of
+from fer_data.core.face_store import read_faces
+from fer_data.core.schema import (
+    EXCLUDED,
+    KIND,
+    LABEL,
+    NEIGHBOURS,
+    NON_FACE,
+    PATH,
+    PIXEL_HASH,
+    PROBABILITIES,
+    RANK,
+    ROLE,
+)
+from fer_data.core.tables import read_table, write_table
+from fer_data.review_queue.label_studio_tasks import to_tasks
+from fer_data.review_queue.review_queue_settings import Balance, ReviewQueueSettings
+from fer_data.stages import stage
+from fer_data.stages.settings import DataSettings, read_settings
+
+logger = logging.getLogger(__name__)
+
+
+def review_queue(
+    ranked: pd.DataFrame, decisions: pd.DataFrame, *, budget: int, balance: Balance
+) -> pd.DataFrame:
+    """The most doubtful faces that nobody has decided on.
+
+    Exact duplicates are decided together, whatever their labels, so that the most doubtful one stands
+    for all. Excluded faces are left out, since nothing learns from them.
+
+    Args:
+        ranked: Faces by rank, as `mislabels` writes them, with the `role` of each.
+        decisions: The decisions that stand: rows with `pixel_hash`.
+        budget: How many faces the queue holds at most.
+        balance: `none`: the most doubtful of all; `equal`: as many of each given class, and of those
+            classes more that have them where others have too few.
+
+    Returns:
+        At most `budget` rows, most doubtful first, without the role and the probabilities.
+    """
+    is_open = (ranked[ROLE] != EXCLUDED) & ~ranked[PIXEL_HASH].isin(decisions[PIXEL_HASH])
+    once = ranked[is_open].sort_values(RANK).drop_duplicates(PIXEL_HASH)
+    if balance == "equal":
+        turn = once.groupby(LABEL).cumcount()
+        once = once.assign(turn=turn).sort_values(["turn", RANK]).head(budget)
+        once = once.drop(columns="turn").sort_values(RANK)
+    return once.head(budget).drop(columns=[ROLE, PROBABILITIES]).reset_index(drop=True)
+
+
+def main() -> None:
+    """Reads the ranking and the decisions; writes the queue, its neighbors and its tasks."""
+    flags = stage.parse_flags(
+        __doc__,
+        *("manifest", "pixels", "assignments", "label_quality", "nearest", "relabels"),
+        *("suspects", "neighbours", "label_studio"),
+    )
+    settings = read_settings(ReviewQueueSettings, "review_queue")
+    data = read_settings(DataSettings, "data")
+    manifest, pixels = read_faces(flags.manifest, flags.pixels)
+    roles = read_table(flags.assignments)[[PATH, ROLE]]
+    mark = mark_of(flags.relabels)  # before they are read: rather one too few than one too many
+    relabels = read_relabels(flags.relabels, expressions=data.known_expressions)
+    queue = review_queue(
+        read_table(flags.label_quality).merge(roles, on=PATH),
+        decisions_on(manifest, relabels, file=flags.relabels, retired=data.retired_expressions),
+        **settings.model_dump(),
+    )
+    with stage.written_beside(flags.suspects) as beside:
+        queue.to_csv(beside, index=False)
+    nearest = read_table(flags.nearest).set_index(PATH)[NEIGHBOURS]
+    write_table(
+        queue[[PATH]].assign(**{NEIGHBOURS: list(nearest.loc[queue[PATH]])}),
+        flags.neighbours,
+        metadata={MARK: json.dumps(mark, allow_nan=False)},
+    )
+    rows = pd.Series(np.arange(len(manifest)), index=manifest[PATH]).loc[queue[PATH]]
+    tasks = to_tasks(queue, pixels[rows.to_numpy()])
+    with stage.written_beside(flags.label_studio) as beside:
+        text = stage.json_text(tasks, of=flags.label_studio, indent=1)
+        beside.write_text(text, encoding="utf-8")
+    logger.info(
+        "review_queue: %d faces wait (%d of no face) -> %s",
+        *(len(queue), (queue[KIND] == NON_FACE).sum(), flags.suspects),
+    )
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,1 @@
+"""Splits the faces: duplicate groups, leaks, validation and folds."""

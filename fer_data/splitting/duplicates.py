@@ -1,0 +1,84 @@
+"""Finds near-duplicates: faces that are nearly equal, mirrored ones too."""
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from fer_data.core.schema import FACE_SIZE
+
+_SIDE = 12
+_BLOCK = 1_024
+
+
+def near_pairs(
+    pixels: np.ndarray, duplicate_groups: np.ndarray, *, min_correlation: float
+) -> np.ndarray:
+    """Pairs of different pictures that are near-duplicates, each picture by its first face.
+
+    Of exact duplicates only the first is compared: half as many pairs where there are many copies.
+
+    Args:
+        pixels: uint8 (N, 48, 48); may be memory-mapped.
+        duplicate_groups: int64 (N,), equal for exact duplicates.
+        min_correlation: As for `near_twins`.
+
+    Returns:
+        int64 (P, 2): rows of `pixels`.
+    """
+    _, first = np.unique(duplicate_groups, return_index=True)
+    return first[near_twins(pixels[first], min_correlation=min_correlation)]
+
+
+def near_groups(pairs: np.ndarray, duplicate_groups: np.ndarray) -> np.ndarray:
+    """Groups faces so that near-duplicates, and near-duplicates of those, are together.
+
+    Args:
+        pairs: int64 (P, 2), as `near_pairs` returns them.
+        duplicate_groups: int64 (N,), equal for exact duplicates, which are together in any case.
+
+    Returns:
+        int64 (N,): the group of each face, 0-based, in order of appearance.
+    """
+    num_faces = len(duplicate_groups)
+    _, first = np.unique(duplicate_groups, return_index=True)
+    exact = np.stack([np.arange(num_faces), first[duplicate_groups]], axis=1)
+    rows, columns = np.concatenate([exact, pairs]).T
+    links = coo_array((np.ones(len(rows)), (rows, columns)), shape=(num_faces, num_faces))
+    return connected_components(links, directed=False)[1].astype(np.int64)
+
+
+def near_twins(pixels: np.ndarray, *, min_correlation: float) -> np.ndarray:
+    """Pairs of faces whose pixels correlate, as they are or with one of them mirrored.
+
+    Pictures are compared at a quarter of their size, with brightness and contrast evened out: so that
+    recompression, a small shift or another exposure do not hide a twin.
+
+    Args:
+        pixels: uint8 (N, 48, 48); may be memory-mapped. Pictures of one grey have no near twins.
+        min_correlation: Pearson's correlation from which on two faces count as near twins.
+
+    Returns:
+        int64 (P, 2): rows, the smaller first, each pair once, in ascending order.
+    """
+    quarter = FACE_SIZE // _SIDE
+    parts = [pixels[start : start + _BLOCK] for start in range(0, len(pixels), _BLOCK)]
+    small = np.concatenate(
+        [part.reshape(-1, _SIDE, quarter, _SIDE, quarter).mean(axis=(2, 4)) for part in parts]
+    )
+    faces, mirrored = _unit_length(small), _unit_length(small[:, :, ::-1])
+    pairs: list[np.ndarray] = []
+    for start in range(0, len(faces), _BLOCK):
+        others = faces[start:].T
+        for block in (faces[start : start + _BLOCK], mirrored[start : start + _BLOCK]):
+            rows, columns = np.nonzero(block @ others >= min_correlation)
+            pairs.append(np.stack([rows + start, columns + start], axis=1))
+    found = np.concatenate(pairs)
+    return np.unique(found[found[:, 0] < found[:, 1]], axis=0)
+
+
+def _unit_length(small: np.ndarray) -> np.ndarray:
+    """Float32 (N, 144): each row with mean 0 and length 1, or all 0 where nothing varies."""
+    flat = small.reshape(len(small), -1).astype(np.float32)
+    flat = flat - flat.mean(axis=1, keepdims=True)
+    length = np.linalg.norm(flat, axis=1, keepdims=True)
+    return np.where(length > 1, flat / np.maximum(length, 1), 0)

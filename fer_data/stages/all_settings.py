@@ -1,0 +1,110 @@
+"""Checks all sections of `params.yaml` at once, so that no fault of a late stage waits for hours."""
+
+import pkgutil
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from fer_data.core.yaml_files import read_yaml
+from fer_data.stages.settings import (
+    PARAMS_FILE,
+    DataSettings,
+    Settings,
+    SettingsError,
+    read_params,
+    settings_from,
+)
+
+GRAPH_FILE = "dvc.yaml"
+PACKAGES = ("fer_data", "fer_models", "flows")
+"""Where settings are looked for: in modules whose names end in `settings`, which are light to import."""
+
+
+def all_sections() -> dict[str, type[Settings]]:
+    """The class of each section, by the section's name; dots descend."""
+    found: dict[str, type[Settings]] = {"data": DataSettings}
+    for package in PACKAGES:
+        spec = find_spec(package)
+        folders = spec.submodule_search_locations if spec else []
+        for module in pkgutil.walk_packages(folders, f"{package}."):
+            if module.name.endswith("settings") and not module.ispkg:
+                found |= vars(import_module(module.name)).get("SECTIONS", {})
+    return found
+
+
+def check_settings(workspace: Path = Path(), *, complete: bool = True) -> None:
+    """Checks each section, and what sections and `dvc.yaml` must agree on.
+
+    Args:
+        workspace: The folder of `params.yaml`.
+        complete: Whether every section that a stage of `dvc.yaml` reads must be there.
+
+    Raises:
+        SettingsError: Something is wrong; the message names all of it.
+    """
+    file = workspace / PARAMS_FILE
+    values = read_params(file)
+    stages = _stages(workspace)
+    needed = {key for stage in stages.values() for key in _params_of(stage)}
+    faults: list[str] = []
+    for section, settings_class in all_sections().items():
+        try:
+            settings_from(values, settings_class, section, file=file)
+        except SettingsError as error:
+            if _descend(values, section) is not None or (complete and section in needed):
+                faults.append(str(error).removeprefix(f"{file}: "))
+    faults += _disagreements(values, stages)
+    if faults:
+        raise SettingsError(f"{file}: {'; '.join(faults)}")
+
+
+def _stages(workspace: Path) -> Mapping[str, Any]:
+    try:
+        graph = read_yaml(workspace / GRAPH_FILE)
+    except FileNotFoundError:
+        return {}
+    stages = graph.get("stages") if isinstance(graph, dict) else None
+    found = stages if isinstance(stages, dict) else {}
+    return {name: stage for name, stage in found.items() if isinstance(stage, dict)}
+
+
+def _params_of(stage: Mapping[str, Any]) -> list[str]:
+    """The sections that a stage reads, for one of several with each of its items."""
+    keys = [key for key in stage.get("do", stage).get("params", []) if isinstance(key, str)]
+    items = stage.get("foreach", {})
+    names = list(items) if isinstance(items, Mapping | list) else []
+    return [key.replace("${key}", str(name)) for key in keys for name in names or [""]]
+
+
+def _disagreements(values: Mapping[str, Any], stages: Mapping[str, Any]) -> list[str]:
+    """What is right in itself, and does not fit another section or the graph."""
+    faults: list[str] = []
+    folds = _descend(stages, "crossval.matrix.fold")
+    number = _descend(values, "split.num_folds")
+    if folds is not None and isinstance(number, int) and folds != list(range(number)):
+        faults.append(
+            f"'split.num_folds': got {number}, but `crossval` in {GRAPH_FILE} lists the folds {folds}: "
+            "change both"
+        )
+    trained = _descend(stages, "train.foreach")
+    measured = _descend(stages, "evaluate.matrix.model")
+    known = (("ensemble.members", trained, "train"), ("report.models", measured, "evaluate"))
+    for key, names, stage in known:
+        chosen = _descend(values, key)
+        if names is None or not isinstance(chosen, list):
+            continue
+        unknown = [str(name) for name in chosen if name not in names]
+        if unknown:
+            faults.append(
+                f"'{key}': got {', '.join(unknown)}, expected some of {', '.join(map(str, names))}, for "
+                f"which {GRAPH_FILE} has a stage `{stage}`"
+            )
+    return faults
+
+
+def _descend(values: Any, key: str) -> Any:
+    for part in key.split("."):
+        values = values.get(part) if isinstance(values, Mapping) else None
+    return values

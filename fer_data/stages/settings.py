@@ -1,0 +1,183 @@
+"""Reads sections of `params.yaml` into checked, frozen settings."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_args
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+
+from fer_data.core.errors import UserError
+from fer_data.core.schema import DROP, KEEP, UNDO
+from fer_data.core.yaml_files import read_yaml
+
+PARAMS_FILE = Path("params.yaml")
+S = TypeVar("S", bound="Settings")
+Seed = Annotated[int, Field(ge=0, le=4_000_000_000)]
+"""Of random numbers: NumPy and Keras take 32 bits, and stages add small numbers to it."""
+
+_SWITCHES = {"yes": True, "on": True, "no": False, "off": False}
+"""What YAML 1.1 takes for booleans, and YAML 1.2 for text."""
+
+MOVED = {
+    "mislabels.budget": "review_queue.budget",
+    "mislabels.balance": "review_queue.balance",
+}
+"""Settings of earlier versions, and where they stand now."""
+
+
+class SettingsError(UserError):
+    """A setting that is missing, misspelt, of the wrong type or out of its range."""
+
+
+class Settings(BaseModel):
+    """One section of `params.yaml`: frozen, without unknown keys, without silent conversions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("every expression once")
+    return names
+
+
+def _no_decisions(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in (KEEP, DROP, UNDO):
+        if name in names:
+            raise ValueError(f"'{name}' is what people decide about a face, and no expression")
+    return names
+
+
+_Names = Annotated[
+    tuple[Annotated[str, Field(pattern=r"^[a-z][a-z_]*$")], ...],
+    AfterValidator(_distinct),
+    AfterValidator(_no_decisions),
+]
+Expressions = Annotated[_Names, Field(min_length=2)]
+"""Names of classes."""
+
+
+class DataSettings(Settings):
+    """Section `data`: what all the stages must agree on."""
+
+    expressions: Expressions
+    """The classes, in the order of the columns of every `probabilities` array."""
+    retired_expressions: _Names = ()
+    """Classes of earlier times: decisions that name one are kept in their file, and do not apply."""
+
+    @field_validator("retired_expressions")
+    @classmethod
+    def _left(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        for name in names:
+            if name in info.data.get("expressions", ()):
+                raise ValueError(
+                    f"'{name}' is one of `data.expressions`: take it out of one of both"
+                )
+        return names
+
+    @property
+    def known_expressions(self) -> tuple[str, ...]:
+        """All names that a decision may have been made with."""
+        return (*self.expressions, *self.retired_expressions)
+
+
+def read_settings(settings_class: type[S], section: str, *, file: Path = PARAMS_FILE) -> S:
+    """Reads one section of a parameter file.
+
+    Args:
+        settings_class: The class that says which keys the section has, with types and ranges.
+        section: The section's name; dots descend: `models.scratch`.
+        file: The YAML file.
+
+    Returns:
+        The checked settings.
+
+    Raises:
+        SettingsError: The file or the section is missing, or some of its keys are wrong. The
+            message names each of them, with what was found and what was expected.
+    """
+    return settings_from(read_params(file), settings_class, section, file=file)
+
+
+def settings_from(
+    params: Mapping[str, Any], settings_class: type[S], section: str, *, file: Path
+) -> S:
+    """One section of parameters that were read already; see `read_settings`."""
+    values: Any = params
+    for key in section.split("."):
+        if not isinstance(values, dict) or key not in values:
+            raise SettingsError(f"{file} has no section '{section}'")
+        values = values[key]
+    try:
+        # Strict validation of JSON lets a list stand for a tuple; of Python objects it does not.
+        text = json.dumps(_as_meant(values, settings_class), default=str, allow_nan=False)
+    except (TypeError, ValueError) as error:  # such as a date as a key, or a section within itself
+        raise SettingsError(f"{file}: '{section}' holds what is no setting: {error}") from None
+    try:
+        return settings_class.model_validate_json(text)
+    except ValidationError as error:
+        raise SettingsError(f"{file}: {_in_words(error, section, settings_class)}") from None
+
+
+def _as_meant(values: Any, settings_class: type[Settings]) -> Any:
+    """The values with `on` and `off` as the setting wants them: as booleans, or as words."""
+    if not isinstance(values, dict):
+        return values
+    meant = dict(values)
+    for name, field in settings_class.model_fields.items():
+        kind, value = field.annotation, meant.get(name)
+        if isinstance(kind, type) and issubclass(kind, Settings):
+            if name in meant:
+                meant[name] = _as_meant(value, kind)
+        elif kind is bool and isinstance(value, str):
+            meant[name] = _SWITCHES.get(value.lower(), value)
+        elif {"on", "off"} <= set(get_args(kind)) and value not in get_args(kind):
+            switch = _SWITCHES.get(value.lower()) if isinstance(value, str) else value
+            if isinstance(switch, bool):
+                meant[name] = "on" if switch else "off"
+    return meant
+
+
+def read_params(file: Path = PARAMS_FILE) -> dict[str, Any]:
+    """The whole of a parameter file, unchecked.
+
+    Raises:
+        SettingsError: The file is missing, is no YAML in UTF-8, has a key twice, or is no mapping.
+    """
+    try:
+        values = read_yaml(file)
+    except FileNotFoundError:
+        raise SettingsError(f"no {file} in {Path.cwd()}: run this in a Ferflow workspace") from None
+    except UserError as error:
+        raise SettingsError(str(error)) from None
+    if not isinstance(values, dict):
+        raise SettingsError(f"{file} holds {type(values).__name__}, expected sections with keys")
+    return values
+
+
+def _in_words(error: ValidationError, section: str, settings_class: type[Settings]) -> str:
+    secret = {name for name, field in settings_class.model_fields.items() if not field.repr}
+    parts: list[str] = []
+    for fault in error.errors():
+        key = ".".join([section, *map(str, fault["loc"])])
+        message = fault["msg"][0].lower() + fault["msg"][1:]
+        if key in MOVED:
+            parts.append(f"'{key}' is '{MOVED[key]}' now: move it there")
+        elif fault["type"] == "extra_forbidden":
+            parts.append(f"'{key}' is not a setting: misspelt?")
+        elif fault["type"] == "missing":
+            parts.append(f"'{key}' is missing")
+        elif fault["loc"][:1] and fault["loc"][0] in secret:
+            parts.append(f"'{key}': got what may be a secret, so not shown: {message}")
+        else:
+            parts.append(f"'{key}': got {fault['input']!r}: {message}")
+    return "; ".join(parts)

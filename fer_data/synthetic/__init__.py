@@ -1,0 +1,1 @@
+"""Draws synthetic faces and archives with planted faults."""

@@ -1,0 +1,254 @@
+"""Writes an archive of drawn faces: their number goes in, a zip and the list of its faults come out.
+
+It has Kaggle's layout, and stands in for FER2013 where that cannot be had. Since its faults are known,
+what the stages find can be held against them.
+"""
+
+import io
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from fer_data.core.schema import FACE_SIZE, LABEL, PATH, SOURCES, TESTING, TRAINING
+from fer_data.stages.stage import UserError, written_beside
+from fer_data.synthetic.faces import draw_face
+
+FAULT: Final = "fault"
+TRUE_LABEL: Final = "true_label"
+PARTNER: Final = "partner"
+FAULT_COLUMNS: Final = (PATH, FAULT, LABEL, TRUE_LABEL, PARTNER)
+
+WRONG_LABEL: Final = "wrong label"
+"""A Training face in another expression's folder."""
+TWIN: Final = "twin"
+"""The bytes of another face of the same folder and class."""
+LEAK: Final = "leak"
+"""A Testing face with the bytes of a Training face of the same class."""
+CONFLICTING_TWIN: Final = "conflicting twin"
+"""A Training face with the bytes of a Training face of another class, whose label is the true one."""
+BLACK: Final = "black"
+"""A Training picture without a face, and a twin of the others."""
+TRUNCATED: Final = "truncated"
+"""A Training picture whose bytes end in the middle."""
+NOT_A_PICTURE: Final = "not a picture"
+"""A text with a picture's name."""
+
+MIN_FACES: Final = 120
+MAX_FACES: Final = 500_000
+"""Twelve minutes of drawing, all of it in memory, and half of `ingest.max_members`."""
+WRONG_LABEL_FRACTION: Final = 0.05
+"""Of the Training faces; half of them by `CONFUSIONS`, half at random."""
+CONFUSIONS: Final = {"fear": "surprise", "sad": "neutral"}
+"""An expression, and the one that annotators take it for."""
+FRACTIONS: Final = {TWIN: 0.02, LEAK: 0.015, CONFLICTING_TWIN: 0.004}
+"""Copies, of all faces."""
+MIN_COPIES: Final = 2
+"""Of each kind."""
+NUM_BLACK: Final = 4
+BLACK_LABEL: Final = "happy"
+"""Where the black pictures and the unreadable members are."""
+
+CLASS_FOLDERS: Final = {
+    "angry": "Angry",
+    "fear": "Fear",
+    "happy": "Happy",
+    "neutral": "Neutral",
+    "sad": "Sad",
+    "surprise": "Suprise",  # as the Kaggle archive spells it
+}
+ARCHIVE_COUNTS: Final = {
+    TRAINING: (3995, 4097, 7215, 4965, 4830, 3171),
+    TESTING: (958, 1024, 1774, 1233, 1247, 831),
+}
+"""Faces of each class, in the order of `CLASS_FOLDERS`, in the Kaggle archive."""
+
+_JPEG_QUALITY = 90
+DATE = (2020, 1, 1, 0, 0, 0)
+_TEXT = b"This is not a picture of a face.\n"
+
+
+@dataclass
+class _Member:
+    """A file to be: `drawn` is the expression to draw, "" for none, `original` what it copies."""
+
+    path: str
+    source: str
+    label: str
+    drawn: str
+    fault: str = ""
+    original: "_Member | None" = None
+
+
+class _Free:
+    """The members that have no fault yet, in random order, by folder and class."""
+
+    def __init__(self, members: list[_Member], generator: np.random.Generator) -> None:
+        self._generator = generator
+        self._cells: dict[tuple[str, str], list[_Member]] = {}
+        for number in generator.permutation(len(members)):
+            member = members[number]
+            self._cells.setdefault((member.source, member.label), []).append(member)
+
+    def take(self, source: str, label: str) -> _Member:
+        """One member of this folder and class."""
+        return self._cells[source, label].pop()
+
+    def some_cell(self, *sources: str, but: str = "", at_least: int = 1) -> tuple[str, str]:
+        """A folder and a class, each as likely as it is large, of another label than `but`."""
+        cells = [
+            cell
+            for cell, members in self._cells.items()
+            if cell[0] in sources and cell[1] != but and len(members) >= at_least
+        ]
+        sizes = np.array([len(self._cells[cell]) for cell in cells])
+        return cells[self._generator.choice(len(cells), p=sizes / sizes.sum())]
+
+
+def write_sample(file: Path, *, num_faces: int = 3000, seed: int = 0) -> pd.DataFrame:
+    """Writes an archive of drawn faces, in the six classes and the imbalance of Kaggle's FER2013.
+
+    It has `num_faces` readable pictures, faulty ones included, and two members more that cannot be
+    read: one truncated, one no picture. (`ingest.max_rejected_fraction` is 0.01 by default, which
+    two members exceed in an archive of fewer than 198 faces.) No member has two faults, and the
+    face that a copy was made from has none.
+
+    Args:
+        file: The zip to write, whole or not at all; the same `num_faces` and `seed` give the same
+            bytes. A thousand faces take about a second and a half.
+        num_faces: From `MIN_FACES` to `MAX_FACES`.
+        seed: At least 0.
+
+    Returns:
+        One row a planted fault, sorted by path: `path`, `fault`, `label` (the folder's expression),
+        `true_label` (the drawn one, "" without a face) and `partner` (what it is a copy of, or "";
+        black pictures are copies of the first of them).
+
+    Raises:
+        UserError: `num_faces` is out of its range, `seed` is too small, or `file` is a folder.
+    """
+    if num_faces < MIN_FACES:
+        raise UserError(
+            f"a sample of {num_faces} faces is too small for every class and fault: "
+            f"expected {MIN_FACES} or more"
+        )
+    if num_faces > MAX_FACES:
+        raise UserError(f"{num_faces:,} faces are too many to draw: expected at most {MAX_FACES:,}")
+    if seed < 0:
+        raise UserError(f"the sample's seed is {seed}, expected 0 or more")
+    if file.is_dir():
+        raise UserError(f"{file} is a folder: give the name of the zip to write")
+    generator = np.random.default_rng(seed)
+    members = _planned(num_faces, generator)
+    _plant_faults(members, generator)
+    members.sort(key=lambda member: member.path)
+    contents = {
+        member.path: _contents(member, generator) for member in members if member.original is None
+    }
+    with written_beside(file) as beside, zipfile.ZipFile(beside, "w") as archive:
+        for member in members:
+            info = zipfile.ZipInfo(member.path, DATE)
+            # Stored, and as if on Unix: the bytes depend on neither zlib nor the system.
+            info.create_system, info.external_attr = 3, 0o644 << 16
+            archive.writestr(info, contents[(member.original or member).path])
+    return _fault_table(members)
+
+
+def _planned(num_faces: int, generator: np.random.Generator) -> list[_Member]:
+    """Faultless members in the archive's imbalance, and two of `BLACK_LABEL` more, not to be read."""
+    cells = [(source, label) for source in SOURCES for label in CLASS_FOLDERS]
+    counts = _scaled(np.array([ARCHIVE_COUNTS[source] for source in SOURCES]).ravel(), num_faces)
+    places = [cell for cell, count in zip(cells, counts, strict=True) for _ in range(count)]
+    places += [(TRAINING, BLACK_LABEL)] * 2
+    numbers = generator.choice(90_000_000, len(places), replace=False) + 10_000_000
+    members = [
+        _Member(_path(source, label, int(number)), source, label, drawn=label)
+        for (source, label), number in zip(places, numbers, strict=True)
+    ]
+    members[-2].fault = TRUNCATED
+    members[-1].fault, members[-1].drawn = NOT_A_PICTURE, ""
+    return members
+
+
+def _path(source: str, label: str, number: int) -> str:
+    kind = "Training" if source == TRAINING else ("PublicTest", "PrivateTest")[number % 2]
+    return f"{source.title()}/{CLASS_FOLDERS[label]}/{kind}_{number}.jpg"
+
+
+def _scaled(counts: np.ndarray, total: int) -> list[int]:
+    """Integers in the ratio of `counts` (n,) with the sum `total`, by largest remainders."""
+    exact = counts * total / counts.sum()
+    scaled = np.floor(exact).astype(int)
+    largest = np.argsort(scaled - exact, kind="stable")[: total - scaled.sum()]
+    scaled[largest] += 1
+    return scaled.tolist()
+
+
+def _plant_faults(members: list[_Member], generator: np.random.Generator) -> None:
+    """Gives some members faults; what needs a given folder and class takes first."""
+    faultless = [member for member in members if not member.fault]
+    free = _Free(faultless, generator)
+    copies = {
+        fault: max(MIN_COPIES, round(part * len(faultless))) for fault, part in FRACTIONS.items()
+    }
+    black = [free.take(TRAINING, BLACK_LABEL) for _ in range(NUM_BLACK)]
+    for member in black:
+        member.fault, member.drawn = BLACK, ""
+        member.original = None if member is black[0] else black[0]
+    for _ in range(copies[LEAK]):
+        source, label = free.some_cell(TESTING)
+        _copy(free.take(TRAINING, label), free.take(source, label), LEAK)
+    _plant_wrong_labels(faultless, free, generator)
+    for _ in range(copies[TWIN]):
+        cell = free.some_cell(*SOURCES, at_least=2)
+        _copy(free.take(*cell), free.take(*cell), TWIN)
+    for _ in range(copies[CONFLICTING_TWIN]):
+        original = free.take(*free.some_cell(TRAINING))
+        other = free.take(*free.some_cell(TRAINING, but=original.label))
+        _copy(original, other, CONFLICTING_TWIN)
+
+
+def _plant_wrong_labels(
+    faultless: list[_Member], free: _Free, generator: np.random.Generator
+) -> None:
+    num_training = sum(member.source == TRAINING for member in faultless)
+    confused = list(CONFUSIONS.items())
+    num_wrong = max(2 * len(confused), round(WRONG_LABEL_FRACTION * num_training))
+    for number in range(num_wrong):
+        if number < num_wrong // 2:
+            drawn, label = confused[number % len(confused)]
+            member = free.take(TRAINING, label)
+        else:
+            member = free.take(*free.some_cell(TRAINING))
+            drawn = str(generator.choice([name for name in CLASS_FOLDERS if name != member.label]))
+        member.fault, member.drawn = WRONG_LABEL, drawn
+
+
+def _copy(original: _Member, copy: _Member, fault: str) -> None:
+    copy.fault, copy.drawn, copy.original = fault, original.drawn, original
+
+
+def _contents(member: _Member, generator: np.random.Generator) -> bytes:
+    """The bytes of a member that copies none."""
+    if member.fault == NOT_A_PICTURE:
+        return _TEXT
+    if member.fault == BLACK:
+        face = np.zeros((FACE_SIZE, FACE_SIZE), np.uint8)
+    else:
+        face = draw_face(member.drawn, generator)
+    Image.fromarray(face).save(stream := io.BytesIO(), "JPEG", quality=_JPEG_QUALITY)
+    size = stream.tell() // 2 if member.fault == TRUNCATED else stream.tell()
+    return stream.getvalue()[:size]
+
+
+def _fault_table(members: list[_Member]) -> pd.DataFrame:
+    rows = [
+        (one.path, one.fault, one.label, one.drawn, one.original.path if one.original else "")
+        for one in members
+        if one.fault
+    ]
+    return pd.DataFrame(rows, columns=list(FAULT_COLUMNS))

@@ -1,0 +1,1 @@
+"""Validates the faces: expectations, and what an accepted archive was like."""

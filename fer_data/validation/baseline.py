@@ -1,0 +1,100 @@
+"""What an archive was like when a person accepted it: made of a manifest, kept in a small JSON file."""
+
+from pathlib import Path
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from fer_data.core.schema import LABEL, MEAN, SOURCE, STD
+from fer_data.stages.stage import UserError, json_text
+
+
+class Spread(BaseModel):
+    """How a figure is spread over the faces of a folder."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    mean: float
+    """In grey levels, as the next."""
+    std: float = Field(ge=0)
+
+
+class ArchiveProfile(BaseModel):
+    """What the expectations compare the next archive with."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    accepted_by: str
+    """Who accepted the archive."""
+    accepted_at: str
+    """When, as `decisions.now` gives it."""
+    faces: int = Field(ge=1)
+    """How many it held."""
+    counts: dict[str, int]
+    """How many of each class and folder: `training/angry`."""
+    brightness: dict[str, Spread]
+    """The faces' means, by folder: `training`, `testing`."""
+    contrast: dict[str, Spread]
+    """The faces' standard deviations, by folder."""
+
+    def spread(self, source: str, column: str) -> Spread | None:
+        """How a column of the manifest, `mean` or `std`, was spread in a folder, if it had faces."""
+        return {MEAN: self.brightness, STD: self.contrast}[column].get(source)
+
+
+_FILE: TypeAdapter[ArchiveProfile | None] = TypeAdapter(ArchiveProfile | None)
+
+
+def profile_of(manifest: pd.DataFrame, *, by: str, at: str) -> ArchiveProfile:
+    """The profile of an archive.
+
+    Args:
+        manifest: Its faces, at least one.
+        by: Who accepts it.
+        at: When.
+    """
+    counts = class_folders(manifest).value_counts().sort_index()
+    return ArchiveProfile(
+        accepted_by=by,
+        accepted_at=at,
+        faces=len(manifest),
+        counts={str(name): int(count) for name, count in counts.items()},
+        brightness=_spreads(manifest, MEAN),
+        contrast=_spreads(manifest, STD),
+    )
+
+
+def _spreads(manifest: pd.DataFrame, column: str) -> dict[str, Spread]:
+    return {
+        str(source): Spread(mean=float(values.mean()), std=float(values.std(ddof=0)))
+        for source, values in manifest.groupby(SOURCE)[column]
+    }
+
+
+def class_folders(manifest: pd.DataFrame) -> pd.Series:
+    """Each face's folder and class: `training/angry`."""
+    return manifest[SOURCE] + "/" + manifest[LABEL]
+
+
+def read_profile(file: Path) -> ArchiveProfile | None:
+    """The accepted profile, or None if the file says `null`: nobody has accepted one yet.
+
+    Raises:
+        UserError: The file is missing, or holds something else.
+    """
+    try:
+        return _FILE.validate_json(file.read_bytes())
+    except FileNotFoundError:
+        raise UserError(f"{file} is missing: `git checkout {file}` brings it back") from None
+    except ValidationError as error:
+        fault = error.errors()[0]
+        key = ".".join(map(str, fault["loc"])) or "the whole"
+        raise UserError(
+            f"{file} is no profile of an archive: {key}: {' '.join(fault['msg'].split())}: "
+            "`ferflow expectations accept` makes one; null is none"
+        ) from None
+
+
+def profile_text(profile: ArchiveProfile) -> str:
+    """The file's content."""
+    return json_text(profile.model_dump(), of="the archive's profile", ensure_ascii=False)

@@ -1,0 +1,152 @@
+"""Compares two archives by their manifests: what came, went and changed, and whether it drifted."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+from scipy.stats import ks_2samp
+
+from fer_data.core.schema import (
+    LABEL,
+    MANIFEST_COLUMNS,
+    MEAN,
+    PIXEL_HASH,
+    SOURCE,
+    SOURCES,
+    STD,
+    TESTING,
+)
+from fer_data.core.tables import read_table
+from fer_data.stages.stage import UserError
+from fer_data.validation.baseline import class_folders
+from fer_data.validation.derived_columns import drift
+
+OLD = "old"
+NEW = "new"
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How a figure of a folder's faces has moved."""
+
+    source: str
+    """The folder: `training` or `testing`."""
+    figure: str
+    """`brightness`, a face's mean, or `contrast`, its standard deviation."""
+    difference: float
+    """Of the means, new less old, in standard deviations of the old faces."""
+    distance: float
+    """The two-sample Kolmogorov-Smirnov statistic, 0 to 1: the largest distance between the two
+    distribution functions."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What has changed from an old archive to a new one. A face is its pixels: twins are one face."""
+
+    faces: dict[str, int]
+    """How many faces were added, removed, relabelled and moved between folders."""
+    groups: pd.DataFrame
+    """`old` and `new` numbers of files, and of groups of twins, with conflicting labels, and leaked."""
+    counts: pd.DataFrame
+    """`old` and `new` numbers of files of each class and folder: `training/angry`."""
+    drifts: list[Drift]
+    """Of the folders that both archives have."""
+
+    def verdict(self, *, max_drift: float) -> str:
+        """Why the new archive should not silently take the old one's place; empty if it may.
+
+        Args:
+            max_drift: The difference that is no surprise, in standard deviations.
+        """
+        gone = self.counts.index[(self.counts[OLD] > 0) & (self.counts[NEW] == 0)]
+        faults = [f"{name} has no face any more" for name in gone]
+        faults += [
+            f"{one.figure} of {one.source} drifted by {one.difference:+.2f} standard deviations"
+            for one in self.drifts
+            if abs(one.difference) > max_drift
+        ]
+        return "; ".join(faults)
+
+
+def compare(old: pd.DataFrame, new: pd.DataFrame) -> Comparison:
+    """Compares two archives.
+
+    Args:
+        old: The manifest of the one: see `schema.MANIFEST_COLUMNS`.
+        new: The manifest of the other.
+    """
+    labels, folders = (_sets(old, new, column) for column in (LABEL, SOURCE))
+    both = labels[OLD].notna() & labels[NEW].notna()
+    return Comparison(
+        faces={
+            "added": int(labels[OLD].isna().sum()),
+            "removed": int(labels[NEW].isna().sum()),
+            "relabelled": int((labels[OLD] != labels[NEW])[both].sum()),
+            "moved between folders": int((folders[OLD] != folders[NEW])[both].sum()),
+        },
+        groups=pd.DataFrame({OLD: _groups(old), NEW: _groups(new)}),
+        counts=_counts(old, new),
+        drifts=[
+            _drift(old.loc[old[SOURCE] == source], new.loc[new[SOURCE] == source], source, figure)
+            for source in SOURCES
+            if (old[SOURCE] == source).any() and (new[SOURCE] == source).any()
+            for figure in _COLUMNS
+        ],
+    )
+
+
+def read_manifest(file: Path) -> pd.DataFrame:
+    """Reads the manifest of an archive.
+
+    Raises:
+        UserError: It is missing, not Parquet, empty, or no manifest.
+    """
+    try:
+        manifest = read_table(file)
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(f"{file} is not a Parquet file: {' '.join(str(error).split())}") from None
+    lacking = [name for name in MANIFEST_COLUMNS if name not in manifest.columns]
+    if lacking:
+        raise UserError(f"{file} is no manifest: it lacks the columns {', '.join(lacking)}")
+    if manifest.empty:
+        raise UserError(f"{file} holds no face")
+    return manifest
+
+
+_COLUMNS = {"brightness": MEAN, "contrast": STD}
+
+
+def _sets(old: pd.DataFrame, new: pd.DataFrame, column: str) -> pd.DataFrame:
+    """For each face of either archive, the values that its twins have, as text; NaN where it is not."""
+    joined: dict[str, pd.Series] = {}
+    for name, faces in ((OLD, old), (NEW, new)):
+        pairs = faces[[PIXEL_HASH, column]].drop_duplicates().sort_values(column)
+        joined[name] = pairs.groupby(PIXEL_HASH)[column].agg(" ".join)
+    return pd.DataFrame(joined)
+
+
+def _groups(manifest: pd.DataFrame) -> dict[str, int]:
+    twins = manifest.groupby(PIXEL_HASH)
+    return {
+        "files": len(manifest),
+        "different faces": twins.ngroups,
+        "groups of twins": int((twins.size() > 1).sum()),
+        "with conflicting labels": int(twins[LABEL].nunique().gt(1).sum()),
+        "in Training and Testing": int(twins[SOURCE].nunique().gt(1).sum()),
+    }
+
+
+def _counts(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    before, after = (class_folders(manifest).value_counts() for manifest in (old, new))
+    # Training first, as people read archives.
+    names = sorted({*before.index, *after.index}, key=lambda name: (name.startswith(TESTING), name))
+    return pd.DataFrame({OLD: before, NEW: after}).reindex(names).fillna(0).astype(int)
+
+
+def _drift(old: pd.DataFrame, new: pd.DataFrame, source: str, figure: str) -> Drift:
+    column = _COLUMNS[figure]
+    before, after = old[column].to_numpy(), new[column].to_numpy()
+    distance = float(ks_2samp(before, after, method="asymp").statistic)
+    return Drift(source, figure, drift(old[column], new[column]), distance)

@@ -1,0 +1,95 @@
+"""Facts about faces that the expectations look at: columns and figures made of the manifest alone."""
+
+import numpy as np
+import pandas as pd
+
+from fer_data.core.schema import (
+    FORMAT,
+    LABEL,
+    MEAN,
+    PIXEL_HASH,
+    SOURCE,
+    SOURCES,
+    STD,
+    TESTING,
+    TRAINING,
+)
+from fer_data.validation.baseline import ArchiveProfile, class_folders
+
+CLASS_FOLDER = "class_folder"
+CLASS_FOLDER_SIZE = "class_folder_size"
+NUM_TWIN_SOURCES = "num_twin_sources"
+NUM_TWIN_LABELS = "num_twin_labels"
+USUAL_FORMAT = "usual_format"
+TWO_TONE = "two_tone"
+BRIGHTNESS_DRIFT = "brightness_drift"
+CONTRAST_DRIFT = "contrast_drift"
+COUNT_CHANGE = "count_change"
+BRIGHTNESS_CHANGE = "brightness_change"
+CONTRAST_CHANGE = "contrast_change"
+
+
+def with_facts(manifest: pd.DataFrame, *, profile: ArchiveProfile | None = None) -> pd.DataFrame:
+    """Adds the columns that the expectations look at.
+
+    Args:
+        manifest: N faces, see `schema.MANIFEST_COLUMNS`.
+        profile: What the archive was like when a person accepted it, if anybody did.
+
+    Returns:
+        The manifest with the face's class and folder (`training/angry`), the number of faces there,
+        the numbers of folders and of labels among its exact twins (itself included), the format of
+        most pictures, how near to black and white alone the face is (see `two_tone`), and, the same
+        in each row, the drift of brightness and contrast from Training to Testing.
+
+        With a profile, also the drift since then, the larger one of the two folders', and the change
+        of each class's count in each folder, as a part of the accepted one: on the first face there,
+        NaN on the others, so that a verdict names a face for a folder and not a thousand.
+    """
+    twins = manifest.groupby(PIXEL_HASH)
+    folders = class_folders(manifest)
+    sizes = folders.value_counts()
+    training, testing = (manifest[manifest[SOURCE] == source] for source in (TRAINING, TESTING))
+    facts: dict[str, object] = {
+        CLASS_FOLDER: folders,
+        CLASS_FOLDER_SIZE: folders.map(sizes),
+        NUM_TWIN_SOURCES: twins[SOURCE].transform("nunique"),
+        NUM_TWIN_LABELS: twins[LABEL].transform("nunique"),
+        USUAL_FORMAT: manifest[FORMAT].mode().iloc[0],
+        TWO_TONE: two_tone(manifest),
+        BRIGHTNESS_DRIFT: abs(drift(training[MEAN], testing[MEAN])),
+        CONTRAST_DRIFT: abs(drift(training[STD], testing[STD])),
+    }
+    if profile is not None:
+        accepted = folders.map(profile.counts)
+        change = (folders.map(sizes) / accepted - 1).abs().fillna(np.inf)
+        facts[COUNT_CHANGE] = change.where(~folders.duplicated())
+        facts[BRIGHTNESS_CHANGE] = _change(manifest, MEAN, profile)
+        facts[CONTRAST_CHANGE] = _change(manifest, STD, profile)
+    return manifest.assign(**facts)
+
+
+def two_tone(manifest: pd.DataFrame) -> pd.Series:
+    """How near each picture is to black and white alone, without greys: 0 to 1.
+
+    A variance is at most (255 - mean) * (mean - 0), which black and white pixels alone reach (Bhatia
+    and Davis, A Better Bound on the Variance, 2000); this is the standard deviation over that bound.
+    """
+    bound = np.sqrt(manifest[MEAN] * (255 - manifest[MEAN]))
+    return (manifest[STD] / bound.where(bound > 0)).fillna(0)
+
+
+def drift(reference: pd.Series, values: pd.Series) -> float:
+    """The difference of two means, in standard deviations of the reference."""
+    return float((values.mean() - reference.mean()) / max(reference.std(), 1e-9))
+
+
+def _change(manifest: pd.DataFrame, column: str, profile: ArchiveProfile) -> float:
+    """The largest drift of a column since the profile, of the folders that both have."""
+    means = manifest.groupby(SOURCE)[column].mean()
+    drifts = [
+        abs(means[source] - accepted.mean) / max(accepted.std, 1e-9)
+        for source in SOURCES
+        if source in means.index and (accepted := profile.spread(source, column)) is not None
+    ]
+    return max(drifts, default=0.0)

@@ -1,0 +1,1 @@
+"""Pages and servers on this machine: templates, the local server, its guard."""

@@ -1,0 +1,197 @@
+"""What the demo app and its API answer: a picture or faces in, readings in plain JSON out.
+
+Nothing is kept of what is asked: a picture is gone when its faces are found, and whoever asks on sends
+the faces.
+"""
+
+import base64
+import binascii
+import io
+import struct
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from fer_data.core.schema import FACE_SIZE
+from fer_data.stages.stage import UserError
+from fer_data.web.html import face_uri
+from fer_models.app.grad_cam import heat_map
+from fer_models.detection.face_detector import Face, FaceFinder, read_picture, whole_picture
+from fer_models.inference.model_store import Shelf
+
+MOST_FACES = 30
+"""Of a picture: the surest ones."""
+
+_PREFIX = "data:image/png;base64,"
+_MOST_CHARACTERS = 20_000  # a face's PNG takes some 3,000
+_HOT, _OPACITY = np.array([255, 96, 32]), 0.75
+
+
+class Service:
+    """The verbs of the API, which threads may share."""
+
+    def __init__(self, shelf: Shelf, finder: FaceFinder) -> None:
+        """Loads nothing yet."""
+        self._shelf, self._finder = shelf, finder
+
+    def models(self) -> list[dict[str, Any]]:
+        """The models: `name`, `title`, and `fault`, which is null where it can be asked."""
+        return [
+            {"name": name, "title": self._shelf.title(name), "fault": self._shelf.fault(name)}
+            for name in self._shelf.names
+        ]
+
+    def first(self) -> str:
+        """The model to show first: the best, or the first that can be asked, or the first name."""
+        try:
+            return self._shelf.best()
+        except UserError:
+            names = self._shelf.names
+            return next((name for name in names if self._shelf.fault(name) is None), names[0])
+
+    def find(self, picture: bytes, *, whole: bool = False) -> dict[str, Any]:
+        """Finds the faces of a picture.
+
+        Args:
+            picture: The content of a picture file.
+            whole: Whether the picture itself is to be taken for a face, whatever it shows.
+
+        Returns:
+            `width` and `height` of the picture, in pixels; `num_found`; and `faces`, at most
+            `MOST_FACES`, the surest ones: each with its `box` (left, top, width, height, in pixels), the
+            detector's `confidence`, 0 to 1, and `pixels`, 48x48 grey ones as the `data:` URI of a PNG.
+
+        Raises:
+            UserError: It is not a picture, or one of a kind that is not read.
+        """
+        pixels = read_picture(picture)
+        found = [whole_picture(pixels)] if whole else self._finder.find(pixels)
+        height, width = pixels.shape[:2]
+        shown = _surest(found)
+        return {
+            "width": width,
+            "height": height,
+            "num_found": len(found),
+            "faces": [
+                {
+                    "box": list(map(int, face.box)),
+                    "confidence": float(face.confidence),
+                    "pixels": face_uri(face.pixels),
+                }
+                for face in shown
+            ],
+        }
+
+    def ask(self, faces: Sequence[str], model: str) -> list[dict[str, Any]]:
+        """Asks a model about faces.
+
+        Args:
+            faces: The `pixels` that `find` gave, at most `MOST_FACES`.
+            model: The model's name.
+
+        Returns:
+            For each face `probabilities` by expression, calibrated; the conformal `set`, a list of
+            expressions, the most probable first; and the set in `words`: `happy or surprise`.
+
+        Raises:
+            UserError: A face is none, or the model is unknown or missing.
+        """
+        if len(faces) > MOST_FACES:
+            raise UserError(f"got {len(faces)} faces, expected at most {MOST_FACES} at once")
+        pixels = [_decoded(face) for face in faces]
+        predictor = self._shelf.predictor(self._known(model))
+        reading = predictor.read(np.array(pixels, np.uint8).reshape(-1, FACE_SIZE, FACE_SIZE))
+        expressions = np.array(predictor.expressions)
+        answers: list[dict[str, Any]] = []
+        for number, probabilities in enumerate(reading.probabilities):
+            order = np.argsort(-probabilities, kind="stable")
+            member = order[:1] if reading.sets is None else order[reading.sets[number][order]]
+            named = expressions[member].tolist()
+            answers.append(
+                {
+                    "probabilities": dict(
+                        zip(predictor.expressions, map(float, probabilities), strict=True)
+                    ),
+                    "set": named,
+                    "words": in_words(named, num_expressions=len(expressions)),
+                }
+            )
+        return answers
+
+    def read(self, picture: bytes, model: str) -> dict[str, Any]:
+        """Finds the faces of a picture and asks a model about them: `find` and `ask` in one."""
+        found = self.find(picture)
+        answers = self.ask([face["pixels"] for face in found["faces"]], model)
+        faces = [{**face, **answer} for face, answer in zip(found["faces"], answers, strict=True)]
+        return {**found, "model": model, "faces": faces}
+
+    def heat_map(self, face: str, model: str) -> dict[str, Any]:
+        """Shows what a model looked at.
+
+        Args:
+            face: The `pixels` that `find` gave.
+            model: The model's name.
+
+        Returns:
+            The most probable `expression`, and what spoke for it as `picture`, the `data:` URI of a PNG
+            to lay over the face; or null, where the model's last feature maps show no place.
+
+        Raises:
+            UserError: The face is none, or the model is unknown or missing.
+        """
+        pixels, predictor = _decoded(face), self._shelf.predictor(self._known(model))
+        number = int(predictor.read(pixels[np.newaxis]).probabilities[0].argmax())
+        seen = heat_map(predictor.model, pixels, number)
+        picture = None if seen is None else _overlay(seen)
+        return {"expression": predictor.expressions[number], "picture": picture}
+
+    def _known(self, model: str) -> str:
+        """The name of a model of the shelf: over the API, a path would open any file."""
+        if model not in self._shelf.names:
+            raise UserError(f"no model '{model}': expected one of {', '.join(self._shelf.names)}")
+        return model
+
+
+def in_words(expressions: Sequence[str], *, num_expressions: int) -> str:
+    """A set of expressions as people say it: `happy`, `happy or surprise`, `angry, fear or sad`."""
+    if len(expressions) == num_expressions:
+        return "any of them"
+    *others, last = expressions
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _surest(faces: Sequence[Face]) -> list[Face]:
+    """At most `MOST_FACES`, in their order."""
+    kept = sorted(range(len(faces)), key=lambda number: -faces[number].confidence)[:MOST_FACES]
+    return [faces[number] for number in sorted(kept)]
+
+
+def _decoded(face: str) -> np.ndarray:
+    """The pixels, uint8 (48, 48), of a `data:` URI as `find` gives it."""
+    wrong = UserError("got what is no face: expected the `pixels` that `find` gave")
+    if not face.startswith(_PREFIX) or len(face) > _MOST_CHARACTERS:
+        raise wrong
+    try:
+        data = base64.b64decode(face.removeprefix(_PREFIX), validate=True)
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            if image.mode != "L" or image.size != (FACE_SIZE, FACE_SIZE):
+                raise wrong
+            return np.asarray(image)
+    except (
+        *(binascii.Error, OSError, SyntaxError, ValueError),
+        *(Image.DecompressionBombError, struct.error, zlib.error),
+    ):
+        raise wrong from None
+
+
+def _overlay(seen: np.ndarray) -> str:
+    """A map, float32 (48, 48), 0 to 1, as a picture: the more spoke there, the less transparent."""
+    layer = np.empty((FACE_SIZE, FACE_SIZE, 4), np.uint8)
+    layer[..., :3] = _HOT
+    layer[..., 3] = np.rint(255 * _OPACITY * seen)
+    buffer = io.BytesIO()
+    Image.fromarray(layer).save(buffer, format="PNG")
+    return _PREFIX + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -1,0 +1,1 @@
+"""Image augmentation inside of TensorFlow's graph."""

@@ -1,0 +1,98 @@
+"""Turns probabilities into sets of expressions that hold the given label as often as was promised.
+
+Split conformal prediction, after Angelopoulos and Bates, Conformal Prediction: A Gentle Introduction
+(2023), section 1, with the score of Sadinle, Lei and Wasserman (2019): 1 minus the probability of the
+label. Of all such sets, these are the smallest on average if the probabilities are right.
+
+What is guaranteed: where the faces that chose the threshold and a new face come from one distribution
+and are exchangeable, the new face's set holds its given label with at least the promised probability.
+It holds over both draws, on average over all faces: not for each class, and not for each face. Faces of
+another camera, or of another mix of expressions, are not covered by it, nor are true expressions where
+labels are wrong; and it is a little too good here, since `validation` may have chosen the epoch, too.
+"""
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from fer_models.metrics.bootstrap import bootstrap_intervals
+from fer_models.metrics.prediction_table import Answers
+
+
+def set_threshold(answers: Answers, *, coverage: float) -> float:
+    """The probability that a class needs to be in the set.
+
+    Args:
+        answers: Of N faces that nobody learned from.
+        coverage: How often sets are to hold the label, 0 to 1.
+
+    Returns:
+        The k-th largest probability of a label, k = (N + 1) times the coverage, rounded up; 0, so that
+        sets hold all classes, where N is too small for the promise.
+    """
+    num_faces = len(answers.labels)
+    # Rounded first: 0.9 * 30 is 27.000000000000004.
+    rank = math.ceil(round((num_faces + 1) * coverage, 9))
+    if rank > num_faces:
+        return 0.0
+    return float(np.sort(answers.of_labels)[num_faces - rank])
+
+
+def prediction_sets(probabilities: np.ndarray, threshold: float) -> np.ndarray:
+    """Which classes are in each face's set: bool (N, K); a set can be empty."""
+    return probabilities >= threshold
+
+
+def conformal(
+    chosen_on: Answers,
+    measured_on: Answers,
+    *,
+    expressions: tuple[str, ...],
+    coverage: float,
+    num_resamples: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Chooses the threshold on some faces, and measures the sets of others.
+
+    Args:
+        chosen_on: Answers for faces that nobody learned from.
+        measured_on: Answers for other faces.
+        expressions: The K classes, in the order of the columns.
+        coverage: How often sets are to hold the label, 0 to 1.
+        num_resamples: How many resamples give the intervals.
+        seed: Seed of the resamples.
+
+    Returns:
+        `promised`, the `threshold` and `faces`, those that chose it; of the other faces `coverage` and
+        `mean_size` with the ends of their 95 % intervals; `sizes`, how many sets hold 0 to K classes;
+        and `per_class`: for each given label, `coverage` and `mean_size`, None without faces.
+    """
+    threshold = set_threshold(chosen_on, coverage=coverage)
+    sets = prediction_sets(measured_on.probabilities, threshold)
+    num_faces, labels = len(sets), measured_on.labels
+    sizes, covered = sets.sum(axis=1), sets[np.arange(num_faces), labels]
+    intervals = bootstrap_intervals(
+        lambda counts: {
+            "coverage": counts @ covered / num_faces,
+            "mean_size": counts @ sizes / num_faces,
+        },
+        num_faces, num_resamples=num_resamples, seed=seed,
+    )  # fmt: skip
+    return {
+        "promised": coverage,
+        "threshold": threshold,
+        "faces": len(chosen_on.labels),
+        **{name: asdict(interval) for name, interval in intervals.items()},
+        "sizes": np.bincount(sizes, minlength=len(expressions) + 1).tolist(),
+        "per_class": {
+            expression: {
+                "coverage": float(covered[labels == number].mean()),
+                "mean_size": float(sizes[labels == number].mean()),
+            }
+            if (labels == number).any()
+            else {"coverage": None, "mean_size": None}
+            for number, expression in enumerate(expressions)
+        },
+    }

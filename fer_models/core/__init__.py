@@ -1,0 +1,1 @@
+"""What all model packages share: settings, input pipeline, devices, saved models."""

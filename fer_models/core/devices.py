@@ -1,0 +1,73 @@
+"""What a training runs on: one device or several, in which precision."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from fer_models.core.training_settings import Recipe
+
+_TENSOR_CORES = (7, 0)  # the compute capability of Volta, the first with them
+_BFLOAT16_CORES = (8, 0)  # of Ampere, the first whose tensor cores take it
+_BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # Linux's names; the last is Arm's
+_PROCESSOR = Path("/proc/cpuinfo")
+
+
+def strategy(kind: str = "GPU") -> tf.distribute.Strategy:
+    """Splits batches over all devices of a kind where there are several; else the default.
+
+    Args:
+        kind: `GPU`, or `CPU` to try it with logical devices.
+    """
+    devices = tf.config.list_logical_devices(kind)
+    if len(devices) < 2:
+        return tf.distribute.get_strategy()
+    return tf.distribute.MirroredStrategy([device.name for device in devices])
+
+
+def dtype_policy(recipe: Recipe) -> str:
+    """The name of Keras' dtype policy: `mixed_float16`, `mixed_bfloat16` or `float32`."""
+    gpus = [details.get("compute_capability", (0, 0)) for details in _gpus()]
+    wish = recipe.mixed_precision
+    if wish != "off" and gpus and min(gpus) >= _BFLOAT16_CORES:
+        return "mixed_bfloat16"  # of the range of float32: no loss needs scaling
+    if wish == "bfloat16" and not gpus and _processor_has_bfloat16():
+        return "mixed_bfloat16"
+    if wish == "on" or (wish != "off" and gpus and min(gpus) >= _TENSOR_CORES):
+        return "mixed_float16"
+    return "float32"
+
+
+@contextmanager
+def precision(policy: str) -> Iterator[None]:
+    """Layers that are built in it follow the dtype policy."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def in_words() -> str:
+    """The devices, for a log: `2 GPUs (NVIDIA H100)`, or `CPU`."""
+    names = [details.get("device_name", "unknown") for details in _gpus()]
+    if not names:
+        return "CPU"
+    return f"{len(names)} GPU{'s' * (len(names) > 1)} ({', '.join(sorted(set(names)))})"
+
+
+def _processor_has_bfloat16() -> bool:
+    """Whether the processor computes in bfloat16; one that cannot be asked does not."""
+    if not _PROCESSOR.exists():  # no Linux
+        return False
+    return not _BFLOAT16_FLAGS.isdisjoint(_PROCESSOR.read_text().split())
+
+
+def _gpus() -> list[dict]:
+    return [
+        tf.config.experimental.get_device_details(gpu)
+        for gpu in tf.config.list_physical_devices("GPU")
+    ]

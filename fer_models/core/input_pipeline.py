@@ -1,0 +1,132 @@
+"""Feeds arrays to Keras batch by batch: shuffled anew each epoch, the same for a seed, or in order."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from fer_data.stages.stage import UserError
+
+
+def num_batches(num_rows: int, *, batch_size: int, num_devices: int) -> int:
+    """How many batches an epoch has, so that every device has a row of each.
+
+    Args:
+        num_rows: N.
+        batch_size: Rows a batch, over all devices.
+        num_devices: How many devices share a batch.
+
+    Returns:
+        `ceil(N / batch_size)`; on several devices at least 2, and fewer where so many would leave a
+        device without a row.
+
+    Raises:
+        UserError: There are fewer than two rows for each device, or a batch has fewer rows than devices.
+    """
+    if num_devices == 1:
+        return -(-num_rows // batch_size)
+    if num_devices > min(batch_size, num_rows // 2):
+        raise UserError(
+            f"batches of {batch_size} out of {num_rows} faces cannot be shared by {num_devices} "
+            "devices: expected a face of each batch for each, and two batches; raise `batch_size`, or "
+            "let `CUDA_VISIBLE_DEVICES` name fewer GPUs"
+        )
+    return max(2, min(-(-num_rows // batch_size), num_rows // num_devices))
+
+
+def training_batches(
+    *arrays: np.ndarray, batch_size: int, seed: int, epochs: range, num_devices: int = 1
+) -> tf.data.Dataset:
+    """Batches of rows of `arrays`, epoch after epoch, each in an order of its own.
+
+    An epoch's order follows from the seed and the epoch's number alone, so that a training that is taken
+    up again goes on as if it had never stopped. Only row numbers are shuffled, and rows are gathered a
+    batch at a time: the pipeline costs no copy of the faces and one operation a batch.
+
+    Args:
+        *arrays: Arrays of N rows each: faces, labels, weights.
+        batch_size: Rows a batch; the last one of an epoch may be smaller.
+        seed: Seed of the orders.
+        epochs: The numbers of the epochs, without a gap.
+        num_devices: How many devices share a batch; with several, an element is the share of one.
+
+    Returns:
+        A data set of tuples, one part an array, of `num_batches` batches an epoch. Of several devices
+        each has a share of every batch, and shares differ by a row at most: a device without a row
+        would end the training.
+    """
+    tensors = tuple(tf.constant(array) for array in arrays)
+    num_rows = len(arrays[0])
+
+    def order(epoch: tf.Tensor) -> tf.data.Dataset:
+        draw = tf.stack([tf.constant(seed, tf.int64), epoch])
+        shuffled = tf.argsort(tf.random.stateless_uniform([num_rows], seed=draw), stable=True)
+        return _parts(shuffled, num_rows, batch_size=batch_size, num_devices=num_devices)
+
+    batches = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(order)
+    gathered = batches.map(lambda batch: tuple(tf.gather(tensor, batch) for tensor in tensors))
+    return untuned(gathered.prefetch(4))
+
+
+def ordered_batches(*arrays: np.ndarray, batch_size: int, num_devices: int = 1) -> tf.data.Dataset:
+    """Batches of rows of `arrays`, in order, once.
+
+    Args:
+        *arrays: Arrays of N rows each.
+        batch_size: Rows a batch; the last one may be smaller.
+        num_devices: As for `training_batches`.
+
+    Returns:
+        A data set of tuples, one part an array.
+    """
+    sizes = {"batch_size": batch_size, "num_devices": num_devices}
+    return untuned(_parts(arrays, len(arrays[0]), **sizes).prefetch(2))
+
+
+def _parts(
+    rows: tf.Tensor | tuple[np.ndarray, ...], num_rows: int, *, batch_size: int, num_devices: int
+) -> tf.data.Dataset:
+    """Batches of rows; for several devices the shares of a batch, one after the other."""
+    if num_devices == 1:
+        return tf.data.Dataset.from_tensor_slices(rows).batch(batch_size)
+    num_parts = num_devices * num_batches(num_rows, batch_size=batch_size, num_devices=num_devices)
+    size, num_larger = divmod(num_rows, num_parts)
+    # Keras wants the shares of the first batch to be equal: all of the larger ones, or of the others.
+    num_smaller_first = 0 if num_larger >= num_devices else num_parts - num_larger
+    tensors = tf.nest.map_structure(tf.convert_to_tensor, rows)
+
+    def part(number: tf.Tensor) -> tf.Tensor | tuple[tf.Tensor, ...]:
+        start, stop = (
+            size * place + tf.clip_by_value(place - num_smaller_first, 0, num_larger)
+            for place in (number, number + 1)
+        )
+        return tf.nest.map_structure(lambda tensor: tensor[start:stop], tensors)
+
+    return tf.data.Dataset.range(num_parts).map(part)
+
+
+def shared(batches: tf.data.Dataset, split: tf.distribute.Strategy) -> Iterable[Any]:
+    """The batches as a strategy takes them: each of several devices takes the next element."""
+    if split.num_replicas_in_sync == 1:
+        return batches
+    return split.distribute_datasets_from_function(lambda _: batches)
+
+
+def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """The data set without the thread that tunes the parallelism of its parts.
+
+    That thread sleeps for as long as the data set has been read, at most a minute, and may miss the end:
+    a training that took 25 s then ends after 41 s. Nothing here is left to it to tune.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
+
+
+def make_repeatable(seed: int, *, deterministic: bool) -> None:
+    """Seeds Python, NumPy and TensorFlow, and asks for deterministic operations if wanted."""
+    keras.utils.set_random_seed(seed)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()

@@ -1,0 +1,109 @@
+"""The settings that every model's section of `params.yaml` has: how it is trained."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from fer_data.stages.settings import Seed, Settings
+
+
+class AugmentationSettings(Settings):
+    """How the faces of a training batch are changed, each in its own way; all 0: not at all."""
+
+    mirror: bool
+    """Whether half of the faces are mirrored."""
+    rotation_degrees: float = Field(ge=0, le=90)
+    """How far a face is turned at most, either way."""
+    shift_fraction: float = Field(ge=0, le=0.5)
+    """How far it is moved at most along each axis, as a part of its size."""
+    zoom_fraction: float = Field(ge=0, lt=1)
+    """How much its scale changes at most, either way, as a part of it."""
+    contrast_fraction: float = Field(ge=0, lt=1)
+    """How much its contrast changes at most, either way, as a part of it."""
+    erased_fraction: float = Field(ge=0, le=1)
+    """The part of the faces that lose a rectangle (random erasing: Zhong et al., 2020)."""
+
+    @property
+    def interpolates(self) -> bool:
+        """Whether faces are moved between pixels; mirroring alone moves none there."""
+        return bool(self.rotation_degrees or self.shift_fraction or self.zoom_fraction)
+
+
+class SaltAndPepperSettings(Settings):
+    """Pixels turned black or white, as the paper tried it."""
+
+    fraction: float = Field(ge=0, le=1)
+    """The part of the pixels that is turned, half of them black, half white."""
+    apply: Literal["never", "batches", "copies"]
+    """To every training batch anew, or to a copy of each face of `train`, appended once."""
+
+
+class SmallFacesSettings(Settings):
+    """Small faces first, which cost less, and whole ones in the end (progressive resizing)."""
+
+    size: int = Field(ge=8, le=48)
+    """Height and width of the small faces, in pixels."""
+    epochs: int = Field(ge=0)
+    """How many epochs see small faces; 0: none does."""
+
+
+class Recipe(Settings):
+    """How a model is trained; a model's own settings class adds what its network needs."""
+
+    epochs: int = Field(ge=1)
+    """How often the network sees the whole of `train`, at most."""
+    batch_size: int = Field(ge=1)
+    """Faces a step, over all devices."""
+    optimizer: Literal["rmsprop", "adam", "sgd"]
+    """The optimizer, with Keras' defaults but for step size and decay; `sgd` has Nesterov momentum."""
+    weight_decay: float = Field(ge=0, lt=1)
+    """Decay of all weights but biases and those of batch norms, a step, times the step size; with
+    `adam`, this is AdamW (Loshchilov and Hutter, 2019)."""
+    learning_rate: float = Field(gt=0, le=1)
+    """The optimizer's (largest) step size."""
+    schedule: Literal["constant", "cosine"]
+    """Whether the step size stays, or falls to 0 along half a cosine."""
+    warmup_fraction: float = Field(ge=0, lt=1)
+    """The part of all steps in which the step size rises from 0."""
+    loss: Literal["sparse_categorical_crossentropy", "categorical_crossentropy"]
+    """One and the same function, of label numbers or of vectors with a 1; the latter can be smoothed."""
+    label_smoothing: float = Field(ge=0, lt=1)
+    """The part of each label that is spread over all classes."""
+    monitor: Literal["val_accuracy", "val_loss"]
+    """What epochs are compared by, always on `validation`."""
+    keep_epoch: Literal["last", "best"]
+    """Which epoch's weights are kept: the last one's, or those of the best by `monitor`."""
+    patience: int | None = Field(ge=1)
+    """Training stops when that many epochs in a row were no better than the best; null: never."""
+    augmentation: AugmentationSettings
+    """What is done to the faces of each batch."""
+    small_faces: SmallFacesSettings
+    """Small faces first, for networks that take faces of any size (`compact`)."""
+    salt_and_pepper: SaltAndPepperSettings
+    """Noise, as the paper tried it."""
+    mixed_precision: Literal["auto", "bfloat16", "on", "off"]
+    """Whether layers compute in half precision; `auto`: on GPUs with tensor cores, in bfloat16 from
+    compute capability 8.0 on, else in float16 with a scaled loss; `bfloat16`: on processors that compute
+    in it too; `on`: everywhere."""
+    xla: Literal["auto", "on", "off"]
+    """Whether steps are compiled by XLA; `auto`: where Keras finds that every layer can be; `on` needs
+    `deterministic: false`."""
+    deterministic: bool
+    """Whether equal settings and data give equal weights, bit for bit, at some cost in speed."""
+    seed: Seed
+    """Seed of initial weights, dropout, augmentation and the order of the faces."""
+
+    @model_validator(mode="after")
+    def _only_vectors_can_be_smoothed(self) -> Self:
+        if self.label_smoothing and self.loss != "categorical_crossentropy":
+            raise ValueError("label_smoothing needs the loss categorical_crossentropy")
+        return self
+
+    @model_validator(mode="after")
+    def _xla_leaves_results_to_chance(self) -> Self:
+        if self.xla == "on" and self.deterministic:
+            raise ValueError(
+                "xla 'on' is ignored where operations are deterministic: expected `deterministic: "
+                "false` beside it, or `xla: auto`"
+            )
+        return self

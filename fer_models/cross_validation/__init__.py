@@ -1,0 +1,1 @@
+"""Cross-validation: out-of-fold predictions and feature-space neighbors."""

@@ -1,0 +1,154 @@
+"""Scores faces out of sample: networks per fold, trained on the other folds, judge this one."""
+
+import json
+import logging
+
+import numpy as np
+import pandas as pd
+
+from fer_data.annotation.apply_decisions import apply_decisions, decisions_on, read_accepted
+from fer_data.annotation.decision_marks import MARK, mark_of
+from fer_data.core.face_store import read_faces
+from fer_data.core.schema import (
+    EXCLUDED,
+    FOLD,
+    LABEL,
+    NEAR_GROUP,
+    NEIGHBOURS,
+    NO_FOLD,
+    PATH,
+    PIXEL_HASH,
+    ROLE,
+    SOURCE,
+)
+from fer_data.core.tables import read_table, with_probabilities, write_table
+from fer_data.stages import stage
+from fer_data.stages.settings import DataSettings, read_settings
+from fer_models.calibration.temperature_scaling import fit_temperature, softmax
+from fer_models.core.input_pipeline import make_repeatable
+from fer_models.cross_validation.crossval_settings import CrossvalSettings
+from fer_models.cross_validation.fold_models import judge, train_network
+from fer_models.cross_validation.neighbors import nearest
+
+logger = logging.getLogger(__name__)
+
+
+def score_fold(
+    assignments: pd.DataFrame,
+    faces: np.ndarray,
+    *,
+    fold: int,
+    settings: CrossvalSettings,
+    expressions: tuple[str, ...],
+) -> pd.DataFrame:
+    """Trains on all folds but one, and scores that one, and the Testing faces.
+
+    Excluded faces (twins of Testing faces, and dropped ones) are scored like others, and never trained
+    on.
+
+    Args:
+        assignments: N faces with `path`, `pixel_hash`, `near_group`, `source`, `label`, `role` and
+            `fold`.
+        faces: uint8 (N, 48, 48), in the same order.
+        fold: The fold to score.
+        settings: The recipe.
+        expressions: The classes, in the order of the columns of the probabilities.
+
+    Returns:
+        One row a scored face, in order: `path`, `pixel_hash`, `source`, `fold`, `probabilities`, (K,),
+        calibrated and out of sample, and `neighbours`: for faces of the fold, the paths of the
+        nearest faces that the networks learned from, in their feature space; else none.
+
+    Raises:
+        UserError: No face has that fold.
+    """
+    held_out = (assignments[FOLD] == fold).to_numpy()
+    if not held_out.any():
+        raise stage.UserError(
+            f"no face is in fold {fold} (folds: 0 to {assignments[FOLD].max()}): the folds that "
+            "`crossval` lists in dvc.yaml and `split.num_folds` must agree"
+        )
+    testing = (assignments[FOLD] == NO_FOLD).to_numpy()
+    others = ~held_out & ~testing & (assignments[ROLE] != EXCLUDED).to_numpy()
+    calibration = others & _sample_of_groups(
+        assignments[NEAR_GROUP].to_numpy(), settings.calibration_fraction, settings.seed + fold
+    )
+    label_numbers = {expression: number for number, expression in enumerate(expressions)}
+    labels = assignments[LABEL].map(label_numbers).to_numpy(np.int64)
+    verdicts = [
+        _verdict(
+            *(faces, np.eye(len(expressions), dtype=np.float32)[labels]),
+            learned=others & ~calibration,
+            calibration=calibration,
+            settings=settings,
+            seed=settings.seed + fold + 100 * number,
+        )
+        for number in range(settings.num_networks)
+    ]
+    probabilities = np.mean([one for one, _ in verdicts], axis=0)
+    right = probabilities[held_out].argmax(axis=1) == labels[held_out]
+    logger.info("crossval: fold %d: accuracy %.4f on its %d faces", fold, right.mean(), len(right))
+    nearby = nearest(
+        np.concatenate([features for _, features in verdicts], axis=1),
+        queries=np.flatnonzero(held_out),
+        candidates=np.flatnonzero(others & ~calibration),
+        number=settings.num_neighbours,
+    )
+    neighbours = dict(zip(np.flatnonzero(held_out), nearby, strict=True))
+    paths = assignments[PATH].to_numpy(object)
+    scored = np.flatnonzero(held_out | testing)
+    rows = assignments.loc[scored, [PATH, PIXEL_HASH, SOURCE]].assign(**{FOLD: fold})
+    lists = [list(paths[neighbours[row]]) if row in neighbours else None for row in scored]
+    return with_probabilities(rows.assign(**{NEIGHBOURS: lists}), probabilities[scored])
+
+
+def _verdict(
+    faces: np.ndarray,
+    targets: np.ndarray,
+    *,
+    learned: np.ndarray,
+    calibration: np.ndarray,
+    settings: CrossvalSettings,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """What a network that learned some of the faces says of all: probabilities, and features."""
+    make_repeatable(seed, deterministic=settings.deterministic)
+    model = train_network(faces[learned], targets[learned], settings=settings, seed=seed)
+    features, logits = judge(model, faces, smoothed=settings.interpolates)
+    temperature = fit_temperature(logits[calibration], targets[calibration].argmax(axis=1))
+    return softmax(logits / temperature), features
+
+
+def _sample_of_groups(groups: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """Which rows, bool (N,), are in a random part of the groups, int (N,); at least one group."""
+    distinct = np.unique(groups)
+    number = max(1, round(fraction * len(distinct)))
+    return np.isin(groups, np.random.default_rng(seed).permutation(distinct)[:number])
+
+
+def main() -> None:
+    """Reads the faces and their folds, writes the probabilities and neighbours of one fold."""
+    flags = stage.parse_flags(
+        __doc__, "manifest", "pixels", "assignments", "decisions", "probabilities", fold=int
+    )
+    settings = read_settings(CrossvalSettings, "crossval")
+    data = read_settings(DataSettings, "data")
+    expressions, retired = data.expressions, data.retired_expressions
+    manifest, faces = read_faces(flags.manifest, flags.pixels)
+    assignments = read_table(flags.assignments).merge(manifest[[PATH, SOURCE, LABEL]], on=PATH)
+    mark = mark_of(flags.decisions)  # before they are read: rather one too few than one too many
+    accepted = read_accepted(flags.decisions, expressions=data.known_expressions)
+    decisions = decisions_on(manifest, accepted, file=flags.decisions, retired=retired)
+    assignments = apply_decisions(assignments, decisions)
+    scored = score_fold(
+        assignments, faces, fold=flags.fold, settings=settings, expressions=expressions
+    )
+    write_table(
+        *(scored, flags.probabilities),
+        metadata={MARK: json.dumps(mark, allow_nan=False)},
+        expressions=expressions,
+    )
+
+
+if __name__ == "__main__":
+    stage.run(main)

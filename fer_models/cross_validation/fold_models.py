@@ -1,0 +1,149 @@
+"""The networks that judge labels: small, quick to train on two cores, and calibrated.
+
+Run by `crossval`; a network sees small faces first, which costs a third as much an epoch, and whole
+ones in the end (progressive resizing: Howard, 2018, fast.ai's entry to DAWNBench).
+"""
+
+import sys
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from fer_data.core.schema import FACE_SIZE
+from fer_models.augmentation.transforms import Moves, as_smooth_as_moved, moved
+from fer_models.core.input_pipeline import untuned
+from fer_models.core.watch_inputs import InputsCheck
+from fer_models.cross_validation.crossval_settings import JudgeSettings
+
+_PREDICTION_BATCH = 512
+
+
+def build_network(filters: tuple[int, ...], *, dropout: float, num_classes: int) -> keras.Model:
+    """A plain convolutional network of any input size: 5x5 with stride 2, then two 3x3 a stage.
+
+    Args:
+        filters: Filters of each stage.
+        dropout: Dropout of the features, the mean of the last maps.
+        num_classes: K.
+
+    Returns:
+        A model from grey levels, float32 (N, size, size, 1), to features (N, `filters[-1]`) and
+        logits (N, K), a dict of both.
+    """
+    layers = keras.layers
+
+    def convolution(maps: Any, width: int, kernel: int = 3, stride: int = 1) -> Any:
+        maps = layers.Conv2D(
+            *(width, kernel, stride),
+            padding="same",
+            use_bias=False,
+            kernel_initializer="he_normal",
+        )(maps)
+        return layers.ReLU()(layers.BatchNormalization(momentum=0.95)(maps))
+
+    faces = keras.Input((None, None, 1), name="faces")
+    maps = layers.Rescaling(1 / 64, offset=-2)(faces)
+    maps = convolution(maps, filters[0], kernel=5, stride=2)
+    for number, width in enumerate(filters):
+        if number:
+            maps = layers.MaxPooling2D(padding="same")(maps)
+        maps = convolution(convolution(maps, width), width)
+    features = layers.GlobalAveragePooling2D()(maps)
+    logits = layers.Dense(num_classes)(layers.Dropout(dropout)(features))
+    return keras.Model(faces, {"features": features, "logits": logits}, name="judge")
+
+
+def train_network(
+    faces: np.ndarray, targets: np.ndarray, *, settings: JudgeSettings, seed: int
+) -> keras.Model:
+    """Trains a network on all the given faces.
+
+    Args:
+        faces: uint8 (N, 48, 48).
+        targets: float32 (N, K), 1 for the label.
+        settings: The recipe.
+        seed: Seed of the order and the moves of the faces; initial weights and dropout follow the
+            global seed.
+
+    Returns:
+        The model, as `build_network` describes it.
+    """
+    model = build_network(settings.filters, dropout=settings.dropout, num_classes=targets.shape[1])
+    logits = keras.Model(model.input, model.output["logits"])
+    steps_per_epoch = -(-len(faces) // settings.batch_size)
+    steps = steps_per_epoch * sum(epochs for _, epochs in settings.phases)
+    optimizer = keras.optimizers.AdamW(
+        keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=settings.learning_rate / 10,
+            warmup_target=settings.learning_rate,
+            warmup_steps=steps // 10,
+            decay_steps=steps - steps // 10,
+        ),
+        weight_decay=settings.weight_decay,
+    )
+    optimizer.exclude_from_weight_decay(var_names=["beta", "gamma", "bias"])
+    logits.compile(
+        optimizer=optimizer,
+        loss=keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=settings.label_smoothing
+        ),
+        metrics=["accuracy"],
+    )
+    verbose = 1 if sys.stderr.isatty() else 2  # a bar on a terminal, a line an epoch in a log
+    for number, (size, epochs) in enumerate(settings.phases):
+        batches = _moving_batches(faces, targets, settings, size=size, seed=seed + 1000 * number)
+        logits.fit(
+            batches,
+            epochs=epochs,
+            steps_per_epoch=steps_per_epoch,
+            callbacks=[InputsCheck()],
+            shuffle=False,
+            verbose=verbose,
+        )
+    return model
+
+
+def _moving_batches(
+    faces: np.ndarray, targets: np.ndarray, settings: JudgeSettings, *, size: int, seed: int
+) -> tf.data.Dataset:
+    """Endless batches, in an order and with moves that differ from epoch to epoch."""
+    all_faces, all_targets = tf.constant(faces[..., np.newaxis]), tf.constant(targets)
+    moves = Moves(settings.shift, settings.rotation, settings.zoom)
+
+    def batch(rows: tf.Tensor, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        gathered = tf.cast(tf.gather(all_faces, rows), tf.float32)
+        draw = tf.stack([tf.constant(seed, tf.int64), number])
+        return moved(gathered, draw, size=size, moves=moves), tf.gather(all_targets, rows)
+
+    rows = tf.data.Dataset.range(len(faces)).shuffle(len(faces), seed=seed)
+    rows = rows.batch(settings.batch_size).repeat()
+    numbered = tf.data.Dataset.zip(rows, tf.data.Dataset.counter())
+    # Side by side, and in order: what is drawn follows from a batch's number alone.
+    return untuned(numbered.map(batch, num_parallel_calls=4, deterministic=True).prefetch(4))
+
+
+def judge(
+    model: keras.Model, faces: np.ndarray, *, smoothed: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Features and logits of faces, each the mean of the face and its mirror image.
+
+    Args:
+        model: As `build_network` describes it.
+        faces: uint8 (N, 48, 48).
+        smoothed: Whether the faces are made as smooth as those that were moved in training.
+
+    Returns:
+        float32 (N, F) and float32 (N, K).
+    """
+    if smoothed:
+        grey = keras.Input((FACE_SIZE, FACE_SIZE, 1))
+        model = keras.Model(grey, model(as_smooth_as_moved(grey)))
+    features, logits = [], []
+    for start in range(0, len(faces), _PREDICTION_BATCH):
+        part = faces[start : start + _PREDICTION_BATCH, ..., np.newaxis].astype(np.float32)
+        straight, mirrored = (model(one, training=False) for one in (part, part[:, :, ::-1]))
+        features.append((straight["features"] + mirrored["features"]).numpy() / 2)
+        logits.append((straight["logits"] + mirrored["logits"]).numpy() / 2)
+    return np.concatenate(features), np.concatenate(logits)

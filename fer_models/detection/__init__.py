@@ -1,0 +1,1 @@
+"""Finds and aligns faces in images."""

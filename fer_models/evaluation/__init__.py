@@ -1,0 +1,1 @@
+"""Evaluates a model on `validation` and `test`."""

@@ -1,0 +1,145 @@
+"""Measures a trained model on `validation` and `test`: metrics, curves, predictions and a card.
+
+Run it with `dvc repro evaluate@scratch`; 10,000 faces take a few seconds on two cores.
+"""
+
+import logging
+import time
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from fer_data.core import tfrecord
+from fer_data.core.schema import LABEL, PATH, PIXEL_HASH, PREDICTION, ROLE, TEST, VALIDATION
+from fer_data.core.tables import read_json, read_table, with_probabilities, write_table
+from fer_data.splitting.leaks import protocol_of
+from fer_data.stages import stage
+from fer_data.stages.settings import read_settings
+from fer_models.core.input_pipeline import make_repeatable
+from fer_models.core.out_of_sample import read_cross_fitted
+from fer_models.core.prediction import predict, read_model
+from fer_models.evaluation.all_metrics import measure_all
+from fer_models.evaluation.evaluate_settings import EvaluateSettings
+from fer_models.evaluation.latency import cost_of
+from fer_models.evaluation.model_card import hashes_of, model_card
+from fer_models.evaluation.slices import has_duplicate, label_qualities, picture_qualities
+from fer_models.evaluation.top_losses import confident_mistakes
+from fer_models.metrics.curves import curve_tables
+from fer_models.metrics.prediction_table import Answers
+
+logger = logging.getLogger(__name__)
+
+EVALUATED_ROLES = (VALIDATION, TEST)
+_NUM_MISTAKES = 24
+
+
+def prediction_table(
+    examples: Mapping[str, tfrecord.Examples],
+    answers: Mapping[str, Answers],
+    *,
+    expressions: tuple[str, ...],
+) -> pd.DataFrame:
+    """What the model says of each face.
+
+    Args:
+        examples: The faces of each role.
+        answers: What the model says of them.
+        expressions: The K classes, in the order of the columns.
+
+    Returns:
+        One row a face: `path`, `pixel_hash`, `role`, `label` and `prediction` (expressions) and
+        `probabilities`.
+    """
+    names = np.array(expressions, dtype=object)
+    tables: list[pd.DataFrame] = []
+    for role, asked in examples.items():
+        columns = {
+            PATH: asked.paths,
+            PIXEL_HASH: asked.pixel_hashes,
+            ROLE: role,
+            LABEL: names[asked.labels],
+            PREDICTION: names[answers[role].predictions],
+        }
+        tables.append(with_probabilities(pd.DataFrame(columns), answers[role].probabilities))
+    return pd.concat(tables, ignore_index=True)
+
+
+def main() -> None:
+    """Reads the records and the model, writes the folder of the model's evaluation."""
+    flags = stage.parse_flags(
+        __doc__, "records", "model", "training", "assignments", "testing_quality", "output"
+    )
+    settings = read_settings(EvaluateSettings, "evaluate")
+    expressions = tfrecord.expressions(flags.records)
+    make_repeatable(settings.seed, deterministic=True)
+    training, hashes = read_json(flags.training), hashes_of(flags.model, flags.records)
+    model = read_model(flags.model, expressions=expressions)
+    examples = {role: tfrecord.read_role(flags.records, role) for role in EVALUATED_ROLES}
+    test = examples[TEST]
+    rated = label_qualities(read_table(flags.testing_quality), test.paths)
+    assignments = read_table(flags.assignments)
+    answers: dict[str, Answers] = {}
+    seconds: dict[str, float] = {}
+    for role, asked in examples.items():
+        started = time.perf_counter()
+        probabilities = predict(
+            model, asked.faces, num_classes=len(expressions), batch_size=settings.batch_size
+        )
+        seconds[role] = time.perf_counter() - started
+        answers[role] = Answers(asked.labels, probabilities)
+    out_of_sample = read_cross_fitted(examples[VALIDATION], model=flags.model)
+    if out_of_sample is not None:  # what chooses a temperature and sets must not be flattered
+        answers[VALIDATION] = Answers(examples[VALIDATION].labels, out_of_sample)
+    metrics = {
+        "protocol": protocol_of(assignments),
+        **measure_all(
+            answers,
+            picture_qualities(test.faces) | rated,
+            has_duplicate(assignments, test.paths),
+            expressions=expressions,
+            settings=settings,
+        ),
+    }
+    # After `validation`, which compiled the graph: the time of `test` is the model's alone.
+    cost = cost_of(
+        *(model, flags.model, test.faces), batch_size=settings.batch_size, seconds=seconds[TEST]
+    )
+    predictions = prediction_table(examples, answers, expressions=expressions)
+    mistakes = confident_mistakes(
+        answers[TEST],
+        paths=test.paths,
+        faces=test.faces,
+        expressions=expressions,
+        number=_NUM_MISTAKES,
+    )
+    with stage.written_beside(flags.output, replace_folder=True) as folder:
+        folder.mkdir()
+        text = stage.json_text(metrics, of=flags.output / "metrics.json")
+        (folder / "metrics.json").write_text(text, encoding="utf-8")
+        # Apart from the metrics, which are the same in every run.
+        text = stage.json_text(cost, of=flags.output / "cost.json")
+        (folder / "cost.json").write_text(text, encoding="utf-8")
+        card = model_card(training, metrics, hashes)
+        (folder / "model_card.md").write_text(card, encoding="utf-8")
+        curves = curve_tables(answers, metrics["calibration"], expressions=expressions)
+        for name, points in curves.items():
+            points.to_csv(folder / name, index=False)
+        of_test = predictions.loc[predictions[ROLE] == TEST, [LABEL, PREDICTION]]
+        of_test.to_csv(folder / "confusion.csv", index=False)
+        write_table(predictions, folder / "predictions.parquet", expressions=expressions)
+        write_table(mistakes, folder / "mistakes.parquet")
+    accuracies = (
+        "{} accuracy {value:.4f} ({low:.4f} to {high:.4f})".format(
+            role, **metrics[role]["accuracy"]
+        )
+        for role in EVALUATED_ROLES
+    )
+    logger.info(
+        "evaluate: %d faces, %s; %s -> %s",
+        *(len(predictions), ", ".join(accuracies), metrics["protocol"], flags.output),
+    )
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,88 @@
+"""Writes a model's card: what it is, how well it does and what it is not for, in Markdown.
+
+The parts are those of Mitchell et al., Model Cards for Model Reporting (2019), as far as this data can
+tell. The same model, records and settings give the same bytes: no date and no measured time.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from fer_data.core.checksums import sha256_of
+from fer_data.core.schema import TEST, TRAIN, VALIDATION
+from fer_data.core.tfrecord import NAME
+from fer_data.stages.stage import UserError
+from fer_data.web.html import count, decimal, percent
+
+
+@dataclass(frozen=True)
+class Hashes:
+    """Which bytes a card speaks of, SHA-256 in hexadecimal."""
+
+    model: str
+    """Of the model's file."""
+    train_records: str
+    """Of the records of `train`, file after file."""
+
+
+def hashes_of(model: Path, records: Path) -> Hashes:
+    """Hashes a model, and what it learned from.
+
+    Args:
+        model: Its file.
+        records: The folder of records.
+
+    Raises:
+        UserError: There are no records of `train`.
+    """
+    files = sorted(records.glob(f"{NAME}-{TRAIN}.tfrecord-*"))
+    if not files:
+        raise UserError(
+            f"{records} has no records of the role '{TRAIN}': "
+            "`dvc repro tfrecords` makes them, `dvc pull` fetches them"
+        )
+    return Hashes(model=sha256_of(model), train_records=sha256_of(*files))
+
+
+def model_card(training: Mapping[str, Any], measured: Mapping[str, Any], hashes: Hashes) -> str:
+    """The card.
+
+    Args:
+        training: `summary.json` of the model's training.
+        measured: What `fer_models.evaluation.all_metrics.measure_all` returns for it.
+        hashes: Of the model and of what it learned from.
+
+    Returns:
+        Markdown, in which every figure has its faces and, where it is measured, its interval.
+    """
+    environment = Environment(
+        loader=PackageLoader("fer_models.evaluation"),
+        autoescape=False,  # Markdown: whoever puts it into a page escapes it there
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(count=count, decimal=decimal, percent=percent)
+    settings, of_classes = training["settings"], measured[TEST]["per_class"]
+    by_recall = sorted(of_classes, key=lambda name: of_classes[name]["recall"])
+    return environment.get_template("model_card.md.j2").render(
+        training=training,
+        settings=yaml.safe_dump(settings, sort_keys=False).rstrip(),
+        weights=settings.get("weights", "none"),
+        members=settings.get("members", []),
+        test=measured[TEST],
+        validation=measured[VALIDATION],
+        protocol=measured["protocol"],
+        without_duplicates=measured["without_duplicates"],
+        calibration=measured["calibration"],
+        sets=measured["conformal"],
+        worst=by_recall[0],
+        best=by_recall[-1],
+        hashes=hashes,
+        train_records=f"{NAME}-{TRAIN}.tfrecord-*",
+    )

@@ -1,0 +1,1 @@
+"""Exports models to ONNX, LiteRT and SavedModel."""

@@ -1,0 +1,164 @@
+"""Turns a trained model into a file for other programs, and holds it against the original.
+
+The exported file is asked about the same faces as the `.keras` file: where probabilities differ, nothing
+is written.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from fer_data.core.catalog import output
+from fer_data.core.own_files import refuse_foreign
+from fer_data.core.schema import TRAIN, VALIDATION
+from fer_data.core.tfrecord import Examples, read_role
+from fer_data.stages.stage import UserError, written_beside
+from fer_models.core.prediction import predict
+from fer_models.export.formats import FORMATS, ExportedModel, imported
+from fer_models.inference.model_store import open_shelf
+
+MOST_DIFFERENCE = 1e-3
+"""Of a probability, between an exported model and the original."""
+
+_COMPARED_FACES = 256
+_CALIBRATING_FACES = 256
+_BATCH = 128
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How an exported model differs from the original."""
+
+    faces: int
+    """How many of `validation` both were asked about."""
+    difference: float
+    """The largest of a probability."""
+    accuracies: tuple[float, float] | None
+    """Of the original and of the exported model on all of `validation`; None unless quantized."""
+
+    def __str__(self) -> str:
+        """In words."""
+        words = (
+            f"largest difference in probability {self.difference:.2g} on {self.faces} faces of "
+            f"`{VALIDATION}`"
+        )
+        if self.accuracies is None:
+            return words
+        before, after = self.accuracies
+        return f"{words}; accuracy there {after:.4f} with 8 bits, {before:.4f} without"
+
+
+def export(
+    name: str,
+    *,
+    form: str,
+    int8: bool = False,
+    target: Path | None = None,
+    workspace: Path = Path(),
+) -> str:
+    """Exports a model of a workspace, and holds it against the original.
+
+    Args:
+        name: The model's name, or the path of a `.keras` file.
+        form: One of `FORMATS`.
+        int8: Whether weights and activations get 8 bits.
+        target: What to write; by default `NAME.onnx` or the like in the current folder.
+        workspace: Where the models and the records lie, on whose faces the two are compared.
+
+    Returns:
+        What was written, and how it differs from the original, in words.
+
+    Raises:
+        UserError: As `export_model`; or the model or the records are missing.
+    """
+    _check(form, int8=int8)
+    shelf = open_shelf(workspace=workspace)
+    if target is None:
+        stem = name if name in shelf.names else Path(name).stem
+        target = Path(f"{stem}{'-int8' * int8}{FORMATS[form].suffix}")
+    _check_target(target, form=form)
+    model = shelf.predictor(name).model
+    folder = output("tfrecords", "tfrecords", workspace=workspace)
+    roles = (VALIDATION, TRAIN) if int8 else (VALIDATION,)
+    examples = {role: read_role(folder, role) for role in roles}
+    comparison = export_model(
+        model, target, form=form, expressions=shelf.expressions, examples=examples, int8=int8
+    )
+    return f"{name} -> {target}: {comparison}"
+
+
+def _check(form: str, *, int8: bool) -> None:
+    """Refuses what cannot be done before anything is loaded."""
+    if form not in FORMATS:
+        raise UserError(f"no format '{form}': expected one of {', '.join(FORMATS)}")
+    if int8 and not FORMATS[form].quantizes:
+        able = ", ".join(row for row in FORMATS if FORMATS[row].quantizes)
+        raise UserError(f"{form} has no 8 bits here: `--int8` is for {able}")
+
+
+def _check_target(target: Path, *, form: str) -> None:
+    """Refuses to replace anything but an earlier export to the same format."""
+    refuse_foreign(target, is_own=imported(form).is_own, command=f"ferflow export --format {form}")
+
+
+def export_model(
+    model: keras.Model,
+    target: Path,
+    *,
+    form: str,
+    expressions: tuple[str, ...],
+    examples: Mapping[str, Examples],
+    int8: bool = False,
+) -> Comparison:
+    """Writes a model in another format, with scaling and labels inside, and compares the two.
+
+    Args:
+        model: From uint8 faces (N, 48, 48, 1) to probabilities (N, K).
+        target: The file to write, or the folder.
+        form: One of `FORMATS`.
+        expressions: The K classes.
+        examples: The faces of `validation`, which both are asked about; with `int8` those of `train`,
+            too, which choose the ranges of the 8 bits.
+        int8: Whether weights and activations get 8 bits. The file is then a quarter as large, and its
+            answers differ: how much is told and not limited.
+
+    Raises:
+        UserError: There is no such format, it has no 8 bits, its packages are missing, `target` is there
+            and is no export to this format, or the written model says something else than the
+            original. Nothing is written then.
+    """
+    _check(form, int8=int8)
+    _check_target(target, form=form)
+    module = imported(form)
+    validation = examples[VALIDATION]
+    asked = validation.faces if int8 else validation.faces[:_COMPARED_FACES]
+    before = predict(model, asked, num_classes=len(expressions), batch_size=_BATCH)
+    ranges = {"ranges": examples[TRAIN].faces[:_CALIBRATING_FACES]} if int8 else {}
+    with written_beside(target) as beside:
+        module.write(model, beside, expressions=expressions, **ranges)
+        after = _answers(module.read(beside), asked)
+        comparison = _compared(before, after, validation.labels if int8 else None)
+        if not int8 and not comparison.difference <= MOST_DIFFERENCE:
+            raise UserError(
+                f"the {form} model differs from the original by {comparison.difference:.2g} in a "
+                f"probability, {MOST_DIFFERENCE} is allowed: nothing written"
+            )
+    return comparison
+
+
+def _answers(model: ExportedModel, faces: np.ndarray) -> np.ndarray:
+    batches = range(0, len(faces), _BATCH)
+    return np.concatenate([model.predict_on_batch(faces[at : at + _BATCH]) for at in batches])
+
+
+def _compared(before: np.ndarray, after: np.ndarray, labels: np.ndarray | None) -> Comparison:
+    compared = slice(_COMPARED_FACES)
+    difference = float(np.abs(before[compared] - after[compared]).max())
+    accuracies = None
+    if labels is not None:
+        right = [float((said.argmax(axis=1) == labels).mean()) for said in (before, after)]
+        accuracies = (right[0], right[1])
+    return Comparison(len(before[compared]), difference, accuracies)

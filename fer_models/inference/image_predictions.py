@@ -1,0 +1,90 @@
+"""Reads the expressions of many pictures: paths go in, rows come out, one a face."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fer_data.stages.stage import UserError
+from fer_models.detection.face_detector import Face, FaceFinder, read_picture, whole_picture
+from fer_models.inference.predictor import Predictor
+
+BATCH = 256
+"""Faces that are asked about at once."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A face of a picture, or a picture without any."""
+
+    path: Path
+    number: int
+    """From 1, left to right; 0 where the picture shows no face."""
+    face: Face | None
+    probabilities: np.ndarray | None
+    """float32 (K,), calibrated; None without a face."""
+    expressions: tuple[str, ...]
+    """The K classes."""
+    in_set: tuple[str, ...] = ()
+    """Those that hold the right one as often as `evaluate` promised; empty where nothing is known."""
+
+    @property
+    def expression(self) -> str:
+        """The most probable one, or empty."""
+        return "" if self.probabilities is None else self.expressions[self.probabilities.argmax()]
+
+
+def read_expressions(
+    files: Iterable[Path],
+    finder: FaceFinder,
+    predictor: Predictor,
+    *,
+    whole_pictures: bool = False,
+    report: Callable[[str], None],
+) -> Iterator[Row]:
+    """Says what the faces of pictures express.
+
+    Args:
+        files: The pictures; they are read as they come.
+        finder: Finds the faces.
+        predictor: The model.
+        whole_pictures: Whether a picture in which no face is found is taken for one.
+        report: Called with a line for each file that cannot be read, which is left out.
+
+    Yields:
+        The faces, in the order of the files, `BATCH` and more at a time.
+    """
+    waiting: list[tuple[Path, int, Face | None]] = []
+    for file in files:
+        try:
+            picture = read_picture(file)
+        except UserError as error:
+            report(str(error))
+            continue
+        faces = finder.find(picture)
+        if not faces and whole_pictures:
+            faces = [whole_picture(picture)]
+        waiting += [(file, number, face) for number, face in enumerate(faces, 1)]
+        if not faces:
+            waiting.append((file, 0, None))
+        if len(waiting) >= BATCH:
+            yield from _asked(waiting, predictor)
+            waiting = []
+    yield from _asked(waiting, predictor)
+
+
+def _asked(waiting: list[tuple[Path, int, Face | None]], predictor: Predictor) -> Iterator[Row]:
+    faces = [face.pixels for _, _, face in waiting if face is not None]
+    reading = predictor.read(np.array(faces, np.uint8))
+    names = predictor.expressions
+    place = 0
+    for path, number, face in waiting:
+        if face is None:
+            yield Row(path, number, None, None, names)
+            continue
+        in_set: tuple[str, ...] = ()
+        if reading.sets is not None:
+            in_set = tuple(names[column] for column in np.flatnonzero(reading.sets[place]))
+        yield Row(path, number, face, reading.probabilities[place], names, in_set)
+        place += 1

@@ -1,0 +1,108 @@
+"""The verb `ferflow predict`: pictures, films and a model in; rows and annotated films out."""
+
+import io
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress
+
+from fer_data.stages.stage import UserError
+from fer_models.detection.face_detector import FaceFinder
+from fer_models.inference.image_predictions import read_expressions
+from fer_models.inference.input_paths import FACES_FILM, is_film, named_files, on_screen
+from fer_models.inference.model_store import open_predictor
+from fer_models.inference.tracking import Tracker
+from fer_models.inference.video import read_film
+from fer_models.inference.writers import WRITERS
+
+
+def predict(
+    words: list[str],
+    *,
+    model: str | None,
+    bundle: Path | None,
+    form: str,
+    whole_pictures: bool,
+    folder: Path | None,
+    trusted: bool = False,
+) -> int:
+    """Says what the faces of pictures and films express.
+
+    Args:
+        words: What `named_files` takes.
+        model: A model's name, a `.keras` file or an exported one; by default the model that is best on
+            `validation`.
+        bundle: Where the models come from, if not from this workspace.
+        form: One of `WRITERS`: how the rows of pictures are written, on standard output.
+        whole_pictures: Whether a picture in which no face is found is taken for one.
+        folder: Where films and their tables go; by default beside each clip.
+        trusted: Whether whoever made the model may run code here, as a SavedModel can.
+
+    Returns:
+        How many files could not be read. Each is a line on standard error, and does not stop the rest.
+
+    Raises:
+        UserError: The model is missing or broken.
+    """
+    predictor = open_predictor(model, bundle=bundle, trusted=trusted)
+    finder, console = FaceFinder(), Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def say(line: str) -> None:
+        console.print(on_screen(line), markup=False)
+
+    faults: list[str] = []
+
+    def report(fault: str) -> None:
+        faults.append(fault)
+        say(fault)
+
+    clips, pictures = [], []
+    for file in named_files(words, leave_out=say):
+        (clips if is_film(file) else pictures).append(file)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # For programs, UTF-8 whatever the terminal; to people, what it lacks is escaped.
+        encoding = sys.stdout.encoding if form == "table" else "utf-8"
+        sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
+    if pictures:
+        rows = read_expressions(
+            pictures, finder, predictor, whole_pictures=whole_pictures, report=report
+        )
+        WRITERS[form](rows, predictor.expressions, sys.stdout)
+    taken = {clip.resolve(): clip for clip in clips}
+    for clip in taken.copy().values():
+        targets = _targets(clip, folder)
+        other = next((taken[file.resolve()] for file in targets if file.resolve() in taken), None)
+        if other is not None:
+            what = "that" if other in targets else f"what {other} gave"
+            report(f"{clip} is left out: {targets[0]} would overwrite {what}; name one differently")
+            continue
+        try:
+            _read_clip(clip, targets, Tracker(finder, predictor), console=console)
+        except UserError as error:
+            report(str(error))
+        else:
+            taken |= {file.resolve(): clip for file in targets}
+    return len(faults)
+
+
+def _targets(clip: Path, folder: Path | None) -> tuple[Path, Path]:
+    """The annotated film, and the table."""
+    place = folder or clip.parent
+    return place / f"{clip.stem}{FACES_FILM}", place / f"{clip.stem}.faces.csv"
+
+
+def _read_clip(
+    clip: Path, targets: tuple[Path, Path], tracker: Tracker, *, console: Console
+) -> None:
+    film, table = targets
+    with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task(escape(on_screen(clip.name)), total=None)
+
+        def progress(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total or None)
+
+        num_frames = read_film(clip, tracker, film=film, table=table, progress=progress)
+    line = f"{clip}: {num_frames} frames -> {film}, {table}"
+    console.print(on_screen(line), markup=False)

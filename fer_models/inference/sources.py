@@ -1,0 +1,93 @@
+"""What belongs to a trained model that people use, and where a workspace keeps it."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from fer_data.core.catalog import dependency, items, output
+from fer_data.stages.settings import PARAMS_FILE, DataSettings, read_settings
+from fer_data.stages.stage import UserError
+
+MODEL, METRICS, SUMMARY, CARD = "model.keras", "metrics.json", "summary.json", "model_card.md"
+PARTS = (MODEL, METRICS, SUMMARY, CARD)
+"""The network, what was measured of it, how it was trained, and all that in words."""
+
+
+class Source(Protocol):
+    """Where models come from: `Workspace` here, or `bundle.Bundle`."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The models that belong there, whether or not all of them are there."""
+        ...
+
+    @property
+    def expressions(self) -> tuple[str, ...]:
+        """The K classes, in the order of the models' outputs."""
+        ...
+
+    def fault(self, name: str) -> str | None:
+        """What a model of `names` lacks and how to get it, in one line; None where it lacks nothing."""
+        ...
+
+    def called(self, name: str) -> str:
+        """What messages call the network of a model: where a person finds it."""
+        ...
+
+    def part(self, name: str, part: str) -> AbstractContextManager[Path]:
+        """Gives the path of one of `PARTS`, which is there for as long as the context is.
+
+        Raises:
+            UserError: It is missing or damaged.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The models of a workspace, as its `dvc.yaml` places them."""
+
+    folder: Path
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The models that the graph measures."""
+        return items("evaluate", workspace=self.folder)
+
+    @property
+    def expressions(self) -> tuple[str, ...]:
+        """The classes of its `params.yaml`."""
+        return read_settings(DataSettings, "data", file=self.folder / PARAMS_FILE).expressions
+
+    def fault(self, name: str) -> str | None:
+        """Names the first missing file, and the three ways to get it."""
+        for part in PARTS:
+            file = self._file(name, part)
+            if not file.is_file():
+                return (
+                    f"{file} is missing: `dvc pull` fetches it, a bundle brings it along "
+                    f"(`--bundle FILE`), `dvc repro evaluate@{name}` trains and measures it"
+                )
+        return None
+
+    def called(self, name: str) -> str:
+        """The path of its file."""
+        return str(self._file(name, MODEL))
+
+    @contextmanager
+    def part(self, name: str, part: str) -> Iterator[Path]:
+        """The file where its stage left it."""
+        fault = self.fault(name)
+        if fault is not None:
+            raise UserError(fault)
+        yield self._file(name, part)
+
+    def _file(self, name: str, part: str) -> Path:
+        if part in (METRICS, CARD):
+            return output(f"evaluate@{name}", name, workspace=self.folder) / part
+        if part == SUMMARY:
+            return dependency("report", "train", workspace=self.folder) / name / part
+        trainer = "ensemble" if name == "ensemble" else f"train@{name}"
+        return output(trainer, name, workspace=self.folder) / part

@@ -1,0 +1,82 @@
+"""Reads what people who use a model need of its `metrics.json` and `summary.json`, and checks it."""
+
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fer_data.stages.stage import UserError
+
+_Part = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class _Read(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True)  # and there is more than what is read
+
+
+class _Value(_Read):
+    value: _Part
+
+
+class _Validation(_Read):
+    accuracy: _Value
+
+
+class _Calibration(_Read):
+    # `evaluate` chooses 0.1 to 10. Far below, logits overflow, and probabilities are NaN.
+    temperature: Annotated[float, Field(ge=0.01, le=100, allow_inf_nan=False)]
+
+
+class _Conformal(_Read):
+    threshold: _Part
+    promised: _Part
+
+
+class _Test(_Read):
+    per_class: dict[str, Any]
+
+
+class Metrics(_Read):
+    """What `evaluate` measured on `validation`, and by which classes."""
+
+    validation: _Validation
+    calibration: _Calibration
+    conformal: _Conformal
+    test: _Test | None = None
+
+    @property
+    def expressions(self) -> tuple[str, ...] | None:
+        """The classes that the model was measured by, in the order of its outputs; None if not known."""
+        return tuple(self.test.per_class) if self.test and self.test.per_class else None
+
+
+class Summary(_Read):
+    """What the training says of itself."""
+
+    title: str
+
+
+R = TypeVar("R", bound=_Read)
+
+
+def read_measured(kind: type[R], file: Path, *, name: str) -> R:
+    """Reads a file of a model.
+
+    Args:
+        kind: `Metrics` or `Summary`.
+        file: The file.
+        name: The model's, for the error: the file may be a copy that is gone.
+
+    Raises:
+        UserError: It is not what a stage writes: no JSON, or a figure is missing, NaN or out of range.
+    """
+    try:
+        return kind.model_validate_json(file.read_bytes())
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"]))
+        raise UserError(
+            f"{file.name} of the model '{name}' is not what its stage wrote "
+            f"({where}{': ' * bool(where)}{fault['msg']}): `dvc repro evaluate@{name}` makes it anew, "
+            "or take another bundle"
+        ) from None

@@ -1,0 +1,142 @@
+"""Follows the faces of a film: frames go in, numbered faces with smoothed probabilities come out.
+
+A frame in `look_every` is searched for faces; in between, the detector's last network alone places
+them anew around where they were, which takes much less time.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from fer_models.detection.face_detector import Face, FaceFinder
+from fer_models.inference.predictor import Predictor
+
+LOOK_EVERY = 10
+"""Frames from one search for new faces to the next."""
+SMOOTHING_SECONDS = 0.4
+"""The time in which a new expression makes up 63 % of what is shown; 0 shows each frame alone."""
+
+_LEAST_PART = 12
+_LEAST_OVERLAP = 0.3
+_PATIENCE_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class TrackedFace:
+    """A face of a frame."""
+
+    number: int
+    """Whose face it is, from 1: the same for as long as it can be followed."""
+    face: Face
+    probabilities: np.ndarray
+    """float32 (K,), calibrated and smoothed."""
+
+
+@dataclass
+class _Track:
+    number: int
+    face: Face
+    probabilities: np.ndarray
+    seen: float
+
+
+class Tracker:
+    """The faces of one film.
+
+    Attributes:
+        expressions: The K classes.
+    """
+
+    def __init__(
+        self,
+        finder: FaceFinder,
+        predictor: Predictor,
+        *,
+        look_every: int = LOOK_EVERY,
+        smoothing_seconds: float = SMOOTHING_SECONDS,
+    ) -> None:
+        """Has seen nothing yet.
+
+        Args:
+            finder: Finds the faces.
+            predictor: Says what they express.
+            look_every: Frames from one search for new faces to the next; 1 or more.
+            smoothing_seconds: How slowly what is shown follows; 0 or more.
+        """
+        self.expressions = predictor.expressions
+        self._finder, self._predictor = finder, predictor
+        self._look_every, self._smoothing = look_every, smoothing_seconds
+        self._tracks: list[_Track] = []
+        self._num_frames = self._num_faces = 0
+
+    def step(self, picture: np.ndarray, *, seconds: float) -> list[TrackedFace]:
+        """Says who is in the next frame, and what they express.
+
+        Args:
+            picture: uint8 (H, W, 3), RGB.
+            seconds: When the frame shows, since the film's start or any other moment.
+
+        Returns:
+            The faces of this frame, by their numbers.
+        """
+        # Those who are lost are kept for a moment: they may have turned away.
+        self._tracks = [one for one in self._tracks if seconds - one.seen <= _PATIENCE_SECONDS]
+        looks = self._num_frames % self._look_every == 0
+        self._num_frames += 1
+        if looks:
+            smallest = min(picture.shape[:2]) / _LEAST_PART
+            faces = self._finder.look(picture, smallest_face=smallest)
+        else:
+            faces = self._finder.follow(picture, [track.face for track in self._tracks])
+        pairs = _paired(faces, [track.face for track in self._tracks])
+        if not looks:  # what is new there overlaps nobody: not worth a number yet
+            faces, pairs = _only_known(faces, pairs)
+        shown: list[_Track] = []
+        crops = np.array([face.pixels for face in faces], np.uint8)
+        said = self._predictor.read(crops).probabilities if faces else []
+        for face, known, probabilities in zip(faces, pairs, said, strict=True):
+            if known is None:
+                self._num_faces += 1
+                track = _Track(self._num_faces, face, probabilities, seconds)
+                self._tracks.append(track)
+            else:
+                track = self._tracks[known]
+                share = self._share(seconds - track.seen)
+                track.probabilities = track.probabilities + share * (
+                    probabilities - track.probabilities
+                )
+                track.face, track.seen = face, seconds
+            shown.append(track)
+        shown.sort(key=lambda track: track.number)
+        return [TrackedFace(track.number, track.face, track.probabilities) for track in shown]
+
+    def _share(self, passed: float) -> np.float32:
+        """How much a new frame counts, 0 to 1, after that many seconds."""
+        if self._smoothing <= 0:
+            return np.float32(1)
+        return np.float32(-math.expm1(-max(passed, 0.0) / self._smoothing))
+
+
+def _only_known(faces: list[Face], pairs: list[int | None]) -> tuple[list[Face], list[int | None]]:
+    kept = [number for number, known in enumerate(pairs) if known is not None]
+    return [faces[number] for number in kept], [pairs[number] for number in kept]
+
+
+def _paired(faces: list[Face], known: list[Face]) -> list[int | None]:
+    """For each face the known one that it overlaps most, each known one at most once."""
+    pairs: list[int | None] = [None] * len(faces)
+    overlaps = np.array([[_overlap(face.box, other.box) for other in known] for face in faces])
+    while overlaps.size and overlaps.max() >= _LEAST_OVERLAP:
+        number, other = np.unravel_index(overlaps.argmax(), overlaps.shape)
+        pairs[int(number)] = int(other)
+        overlaps[number], overlaps[:, other] = 0, 0
+    return pairs
+
+
+def _overlap(box: tuple[int, ...], other: tuple[int, ...]) -> float:
+    """Intersection over union of two boxes, 0 to 1."""
+    width = min(box[0] + box[2], other[0] + other[2]) - max(box[0], other[0])
+    height = min(box[1] + box[3], other[1] + other[3]) - max(box[1], other[1])
+    shared = max(width, 0) * max(height, 0)
+    return shared / max(box[2] * box[3] + other[2] * other[3] - shared, 1)

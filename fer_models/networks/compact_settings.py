@@ -1,0 +1,17 @@
+"""What the model `compact` can be told."""
+
+from pydantic import Field
+
+from fer_models.core.training_settings import Recipe
+
+
+class ModelSettings(Recipe):
+    """Section `models.compact`."""
+
+    filters: tuple[int, ...] = Field(min_length=1, max_length=4)
+    """Filters of each stage, at half the size of the stage before."""
+    dropout: float = Field(ge=0, lt=1)
+    """The part of the features that is dropped in training."""
+
+
+SECTIONS = {"models.compact": ModelSettings}

@@ -1,0 +1,123 @@
+"""The models, one row each: a literal table that trainer, report and command line read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+from fer_data.stages.stage import UserError
+from fer_models.core.training_settings import Recipe
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class PaperFigures:
+    """What the paper reports for a model; None where it gives no figure.
+
+    `accuracy` and `loss` are training figures; `val_accuracy` and `val_loss` were measured on the
+    Testing folder, by networks that had seen its twins.
+    """
+
+    accuracy: float | None = None
+    loss: float | None = None
+    val_accuracy: float | None = None
+    val_loss: float | None = None
+
+
+@dataclass(frozen=True)
+class Base:
+    """A network of `keras.applications` that a fine-tune starts from."""
+
+    application: str
+    """Its name there."""
+    preprocessing: Literal["caffe", "tf"]
+    """What its ImageNet weights expect: grey levels less ImageNet's mean of each channel, or -1 to 1."""
+    min_size: int
+    """The smallest input that it takes, in pixels."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A row of the zoo."""
+
+    title: str
+    """What the reports call it."""
+    module: str
+    """The module, imported when needed, with `build_model` and the class `ModelSettings`."""
+    paper: PaperFigures
+    base: Base | None = None
+    """What a fine-tune starts from."""
+
+    @property
+    def settings_class(self) -> type[Recipe]:
+        """What the section `models.NAME` of `params.yaml` holds."""
+        return import_module(self.module).ModelSettings
+
+    @property
+    def build(self) -> "Callable[..., keras.Model]":
+        """The builder: settings and the number of classes K in; a model from uint8 faces to (N, K)."""
+        builder = import_module(self.module).build_model
+        return partial(builder, base=self.base) if self.base else builder
+
+    def title_with(self, settings: Recipe) -> str:
+        """What the reports call it when it was trained with these settings."""
+        if self.base is None:
+            return self.title
+        start = "from nothing" if getattr(settings, "weights", "none") == "none" else "fine-tuned"
+        return f"{self.title}, {start}"
+
+    def files(self, settings: Recipe) -> list[Path]:
+        """The files that a training with these settings starts from."""
+        weights = getattr(settings, "weights", "none")
+        return [] if weights in ("imagenet", "none") else [Path(weights)]
+
+
+ZOO = MappingProxyType(
+    {
+        "scratch": Model(
+            title="Eleven-layer CNN from scratch",
+            module="fer_models.networks.scratch",
+            paper=PaperFigures(val_accuracy=0.5776),
+        ),
+        "resnet50": Model(
+            title="ResNet50",
+            module="fer_models.networks.fine_tuning",
+            paper=PaperFigures(accuracy=0.6822, loss=0.875, val_accuracy=0.6484, val_loss=0.9714),
+            base=Base(application="ResNet50", preprocessing="caffe", min_size=32),
+        ),
+        "mobilenetv2": Model(
+            title="MobileNetV2",
+            module="fer_models.networks.fine_tuning",
+            paper=PaperFigures(accuracy=0.6535, loss=0.9133, val_accuracy=0.629, val_loss=0.9866),
+            base=Base(application="MobileNetV2", preprocessing="tf", min_size=32),
+        ),
+        "inceptionv3": Model(
+            title="InceptionV3",
+            module="fer_models.networks.fine_tuning",
+            paper=PaperFigures(accuracy=0.6516, loss=0.9284, val_accuracy=0.6593, val_loss=0.9183),
+            base=Base(application="InceptionV3", preprocessing="tf", min_size=75),
+        ),
+        "compact": Model(
+            title="Compact network",
+            module="fer_models.networks.compact",
+            paper=PaperFigures(),
+        ),
+    }
+)
+
+
+def model_named(name: str) -> Model:
+    """The row with that name.
+
+    Raises:
+        UserError: There is none.
+    """
+    try:
+        return ZOO[name]
+    except KeyError:
+        raise UserError(f"no model '{name}' in the zoo: expected one of {', '.join(ZOO)}") from None

@@ -1,0 +1,137 @@
+"""How the metrics moved since decisions were last accepted: then and now in, differences out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from fer_data.core.schema import ROLE, TEST, VALIDATION
+from fer_data.stages.stage import UserError
+from fer_models.reporting.outcomes import Outcomes
+from fer_models.reporting.report_settings import SeedSpread
+from fer_models.reporting.seed_spread import Difference, difference_from_kept
+
+ACCURACY = "accuracy"
+COMPARED = (ACCURACY, "macro_f1")
+"""The measures that are compared."""
+
+
+class Accepted(BaseModel):
+    """What was measured when decisions were last accepted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    by: str
+    """Who accepted them."""
+    at: str
+    """When."""
+    num_decisions: int
+    """How many faces were decided then."""
+    metrics: dict[str, dict[str, dict[str, float | None]]]
+    """By model, role and measure, as `reports/metrics.json` held them."""
+    outcomes: dict[str, dict[str, Outcomes]] = {}
+    """By model and role: which faces were predicted rightly then. Earlier versions kept none."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One figure of one model, then and now."""
+
+    role: str
+    """`validation` or `test`."""
+    measure: str
+    """One of `COMPARED`."""
+    before: float
+    """The figure when decisions were accepted, as a fraction."""
+    now: float
+    """Today's figure."""
+    low: float
+    """The lower end of today's 95 % interval."""
+    high: float
+    """Its upper end."""
+    difference: Difference | None
+    """Of accuracy, face by face; None of other figures, and where the predictions of then were not kept,
+    or are of other faces or labels."""
+
+    @property
+    def points(self) -> float:
+        """By how many hundredths the figure rose; negative if it fell."""
+        return 100 * (self.now - self.before)
+
+    @property
+    def beyond_faces(self) -> bool:
+        """Whether the two trainings differ by more than the choice of faces explains."""
+        return self.difference is not None and not (
+            self.difference.low <= 0 <= self.difference.high
+        )
+
+    @property
+    def beyond_chance(self) -> bool:
+        """Whether faces and seeds together do not explain the difference."""
+        return self.difference is not None and self.difference.covers_seeds and self.beyond_faces
+
+
+def changes_since(
+    accepted: Accepted,
+    measured: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    predictions: Mapping[str, pd.DataFrame],
+    *,
+    seed_spread: Mapping[str, SeedSpread | None],
+) -> dict[str, list[Change]]:
+    """Compares today's figures with those of the last acceptance.
+
+    Args:
+        accepted: What was measured then.
+        measured: Today's evaluations by model, as `evaluate` writes them: by role, each measure with
+            `value`, `low` and `high`.
+        predictions: Today's, by model: `path`, `role`, `label` and `prediction`.
+        seed_spread: By model, as far as it was measured.
+
+    Returns:
+        For each model that was measured both times, in the order of `measured`: its figures on
+        validation and on test, save those that are not defined on either side.
+    """
+    found: dict[str, list[Change]] = {}
+    for name, roles in measured.items():
+        if name not in accepted.metrics:
+            continue
+        paired = {
+            role: difference_from_kept(
+                accepted.outcomes.get(name, {}).get(role),
+                predictions[name][predictions[name][ROLE] == role],
+                seed_spread.get(name),
+            )
+            for role in (VALIDATION, TEST)
+        }
+        found[name] = [
+            Change(
+                *(role, measure, before, now["value"], now["low"], now["high"]),
+                difference=paired[role] if measure == ACCURACY else None,
+            )
+            for role in (VALIDATION, TEST)
+            for measure in COMPARED
+            if (before := accepted.metrics[name].get(role, {}).get(measure)) is not None
+            and (now := roles[role][measure])["value"] is not None
+        ]
+    return found
+
+
+def read_accepted(file: Path) -> Accepted | None:
+    """Reads what was measured when decisions were last accepted; None if none ever were.
+
+    Raises:
+        UserError: The file is missing, or holds something else.
+    """
+    mend = f"`git checkout {file}` brings it back"
+    try:
+        return TypeAdapter(Accepted | None).validate_json(file.read_bytes())
+    except FileNotFoundError:
+        raise UserError(f"{file} is missing: {mend}") from None
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(str(part) for part in fault["loc"] if part != Accepted.__name__)
+        message = fault["msg"][0].lower() + fault["msg"][1:]
+        raise UserError(f"{file}: {where + ': ' if where else ''}{message}: {mend}") from None

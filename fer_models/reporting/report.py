@@ -1,0 +1,134 @@
+"""Gathers what was trained and measured into one page and one small file of metrics.
+
+In come, for each model that `params.yaml` lists, the reports of `train` and of `evaluate`, what was
+measured when decisions were last accepted, and the mark of the decisions that are in the examples; out
+go `index.html`, which opens from disk without a network, and `metrics.json` for `dvc metrics`.
+
+The page names the decisions that the models learned from, not those that wait: `data/relabels.csv` is
+no dependency, since a page made before a decision could not know of it either way. Flow and publisher
+hold the file against the same mark when they run, and say how many wait (`fer_data.annotation.pending_decisions`).
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fer_data.annotation.decision_marks import MARK
+from fer_data.core.schema import ROLE, TEST, VALIDATION
+from fer_data.core.tables import read_json
+from fer_data.stages import stage
+from fer_data.stages.settings import read_settings
+from fer_data.web.html import render_page
+from fer_models.reporting.load import ModelReport, read_model
+from fer_models.reporting.metric_changes import Accepted, changes_since, read_accepted
+from fer_models.reporting.report_settings import ReportSettings, SeedSpread
+from fer_models.reporting.significance import paired_tests
+from fer_models.reporting.view import PAPER_TEST_FACES, model_view, papers_best
+
+logger = logging.getLogger(__name__)
+
+MEASURES = ("accuracy", "loss", "macro_f1", "macro_auroc", "calibration_error")
+
+
+def compact_metrics(models: Sequence[ModelReport]) -> dict[str, dict[str, dict[str, float | None]]]:
+    """The figures that are compared between commits.
+
+    Returns:
+        By model, then by role (`test`, `validation`): the measures, and the bounds of accuracy's 95 %
+        interval as `accuracy_low` and `accuracy_high`; of `test`, too, the accuracy on faces without a
+        duplicate in Training, as `accuracy_without_duplicates`.
+    """
+    metrics = {
+        model.name: {role: _compact(model, role) for role in (TEST, VALIDATION)} for model in models
+    }
+    for model in models:
+        alone = model.measured["without_duplicates"]["accuracy"]["value"]
+        metrics[model.name][TEST]["accuracy_without_duplicates"] = alone
+    return metrics
+
+
+def report_page(
+    models: Sequence[ModelReport],
+    *,
+    accepted: Accepted | None,
+    seed_spread: Mapping[str, SeedSpread | None],
+    decisions: Mapping[str, Any] | None = None,
+) -> str:
+    """The page about all models.
+
+    Args:
+        models: At least one, in the page's order.
+        accepted: What was measured when decisions were last accepted, if they ever were.
+        seed_spread: By model, as far as it was measured.
+        decisions: The mark of those that the models learned from (`decision_marks`); None if not known.
+
+    Returns:
+        HTML with everything inlined.
+
+    Raises:
+        UserError: The models were measured on different faces.
+    """
+    ranked = sorted(models, key=lambda model: model.measured[VALIDATION]["accuracy"]["value"])
+    rival = papers_best(models)
+    return render_page(
+        "fer_models.reporting",
+        "report.html.j2",
+        models=[
+            model_view(model, number, rival=rival) for number, model in enumerate(models, start=1)
+        ],
+        paper_faces=PAPER_TEST_FACES,
+        pairs=paired_tests(
+            {
+                model.name: model.predictions.loc[model.predictions[ROLE] == TEST]
+                for model in models
+            },
+            seed_spread=seed_spread,
+        ),
+        titles={model.name: model.training["title"] for model in models},
+        best=ranked[-1].name if len(models) > 1 else None,
+        accepted=accepted,
+        decisions=decisions,
+        changes=changes_since(
+            accepted,
+            {model.name: model.measured for model in models},
+            {model.name: model.predictions for model in models},
+            seed_spread=seed_spread,
+        )
+        if accepted
+        else {},
+    )
+
+
+def _compact(model: ModelReport, role: str) -> dict[str, float | None]:
+    measured = model.measured[role]
+    bounds = {f"accuracy_{bound}": measured["accuracy"][bound] for bound in ("low", "high")}
+    values = {measure: measured[measure]["value"] for measure in MEASURES}
+    return {"accuracy": values["accuracy"], **bounds, **values}
+
+
+def main() -> None:
+    """Reads the models' reports, writes the page and the metrics."""
+    flags = stage.parse_flags(
+        __doc__, "train", "evaluate", "accepted", "curated", "page", "metrics"
+    )
+    settings = read_settings(ReportSettings, "report")
+    models = [read_model(flags.train, flags.evaluate, name=name) for name in settings.models]
+    page = report_page(
+        models,
+        accepted=read_accepted(flags.accepted),
+        seed_spread=settings.seed_spread,
+        decisions=read_json(flags.curated).get(MARK),
+    )
+    metrics = compact_metrics(models)
+    with stage.written_beside(flags.page) as beside:
+        beside.write_text(page, encoding="utf-8")
+    with stage.written_beside(flags.metrics) as beside:
+        beside.write_text(stage.json_text(metrics, of=flags.metrics), encoding="utf-8")
+    accuracies = ", ".join(
+        f"{name} {roles[TEST]['accuracy']:.4f}" for name, roles in metrics.items()
+    )
+    logger.info("report: test accuracy %s -> %s", accuracies, flags.page)
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,1 @@
+"""The stacking ensemble on frozen members."""

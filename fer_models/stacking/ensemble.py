@@ -1,0 +1,167 @@
+"""Puts a head on what frozen models say, the one that `validation` prefers: tables in, one model out.
+
+The members have run once, in the stages `frozen@MEMBER`; an epoch of the head takes a second. Killed and
+started again, it goes on after the last finished epoch.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from fer_data.core import tfrecord
+from fer_data.core.schema import NEAR_GROUP, PATH, TRAIN, VALIDATION
+from fer_data.core.tables import read_table
+from fer_data.stages import stage
+from fer_data.stages.settings import read_settings
+from fer_models.core.general_settings import TrainingSettings
+from fer_models.core.input_pipeline import make_repeatable
+from fer_models.core.out_of_sample import write_cross_fitted
+from fer_models.core.prediction import read_model
+from fer_models.core.serialization import save_model
+from fer_models.networks.registry import PaperFigures
+from fer_models.stacking.comparison import HEAD, combinations
+from fer_models.stacking.ensemble_settings import EnsembleSettings
+from fer_models.stacking.heads import WAYS, cross_fitted, folds_of
+from fer_models.stacking.members import MEMBER_ROLES, build_head, join, read_outputs
+from fer_models.training.checkpoints import checkpoints, fingerprint_of
+from fer_models.training.conditions import conditions
+from fer_models.training.summary import summary_of
+from fer_models.training.trainer import Samples, fit
+
+logger = logging.getLogger(__name__)
+
+TITLE = "Frozen ensemble"
+PAPER = PaperFigures(accuracy=0.7207, val_accuracy=0.6672)
+
+
+def samples_of(
+    outputs: Mapping[str, Mapping[str, np.ndarray]], examples: tfrecord.Examples, *, role: str
+) -> Samples:
+    """What the head learns from.
+
+    Args:
+        outputs: For each of M members and each role, float32 (N, K).
+        examples: The N faces of the role.
+        role: The role.
+
+    Returns:
+        Inputs float32 (N, M K), with the labels and weights of the faces.
+    """
+    inputs = np.concatenate([said[role] for said in outputs.values()], axis=1)
+    return Samples(inputs, examples.labels, examples.weights)
+
+
+def near_groups(assignments: pd.DataFrame, paths: Sequence[str]) -> np.ndarray:
+    """The groups of duplicates, exact and near, of N faces, so that a fold has all of one.
+
+    Args:
+        assignments: `path` and `near_group` of all faces, as the stage `split` writes them.
+        paths: The N faces.
+
+    Returns:
+        int64 (N,).
+
+    Raises:
+        UserError: A face has no group.
+    """
+    found = assignments.set_index(PATH)[NEAR_GROUP].reindex(list(paths))
+    unknown = found.index[found.isna()]
+    if len(unknown):
+        raise stage.UserError(
+            f"{len(unknown)} of {len(found)} faces are in no group of duplicates, such as {unknown[0]}: "
+            "`dvc repro tfrecords` brings groups and records together"
+        )
+    return found.to_numpy(np.int64)
+
+
+def main() -> None:
+    """Reads the members and their outputs, writes the ensemble's folder and its training report."""
+    flags = stage.parse_flags(
+        *(__doc__, "records", "assignments", "frozen", "members"),
+        *("checkpoints", "model_folder", "report"),
+    )
+    settings = read_settings(EnsembleSettings, "ensemble")
+    resume = read_settings(TrainingSettings, "training").resume
+    make_repeatable(settings.seed, deterministic=settings.deterministic)
+    expressions = tfrecord.expressions(flags.records)
+    examples = {role: tfrecord.read_role(flags.records, role) for role in MEMBER_ROLES}
+    groups = near_groups(read_table(flags.assignments), examples[VALIDATION].paths)
+    files = {name: flags.members / name / "model.keras" for name in settings.members}
+    members = {name: read_model(file, expressions=expressions) for name, file in files.items()}
+    outputs = {
+        name: read_outputs(
+            *(flags.frozen / f"{name}.parquet", file), examples=examples, expressions=expressions
+        )
+        for name, file in files.items()
+    }
+    train, validation = (
+        samples_of(outputs, examples[role], role=role) for role in (TRAIN, VALIDATION)
+    )
+    head = build_head(len(members), len(expressions))
+    fingerprint = fingerprint_of(
+        settings.model_dump(mode="json"),
+        *(train.inputs, train.labels, train.weights, validation.inputs, validation.labels),
+        files=[],
+    )
+    with (
+        checkpoints(
+            *(flags.checkpoints, fingerprint),
+            conditions=conditions(head.dtype_policy.name, num_devices=1),
+            exact=resume == "exact",
+        ) as kept,
+        stage.written_beside(flags.report, replace_folder=True) as report,
+    ):
+        report.mkdir()
+        history = fit(head, train, validation, recipe=settings, logs=report, kept=kept)
+        history.to_csv(report / "history.csv", index=False)
+        validation_faces = examples[VALIDATION]
+        said = {name: roles[VALIDATION] for name, roles in outputs.items()}
+        side_by_side = np.stack(list(said.values()), axis=1)  # (N, M, K)
+        folds = folds_of(
+            validation.labels,
+            groups,
+            num_folds=settings.stacking_folds,
+            seed=settings.seed,
+        )
+        ways = {
+            name: cross_fitted(
+                *(way, side_by_side, validation.labels), folds=folds, l2=settings.stacking_l2
+            )
+            for name, way in WAYS.items()
+        }
+        # Of these faces the paper's head knows no more than which epoch was best.
+        ways[HEAD] = np.asarray(head.predict(validation.inputs, batch_size=512, verbose=0))
+        combined = combinations(validation.labels, said, ways, seed=settings.seed)
+        chosen = combined["best_way"] if settings.head == "best" else settings.head
+        combined |= {"chosen": chosen, "chosen_by": settings.head, "folds": int(folds.max()) + 1}
+        top = head
+        if chosen != HEAD:
+            fitted = WAYS[chosen].fit(side_by_side, validation.labels, l2=settings.stacking_l2)
+            top = fitted.layers
+        model = join(members, top)
+        summary = {
+            "model": "ensemble",
+            "parameters": model.count_params(),
+            "train_faces": len(train.labels),
+            "validation_faces": len(validation.labels),
+            **summary_of(history, settings, title=TITLE, paper=PAPER),
+            **({"resumed": kept.resumed} if kept.resumed else {}),
+            "combinations": combined,
+        }
+        text = stage.json_text(summary, of=flags.report / "summary.json")
+        (report / "summary.json").write_text(text, encoding="utf-8")
+        file = flags.model_folder / "model.keras"
+        save_model(model, file, expressions=expressions)
+        write_cross_fitted(ways[chosen], validation_faces, model=file)
+    logger.info(
+        "ensemble: of %s by '%s': validation accuracy %.4f, its best member %s %.4f -> %s",
+        *(", ".join(members), chosen, combined["ways"][chosen]["accuracy"]),
+        combined["best_member"],
+        *(combined["members"][combined["best_member"]]["accuracy"], flags.model_folder),
+    )
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,1 @@
+"""Trains a network: loop, callbacks, checkpoints that resume."""

@@ -1,0 +1,184 @@
+"""What happens after each epoch: it is logged, compared with the best, and kept on disk."""
+
+import logging
+import math
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from dvclive.live import Live
+
+from fer_data.stages.stage import UserError
+from fer_models.augmentation.layers import SHRINKING
+from fer_models.core.training_settings import Recipe
+from fer_models.training.checkpoints import Checkpoint, Checkpoints
+
+logger = logging.getLogger(__name__)
+
+
+class Divergence(keras.callbacks.Callback):
+    """Ends a training whose figures are no numbers any more, before anything of it is kept."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Raises a `UserError` if a figure is NaN or infinite."""
+        refuse_divergence({"epoch": epoch + 1, **(logs or {})})
+
+
+def refuse_divergence(row: Mapping[str, float]) -> None:
+    """Refuses to go on with weights that are lost.
+
+    Args:
+        row: An epoch's figures.
+
+    Raises:
+        UserError: One of them is NaN or infinite.
+    """
+    lost = [name for name, value in row.items() if not math.isfinite(value)]
+    if lost:
+        raise UserError(
+            f"training diverged in epoch {int(row['epoch'])}: {lost[0]} is {row[lost[0]]}, expected a "
+            "number; lower the model's `learning_rate` in params.yaml"
+        )
+
+
+class EpochLog(keras.callbacks.Callback):
+    """Keeps one row an epoch, with its seconds, and passes it on to the log, DVCLive and TensorBoard."""
+
+    def __init__(self, folder: Path, *, earlier: Sequence[Mapping[str, float]]) -> None:
+        """Logs the epochs of an interrupted training again.
+
+        Args:
+            folder: An existing folder, which gets `dvclive` and `tensorboard`.
+            earlier: The rows of epochs that are finished already.
+        """
+        super().__init__()
+        self.rows: list[dict[str, float]] = []
+        self._live = Live(str(folder / "dvclive"), save_dvc_exp=False, dvcyaml=None, report=None)
+        self._boards = {
+            role: tf.summary.create_file_writer(str(folder / "tensorboard" / role))
+            for role in ("train", "validation")
+        }
+        self._started = 0.0
+        for row in earlier:
+            self._add(dict(row))
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Starts the clock."""
+        del epoch, logs
+        self._started = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Adds the epoch's row."""
+        seconds = time.monotonic() - self._started
+        figures = {name: float(value) for name, value in (logs or {}).items()}
+        self._add({"epoch": epoch + 1, **figures, "seconds": seconds})
+        words = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
+        logger.info("epoch %d of %d: %s, %.0f s", epoch + 1, self.params["epochs"], words, seconds)
+
+    def close(self) -> None:
+        """Ends the logs, however the training ended."""
+        self._live.end()
+        for board in self._boards.values():
+            board.close()
+
+    def _add(self, row: dict[str, float]) -> None:
+        self.rows.append(row)
+        for name, value in row.items():
+            if name in ("epoch", "seconds"):
+                continue
+            self._live.log_metric(name, value)
+            role = "validation" if name.startswith("val_") else "train"
+            with self._boards[role].as_default():
+                tf.summary.scalar(name.removeprefix("val_"), value, step=int(row["epoch"]))
+        self._live.next_step()
+
+
+class Grow(keras.callbacks.Callback):
+    """Ends the shrinking of faces after some epochs."""
+
+    def __init__(self, num_epochs: int) -> None:
+        """Keeps the number.
+
+        Args:
+            num_epochs: How many epochs see small faces.
+        """
+        super().__init__()
+        self._num_epochs = num_epochs
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Tells the layer that shrinks faces, where there is one."""
+        del logs
+        for layer in self.model.layers:
+            if layer.name == SHRINKING:
+                layer.active.assign(int(epoch < self._num_epochs))
+
+
+class BestEpoch(keras.callbacks.EarlyStopping):
+    """Early stopping that can be taken up again, and that restores the best epoch however it ends."""
+
+    def __init__(self, recipe: Recipe, *, earlier: Mapping[str, Any]) -> None:
+        """Starts where an interrupted training was.
+
+        Args:
+            recipe: What epochs are compared by, how long to wait, and whether the best is kept.
+            earlier: What `state` returned then, and the best weights; or nothing.
+        """
+        super().__init__(
+            recipe.monitor,
+            mode="max" if recipe.monitor == "val_accuracy" else "min",
+            patience=recipe.patience or recipe.epochs,  # as long as the training: never stops early
+            restore_best_weights=recipe.keep_epoch == "best",
+        )
+        self._earlier = dict(earlier)
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Forgets what an earlier `fit` left, and recalls the interrupted one."""
+        super().on_train_begin(logs)
+        for name, value in self._earlier.items():
+            setattr(self, name, value)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The best value, its epoch, how many epochs ago that was, and when training stopped."""
+        best = None if self.best is None else float(self.best)
+        return {
+            "best": best,
+            "best_epoch": int(self.best_epoch),
+            "wait": int(self.wait),
+            "stopped_epoch": int(self.stopped_epoch),
+        }
+
+
+class CheckpointWriter(keras.callbacks.Callback):
+    """Keeps all that the training needs to go on, after each epoch."""
+
+    def __init__(self, kept: Checkpoints, epoch_log: EpochLog, best_epoch: BestEpoch) -> None:
+        """Takes the callbacks that it asks for their state; they must come before this one.
+
+        Args:
+            kept: Where to.
+            epoch_log: The history.
+            best_epoch: The best epoch so far.
+        """
+        super().__init__()
+        self._kept, self._epoch_log, self._best_epoch = kept, epoch_log, best_epoch
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Writes a checkpoint."""
+        del logs
+        arrays = {
+            "model": values_of(self.model.variables),
+            "optimizer": values_of(self.model.optimizer.variables),
+            "best": self._best_epoch.best_weights or [],
+        }
+        state = {"history": self._epoch_log.rows, "best": self._best_epoch.state}
+        self._kept.save(Checkpoint(epoch + 1, arrays, state))
+
+
+def values_of(variables: Sequence[Any]) -> list[np.ndarray]:
+    """The values of Keras variables, copied."""
+    return [np.array(variable) for variable in variables]

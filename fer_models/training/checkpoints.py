@@ -1,0 +1,216 @@
+"""Keeps the state of a training on disk after each epoch, so that a killed one goes on where it was.
+
+A training's checkpoints lie in `FOLDER/FINGERPRINT/epoch-0003.npz`: outside of DVC's outputs, which DVC
+deletes before it runs a stage, and apart for each fingerprint of data, settings and code.
+"""
+
+import errno
+import hashlib
+import json
+import logging
+import re
+import shutil
+import struct
+import sys
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from fer_data.core.locks import held
+from fer_data.stages.stage import UserError, written_beside
+from fer_models.training.conditions import differences
+
+logger = logging.getLogger(__name__)
+
+NUM_KEPT = 2
+"""How many epochs' checkpoints stay: the newest, and the one before, should the newest be damaged."""
+
+_STATE = "state"
+_DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, ValueError),
+    RuntimeError,  # a flipped bit calls a member encrypted, or packed in a way that zipfile lacks
+)
+"""What `_read` raises of a file that is no whole checkpoint; not of one that cannot be read just now."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """All that a training needs to go on after an epoch."""
+
+    epoch: int
+    """How many epochs are finished."""
+    arrays: Mapping[str, Sequence[np.ndarray]]
+    """Named lists of arrays: variables of the model, of the optimizer, the best weights."""
+    state: Mapping[str, Any]
+    """What JSON can hold: the history, and how the best epoch did."""
+    conditions: Mapping[str, str] | None = None
+    """Under what it was written, as `Checkpoints` stamps it; None: it does not say."""
+    resumed: Sequence[dict[str, Any]] = ()
+    """As `Checkpoints.resumed` was then."""
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The checkpoints of one training, held by this process."""
+
+    folder: Path
+    """Of one fingerprint."""
+    conditions: Mapping[str, str] = field(default_factory=dict)
+    """Those of this process: checkpoints of others do not lead to the same bits."""
+    exact: bool = False
+    """Whether checkpoints of other conditions are refused."""
+    resumed: list[dict[str, Any]] = field(default_factory=list)
+    """Each time that the training went on under other conditions: `after_epoch`, and the `differences`
+    in words."""
+
+    def newest(self) -> Checkpoint | None:
+        """The newest checkpoint that is whole; damaged ones are set aside, with a warning.
+
+        Raises:
+            UserError: It was written under other conditions, and `exact` refuses that.
+        """
+        for file in self._files():
+            try:
+                found = _read(file)
+            except _DAMAGED as error:
+                aside = file.with_suffix(".damaged")
+                file.replace(aside)
+                logger.warning("%s is damaged (%s): set aside as %s", file, error, aside.name)
+            else:
+                self._compare(found)
+                return found
+        return None
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Writes a checkpoint at once or not at all, and drops the oldest ones."""
+        members = {
+            f"{name}/{number:05d}": array
+            for name, arrays in checkpoint.arrays.items()
+            for number, array in enumerate(arrays)
+        }
+        names = {name: len(arrays) for name, arrays in checkpoint.arrays.items()}
+        content = {"epoch": checkpoint.epoch, "names": names, "state": checkpoint.state}
+        content |= {"conditions": self.conditions, "resumed": self.resumed}
+        state = json.dumps(content, allow_nan=False)
+        members[_STATE] = np.frombuffer(state.encode(), np.uint8)
+        target = self.folder / f"epoch-{checkpoint.epoch:04d}.npz"
+        with written_beside(target) as beside, beside.open("wb") as file:
+            np.savez(file, allow_pickle=False, **members)  # its members carry checksums
+        for old in self._files()[NUM_KEPT:]:
+            old.unlink()
+
+    def _compare(self, checkpoint: Checkpoint) -> None:
+        """Holds the conditions of a checkpoint against those of this process."""
+        self.resumed[:] = checkpoint.resumed
+        differing = differences(checkpoint.conditions, self.conditions)
+        if not differing:
+            return
+        if self.exact:
+            raise UserError(
+                f"{self.folder} was begun under other conditions ({differing}): go on under those, set "
+                "`training.resume: continue` in params.yaml, or remove the folder to start anew"
+            )
+        self.resumed.append({"after_epoch": checkpoint.epoch, "differences": differing})
+        logger.warning(
+            "resumed after epoch %d under other conditions (%s): not repeatable to the bit",
+            *(checkpoint.epoch, differing),
+        )
+
+    def _files(self) -> list[Path]:
+        """Newest first."""
+        return sorted(self.folder.glob("epoch-*.npz"), reverse=True)
+
+
+@contextmanager
+def checkpoints(
+    folder: Path,
+    fingerprint: str,
+    *,
+    conditions: Mapping[str, str] | None = None,
+    exact: bool = False,
+) -> Iterator[Checkpoints]:
+    """Holds the checkpoints of a model, against any other process, and removes them at success.
+
+    Args:
+        folder: The model's folder of checkpoints, made if need be.
+        fingerprint: Of the data, the settings and the code: only equal trainings share checkpoints.
+        conditions: Those of this process, as `fer_models.training.conditions` tells them.
+        exact: Whether checkpoints of other conditions are refused.
+
+    Yields:
+        The checkpoints of that fingerprint.
+
+    Raises:
+        UserError: Another process holds the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    refusal = (
+        f"process {{holder}} trains with {folder} already: wait for it, or end it; what it finished "
+        "is kept"
+    )
+    with held(folder / "lock", refusal=refusal):
+        own = folder / fingerprint
+        own.mkdir(exist_ok=True)
+        yield Checkpoints(own, conditions or {}, exact)
+        for trained in folder.iterdir():  # those of settings that nobody trains any more, too
+            if trained.is_dir():
+                shutil.rmtree(trained)
+
+
+def fingerprint_of(settings: Mapping[str, Any], *arrays: np.ndarray, files: Sequence[Path]) -> str:
+    """Tells trainings apart: by settings, data, files, library versions and all loaded code of ours.
+
+    Args:
+        settings: What JSON can hold.
+        *arrays: The data.
+        files: Such as initial weights.
+
+    Returns:
+        16 hexadecimal digits.
+    """
+    # By its specification, a module that runs as `__main__` has its own name too.
+    specifications = [getattr(module, "__spec__", None) for module in sys.modules.values()]
+    sources = {
+        spec.name: Path(spec.origin).read_bytes()
+        for spec in specifications
+        if spec and spec.has_location and re.match(r"(fer_data|fer_models)\.", spec.name)
+    }
+    modules = [sources[name] for name in sorted(sources)]
+    versions = [keras.__version__, tf.__version__, np.__version__]
+    digest = hashlib.sha256(json.dumps([settings, versions], sort_keys=True).encode())
+    for part in (*modules, *(file.read_bytes() for file in files)):
+        digest.update(hashlib.sha256(part).digest())
+    for array in arrays:
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:16]
+
+
+def _read(file: Path) -> Checkpoint:
+    with file.open("rb") as opened:
+        try:
+            with np.load(opened) as members:
+                content = json.loads(members[_STATE].tobytes())
+                arrays = {
+                    name: [members[f"{name}/{number:05d}"] for number in range(count)]
+                    for name, count in content["names"].items()
+                }
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # of a member that is said to begin before the file
+                raise
+            raise ValueError(str(error)) from error
+    return Checkpoint(
+        epoch=content["epoch"],
+        arrays=arrays,
+        state=content["state"],
+        conditions=content.get("conditions"),
+        resumed=content.get("resumed", ()),
+    )

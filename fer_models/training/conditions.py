@@ -1,0 +1,82 @@
+"""What the bits of a training depend on besides settings, data and code: threads, precision, devices."""
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from fer_models.core.devices import in_words
+
+_PROCESSOR = Path("/proc/cpuinfo")
+_THREADS = {
+    "intra-op threads": (
+        "TF_NUM_INTRAOP_THREADS",
+        tf.config.threading.get_intra_op_parallelism_threads,
+    ),
+    "inter-op threads": (
+        "TF_NUM_INTEROP_THREADS",
+        tf.config.threading.get_inter_op_parallelism_threads,
+    ),
+}
+
+
+def conditions(policy: str, *, num_devices: int) -> dict[str, str]:
+    """What must be equal for two trainings of one fingerprint to give the same weights, bit for bit.
+
+    Args:
+        policy: The name of Keras' dtype policy.
+        num_devices: How many devices share a batch.
+
+    Returns:
+        By name, in words: numbers of threads, precision, devices, oneDNN's setting, the processor, a
+        hash of its features, and versions.
+    """
+    name, features = _processor()
+    return {
+        **{words: _threads(*where) for words, where in _THREADS.items()},
+        "precision": policy,
+        "devices": in_words() if num_devices == 1 else f"{num_devices} of {in_words()}",
+        "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "unset"),
+        "processor": name,
+        "processor features": features,
+        "TensorFlow": tf.__version__,
+        "Keras": keras.__version__,
+    }
+
+
+def differences(before: Mapping[str, str] | None, now: Mapping[str, str]) -> str:
+    """In words, what differs between the conditions of a checkpoint and those of today; empty: nothing.
+
+    Args:
+        before: Those of the checkpoint; None if it holds none.
+        now: Those of this process.
+    """
+    if before is None:
+        return "the checkpoint does not say under which it was written"
+    return "; ".join(
+        f"{name} {before.get(name, 'unknown')} before, {now.get(name, 'unknown')} now"
+        for name in {**before, **now}
+        if before.get(name) != now.get(name)
+    )
+
+
+def _threads(variable: str, configured: Callable[[], int]) -> str:
+    """As TensorFlow takes them: the configuration, else the variable, else a thread a processor."""
+    number = configured() or int(os.environ.get(variable) or 0)
+    return str(number or len(os.sched_getaffinity(0)))
+
+
+def _processor() -> tuple[str, str]:
+    """Its name and a hash of its features, as far as the system tells them."""
+    if not _PROCESSOR.exists():  # no Linux
+        return "unknown", "unknown"
+    found = {"model name": "unknown", "flags": "", "Features": ""}  # the last is Arm's
+    for line in reversed(_PROCESSOR.read_text(encoding="utf-8").splitlines()):
+        key, _, value = line.partition(":")
+        if key.strip() in found:
+            found[key.strip()] = value.strip()
+    features = sorted(f"{found['flags']} {found['Features']}".split())
+    return found["model name"], hashlib.sha256(" ".join(features).encode()).hexdigest()[:12]

@@ -1,0 +1,87 @@
+"""Trains one model of the zoo on the TFRecords: `model.keras`, its history and its logs.
+
+Killed and started again, it goes on after the last finished epoch.
+"""
+
+import logging
+from pathlib import Path
+
+from fer_data.core import tfrecord
+from fer_data.core.schema import TRAIN, VALIDATION
+from fer_data.stages import stage
+from fer_data.stages.settings import read_settings
+from fer_models.core.devices import dtype_policy, in_words, precision, strategy
+from fer_models.core.general_settings import TrainingSettings
+from fer_models.core.input_pipeline import make_repeatable
+from fer_models.core.serialization import save_model
+from fer_models.networks.registry import model_named
+from fer_models.training.checkpoints import checkpoints, fingerprint_of
+from fer_models.training.conditions import conditions
+from fer_models.training.summary import summary_of
+from fer_models.training.trainer import Samples, fit, with_noisy_copies
+
+logger = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Reads the TFRecords, writes the model's folder and its training report."""
+    flags = stage.parse_flags(
+        __doc__, "records", "checkpoints", "model_folder", "report", model=str
+    )
+    row = model_named(flags.model)
+    recipe = read_settings(row.settings_class, f"models.{flags.model}")
+    resume = read_settings(TrainingSettings, "training").resume
+    make_repeatable(recipe.seed, deterministic=recipe.deterministic)
+    train, validation = (samples_of(flags.records, role) for role in (TRAIN, VALIDATION))
+    logger.info("train: %s, %d faces, on %s", flags.model, len(train.labels), in_words())
+    expressions = tfrecord.expressions(flags.records)
+    split, policy = strategy(), dtype_policy(recipe)
+    with split.scope(), precision(policy):
+        model = row.build(recipe, len(expressions))
+    fingerprint = fingerprint_of(
+        recipe.model_dump(mode="json"),
+        *(train.inputs, train.labels, train.weights, validation.inputs, validation.labels),
+        files=row.files(recipe),
+    )
+    with (
+        checkpoints(
+            *(flags.checkpoints, fingerprint),
+            conditions=conditions(policy, num_devices=split.num_replicas_in_sync),
+            exact=resume == "exact",
+        ) as kept,
+        stage.written_beside(flags.report, replace_folder=True) as report,
+    ):
+        report.mkdir()
+        history = fit(
+            *(model, with_noisy_copies(train, recipe), validation),
+            recipe=recipe,
+            logs=report,
+            kept=kept,
+        )
+        history.to_csv(report / "history.csv", index=False)
+        summary = {
+            "model": flags.model,
+            "parameters": model.count_params(),
+            "train_faces": len(train.labels),
+            "validation_faces": len(validation.labels),
+            **summary_of(history, recipe, title=row.title_with(recipe), paper=row.paper),
+            **({"resumed": kept.resumed} if kept.resumed else {}),
+        }
+        text = stage.json_text(summary, of=flags.report / "summary.json")
+        (report / "summary.json").write_text(text, encoding="utf-8")
+        save_model(model, flags.model_folder / "model.keras", expressions=expressions)
+    accuracy = history["val_accuracy"].iloc[summary["kept_epoch"] - 1]
+    logger.info(
+        "train: %s, epoch %d kept: val_accuracy %.4f -> %s",
+        *(flags.model, summary["kept_epoch"], accuracy, flags.model_folder),
+    )
+
+
+def samples_of(folder: Path, role: str) -> Samples:
+    """The faces of a role, out of the records."""
+    examples = tfrecord.read_role(folder, role)
+    return Samples(examples.faces, examples.labels, examples.weights)
+
+
+if __name__ == "__main__":
+    stage.run(main)

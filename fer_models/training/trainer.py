@@ -1,0 +1,252 @@
+"""Trains a Keras model by a recipe, on whatever devices there are; takes up what was interrupted."""
+
+import sys
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from fer_data.core.schema import HISTORY_COLUMNS
+from fer_data.stages.stage import UserError
+from fer_models.augmentation.layers import (
+    NETWORK,
+    SHRINKING,
+    Augmentation,
+    SaltAndPepper,
+    Shrinking,
+)
+from fer_models.core.input_pipeline import num_batches, ordered_batches, shared, training_batches
+from fer_models.core.training_settings import Recipe
+from fer_models.core.watch_inputs import InputsCheck
+from fer_models.training.callbacks import (
+    BestEpoch,
+    CheckpointWriter,
+    Divergence,
+    EpochLog,
+    Grow,
+    refuse_divergence,
+)
+from fer_models.training.checkpoints import Checkpoint, Checkpoints
+from fer_models.training.fused_batch_norm import fused
+
+OPTIMIZERS = {
+    "rmsprop": keras.optimizers.RMSprop,
+    "adam": keras.optimizers.Adam,
+    "sgd": partial(keras.optimizers.SGD, momentum=0.9, nesterov=True),
+}
+_VALIDATION_BATCH = 128  # what a processor's caches hold of larger networks
+
+
+@dataclass(frozen=True)
+class Samples:
+    """N inputs of a model, with what it should say of them."""
+
+    inputs: np.ndarray
+    """(N, ...), such as uint8 faces (N, 48, 48, 1)."""
+    labels: np.ndarray
+    """int64 (N,), 0 to K - 1."""
+    weights: np.ndarray
+    """float32 (N,), the weight of each in the training loss."""
+
+
+def fit(
+    model: keras.Model,
+    train: Samples,
+    validation: Samples,
+    *,
+    recipe: Recipe,
+    logs: Path,
+    kept: Checkpoints,
+) -> pd.DataFrame:
+    """Trains a model by its recipe; it ends with the weights of the epoch that the recipe keeps.
+
+    Each finished epoch is kept in a checkpoint. Where there is one already, training goes on after
+    it; with a deterministic recipe it ends with the weights, bit for bit, of a training without a break.
+
+    Args:
+        model: From inputs to probabilities (N, K); built under the strategy that shall train it.
+        train: What to learn from.
+        validation: What the epochs are compared on.
+        recipe: Epochs, optimizer and the like.
+        logs: An existing folder, which gets `dvclive` and `tensorboard`.
+        kept: The checkpoints of this very training.
+
+    Returns:
+        One row an epoch: `epoch` (1-based), `accuracy`, `loss`, `val_accuracy`, `val_loss` (the
+        losses with the network's weight decay) and `seconds`.
+
+    Raises:
+        UserError: The device's memory does not suffice, it cannot do without chance what the recipe
+            wants repeatable, or the training diverges.
+    """
+    split = model.distribute_strategy
+    num_devices = split.num_replicas_in_sync
+    with split.scope():
+        trained = _with_noise(model, recipe)
+        steps_per_epoch = num_batches(
+            len(train.labels), batch_size=recipe.batch_size, num_devices=num_devices
+        )
+        trained.compile(
+            optimizer=_optimizer(
+                recipe, steps_per_epoch * recipe.epochs, policy=model.dtype_policy.name
+            ),
+            loss=_loss(recipe),
+            metrics=["accuracy"],
+            jit_compile={"auto": "auto", "on": True, "off": False}[recipe.xla],
+        )
+        trained.optimizer.build(trained.trainable_variables)
+    checkpoint = kept.newest()
+    finished, earlier = 0, {}
+    if checkpoint is not None:
+        for row in checkpoint.state["history"]:  # files from before divergence ended a training
+            refuse_divergence(row)
+        _restore(trained, checkpoint)
+        earlier = {**checkpoint.state["best"], "best_weights": checkpoint.arrays["best"] or None}
+        finished = recipe.epochs if earlier["stopped_epoch"] else checkpoint.epoch
+    epoch_log = EpochLog(logs, earlier=checkpoint.state["history"] if checkpoint else [])
+    best_epoch = BestEpoch(recipe, earlier=earlier)
+    train_labels, validation_labels = (
+        _targets(samples.labels, recipe, num_classes=model.output_shape[-1])
+        for samples in (train, validation)
+    )
+    try:
+        batches = training_batches(
+            *(train.inputs, train_labels, train.weights),
+            batch_size=recipe.batch_size,
+            seed=recipe.seed,
+            epochs=range(finished, recipe.epochs),
+            num_devices=num_devices,
+        )
+        compared_on = ordered_batches(
+            *(validation.inputs, validation_labels),
+            batch_size=_VALIDATION_BATCH,
+            num_devices=num_devices,
+        )
+        trained.fit(
+            shared(batches, split),
+            epochs=recipe.epochs,
+            initial_epoch=finished,
+            steps_per_epoch=steps_per_epoch,
+            validation_data=shared(compared_on, split),
+            callbacks=[
+                *(Grow(recipe.small_faces.epochs), Divergence()),
+                *(epoch_log, best_epoch, CheckpointWriter(kept, epoch_log, best_epoch)),
+                InputsCheck(),
+            ],
+            shuffle=False,  # the batches are shuffled already; Keras would warn
+            verbose=1 if sys.stderr.isatty() else 0,
+        )
+    except (tf.errors.ResourceExhaustedError, MemoryError):
+        raise UserError(
+            f"out of memory with a batch_size of {recipe.batch_size}: try "
+            f"{max(1, recipe.batch_size // 2)}; finished epochs are kept"
+        ) from None
+    except tf.errors.UnimplementedError as error:
+        if not recipe.deterministic:
+            raise
+        raise UserError(
+            f"this device has no deterministic way for an operation: set `deterministic: false` "
+            f"({error.message.splitlines()[0]})"
+        ) from None
+    finally:
+        epoch_log.close()
+    return pd.DataFrame(epoch_log.rows)[list(HISTORY_COLUMNS)]
+
+
+def _optimizer(recipe: Recipe, num_steps: int, *, policy: str) -> keras.optimizers.Optimizer:
+    optimizer = OPTIMIZERS[recipe.optimizer](
+        learning_rate(recipe, num_steps), weight_decay=recipe.weight_decay or None
+    )
+    if recipe.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=["beta", "gamma", "bias"])
+    if policy == "mixed_float16":  # small gradients are 0 there, unless the loss is scaled
+        # Keras does so by itself for models that are built under the policy; the one with the noise
+        # before it is not.
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
+
+
+def learning_rate(recipe: Recipe, num_steps: int) -> Any:
+    """The recipe's step size: a number, or a schedule over all steps."""
+    warmup = round(recipe.warmup_fraction * num_steps)
+    if recipe.schedule == "constant" and not warmup:
+        return recipe.learning_rate
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if warmup else recipe.learning_rate,
+        decay_steps=num_steps - warmup,
+        alpha=1.0 if recipe.schedule == "constant" else 0.0,
+        warmup_target=recipe.learning_rate if warmup else None,
+        warmup_steps=warmup,
+    )
+
+
+def with_noisy_copies(samples: Samples, recipe: Recipe) -> Samples:
+    """The samples, and a copy of each with salt and pepper if the recipe wants copies."""
+    if recipe.salt_and_pepper.apply != "copies":
+        return samples
+    noise = SaltAndPepper(fraction=recipe.salt_and_pepper.fraction, seed=recipe.seed)
+    copies = np.concatenate(
+        [
+            noise(samples.inputs[start : start + _VALIDATION_BATCH], training=True)
+            for start in range(0, len(samples.labels), _VALIDATION_BATCH)
+        ]
+    )
+    return Samples(
+        inputs=np.concatenate([samples.inputs, copies]),
+        labels=np.tile(samples.labels, 2),
+        weights=np.tile(samples.weights, 2),
+    )
+
+
+def _with_noise(model: keras.Model, recipe: Recipe) -> keras.Model:
+    """A model of the same weights that changes its inputs in training, as the recipe says."""
+    layers: list[keras.layers.Layer] = []
+    limits = recipe.augmentation.model_dump()
+    if any(limits.values()):
+        layers.append(Augmentation(**limits, seed=recipe.seed))
+    if recipe.salt_and_pepper.apply == "batches":
+        layers.append(SaltAndPepper(fraction=recipe.salt_and_pepper.fraction, seed=recipe.seed + 1))
+    if recipe.small_faces.epochs:
+        layers.append(Shrinking(size=recipe.small_faces.size, name=SHRINKING))
+    inputs = keras.Input(model.input_shape[1:], dtype=model.inputs[0].dtype)
+    changed = inputs
+    for layer in layers:
+        changed = layer(changed)
+    return keras.Model(inputs, _trained_part(model, recipe)(changed))
+
+
+def _trained_part(model: keras.Model, recipe: Recipe) -> keras.Model:
+    """The model, or the network within it that takes faces of any size, made faster."""
+    networks = [layer for layer in model.layers if layer.name == NETWORK]
+    if networks:
+        return fused(networks[0])
+    if recipe.small_faces.epochs:
+        raise UserError(
+            f"small_faces: {model.name} takes whole faces alone: set small_faces.epochs to 0"
+        )
+    return model
+
+
+def _loss(recipe: Recipe) -> keras.losses.Loss:
+    if recipe.loss == "categorical_crossentropy":
+        return keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
+    return keras.losses.SparseCategoricalCrossentropy()
+
+
+def _targets(labels: np.ndarray, recipe: Recipe, *, num_classes: int) -> np.ndarray:
+    """Labels as the loss wants them: int64 (N,), or float32 (N, K)."""
+    if recipe.loss == "categorical_crossentropy":
+        return np.eye(num_classes, dtype=np.float32)[labels]
+    return labels
+
+
+def _restore(model: keras.Model, checkpoint: Checkpoint) -> None:
+    """Gives a compiled model the values that it had when the checkpoint was written."""
+    for part, variables in (("model", model.variables), ("optimizer", model.optimizer.variables)):
+        for variable, value in zip(variables, checkpoint.arrays[part], strict=True):
+            variable.assign(value)

@@ -1,0 +1,1 @@
+"""The `ferflow` command line."""

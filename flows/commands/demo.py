@@ -1,0 +1,164 @@
+"""Runs the whole line on a drawn archive, and says what was planted, what was found, how good it is."""
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TextIO
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from fer_data.core.catalog import output
+from fer_data.core.schema import LABEL, LABEL_QUALITY, PATH
+from fer_data.stages.stage import UserError
+from fer_data.synthetic.drawn_archive import (
+    BLACK,
+    CONFLICTING_TWIN,
+    FAULT,
+    LEAK,
+    MAX_FACES,
+    NOT_A_PICTURE,
+    TRUNCATED,
+    TWIN,
+    WRONG_LABEL,
+)
+from fer_data.synthetic.scoring import within_class_auroc
+from flows.workspace.create import environment
+
+LOG_NAME = "demo.log"
+MIN_FACES = 500
+"""Of a demo: `validate` wants 10 of each class in each folder, and the smallest has one face in 43."""
+
+CATCHERS = {
+    TWIN: "twins",
+    LEAK: "leaks",
+    CONFLICTING_TWIN: "conflicting_twins",
+    BLACK: "black_faces",
+}
+"""The expectation that catches a planted fault."""
+
+REFUSED = frozenset({TRUNCATED, NOT_A_PICTURE})
+"""The faults that `ingest` refuses."""
+
+
+def check_size(num_faces: int) -> None:
+    """Refuses a demo whose archive would fail in `ingest` or `validate`.
+
+    Raises:
+        UserError: There are fewer than `MIN_FACES`, or more than can be drawn.
+    """
+    if num_faces < MIN_FACES:
+        raise UserError(
+            f"a demo of {num_faces} faces is too small for the stages' expectations: expected "
+            f"{MIN_FACES} or more"
+        )
+    if num_faces > MAX_FACES:
+        raise UserError(f"{num_faces:,} faces are too many to draw: expected at most {MAX_FACES:,}")
+
+
+def run_stages(workspace: Path, *, console: Console) -> None:
+    """Runs `dvc repro`, with a line a stage on the console and all that it prints in `demo.log`.
+
+    Raises:
+        UserError: A stage failed; the message ends with the end of the log.
+    """
+    log = workspace / LOG_NAME
+    with (
+        log.open("w", encoding="utf-8") as file,
+        subprocess.Popen(
+            ["dvc", "repro"],
+            cwd=workspace,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process,
+    ):
+        for stage_name, seconds in _timed_stages(process.stdout or [], file):
+            console.print(f"  {stage_name:<20} {seconds:5.1f} s", highlight=False)
+    if process.returncode:
+        end = "\n".join(log.read_text(encoding="utf-8").splitlines()[-15:])
+        raise UserError(f"`dvc repro` failed in {workspace}; the end of {log}:\n{end}")
+
+
+def _timed_stages(lines: Iterable[str], log: TextIO) -> Iterator[tuple[str, float]]:
+    """Copies the lines to the log; gives each stage's name and seconds when it has ended."""
+    running, started = "", time.monotonic()
+    for line in lines:
+        log.write(line)
+        match = re.match(r"Running stage '(.+)':", line)
+        if match:
+            if running:
+                yield running, time.monotonic() - started
+            running, started = match[1], time.monotonic()
+    if running:
+        yield running, time.monotonic() - started
+
+
+def findings(workspace: Path, planted: pd.DataFrame) -> pd.DataFrame:
+    """Compares the planted faults with what the stages found.
+
+    Args:
+        workspace: Where `dvc repro` has run.
+        planted: One row a fault: `path` and `fault`, as `sample.write_sample` returns them.
+
+    Returns:
+        One row a kind of fault: `fault`, `planted`, `found`, and `where` it was found.
+    """
+    verdict = json.loads(
+        output("validate", "validate", workspace=workspace).joinpath("summary.json").read_text()
+    )
+    caught_by = {one["name"]: set(one["paths"]) for one in verdict["expectations"]}
+    refused = set(pd.read_csv(output("ingest", "rejected.csv", workspace=workspace))[PATH])
+    queue = pd.read_csv(output("review_queue", "suspects.csv", workspace=workspace))
+    rows = []
+    for fault, faces in planted.groupby(FAULT, sort=False):
+        paths = set(faces[PATH])
+        if fault in CATCHERS:
+            found, where = paths & caught_by.get(CATCHERS[fault], set()), "validate"
+        elif fault in REFUSED:
+            found, where = paths & refused, "ingest"
+        else:
+            found, where = paths & set(queue[PATH]), f"the queue's {len(queue)} faces"
+        rows.append((fault, len(paths), len(found), where))
+    return pd.DataFrame(rows, columns=["fault", "planted", "found", "where"])
+
+
+def ranking_auroc(workspace: Path, planted: pd.DataFrame) -> float:
+    """The within-class AUROC of the label qualities for the planted wrong labels, conflicts aside."""
+    ranked = pd.read_parquet(output("mislabels", "label_quality.parquet", workspace=workspace))
+    faults = ranked[PATH].map(planted.set_index(PATH)[FAULT])
+    judged = (faults.isna() | (faults == WRONG_LABEL)).to_numpy()
+    return within_class_auroc(
+        (faults == WRONG_LABEL).to_numpy()[judged],
+        ranked[LABEL_QUALITY].to_numpy()[judged],
+        ranked[LABEL].to_numpy()[judged],
+    )
+
+
+def show_results(workspace: Path, planted: pd.DataFrame, *, console: Console) -> None:
+    """Prints what was planted and found, each model's accuracy, and where the reports lie."""
+    table = Table("planted fault", "planted", "found", "where", title="Faults")
+    for row in findings(workspace, planted).itertuples(index=False):
+        table.add_row(*map(str, row))
+    console.print(table)
+    auroc = ranking_auroc(workspace, planted)
+    console.print(f"Wrong labels rank low within their class: AUROC {auroc:.3f}", highlight=False)
+    metrics = output("report", "metrics.json", workspace=workspace)
+    table = Table("model", "test accuracy", "95 % interval", "macro-F1", title="Models")
+    for name, roles in json.loads(metrics.read_text()).items():
+        test = roles["test"]
+        interval = f"{test['accuracy_low']:.3f} to {test['accuracy_high']:.3f}"
+        table.add_row(name, f"{test['accuracy']:.3f}", interval, f"{test['macro_f1']:.3f}")
+    console.print(table)
+    console.print(
+        "Here the fine-tunes start from nothing, for an epoch or two: enough to run, not to learn."
+    )
+    console.print("Reports, to open in a browser:")
+    for stage_name in ("report", "quality_report"):
+        page = output(stage_name, "index.html", workspace=workspace)
+        console.print(f"  {page.absolute()}", soft_wrap=True, highlight=False)

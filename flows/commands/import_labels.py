@@ -1,0 +1,72 @@
+"""Takes decisions that were made elsewhere into this workspace, all of a file or none of it."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from fer_data.annotation.append_lines import locked
+from fer_data.annotation.apply_decisions import in_counts, retired_counts
+from fer_data.annotation.decision_log import checked_rows
+from fer_data.annotation.decision_writer import lines_of
+from fer_data.core.catalog import dependency, output
+from fer_data.core.tables import read_table
+from fer_data.decision_import.import_plan import Plan, plan_import, read_file
+from fer_data.stages.settings import PARAMS_FILE, DataSettings, read_settings
+from fer_data.stages.stage import UserError
+
+
+def import_relabels(
+    file: Path, *, partial: bool, annotator: str | None, folder: Path = Path()
+) -> Iterator[str]:
+    """Appends the decisions of a file to `data/relabels.csv`.
+
+    Args:
+        file: Our own CSV, or Label Studio's JSON export.
+        partial: Whether the good rows of a file with bad ones are taken.
+        annotator: Who decided, where the file does not say.
+        folder: The workspace.
+
+    Yields:
+        Each refused row with its reason, each decision that is replaced, and what was done, in words.
+
+    Raises:
+        UserError: The file, or what stands already, cannot be read; or a row is refused and `partial`
+            is not set. Nothing is appended then.
+    """
+    data = read_settings(DataSettings, "data", file=folder / PARAMS_FILE)
+    expressions = data.known_expressions
+    relabels = dependency("rebalance", "relabels.csv", workspace=folder)
+    manifest = read_table(output("ingest", "manifest.parquet", workspace=folder))
+    reading = read_file(file)
+    with locked(relabels) as held:  # what a desk writes meanwhile is not planned for, so it waits
+        made = checked_rows(held.read(), file=relabels, expressions=expressions)
+        plan = plan_import(reading, made, manifest, expressions=expressions, annotator=annotator)
+        if plan.decisions and (partial or not plan.refusals):
+            held.append(lines_of(plan.decisions, expressions=expressions))
+    for refusal in plan.refusals:
+        yield f"{file}, {reading.unit} {refusal.number}: {refusal.reason}"
+    if plan.refusals and not partial:
+        num_rows = len(reading.entries) + len(reading.refusals)
+        raise UserError(
+            f"{len(plan.refusals)} of {num_rows} rows of {file} are refused, so nothing is imported: "
+            "mend them, or take the others with --partial"
+        )
+    yield from plan.changes
+    lines = pd.DataFrame([asdict(one) for one in plan.decisions], columns=made.columns, dtype=str)
+    retired = retired_counts(lines, data.retired_expressions)
+    if retired:
+        yield f"written down, but not applied, since the expression is retired: {in_counts(retired)}"
+    yield f"{len(plan.decisions)} decisions -> {relabels}{_left_out(plan, reading.num_skipped)}"
+
+
+def _left_out(plan: Plan, num_skipped: int) -> str:
+    counts = {
+        "stand already": plan.num_standing,
+        "replaced within the file": plan.num_replaced,
+        "skipped by people": num_skipped,
+        "refused": len(plan.refusals),
+    }
+    words = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    return f" ({words})" if words else ""

@@ -1,0 +1,1 @@
+"""Where stages run: on this machine or on a Ray cluster."""

@@ -1,0 +1,126 @@
+"""What a Ray node does for one stage: clone, pull its inputs, run it, push its outputs."""
+
+import os
+import queue
+import shutil
+import stat
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from fer_data.stages.stage import UserError
+from flows.execution.local_executor import device_name, threads
+from flows.execution.snapshot import LOCK_FILE, Packed, unpack
+from flows.workspace.create import dvc, environment
+from flows.workspace.retry_policy import failure_of
+from flows.workspace.stage_runner import run_stage
+
+NODE_FOLDER = "FERFLOW_NODE"
+"""The variable that says where a node keeps clones and its DVC cache, if not in the temporary folder."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """A stage to run, and what it needs to know."""
+
+    stage: str
+    above: tuple[str, ...]
+    """The stages that make what it reads."""
+    lock: bytes
+    """The coordinator's `dvc.lock`, newer than the commit's."""
+    timeout_minutes: float
+    num_threads: int | None
+    """For TensorFlow; None: it has a GPU."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The last word of a node: `stages.RAN` and the like."""
+
+    value: str
+
+
+def work(packed: Packed, order: Order) -> Iterator[str | Outcome]:
+    """Runs a stage on this node.
+
+    Args:
+        packed: The coordinator's workspace.
+        order: The stage.
+
+    Yields:
+        Its log, line by line as it comes, and at last its outcome.
+
+    Raises:
+        StageError: It failed here, or its inputs or outputs could not be moved.
+    """
+    lines: queue.Queue[str | None] = queue.Queue()
+    stop = threading.Event()
+    with ThreadPoolExecutor(1) as thread:
+        done = thread.submit(_work, packed, order, on_line=lines.put, stop=stop)
+        done.add_done_callback(lambda _: lines.put(None))
+        try:
+            while (line := lines.get()) is not None:
+                yield line
+        finally:
+            stop.set()
+        yield Outcome(done.result())
+
+
+def node_folder() -> Path:
+    """The folder of this node's clones and cache, made if need be, into which nobody else can write.
+
+    Raises:
+        UserError: It is another user's, a link, or open to others: stages would run what they put there.
+    """
+    given = os.environ.get(NODE_FOLDER)
+    folder = Path(given or f"{tempfile.gettempdir()}/ferflow-node-{os.getuid()}")
+    try:
+        folder.mkdir(mode=0o700, parents=bool(given))
+    except FileExistsError:
+        found = folder.stat() if given else folder.lstat()
+        private = stat.S_ISDIR(found.st_mode) and not found.st_mode & 0o022
+        if found.st_uid != os.getuid() or not private:
+            raise UserError(
+                f"{folder} belongs to somebody else, or others can write to it: remove it, or set "
+                f"{NODE_FOLDER} to a folder of your own"
+            ) from None
+    except OSError as error:
+        raise UserError(f"{folder} cannot be made: {error.strerror}: set {NODE_FOLDER}") from None
+    return folder
+
+
+def _work(
+    packed: Packed, order: Order, *, on_line: Callable[[str], None], stop: threading.Event
+) -> str:
+    stage = order.stage
+    # The cache is the node's; a clone is the stage's, and that of a run that was cut off is used again.
+    try:
+        node = node_folder()
+    except UserError as error:
+        raise failure_of(stage, 1, [f"error: {error}"]) from None
+    folder = node / packed.key / stage
+    variables = environment() | ({} if order.num_threads is None else threads(order.num_threads))
+    try:
+        if not folder.is_dir():
+            unpack(packed, folder, cache=node / "cache")
+        (folder / LOCK_FILE).write_bytes(order.lock)
+        dvc("pull", *order.above, cwd=folder)
+        if order.num_threads is None:
+            name = device_name(stage, workspace=folder, environment=variables, stop=stop)
+            on_line(f"GPU: {name}")
+        outcome = run_stage(
+            stage,
+            workspace=folder,
+            environment=variables,
+            timeout_minutes=order.timeout_minutes,
+            stop=stop,
+            on_line=on_line,
+        )
+        dvc("push", "--run-cache", stage, cwd=folder)
+    except UserError as error:  # of git or DVC: such as a remote that does not answer
+        raise failure_of(stage, 1, [str(error)]) from None
+    shutil.rmtree(folder)
+    return outcome

@@ -1,0 +1,1 @@
+"""The Prefect flow: tasks, deployments, notifications."""

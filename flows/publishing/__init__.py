@@ -1,0 +1,1 @@
+"""Publishes reports, and holds back runs that got worse."""

@@ -1,0 +1,256 @@
+"""What a run measured, beside what the published run did: figures with intervals in, changes out.
+
+A run is worse if a model's accuracy on validation fell by more than other faces and another seed
+explain: the comparison of the models' report (`fer_models.reporting.seed_spread`), corrected for the number of
+models. Macro-F1 is shown, and holds nothing back: its spread from seed to seed is not measured.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Self
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from fer_data.core.catalog import output
+from fer_data.core.schema import ROLE, TEST, VALIDATION
+from fer_data.core.tables import read_json, read_table
+from fer_data.stages.stage import UserError
+from fer_models.reporting.outcomes import Outcomes, outcomes_of
+from fer_models.reporting.report_settings import SeedSpread
+from fer_models.reporting.seed_spread import (
+    LEVEL,
+    Difference,
+    difference_from_kept,
+    difference_of_intervals,
+)
+from fer_models.reporting.significance import holm
+from flows.publishing.site import METRICS_NAME
+
+ACCURACY = "accuracy"
+MEASURES = {ACCURACY: "accuracy", "macro_f1": "macro-F1"}
+"""What is compared, and how people read it."""
+PREDICTIONS_NAME = "predictions.parquet"
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class Figure(BaseModel):
+    """One measure of one model, a fraction from 0 to 1, with its 95 % interval."""
+
+    model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
+
+    value: Fraction
+    low: Fraction
+    high: Fraction
+
+    @model_validator(mode="after")
+    def _ends_in_order(self) -> Self:
+        if self.low > self.high:
+            raise ValueError("the interval's lower end lies above its upper end")
+        return self
+
+
+Figures = Mapping[str, Mapping[str, Mapping[str, Figure]]]
+"""Figures by model, by role (`validation`, `test`) and by measure."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One figure now and, where the published run has it, then; one of both is there."""
+
+    model: str
+    role: str
+    measure: str
+    now: Figure | None
+    """None: this run lost the model, or the figure is not defined any more."""
+    before: Figure | None
+    tested: Difference | None = None
+    """Of accuracy on validation: how it differs from the published run's, faces and seeds considered."""
+    p_adjusted: float = 1.0
+    """How likely such a difference is where there is none, corrected for the number of models."""
+
+    @property
+    def name(self) -> str:
+        """What was measured, in words: `validation macro-F1 of scratch`."""
+        return f"{self.role} {MEASURES[self.measure]} of {self.model}"
+
+    @property
+    def difference(self) -> float | None:
+        """By how much the figure rose, a fraction; None where one of both runs has none."""
+        if self.now is None or self.before is None:
+            return None
+        return self.now.value - self.before.value
+
+    @property
+    def verdict(self) -> str:
+        """`new`, `gone`; where it was tested, `worse`, `better` or `chance`.
+
+        Of other figures, where they lie: `within`, `above` or `below` the published interval over faces.
+        """
+        if self.now is None:
+            return "gone"
+        if self.before is None:
+            return "new"
+        if self.tested is not None:
+            if self.p_adjusted > LEVEL:
+                return "chance"
+            return "worse" if self.tested.value < 0 else "better"
+        if self.now.value < self.before.low:
+            return "below"
+        return "above" if self.now.value > self.before.high else "within"
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether the change speaks against the run: nothing is ever chosen on `test`."""
+        return self.role == VALIDATION and self.verdict in ("worse", "gone")
+
+    def __str__(self) -> str:
+        """The change as a line for a log."""
+        if self.now is None:
+            then = "" if self.before is None else f"{self.before.value:.4f} -> "
+            return f"{self.name}: {then}gone"
+        if self.before is None:
+            return f"{self.name}: {self.now.value:.4f}"
+        moved = f"{self.name}: {self.before.value:.4f} -> {self.now.value:.4f}"
+        if self.tested is None:
+            return (
+                f"{moved} ({self.now.value - self.before.value:+.4f}), {self.verdict} the published "
+                f"interval {self.before.low:.4f} to {self.before.high:.4f}"
+            )
+        explained = "other faces and another seed" if self.tested.covers_seeds else "other faces"
+        missing = (
+            ""
+            if self.tested.covers_seeds
+            else "; another seed is not covered: report.seed_spread does not say how much it changes"
+        )
+        return (
+            f"{moved} ({self.tested.value:+.4f}, 95 % interval {self.tested.low:+.4f} to "
+            f"{self.tested.high:+.4f}), {'within' if self.verdict == 'chance' else 'beyond'} what "
+            f"{explained} would change{missing}"
+        )
+
+
+def read_figures(workspace: Path) -> dict[str, dict[str, dict[str, Figure]]]:
+    """Reads what `evaluate` measured of each model that the report shows.
+
+    Args:
+        workspace: Where the stages have run.
+
+    Returns:
+        The figures; one that is not defined is left out.
+
+    Raises:
+        UserError: An evaluation is missing, or holds something else.
+    """
+    file = output("report", METRICS_NAME, workspace=workspace)
+    models = read_json(file)
+    if not isinstance(models, dict) or not models:
+        raise UserError(f"{file} names no models: `dvc repro report` makes it anew")
+    return {model: _figures_of(model, workspace=workspace) for model in models}
+
+
+def read_validation(workspace: Path, models: Iterable[str]) -> dict[str, pd.DataFrame]:
+    """Reads what models say of the validation faces: `path`, `label` and `prediction`, by model.
+
+    Raises:
+        UserError: A table is missing, or damaged.
+    """
+    found: dict[str, pd.DataFrame] = {}
+    for model in models:
+        rows = read_table(
+            output(f"evaluate@{model}", model, workspace=workspace) / PREDICTIONS_NAME
+        )
+        found[model] = rows[rows[ROLE] == VALIDATION]
+    return found
+
+
+def outcomes_by_model(predictions: Mapping[str, pd.DataFrame]) -> dict[str, Outcomes]:
+    """Which faces are predicted rightly, kept for the next run to be paired with."""
+    return {model: outcomes_of(rows) for model, rows in predictions.items()}
+
+
+def accuracy_against(
+    before: Figures,
+    outcomes: Mapping[str, Outcomes],
+    *,
+    now: Figures,
+    predictions: Mapping[str, pd.DataFrame],
+    seed_spread: Mapping[str, SeedSpread | None],
+) -> dict[str, Difference]:
+    """How accuracy on validation differs from the published run's, faces and seeds considered.
+
+    Args:
+        before: The published run's figures.
+        outcomes: Which faces it predicted rightly, by model; earlier versions kept none.
+        now: Today's figures.
+        predictions: Today's, of the validation faces.
+        seed_spread: By model, as far as it was measured.
+
+    Returns:
+        By model, for those that both runs have. Runs on other faces or labels cannot be paired: their
+        intervals are compared.
+    """
+    found: dict[str, Difference] = {}
+    for model, rows in predictions.items():
+        spread = seed_spread.get(model)
+        first, second = (
+            figures.get(model, {}).get(VALIDATION, {}).get(ACCURACY) for figures in (before, now)
+        )
+        if first and second:
+            found[model] = difference_from_kept(
+                outcomes.get(model), rows, spread
+            ) or difference_of_intervals(
+                (first.value, first.low, first.high),
+                (second.value, second.low, second.high),
+                (spread, spread),
+            )
+    return found
+
+
+def changes(
+    now: Figures, before: Figures, tested: Mapping[str, Difference] | None = None
+) -> Iterator[Change]:
+    """Compares figures with those of the published run.
+
+    Args:
+        now: Today's.
+        before: The published run's; empty where none was published.
+        tested: How accuracy on validation differs, by model.
+
+    Yields:
+        A change for each of today's figures, and for each that the published run alone has.
+    """
+    known = tested or {}
+    adjusted = dict(zip(known, holm([one.p for one in known.values()]), strict=True))
+    for model, roles in now.items():
+        for role, measures in roles.items():
+            for measure, figure in measures.items():
+                then = before.get(model, {}).get(role, {}).get(measure)
+                change = Change(model, role, measure, now=figure, before=then)
+                if model in known and (role, measure) == (VALIDATION, ACCURACY):
+                    change = replace(change, tested=known[model], p_adjusted=adjusted[model])
+                yield change
+    for model, roles in before.items():
+        for role, measures in roles.items():
+            for measure, figure in measures.items():
+                if measure not in now.get(model, {}).get(role, {}):
+                    yield Change(model, role, measure, now=None, before=figure)
+
+
+def _figures_of(model: str, *, workspace: Path) -> dict[str, dict[str, Figure]]:
+    file = output(f"evaluate@{model}", model, workspace=workspace) / METRICS_NAME
+    measured = read_json(file)
+    try:
+        return {
+            role: {
+                measure: TypeAdapter(Figure).validate_python(measured[role][measure])
+                for measure in MEASURES
+                if measured[role][measure]["value"] is not None
+            }
+            for role in (VALIDATION, TEST)
+        }
+    except (KeyError, TypeError, ValidationError):
+        raise UserError(
+            f"{file} does not hold the figures of an evaluation: `dvc repro` makes it anew"
+        ) from None

@@ -1,0 +1,171 @@
+"""Publishes a run's report site: copied and checked first, `latest` last, never over a better run."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from fer_data.annotation.decision_writer import now
+from fer_data.annotation.pending_decisions import waiting
+from fer_data.stages.settings import PARAMS_FILE, read_settings
+from fer_data.stages.stage import UserError
+from fer_models.reporting.report_settings import ReportSettings
+from flows.publishing.metric_gate import (
+    Change,
+    accuracy_against,
+    changes,
+    outcomes_by_model,
+    read_figures,
+    read_validation,
+)
+from flows.publishing.publish_settings import PublishSettings
+from flows.publishing.runs import (
+    LATEST_NAME,
+    Record,
+    held_back,
+    hold_back,
+    latest_run,
+    make_latest,
+    read_record,
+    record_of,
+    site_url,
+    store_run,
+)
+from flows.publishing.site import site_files
+from flows.publishing.storage import Destination
+
+
+@dataclass(frozen=True)
+class Published:
+    """A run whose reports lie at the destination."""
+
+    run: str
+    """Its name."""
+    site: str
+    """The URL of its folder."""
+    latest_url: str
+    """The page that leads to the latest run."""
+    previous: str | None
+    """The run that was the latest before; None if none was."""
+    changes: tuple[Change, ...]
+    """The figures beside those of `previous`."""
+    is_latest: bool
+    """Whether this run is the latest now."""
+    waiting: tuple[str, ...] = ()
+    """Decisions that are not in these reports, with their remedies (`fer_data.annotation.pending_decisions.waiting`)."""
+    was_held_back: bool = False
+    """Whether an earlier publication stored these reports and held them back: `run` is that one."""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the latest run was another one; if not, it held the same reports already."""
+        return self.run != self.previous
+
+    @property
+    def regressions(self) -> tuple[Change, ...]:
+        """What keeps a run from being the latest unless it is forced."""
+        return tuple(change for change in self.changes if change.is_regression)
+
+    @property
+    def outcome(self) -> str:
+        """What was done, in one line."""
+        if not self.is_new:
+            return (
+                f"nothing new: the latest run, {self.run}, holds these reports: {self.latest_url}"
+            )
+        if self.is_latest:
+            return (
+                f"{self.run} is the latest run, after {self.previous or 'none'}: {self.latest_url}"
+            )
+        words = "; ".join(map(str, self.regressions))
+        if self.was_held_back:
+            return (
+                f"nothing new: {self.run} holds these reports, and the latest run stays "
+                f"{self.previous}: {words}"
+            )
+        return f"{self.run} is stored, but the latest run stays {self.previous}: {words}"
+
+
+def publish(
+    workspace: Path, *, settings: PublishSettings, run_name: str, force: bool = False
+) -> Published:
+    """Copies the reports to `DESTINATION/runs/RUN_NAME/`, the latest run then unless it is worse.
+
+    It is worse if a model's accuracy on validation fell by more than other faces and another seed
+    explain (`flows.publishing.metric_gate`), or if a model of the latest run is gone. Done again, it completes what was
+    copied in part, and moves `latest` at most; reports that the latest run holds, or the last one that
+    was held back, are not stored twice.
+
+    Args:
+        workspace: Where the stages have run.
+        settings: Where to publish to.
+        run_name: Up to 100 letters, digits, dots, underscores and hyphens.
+        force: Whether the run becomes the latest even so.
+
+    Returns:
+        Where the run lies, how its figures moved, and whether it is the latest.
+
+    Raises:
+        UserError: A report is missing, the destination cannot be reached, or holds another run of this
+            name; the latest run is then what it was.
+    """
+    if settings.destination is None:
+        raise UserError(
+            "publish.destination of params.yaml is null: expected a folder, or a URL such as "
+            "s3://bucket/ferflow"
+        )
+    if not re.fullmatch(r"\w[\w.-]{0,99}", run_name, flags=re.ASCII):
+        raise UserError(
+            f"no run can be named '{run_name}': expected up to 100 letters, digits, '.', '_' and '-'"
+        )
+    figures = read_figures(workspace)
+    predictions = read_validation(workspace, figures)
+    seed_spread = read_settings(ReportSettings, "report", file=workspace / PARAMS_FILE).seed_spread
+    contents = {name: file.read_bytes() for name, file in site_files(workspace).items()}
+    record = record_of(contents, figures, outcomes_by_model(predictions), run=run_name, at=now())
+    destination = Destination(settings.destination, workspace=workspace)
+    previous = latest_run(destination)
+    before = _record_of(previous, destination=destination, force=force)
+    then, outcomes = (before.figures, before.outcomes) if before else ({}, {})
+    tested = accuracy_against(
+        then, outcomes, now=figures, predictions=predictions, seed_spread=seed_spread
+    )
+    moved = tuple(changes(figures, then, tested))
+    is_latest = force or not any(change.is_regression for change in moved)
+    held = held_back(destination)
+    was_held_back = False
+    if before and before.files == record.files:
+        run_name, is_latest = before.run, True
+    else:
+        if held and held.run != run_name and held.files == record.files:
+            run_name, was_held_back = held.run, True
+        else:
+            store_run(contents, record, destination=destination)
+        if is_latest:
+            make_latest(run_name, destination=destination)
+        elif not was_held_back:
+            hold_back(run_name, destination=destination)
+    return Published(
+        run=run_name,
+        site=site_url(run_name, destination=destination),
+        latest_url=destination.url(LATEST_NAME),
+        previous=previous,
+        changes=moved,
+        is_latest=is_latest,
+        waiting=tuple(waiting(workspace)),
+        was_held_back=was_held_back,
+    )
+
+
+def name_by_time() -> str:
+    """A name for a run that has none of its own: `2026-01-31T100000Z`."""
+    return now().replace(":", "")
+
+
+def _record_of(run: str | None, *, destination: Destination, force: bool) -> Record | None:
+    record = None if run is None else read_record(run, destination=destination)
+    if run is not None and record is None and not force:
+        raise UserError(
+            f"the latest run at {destination.address} is {run}, whose record is gone: with nothing to "
+            "hold this run against, it becomes the latest only if forced"
+        )
+    return record

@@ -1,0 +1,117 @@
+"""A folder that files are published to: anywhere fsspec reaches, each file read back after its copy."""
+
+import posixpath
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fsspec.core import url_to_fs
+
+from fer_data.stages.stage import UserError
+from flows.workspace.redaction import without_passwords
+
+
+class UnreachableError(UserError):
+    """The destination does not answer, or refuses: another try may succeed."""
+
+
+class Destination:
+    """A folder on a disk, on a server or in an object store."""
+
+    def __init__(self, place: str, *, workspace: Path = Path()) -> None:
+        """Opens the folder, which need not exist yet.
+
+        Args:
+            place: A URL for fsspec (`s3://bucket/folder`, `file:///folder`), or a path.
+            workspace: Where a relative path starts.
+
+        Raises:
+            UserError: The URL names no folder, its protocol is unknown, the protocol's package is not
+                installed, or nothing answers.
+        """
+        protocol, is_url, rest = place.partition("://")
+        if is_url and (not protocol or not rest or (protocol == "file" and rest[0] != "/")):
+            # fsspec would take it for a path below the current folder.
+            raise UserError(
+                f"got the destination '{without_passwords(place)}', which names no folder: expected "
+                "a path, or a URL such as file:///srv/ferflow or s3://bucket/ferflow"
+            )
+        path = place if "://" in place else str((workspace / Path(place).expanduser()).absolute())
+        address = path if "://" in path else Path(path).as_uri()
+        self.address = without_passwords(address).rstrip("/")
+        """The folder's URL, without user and password."""
+        with self._reached():
+            self._files, self._root = url_to_fs(path)
+            self._files.invalidate_cache()  # of listings: another publication may have added files
+
+    def url(self, name: str) -> str:
+        """The URL of a file or folder below this one."""
+        return f"{self.address}/{name}"
+
+    def read(self, name: str) -> bytes | None:
+        """What a file holds; None if there is no such file.
+
+        Raises:
+            UserError: The destination cannot be reached.
+        """
+        with self._reached():
+            try:
+                return self._files.cat_file(self._path(name))
+            except FileNotFoundError:
+                return None
+
+    def put(self, name: str, content: bytes) -> None:
+        """Writes a file and reads it back; one that holds this content already stays untouched.
+
+        Args:
+            name: The file's path below this folder, with slashes.
+            content: What it is to hold.
+
+        Raises:
+            UserError: The destination cannot be reached, or holds something else afterwards.
+        """
+        if self.read(name) == content:
+            return
+        with tempfile.TemporaryDirectory() as scratch, self._reached():
+            # Object stores tell the type of a file that they are given by its name, of bytes not at all.
+            file = Path(scratch) / posixpath.basename(name)
+            file.write_bytes(content)
+            self._files.makedirs(posixpath.dirname(self._path(name)), exist_ok=True)
+            self._files.put_file(str(file), self._path(name))
+        if self.read(name) != content:
+            raise UserError(f"{self.url(name)} does not hold what was sent there: publish again")
+
+    def replace(self, name: str, content: bytes) -> None:
+        """Writes a file at once, so that readers see the old content or the new one, never a part.
+
+        The content is put beside the file, read back, and moved: a rename where there are folders, a
+        copy within an object store, which replaces an object as a whole.
+
+        Raises:
+            UserError: As `put` does; the file holds what it held.
+        """
+        folder, last = posixpath.split(name)
+        beside = posixpath.join(folder, f".unfinished-{last}")  # the ending, and so the type, stays
+        self.put(beside, content)
+        with self._reached():
+            self._files.mv(self._path(beside), self._path(name))
+
+    def _path(self, name: str) -> str:
+        return posixpath.join(self._root, name)
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        try:
+            yield
+        except ImportError as error:
+            raise UserError(
+                f"{self.address}: {error}: `pip install --constraint constraints.txt PACKAGE` leaves "
+                "the other packages as they are"
+            ) from error
+        except Exception as error:
+            # Each file system of fsspec raises what its library does: they share no other class.
+            words = without_passwords(" ".join(str(error).split())) or "no reason given"
+            raise UnreachableError(
+                f"{self.address} cannot be published to: {type(error).__name__}: {words}"
+            ) from error

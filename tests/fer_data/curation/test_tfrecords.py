@@ -1,0 +1,134 @@
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from fer_data.core import tfrecord
+from fer_data.core.tables import write_table
+from fer_data.curation import tfrecords
+from fer_data.stages.stage import UserError
+from tests.support.data.manifests import plain_manifest
+
+PARAMS = """
+data: {expressions: [happy, neutral, sad]}
+tfrecords: {faces_per_shard: 100, seed: 0}
+"""
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Faces and curated examples; one face repeated, one left out, one relabelled."""
+    folder = tmp_path_factory.mktemp("workspace")
+    manifest, pixels = plain_manifest(60)
+    np.save(folder / "pixels.npy", pixels)
+    write_table(manifest, folder / "manifest.parquet")
+    role = np.where(manifest["source"] == "testing", "test", "train").astype(object)
+    role[:12] = "validation"
+    examples = manifest[["path", "pixel_hash", "label"]].assign(role=role, repeats=1)
+    examples["weight"] = np.linspace(0.5, 1.5, len(examples)).astype(np.float32)
+    examples.loc[20, "repeats"] = 3
+    examples.loc[21, "repeats"] = 0
+    examples.loc[22, "label"] = "sad"
+    write_table(examples, folder / "examples.parquet")
+    (folder / "params.yaml").write_text(PARAMS)
+    return folder
+
+
+def build(workspace: Path, name: str) -> Path:
+    flags = ("--examples", "examples.parquet", "--manifest", "manifest.parquet")
+    files = ("--pixels", "pixels.npy", "--records", name)
+    root = Path(__file__).parents[3]
+    # A process of its own, since the order of a record's keys is a process's.
+    subprocess.run(
+        [sys.executable, "-m", tfrecords.__name__, *flags, *files],
+        cwd=workspace,
+        check=True,
+        capture_output=True,
+        env={"PYTHONPATH": str(root), "PATH": ""},
+    )
+    return workspace / name
+
+
+@pytest.fixture(scope="module")
+def folder(workspace: Path) -> Path:
+    return build(workspace, "records")
+
+
+def test_two_builds_are_the_same_bytes(workspace: Path, folder: Path) -> None:
+    again = build(workspace, "again")
+    names = sorted(file.name for file in folder.iterdir())
+    assert names == sorted(file.name for file in again.iterdir())
+    shards = [name for name in names if ".tfrecord-" in name]
+    assert len(shards) == 4  # train has two of them
+    assert all((folder / name).stat().st_size > 10_000 for name in shards)
+    for name in names:
+        assert (folder / name).read_bytes() == (again / name).read_bytes(), name
+
+
+def expected_train(workspace: Path) -> pd.DataFrame:
+    examples = pd.read_parquet(workspace / "examples.parquet")
+    train = examples[examples["role"] == "train"]
+    return train.loc[train.index.repeat(train["repeats"])].sort_values("path")
+
+
+def test_plain_tf_data_reads_what_was_curated(workspace: Path, folder: Path) -> None:
+    train = tfrecord.read_role(folder, "train")
+    expected = expected_train(workspace)
+    order = np.argsort(train.paths, kind="stable")
+    assert [train.paths[row] for row in order] == list(expected["path"])
+    assert list(order) != sorted(order)  # shuffled
+    numbers = expected["label"].map({"happy": 0, "neutral": 1, "sad": 2})
+    np.testing.assert_array_equal(train.labels[order], numbers)
+    np.testing.assert_array_equal(train.weights[order], expected["weight"])
+    assert train.faces.shape == (len(expected), 48, 48, 1)
+    hashes = [hashlib.sha256(face.tobytes()).hexdigest() for face in train.faces]
+    assert hashes == train.pixel_hashes
+    assert tfrecord.expressions(folder) == ("happy", "neutral", "sad")
+
+
+def test_tfds_reads_the_same(folder: Path) -> None:
+    builder = tfds.builder_from_directory(str(folder))
+    assert builder.info.features["label"].names == ["happy", "neutral", "sad"]
+    for role in ("train", "validation", "test"):
+        ours = tfrecord.read_role(folder, role)
+        theirs = list(tfds.as_numpy(builder.as_dataset(split=role, shuffle_files=False)))
+        assert builder.info.splits[role].num_examples == len(theirs) == len(ours.labels) > 0
+        by_path = {row["path"].decode(): row for row in theirs}
+        assert set(by_path) == set(ours.paths)
+        for face, label, path in zip(ours.faces, ours.labels, ours.paths, strict=True):
+            np.testing.assert_array_equal(by_path[path]["image"], face)
+            assert by_path[path]["label"] == label
+
+
+def test_a_record_is_a_plain_example(folder: Path) -> None:
+    files = sorted(map(str, folder.glob("ferflow-test.tfrecord-*")))
+    example = tf.train.Example.FromString(next(iter(tf.data.TFRecordDataset(files))).numpy())
+    assert sorted(example.features.feature) == ["image", "label", "path", "pixel_hash", "weight"]
+    assert len(example.features.feature["image"].bytes_list.value[0]) == 48 * 48
+
+
+def test_a_face_of_another_shape_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"got a face of uint8 \(40, 48\), expected uint8 \(48, 48\)"
+    ):
+        tfrecord.to_record(np.zeros((40, 48), np.uint8), 0, weight=1, path="", pixel_hash="")
+
+
+def test_missing_records_name_the_way_to_get_them(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no records of the role 'train' .*dvc repro tfrecords"):
+        tfrecord.read_role(tmp_path, "train")
+    with pytest.raises(UserError, match="holds no records: `dvc repro tfrecords`"):
+        tfrecord.expressions(tmp_path)
+
+
+def test_the_metadata_counts_the_records(folder: Path) -> None:
+    info = json.loads((folder / "dataset_info.json").read_text())
+    lengths = {split["name"]: sum(map(int, split["shardLengths"])) for split in info["splits"]}
+    assert lengths == {"train": 169, "validation": 12, "test": 45}

@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+
+from fer_data.label_quality.scores import (
+    kinds_of,
+    quality_of,
+    suggestions,
+    with_neighbours,
+    with_twins,
+)
+
+
+def test_neighbours_pull_towards_their_labels_and_none_pull_nowhere() -> None:
+    probabilities = np.array([[0.5, 0.3, 0.2]] * 3, np.float32)
+    labels = np.array([[2, 2, 2], [0, 0, 0], [1, 1, 1]])
+    moved = with_neighbours(probabilities, labels, weight=0.5)
+    np.testing.assert_allclose(moved.sum(axis=1), 1)
+    assert moved[0, 2] > 0.3 > moved[1, 2]
+    nowhere = with_neighbours(probabilities, np.full((3, 3), -1), weight=0.5)
+    np.testing.assert_allclose(nowhere, probabilities, rtol=1e-6)
+    np.testing.assert_allclose(with_neighbours(probabilities, labels, weight=0), probabilities)
+
+
+def test_faces_without_neighbours_change_nothing_for_the_others() -> None:
+    probabilities = np.array([[0.5, 0.3, 0.2], [0.2, 0.2, 0.6]], np.float32)
+    labels = np.array([[2, 2, 1], [0, 1, 1]])
+    alone = with_neighbours(probabilities, labels, weight=0.4)
+    lonely = with_neighbours(
+        np.concatenate([probabilities, np.full((50, 3), 1 / 3, np.float32)]),
+        np.concatenate([labels, np.full((50, 3), -1)]),
+        weight=0.4,
+    )
+    np.testing.assert_allclose(lonely[:2], alone)
+    np.testing.assert_allclose(lonely[2:], 1 / 3)
+
+
+def test_a_class_that_is_everybody_s_neighbour_gains_nothing() -> None:
+    probabilities = np.array([[0.6, 0.2, 0.2]] * 4, np.float32)
+    everywhere = np.zeros((4, 5), int)
+    moved = with_neighbours(probabilities, everywhere, weight=0.9)
+    np.testing.assert_allclose(moved, probabilities, rtol=1e-5)
+
+
+def twins(labels: list[int], faces: list[str], groups: list[int], reliability: float = 0.7):
+    even = np.full((len(labels), 3), 1 / 3)
+    return with_twins(
+        *(even, np.array(labels)),
+        faces=np.array(faces, dtype=object),
+        groups=np.array(groups),
+        reliability=reliability,
+    )
+
+
+def test_a_twin_s_label_counts_by_bayes_rule() -> None:
+    moved = twins([0, 1, 2], ["a", "b", "c"], [0, 0, 1])
+    np.testing.assert_allclose(moved[0], [0.15, 0.7, 0.15])
+    np.testing.assert_allclose(moved[1], [0.7, 0.15, 0.15])
+    np.testing.assert_allclose(moved[2], [1 / 3] * 3)
+
+
+def test_copies_with_the_same_label_say_nothing_and_conflicting_ones_do() -> None:
+    same = twins([0, 0], ["a", "a"], [0, 0])
+    np.testing.assert_allclose(same, 1 / 3)
+    conflict = twins([0, 1, 1], ["a", "a", "a"], [0, 0, 0])
+    np.testing.assert_allclose(conflict[0], [0.15, 0.7, 0.15])
+    np.testing.assert_allclose(conflict[1], [0.7, 0.15, 0.15])
+
+
+def test_a_reliability_of_chance_says_nothing() -> None:
+    np.testing.assert_allclose(twins([0, 1], ["a", "b"], [0, 0], 1 / 3), 1 / 3)
+
+
+def test_many_near_twins_count_as_few() -> None:
+    few = twins([0, *[1] * 3], [str(n) for n in range(4)], [0] * 4)
+    many = twins([0, *[1] * 9], [str(n) for n in range(10)], [0] * 10)
+    np.testing.assert_allclose(few[0], many[0])
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "kind"),
+    [
+        ([0.1, 0.8, 0.1], "wrong"),
+        ([0.1, 0.5, 0.4], "ambiguous"),  # two others are plausible
+        ([0.4, 0.5, 0.1], "ambiguous"),  # the given label is plausible
+        (
+            [0.9, 0.05, 0.05],
+            "ambiguous",
+        ),  # the given label is probable: nothing clear speaks against it
+    ],
+)
+def test_the_kind_says_whether_another_expression_is_clear(probabilities, kind: str) -> None:
+    labels, given = np.array([0]), np.array([probabilities])
+    assert list(kinds_of(labels, given, np.array([False]), clear_ratio=2)) == [kind]
+    assert list(kinds_of(labels, given, np.array([True]), clear_ratio=2)) == ["non_face"]
+
+
+def test_the_suggestion_is_never_the_given_label() -> None:
+    probabilities = np.array([[0.6, 0.3, 0.1], [0.6, 0.3, 0.1]])
+    assert list(suggestions(np.array([0, 2]), probabilities)) == [1, 0]
+
+
+def test_odds_doubt_a_clear_rival_more_than_a_face_that_could_show_anything() -> None:
+    labels = np.array([0, 0, 0])
+    probabilities = np.array([[0.1, 0.9, 0.0], [0.1, 0.45, 0.45], [0.9, 0.1, 0.0]])
+    np.testing.assert_allclose(
+        quality_of(labels, probabilities, method="odds"), [0.1, 0.1 / 0.55, 0.9]
+    )
+    own = quality_of(labels, probabilities, method="self_confidence")
+    np.testing.assert_allclose(own, [0.1, 0.1, 0.9])

@@ -1,0 +1,137 @@
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from fer_data.core.schema import RELABEL_COLUMNS
+from fer_data.core.tables import read_table, with_probabilities, write_table
+from fer_data.review_queue import review_queue as stage
+from fer_data.review_queue.review_queue import review_queue
+from flows.workspace.graph import read_graph
+from tests.support.data.manifests import EXPRESSIONS, plain_manifest
+
+ROOT = Path(__file__).parents[3]
+NOBODY = pd.DataFrame({"pixel_hash": []}, dtype=str)
+
+
+@pytest.fixture
+def ranked() -> pd.DataFrame:
+    """120 Training faces by rank, none the duplicate of another."""
+    manifest, _ = plain_manifest()
+    training = manifest[manifest["source"] == "training"].reset_index(drop=True)
+    rows = training[["path", "pixel_hash", "label"]].assign(
+        suggested_label=["happy" if label == "sad" else "sad" for label in training["label"]],
+        label_quality=np.linspace(0, 1, len(training)),
+        rank=np.arange(1, len(training) + 1),
+        kind="wrong",
+        role="train",
+    )
+    return with_probabilities(rows, np.full((len(rows), 3), 1 / 3))
+
+
+def ranks(ranked: pd.DataFrame, decided: pd.DataFrame = NOBODY, *, budget: int = 5) -> list[int]:
+    return list(review_queue(ranked, decided, budget=budget, balance="none")["rank"])
+
+
+def test_the_queue_holds_the_most_doubtful_without_probabilities(ranked: pd.DataFrame) -> None:
+    queue = review_queue(ranked, NOBODY, budget=5, balance="none")
+    assert list(queue["rank"]) == [1, 2, 3, 4, 5]
+    assert not {"probabilities", "role"} & set(queue.columns)
+    assert ranks(ranked.sample(frac=1, random_state=0)) == [1, 2, 3, 4, 5]
+
+
+def test_the_budget_is_for_faces_that_nobody_has_decided_on(ranked: pd.DataFrame) -> None:
+    assert ranks(ranked, ranked[["pixel_hash"]].iloc[[0, 2, 3]]) == [2, 5, 6, 7, 8]
+    assert ranks(ranked, ranked[["pixel_hash"]]) == []
+
+
+def test_excluded_faces_wait_for_nobody(ranked: pd.DataFrame) -> None:
+    roles = ranked["role"].where(~ranked["rank"].isin([1, 4]), "excluded")
+    assert ranks(ranked.assign(role=roles)) == [2, 3, 5, 6, 7]
+
+
+def test_exact_duplicates_wait_once_whatever_their_labels(ranked: pd.DataFrame) -> None:
+    same = ranked["pixel_hash"].where(~ranked["rank"].isin([2, 3]), ranked["pixel_hash"][0])
+    labels = ranked["label"].where(ranked["rank"] != 2, "sad")
+    assert ranks(ranked.assign(pixel_hash=same, label=labels)) == [1, 4, 5, 6, 7]
+
+
+def test_a_balanced_queue_holds_each_given_class_as_long_as_it_lasts(ranked: pd.DataFrame) -> None:
+    few = ranked[(ranked["label"] != "sad") | (ranked["rank"] >= len(ranked) - 1)]
+    queue = review_queue(few, NOBODY, budget=12, balance="equal")
+    assert queue["label"].value_counts().to_dict() == {"happy": 5, "neutral": 5, "sad": 2}
+    assert queue["rank"].is_monotonic_increasing
+
+
+def run_main(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    monkeypatch.chdir(folder)
+    flags = {
+        "manifest": "manifest.parquet",
+        "pixels": "pixels.npy",
+        "assignments": "assignments.parquet",
+        "label-quality": "label_quality.parquet",
+        "nearest": "nearest.parquet",
+        "relabels": "relabels.csv",
+        "suspects": "out/suspects.csv",
+        "neighbours": "out/neighbours.parquet",
+        "label-studio": "out/label_studio.json",
+    }
+    words = [word for name, value in flags.items() for word in (f"--{name}", value)]
+    monkeypatch.setattr(sys, "argv", ["review_queue", *words])
+    stage.main()
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, ranked: pd.DataFrame) -> Path:
+    manifest, pixels = plain_manifest()
+    write_table(manifest, tmp_path / "manifest.parquet")
+    np.save(tmp_path / "pixels.npy", pixels)
+    write_table(manifest[["path"]].assign(role="train"), tmp_path / "assignments.parquet")
+    write_table(ranked.drop(columns="role"), tmp_path / "label_quality.parquet")
+    nearest = [list(manifest["path"][:8])] * len(ranked)
+    write_table(ranked[["path"]].assign(neighbours=nearest), tmp_path / "nearest.parquet")
+    (tmp_path / "relabels.csv").write_text(",".join(RELABEL_COLUMNS) + "\n")
+    settings = {"data": {"expressions": EXPRESSIONS}}
+    settings |= {"review_queue": {"budget": 7, "balance": "none"}}
+    (tmp_path / "params.yaml").write_text(json.dumps(settings))
+    return tmp_path
+
+
+def test_the_stage_writes_queue_neighbors_and_tasks_in_the_same_order(
+    workspace: Path, ranked: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decided = ranked.iloc[0]
+    with (workspace / "relabels.csv").open("a") as file:
+        file.write(f"{decided['pixel_hash']},{decided['label']},keep,ann,2026-01-31T10:00:00Z,\n")
+    run_main(monkeypatch, workspace)
+    queue = pd.read_csv(workspace / "out/suspects.csv")
+    assert list(queue["rank"]) == list(range(2, 9))
+    nearby = read_table(workspace / "out/neighbours.parquet")
+    assert list(nearby["path"]) == list(queue["path"])
+    assert {len(paths) for paths in nearby["neighbours"]} == {8}
+    tasks = json.loads((workspace / "out/label_studio.json").read_text())
+    for row, task in zip(queue.to_dict("records"), tasks, strict=True):
+        assert task["data"]["path"] == row["path"]
+        assert task["data"]["image"].startswith("data:image/png;base64,")
+        prediction = task["predictions"][0]
+        assert prediction["score"] == pytest.approx(1 - row["label_quality"])
+        assert prediction["result"][0]["value"]["choices"] == [row["suggested_label"]]
+    files = sorted((workspace / "out").iterdir())
+    before = [file.read_bytes() for file in files]
+    run_main(monkeypatch, workspace)
+    assert [file.read_bytes() for file in files] == before
+
+
+def test_a_decision_reruns_the_queue_and_what_learns_from_labels_and_no_fold() -> None:
+    graph = read_graph(ROOT)
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    readers = {name for name, one in stages.items() if "data/relabels.csv" in one.get("deps", [])}
+    assert readers == {"review_queue", "quality_report", "rebalance"}
+    rerun = {stage.partition("@")[0] for stage in graph.below(readers)}
+    learners = {"tfrecords", "train", "frozen", "ensemble", "evaluate", "report"}
+    assert rerun == readers | learners
+    assert graph.below({"review_queue"}) == {"review_queue", "quality_report"}  # a leaf

@@ -1,0 +1,218 @@
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fer_data.annotation.decision_writer import Decision, append_decisions
+from fer_data.core.schema import RELABEL_COLUMNS
+from fer_data.core.tables import probabilities_of, read_table, write_table
+from fer_data.stages.stage import UserError
+from fer_models.cross_validation import crossval
+from fer_models.cross_validation.crossval import CrossvalSettings, score_fold
+from tests.support.models.tiny_dataset import EXPRESSIONS, banded_faces
+
+SETTINGS = CrossvalSettings(
+    filters=(4, 8),
+    dropout=0.1,
+    phases=((24, 3), (48, 5)),
+    batch_size=16,
+    learning_rate=0.01,
+    weight_decay=0.01,
+    label_smoothing=0.1,
+    shift=1.0,
+    rotation=0.05,
+    zoom=0.02,
+    num_networks=1,
+    calibration_fraction=0.2,
+    num_neighbours=4,
+    deterministic=True,
+    seed=0,
+)
+
+
+@pytest.fixture(scope="module")
+def data() -> tuple[pd.DataFrame, np.ndarray]:
+    """240 faces: three folds of Training, every tenth face excluded, the last 30 Testing."""
+    faces, labels = banded_faces(240)
+    fold = np.arange(240) % 3
+    fold[-30:] = -1
+    role = np.where(np.arange(240) % 10 == 0, "excluded", "train").astype(object)
+    role[-30:] = "test"
+    assignments = pd.DataFrame(
+        {
+            "path": [f"{number:03d}.jpg" for number in range(240)],
+            "pixel_hash": [f"hash{number}" for number in range(240)],
+            "near_group": np.arange(240),
+            "source": np.where(fold < 0, "testing", "training"),
+            "label": np.array(EXPRESSIONS, dtype=object)[labels],
+            "role": role,
+            "fold": fold,
+        }
+    )
+    return assignments, faces
+
+
+def score(
+    assignments: pd.DataFrame, faces: np.ndarray, fold: int = 1, **changes: object
+) -> pd.DataFrame:
+    settings = SETTINGS.model_copy(update=changes)
+    return score_fold(assignments, faces, fold=fold, settings=settings, expressions=EXPRESSIONS)
+
+
+@pytest.fixture(scope="module")
+def scored(data) -> pd.DataFrame:
+    """Fold 1, scored as the settings say. Not to be changed."""
+    return score(*data)
+
+
+def test_a_fold_and_the_testing_faces_are_scored_well(data, scored) -> None:
+    assignments, _ = data
+    expected = assignments[(assignments["fold"] == 1) | (assignments["source"] == "testing")]
+    assert list(scored["path"]) == list(expected["path"])
+    assert (scored["fold"] == 1).all()
+    probabilities = probabilities_of(scored)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    predictions = np.array(EXPRESSIONS)[probabilities.argmax(axis=1)]
+    assert (predictions == expected["label"].to_numpy()).mean() > 0.8
+
+
+@pytest.mark.parametrize(
+    ("moves", "expected"),
+    [({"rotation": 0.1}, True), ({"zoom": 0.1}, True), ({"shift": 1.5}, True), ({}, False)],
+)
+def test_faces_are_smoothed_where_training_moved_them(
+    data, monkeypatch, moves: dict[str, float], expected: bool
+) -> None:
+    smoothed = []
+
+    def judge(_, faces, **how):
+        smoothed.append(how)
+        return np.ones((len(faces), 2), np.float32), np.ones((len(faces), 3), np.float32)
+
+    monkeypatch.setattr(crossval, "judge", judge)
+    monkeypatch.setattr(crossval, "train_network", lambda *_, **__: None)
+    score(*data, **{"rotation": 0.0, "zoom": 0.0, "shift": 0.0, **moves})
+    assert smoothed == [{"smoothed": expected}]
+
+
+def test_neighbours_are_faces_that_the_networks_learned_from(data, scored) -> None:
+    rows = data[0].set_index("path")
+    for path, neighbours in zip(scored["path"], scored["neighbours"], strict=True):
+        if rows.loc[path, "source"] == "testing":
+            assert neighbours is None
+            continue
+        assert len(set(neighbours)) == 4
+        nearby = rows.loc[list(neighbours)]
+        assert set(nearby["fold"]) <= {0, 2}
+        assert (nearby["role"] == "train").all()
+    training = scored[scored["source"] == "training"]
+    agree = [
+        (rows.loc[list(near), "label"] == rows.loc[path, "label"]).mean()
+        for path, near in zip(training["path"], training["neighbours"], strict=True)
+    ]
+    assert np.mean(agree) > 0.6  # by chance: a third
+
+
+def test_several_networks_are_averaged(data, scored) -> None:
+    one, two = (probabilities_of(them) for them in (scored, score(*data, num_networks=2)))
+    assert np.abs(one - two).max() > 0.01
+    np.testing.assert_allclose(two.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_the_same_seed_gives_the_same_probabilities(data, scored) -> None:
+    np.testing.assert_array_equal(probabilities_of(score(*data)), probabilities_of(scored))
+
+
+@pytest.mark.parametrize("unseen", ["the fold", "excluded faces", "testing faces"])
+def test_labels_of_unseen_faces_change_nothing(data, scored, unseen: str) -> None:
+    assignments, faces = data
+    rows = {
+        "the fold": assignments["fold"] == 1,
+        "excluded faces": assignments["role"] == "excluded",
+        "testing faces": assignments["source"] == "testing",
+    }[unseen]
+    changed = assignments.assign(label=assignments["label"].where(~rows, "sad"))
+    assert (changed["label"] != assignments["label"]).any()
+    np.testing.assert_array_equal(probabilities_of(score(changed, faces)), probabilities_of(scored))
+
+
+def test_labels_of_seen_faces_matter(data, scored) -> None:
+    assignments, faces = data
+    changed = assignments.assign(label=assignments["label"].where(assignments["fold"] != 0, "sad"))
+    found = probabilities_of(score(changed, faces))
+    assert np.abs(found - probabilities_of(scored)).max() > 0.01
+
+
+def test_a_fold_that_no_face_has_is_named(data) -> None:
+    with pytest.raises(UserError, match=r"no face is in fold 7 \(folds: 0 to 2\)"):
+        score(*data, fold=7)
+
+
+@pytest.fixture
+def stage(data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Runs the stage on fold 1 with the decisions it is given; gives what it wrote."""
+    assignments, faces = data
+    hashes = assignments.assign(pixel_hash=[f"{number:064x}" for number in range(len(faces))])
+    columns = ["path", "pixel_hash"]
+    write_table(hashes[[*columns, "source", "label"]], tmp_path / "manifest.parquet")
+    write_table(hashes[[*columns, "near_group", "role", "fold"]], tmp_path / "assignments.parquet")
+    np.save(tmp_path / "pixels.npy", faces)
+    params = {"data": {"expressions": EXPRESSIONS}, "crossval": SETTINGS.model_dump()}
+    (tmp_path / "params.yaml").write_text(json.dumps(params))
+    monkeypatch.chdir(tmp_path)
+    flags = (
+        "--manifest manifest.parquet --pixels pixels.npy --assignments assignments.parquet "
+        "--decisions relabels.csv --probabilities fold.parquet --fold 1"
+    )
+    monkeypatch.setattr(sys, "argv", ["crossval", *flags.split()])
+
+    def run(rows: pd.Series, decision: str) -> pd.DataFrame:
+        file = tmp_path / "relabels.csv"
+        file.write_text(",".join(RELABEL_COLUMNS) + "\n")
+        made = [
+            Decision(pixel_hash, "happy", decision, "ann", "2026-01-31T10:00:00Z")
+            for pixel_hash in hashes.loc[rows, "pixel_hash"]
+        ]
+        append_decisions(file, made, expressions=EXPRESSIONS)
+        crossval.main()
+        return read_table(tmp_path / "fold.parquet")
+
+    return run
+
+
+def test_accepted_decisions_teach_and_are_scored_but_never_testing_s(data, stage) -> None:
+    assignments, _ = data
+    none = stage(assignments["fold"] == 99, "sad")
+    unseen = stage((assignments["fold"] == 1) | (assignments["source"] == "testing"), "drop")
+    pd.testing.assert_frame_equal(unseen, none)
+    seen = (assignments["fold"] == 0) & (assignments.index < 60)
+    for decision in ("sad", "drop"):
+        taught = stage(seen, decision)
+        assert list(taught["path"]) == list(none["path"])
+        assert (probabilities_of(taught) != probabilities_of(none)).any()
+        neighbours = {path for near in taught["neighbours"].dropna() for path in near}
+        assert bool(neighbours & set(assignments.loc[seen, "path"])) == (decision == "sad")
+
+
+def test_accepted_decisions_of_a_retired_expression_teach_nothing(
+    data, stage, tmp_path: Path, monkeypatch
+) -> None:
+    assignments, _ = data
+    learned: list[pd.DataFrame] = []
+
+    def score_fold(given: pd.DataFrame, *_: object, **__: object) -> pd.DataFrame:
+        learned.append(given)
+        raise UserError("enough")
+
+    monkeypatch.setattr(crossval, "score_fold", score_fold)
+    params = json.loads((tmp_path / "params.yaml").read_text())
+    kept = [name for name in EXPRESSIONS if name != "sad"]
+    params["data"] = {"expressions": [*kept, "fear"], "retired_expressions": ["sad"]}
+    (tmp_path / "params.yaml").write_text(json.dumps(params))
+    with pytest.raises(UserError, match="enough"):
+        stage(assignments.index < 3, "sad")
+    assert list(learned[0]["label"]) == list(assignments["label"])
+    assert learned[0]["decision"].isna().all()

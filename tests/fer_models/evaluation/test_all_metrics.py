@@ -1,0 +1,41 @@
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fer_models.evaluation import all_metrics
+
+EXPRESSIONS = ("angry", "happy", "sad")
+SETTINGS = all_metrics.MeasureSettings(
+    bootstrap_resamples=100, calibration_bins=15, coverage=0.9, seed=0
+)
+
+
+def test_measure_uses_the_settings():
+    generator = np.random.default_rng(0)
+    labels, probabilities = generator.integers(3, size=50), generator.dirichlet(np.ones(3), size=50)
+
+    def measure(**changes: int) -> dict[str, Any]:
+        settings = SETTINGS.model_copy(update=changes)
+        return all_metrics.measure(
+            labels, probabilities, expressions=EXPRESSIONS, settings=settings
+        )
+
+    assert measure() == measure()
+    assert measure(seed=1)["accuracy"] != measure()["accuracy"]
+    assert measure(bootstrap_resamples=300)["loss"] != measure()["loss"]
+    one_bin = measure(calibration_bins=1)["calibration_error"]["value"]
+    correct = probabilities.argmax(axis=1) == labels
+    gap = abs(probabilities.max(axis=1).mean() - correct.mean())
+    assert one_bin == pytest.approx(gap, rel=1e-12)
+
+
+def test_measuring_needs_no_tensorflow():
+    modules = "fer_models.evaluation.all_metrics"
+    code = f"import sys, {modules}; print('tensorflow' in sys.modules)"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "False"

@@ -1,0 +1,159 @@
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from fer_data.core import tfrecord
+from fer_models.networks import scratch
+from fer_models.networks.registry import ZOO
+from fer_models.training.checkpoints import Checkpoints
+from fer_models.training.train import samples_of
+from fer_models.training.trainer import Samples, fit
+from tests.support.models.tiny_dataset import RECIPE, write_tiny_records
+
+ROOT = Path(__file__).parents[3]
+SETTINGS = {"filters": [4, 8, 8], "dense_units": 16, "dropout": 0.1, "l2": 0.001, **RECIPE}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("train")
+    write_tiny_records(folder / "records")
+    (folder / "params.yaml").write_text(
+        yaml.safe_dump({"training": {"resume": "continue"}, "models": {"scratch": SETTINGS}})
+    )
+    return folder
+
+
+def train(folder: Path, name: str, *, model: str = "scratch") -> subprocess.CompletedProcess[str]:
+    flags = ("--records", "records", "--model", model, "--checkpoints", f"{name}/checkpoints")
+    outputs = ("--model-folder", f"{name}/model", "--report", f"{name}/report")
+    return subprocess.run(
+        [sys.executable, "-m", "fer_models.training.train", *flags, *outputs],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(folder: Path) -> Path:
+    finished = train(folder, "first")
+    assert finished.returncode == 0, finished.stderr
+    return folder / "first"
+
+
+def test_the_network_learns(folder: Path, trained: Path) -> None:
+    model = keras.models.load_model(trained / "model" / "model.keras")
+    test = tfrecord.read_role(folder / "records", "test")
+    predictions = model.predict(test.faces, verbose=0).argmax(axis=1)
+    assert (predictions == test.labels).mean() > 0.8
+
+
+def test_history_and_summary_tell_the_training(trained: Path) -> None:
+    history = pd.read_csv(trained / "report" / "history.csv")
+    columns = ["epoch", "accuracy", "loss", "val_accuracy", "val_loss", "seconds"]
+    assert list(history.columns) == columns
+    assert list(history["epoch"]) == [1, 2, 3, 4, 5]
+    assert history["loss"].iloc[-1] < history["loss"].iloc[0]
+    summary = json.loads((trained / "report" / "summary.json").read_text())
+    assert summary["kept_epoch"] == 5
+    assert summary["train_faces"] == 180
+    assert summary["training"]["loss"] == pytest.approx(history["loss"].iloc[-1])
+    assert summary["paper"]["val_accuracy"] == pytest.approx(0.5776)
+    assert summary["settings"] == SETTINGS
+
+
+def test_dvclive_and_tensorboard_are_logged(trained: Path) -> None:
+    live = pd.read_csv(trained / "report" / "dvclive" / "plots" / "metrics" / "loss.tsv", sep="\t")
+    assert len(live) == 5
+    assert list((trained / "report" / "tensorboard").rglob("events.out.tfevents.*"))
+
+
+def test_training_twice_gives_the_same_bytes(folder: Path, trained: Path) -> None:
+    assert train(folder, "second").returncode == 0
+    first, second = (run / "model" / "model.keras" for run in (trained, folder / "second"))
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_training_that_diverges_is_one_line_and_saves_nothing(
+    folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(folder / "records", tmp_path / "records")
+    diverging = {"models": {"scratch": {**SETTINGS, "optimizer": "sgd", "learning_rate": 1.0}}}
+    diverging["models"]["scratch"]["l2"] = 1e30
+    (tmp_path / "params.yaml").write_text(
+        yaml.safe_dump({"training": {"resume": "continue"}, **diverging})
+    )
+    finished = train(tmp_path, "none")
+    assert finished.returncode == 1
+    last = finished.stderr.splitlines()[-1]
+    assert re.fullmatch(
+        r"error: training diverged in epoch 1: \w+ is (nan|inf), expected a number; lower the model's "
+        r"`learning_rate` in params\.yaml",
+        last,
+    )
+    assert not (tmp_path / "none" / "model").exists()
+    assert not (tmp_path / "none" / "report").exists()
+    assert not list((tmp_path / "none" / "checkpoints").glob("*/epoch-*"))
+
+
+def test_an_unknown_model_is_one_line(folder: Path) -> None:
+    finished = train(folder, "none", model="vgg")
+    assert finished.returncode == 1
+    assert finished.stderr.splitlines()[-1] == (
+        f"error: no model 'vgg' in the zoo: expected one of {', '.join(ZOO)}"
+    )
+    assert not (folder / "none").exists()
+
+
+def test_a_damaged_setting_is_one_line_and_leaves_nothing(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "records", tmp_path / "records")
+    damaged = {
+        "training": {"resume": "continue"},
+        "models": {"scratch": {**SETTINGS, "dropuot": 0.5}},
+    }
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(damaged))
+    finished = train(tmp_path, "none")
+    assert finished.returncode == 1
+    assert finished.stderr.splitlines()[-1] == (
+        "error: params.yaml: 'models.scratch.dropuot' is not a setting: misspelt?"
+    )
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_best_epoch_is_kept_by_validation(folder: Path, tmp_path: Path) -> None:
+    recipe = scratch.ModelSettings.model_validate_json(
+        json.dumps({**SETTINGS, "keep_epoch": "best", "epochs": 6})
+    )
+    keras.utils.set_random_seed(3)
+    model = scratch.build_model(recipe, 3)
+    train, validation = (samples_of(folder / "records", role) for role in ("train", "validation"))
+    noise = np.random.default_rng(0).permutation(train.labels)  # so that the epochs differ
+    train = Samples(train.inputs, noise, train.weights)
+    kept = Checkpoints(tmp_path)
+    history = fit(model, train, validation, recipe=recipe, logs=tmp_path, kept=kept)
+    predictions = model.predict(validation.inputs, verbose=0).argmax(axis=1)
+    accuracy = np.mean(predictions == validation.labels)
+    assert accuracy == pytest.approx(history["val_accuracy"].max(), abs=1e-6)
+    assert history["val_accuracy"].max() > history["val_accuracy"].iloc[-1]
+
+
+def test_weights_of_the_examples_count(folder: Path, tmp_path: Path) -> None:
+    """Faces with no weight are not learned from: only one class is predicted."""
+    recipe = scratch.ModelSettings.model_validate_json(json.dumps(SETTINGS))
+    train, validation = (samples_of(folder / "records", role) for role in ("train", "validation"))
+    weighted = Samples(train.inputs, train.labels, (train.labels == 2).astype(np.float32))
+    model = scratch.build_model(recipe, 3)
+    fit(model, weighted, validation, recipe=recipe, logs=tmp_path, kept=Checkpoints(tmp_path))
+    assert set(model.predict(validation.inputs, verbose=0).argmax(axis=1)) == {2}

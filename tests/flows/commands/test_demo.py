@@ -1,0 +1,111 @@
+import io
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from fer_data.stages.stage import UserError
+from fer_data.synthetic import drawn_archive
+from flows.commands import demo
+from flows.commands.demo import findings, run_stages, show_results
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """What the stages of a run leave that the demo reads, written by hand."""
+    root = Path(__file__).parents[3]
+    files = {
+        "dvc.yaml": (root / "dvc.yaml").read_text(),
+        "data/faces/rejected.csv": "path,reason\nd.jpg,truncated\n",
+        "data/review_queue/suspects.csv": "path\na.jpg\nx.jpg\n",
+        "reports/validate/summary.json": json.dumps(
+            {"expectations": [{"name": "leaks", "paths": ["c.jpg", "y.jpg"]}]}
+        ),
+        "reports/metrics.json": json.dumps(
+            {
+                "scratch": {
+                    "test": {
+                        "accuracy": 0.5,
+                        "accuracy_low": 0.4,
+                        "accuracy_high": 0.6,
+                        "macro_f1": 0.45,
+                    }
+                }
+            }
+        ),
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    ranked = pd.DataFrame(
+        {
+            "path": ["a.jpg", "x.jpg", "b.jpg", "y.jpg", "e.jpg"],
+            "label": ["sad", "sad", "happy", "happy", "sad"],
+            "label_quality": [0.1, 0.8, 0.6, 0.5, 0.0],
+        }
+    )
+    (tmp_path / "data" / "mislabels").mkdir()
+    ranked.to_parquet(tmp_path / "data" / "mislabels" / "label_quality.parquet")
+    return tmp_path
+
+
+PLANTED = pd.DataFrame(
+    {
+        "path": ["a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg"],
+        "fault": [
+            *(drawn_archive.WRONG_LABEL, drawn_archive.WRONG_LABEL, drawn_archive.LEAK),
+            *(drawn_archive.TRUNCATED, drawn_archive.TWIN),
+        ],
+    }
+)
+
+
+def test_what_was_planted_is_held_against_what_was_found(workspace: Path) -> None:
+    rows = findings(workspace, PLANTED)
+    counts = {row.fault: (row.planted, row.found) for row in rows.itertuples()}
+    assert counts == {
+        drawn_archive.WRONG_LABEL: (2, 1),
+        drawn_archive.LEAK: (1, 1),
+        drawn_archive.TRUNCATED: (1, 1),
+        drawn_archive.TWIN: (1, 0),  # its expectation is not in the verdict
+    }
+
+
+def test_the_ranking_is_judged_within_classes_by_the_wrong_labels_alone(workspace: Path) -> None:
+    assert demo.ranking_auroc(workspace, PLANTED) == 0.5  # 1 for sad, 0 for happy; e.jpg aside
+
+
+def test_the_table_names_models_and_reports(workspace: Path) -> None:
+    text = io.StringIO()
+    show_results(workspace, PLANTED, console=Console(file=text, width=120))
+    shown = text.getvalue()
+    for words in (
+        "wrong label",
+        "AUROC 0.500",
+        "0.400 to 0.600",
+        "reports/index.html",
+        "data_quality/index.html",
+    ):
+        assert words in shown
+
+
+def test_every_planted_fault_has_its_catcher() -> None:
+    kinds = {*demo.CATCHERS, *demo.REFUSED, drawn_archive.WRONG_LABEL}
+    names = (
+        "WRONG_LABEL",
+        "TWIN",
+        "LEAK",
+        "CONFLICTING_TWIN",
+        "BLACK",
+        "TRUNCATED",
+        "NOT_A_PICTURE",
+    )
+    assert kinds == {getattr(drawn_archive, name) for name in names}
+
+
+def test_a_failing_stage_ends_the_demo_with_the_end_of_its_log(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"`dvc repro` failed in .*; the end of .*demo\.log"):
+        run_stages(tmp_path, console=Console(file=io.StringIO()))
+    assert (tmp_path / "demo.log").read_text()

@@ -1,0 +1,52 @@
+"""Manifests and faces for tests, without an archive."""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from fer_data.core.schema import FACE_SIZE, MANIFEST_COLUMNS, TESTING, TRAINING
+from fer_data.validation.expectations import Thresholds
+
+EXPRESSIONS = ("happy", "neutral", "sad")
+THRESHOLDS = Thresholds(
+    min_faces_per_class=5,
+    low_contrast=5,
+    max_brightness=230,
+    max_two_tone=0.83,
+    max_drift=1,
+    max_count_change=0.1,
+)
+"""What `plain_manifest` is held to: so many faces, and none of them a surprise."""
+
+
+def noise_faces(num_faces: int, *, seed: int = 0) -> np.ndarray:
+    """Distinct faces of noise, uint8 (N, 48, 48)."""
+    size = (num_faces, FACE_SIZE, FACE_SIZE)
+    return np.random.default_rng(seed).integers(0, 256, size, np.uint8)
+
+
+def manifest_of(
+    faces: Sequence[np.ndarray] | np.ndarray, sources: list[str], labels: list[str]
+) -> pd.DataFrame:
+    """The manifest of the given faces, with paths in order."""
+    folders = {TRAINING: "Training", TESTING: "Testing"}
+    rows = [
+        (
+            f"{folders[source]}/{label.title()}/{number:06d}.jpg",
+            *(source, label, hashlib.sha256(face.tobytes()).hexdigest()),
+            *(FACE_SIZE, FACE_SIZE, "L", "JPEG", face.mean(), face.std()),
+        )
+        for number, (face, source, label) in enumerate(zip(faces, sources, labels, strict=True))
+    ]
+    return pd.DataFrame(rows, columns=list(MANIFEST_COLUMNS))
+
+
+def plain_manifest(per_class: int = 40, *, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
+    """Three classes, `per_class` faces each in Training and a quarter as many in Testing."""
+    labels = [label for label in EXPRESSIONS for _ in range(per_class)]
+    test_labels = [label for label in EXPRESSIONS for _ in range(per_class // 4)]
+    faces = noise_faces(len(labels) + len(test_labels), seed=seed)
+    sources = [TRAINING] * len(labels) + [TESTING] * len(test_labels)
+    return manifest_of(faces, sources, labels + test_labels), faces

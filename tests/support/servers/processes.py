@@ -1,0 +1,86 @@
+"""Real servers of ours on loopback, for tests; each ends by its own process id, whatever happens."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+ROOT = Path(__file__).parents[3]
+FERFLOW = str(Path(sys.executable).with_name("ferflow"))
+
+
+@dataclass(frozen=True)
+class Served:
+    """A page that `ferflow` serves."""
+
+    process: subprocess.Popen[str]
+    address: str
+
+    def kill(self) -> None:
+        """Ends the process as a power cut would."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(30)
+
+    def call(self, verb: str, *data: Any) -> Any:
+        """Calls Gradio's API as the page does; gives the answer, or the error's words."""
+        request = urllib.request.Request(
+            f"{self.address}gradio_api/run/{verb}",
+            data=json.dumps({"data": data}).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=300) as response:
+                return json.load(response)["data"][0]
+        except urllib.error.HTTPError as error:
+            with error:
+                return json.load(error)["error"]
+
+
+@contextmanager
+def served(
+    verb: str, *words: str, folder: Path, errors: IO[str] | None = None, **changes: str
+) -> Iterator[Served]:
+    """Types `ferflow VERB` in a folder, waits until it says its address, and ends it at last.
+
+    Args:
+        verb: Such as `relabel`.
+        *words: What else is typed.
+        folder: Where.
+        errors: Where its standard error goes; by default to that of the tests.
+        **changes: Of the environment.
+    """
+    process = subprocess.Popen(
+        [FERFLOW, verb, "--port", str(free_port()), *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **changes},
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        text=True,
+    )
+    assert process.stdout is not None
+    with process.stdout as printed:
+        try:
+            line = printed.readline()
+            address = re.search(r"http://127\.0\.0\.1:\d+/", line)
+            assert address, line
+            yield Served(process, address[0])
+        finally:
+            process.kill()
+            process.wait(30)
+
+
+def free_port() -> int:
+    """A port on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

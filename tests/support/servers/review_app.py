@@ -1,0 +1,120 @@
+"""A small workspace with a review queue, and real desks on it, for the tests of the desk."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from fer_data.annotation.apply_decisions import latest_decisions
+from fer_data.annotation.decision_log import read_relabels
+from fer_data.core.schema import RELABEL_COLUMNS
+from fer_data.label_quality.mislabels import NUM_NEIGHBOURS_SHOWN
+from tests.support.data.findings import HOSTILE, blob
+from tests.support.data.manifests import manifest_of
+from tests.support.servers.processes import ROOT, Served, served
+
+EXPRESSIONS = ("angry", "happy", "sad")
+KINDS = ("wrong", "wrong", "ambiguous", "non_face")
+NUM_SUSPECTS = 40
+NUM_TRAINING = 60
+NEIGHBOUR_ROWS = range(NUM_TRAINING - NUM_NEIGHBOURS_SHOWN, NUM_TRAINING)
+"""Rows of each suspect's neighbours: as many as the stage gives it."""
+NEAR_TWINS = [29, 32, 34, 52, 65]
+"""Rows of the archive: two sad faces and a happy one of the queue, one elsewhere, one in Testing."""
+RELABELS = Path("data/relabels.csv")
+GRAPH = {
+    "ingest": {"outs": ["data/faces/manifest.parquet", "data/faces/pixels.npy"]},
+    "split": {"outs": ["data/split/assignments.parquet"]},
+    "review_queue": {
+        "deps": [str(RELABELS)],
+        "outs": ["data/review_queue/neighbours.parquet", "data/review_queue/suspects.csv"],
+    },
+    "quality_report": {"deps": [str(RELABELS)]},
+}
+
+
+def archive() -> tuple[pd.DataFrame, np.ndarray]:
+    """A manifest and its faces: 60 in Training, 10 in Testing.
+
+    Face 0 has the twins 50 (Training, another label) and 60 (Testing); face 1 has a hostile name.
+    `NEAR_TWINS` are mirrored or brighter copies of the first of them.
+    """
+    faces = np.stack([blob(seed) for seed in range(NUM_TRAINING + 10)])
+    faces[50] = faces[60] = faces[0]
+    for number, row in enumerate(NEAR_TWINS[1:], start=1):
+        faces[row] = faces[NEAR_TWINS[0], :, :: (-1) ** number] // 2 + 10 * number
+    sources = ["training"] * NUM_TRAINING + ["testing"] * 10
+    labels = [EXPRESSIONS[number % 3] for number in range(len(faces))]
+    manifest = manifest_of(faces, sources, labels)
+    manifest.loc[1, "path"] = f"Training/Happy/{HOSTILE}.jpg"
+    groups = np.arange(len(faces))
+    groups[[50, 60]], groups[NEAR_TWINS] = 0, NEAR_TWINS[0]
+    return manifest.assign(near_group=groups), faces
+
+
+def queue(manifest: pd.DataFrame, *, number: int = NUM_SUSPECTS) -> pd.DataFrame:
+    """The first Training faces as suspects, the first the most doubtful; `angry` is suggested."""
+    return (
+        manifest[["path", "pixel_hash", "label"]]
+        .head(number)
+        .assign(
+            suggested_label=["happy" if row == 0 else "angry" for row in range(number)],
+            label_quality=np.linspace(0.01, 0.2, number),
+            rank=np.arange(1, number + 1),
+            kind=[KINDS[row % len(KINDS)] for row in range(number)],
+        )
+    )
+
+
+def neighbours_of(suspects: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
+    """The same neighbours for each suspect."""
+    nearest = list(manifest["path"].iloc[NEIGHBOUR_ROWS])
+    return suspects[["path"]].assign(neighbours=[nearest] * len(suspects))
+
+
+def make_workspace(folder: Path, *, number: int = NUM_SUSPECTS, **settings: Any) -> Path:
+    """Writes what the desk reads, with `number` suspects; `settings` are those of `relabel`."""
+    manifest, faces = archive()
+    suspects = queue(manifest, number=number)
+    for part in ("data/faces", "data/review_queue", "data/split"):
+        (folder / part).mkdir(parents=True)
+    assignments = manifest[["path", "near_group"]]
+    assignments.to_parquet(folder / "data/split/assignments.parquet", index=False)
+    manifest = manifest.drop(columns="near_group")
+    manifest.to_parquet(folder / "data/faces/manifest.parquet", index=False)
+    np.save(folder / "data/faces/pixels.npy", faces)
+    suspects.to_csv(folder / "data/review_queue/suspects.csv", index=False)
+    neighbours_of(suspects, manifest).to_parquet(folder / "data/review_queue/neighbours.parquet")
+    (folder / RELABELS).write_text(",".join(RELABEL_COLUMNS) + "\n")
+    (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": GRAPH}))
+    sections = {
+        "data": {"expressions": list(EXPRESSIONS)},
+        "relabel": {"show_suggestion": False, **settings},
+    }
+    (folder / "params.yaml").write_text(yaml.safe_dump(sections))
+    return folder
+
+
+def standing(workspace: Path) -> dict[str, str]:
+    """The decisions that stand in the file, by pixel hash, the latest last."""
+    latest = latest_decisions(read_relabels(workspace / RELABELS, expressions=EXPRESSIONS))
+    return dict(zip(latest["pixel_hash"], latest["decision"], strict=True))
+
+
+NOBODY = {
+    "PYTHONPATH": str(ROOT),
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_SYSTEM": os.devnull,
+}
+
+
+@contextmanager
+def running_desk(workspace: Path, *words: str, **changes: str) -> Iterator[Served]:
+    """A desk; `changes` are of the environment, in which git knows nobody."""
+    with served("relabel", *words, folder=workspace, errors=None, **(NOBODY | changes)) as desk:
+        yield desk

@@ -19,9 +19,10 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.trainings import Faces
+from fer_data.core.errors import UserError
+from fer_data.core.files import atomic_write
 from fer_data.core.locks import HeldError
 from fer_data.core.tables import read_csv
-from fer_data.stages.stage import UserError, written_beside
 from fer_models.metrics.bootstrap import bootstrap_intervals
 from fer_models.training.checkpoints import Checkpoint, Checkpoints, checkpoints, fingerprint_of
 from fer_models.training.trainer import Samples
@@ -167,7 +168,7 @@ class Kept:
         with self._file.with_name(f"{self._file.name}.lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # goes with the file, however this ends
             rows = [*self._rows().to_dict("records"), row]
-            with written_beside(self._file) as beside:
+            with atomic_write(self._file) as beside:
                 pd.DataFrame(rows).to_csv(beside, index=False)
 
     def _rows(self) -> pd.DataFrame:

@@ -26,6 +26,7 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.trainings import changed, recipe_of
+from fer_data.core.errors import UserError
 from fer_data.core.schema import FACE_SIZE
 from fer_data.stages import stage
 from fer_models.augmentation.layers import NETWORK
@@ -145,7 +146,7 @@ def main() -> None:
     flags = parser.parse_args()
     recipe = recipe_of(MODEL)
     if dtype_policy(changed(recipe, {"mixed_precision": "bfloat16"})) != "mixed_bfloat16":
-        raise stage.UserError(
+        raise UserError(
             "bfloat16 is compared here, and this machine has no processor that computes in it "
             "(avx512_bf16, amx_bf16): run this on one that does"
         )

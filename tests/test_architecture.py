@@ -23,7 +23,6 @@ VOCABULARY = {
     "fer_data.core.face_store",
     "fer_data.core.git_environment",
     "fer_data.web.request_guard",
-    "fer_data.core.checksums",
     "fer_data.stages.input_changes",
     "fer_data.core.locks",
     "fer_data.web.loopback",

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.kept import Clock, Kept
 from benchmarks.trainings import Faces
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from fer_models.training.checkpoints import Checkpoint, Checkpoints
 from fer_models.training.trainer import Samples
 

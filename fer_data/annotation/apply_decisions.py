@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from fer_data.core.errors import UserError
 from fer_data.core.schema import (
     ANNOTATOR,
     DECIDED_AT,
@@ -28,7 +29,6 @@ from fer_data.core.schema import (
     TEST,
     UNDO,
 )
-from fer_data.stages.stage import UserError
 
 logger = logging.getLogger(__name__)
 

@@ -19,8 +19,8 @@ from fer_data.annotation.decision_rows import (
     rows_of,
     split_header,
 )
+from fer_data.core.errors import UserError
 from fer_data.core.schema import DECIDED_AT, DROP, KEEP, RELABEL_COLUMNS, UNDO
-from fer_data.stages.stage import UserError
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """What makes a spreadsheet take a field for a formula (OWASP, CSV injection)."""

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fer_data.core.errors import UserError
 from fer_data.core.schema import FACE_SIZE
 from fer_data.core.tables import read_array, read_table
-from fer_data.stages.stage import UserError
 
 
 def read_pixels(file: Path) -> np.ndarray:

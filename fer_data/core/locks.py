@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 
 
 class HeldError(UserError):

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from fer_data.stages.stage import UserError, refuse_folder
+from fer_data.core.errors import UserError
+from fer_data.core.files import refuse_folder
 
 
 def refuse_foreign(

@@ -11,8 +11,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fer_data.core.errors import UserError
+from fer_data.core.files import atomic_write
 from fer_data.core.schema import PROBABILITIES
-from fer_data.stages.stage import UserError, written_beside
 
 _EXPRESSIONS = "expressions"
 """The metadata that name the columns of the arrays `probabilities`, as a JSON list."""
@@ -38,7 +39,7 @@ def write_table(
     if metadata or named:
         told = {**(table.schema.metadata or {}), **(metadata or {}), **named}
         table = table.replace_schema_metadata(told)
-    with written_beside(file) as beside:
+    with atomic_write(file) as beside:
         pq.write_table(table, beside)
 
 

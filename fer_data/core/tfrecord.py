@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from fer_data.core.errors import UserError
 from fer_data.core.schema import FACE_SIZE, SPLITS
-from fer_data.stages.stage import UserError
 
 NAME = "ferflow"
 """The data set's name in file names and in TFDS."""

@@ -12,6 +12,8 @@ import pandas as pd
 from fer_data.annotation.apply_decisions import apply_decisions, decisions_on, retired_counts
 from fer_data.annotation.decision_log import read_relabels
 from fer_data.annotation.decision_marks import MARK, mark_of
+from fer_data.core.errors import UserError
+from fer_data.core.files import atomic_write
 from fer_data.core.schema import (
     DECISION,
     DROP,
@@ -76,14 +78,14 @@ def curate(
     before = labels.value_counts().sort_index()
     missing = set(examples[LABEL]) - set(before.index)
     if missing:
-        raise stage.UserError(
+        raise UserError(
             f"no 'train' face of '{min(missing)}' is left after decisions and "
             "`rebalance.min_label_quality`: lower it, or revise data/relabels.csv"
         )
     checked = curated.loc[curated[ROLE] == VALIDATION, LABEL]
     missing = set(examples.loc[examples[ROLE] == VALIDATION, LABEL]) - set(checked)
     if missing:
-        raise stage.UserError(
+        raise UserError(
             f"no 'validation' face of '{min(missing)}' is left after decisions, so that nothing could "
             "be chosen on them: revise data/relabels.csv, or raise `split.validation_fraction`"
         )
@@ -137,7 +139,7 @@ def main() -> None:
     curated, summary = curate(examples, decisions, **settings.model_dump())
     summary["not_applied_as_retired"] = retired_counts(relabels, retired)
     write_table(curated, flags.examples)
-    with stage.written_beside(flags.summary) as beside:
+    with atomic_write(flags.summary) as beside:
         text = stage.json_text(summary | {MARK: mark}, of=flags.summary)
         beside.write_text(text, encoding="utf-8")
     logger.info("rebalance: %s -> %s", summary, flags.examples)

@@ -10,6 +10,7 @@ import tensorflow_datasets as tfds
 
 from fer_data.core import tfrecord
 from fer_data.core.face_store import read_faces
+from fer_data.core.files import atomic_write
 from fer_data.core.schema import FACE_SIZE, LABEL, PATH, PIXEL_HASH, REPEATS, ROLE, SPLITS, WEIGHT
 from fer_data.core.tables import read_table
 from fer_data.curation.tfrecords_settings import TfrecordsSettings
@@ -119,7 +120,7 @@ def main() -> None:
     row_of_path = pd.Series(np.arange(len(manifest)), index=manifest[PATH])
     examples = read_table(flags.examples)
     examples = examples.assign(row=row_of_path.loc[examples[PATH]].to_numpy())
-    with stage.written_beside(flags.records, replace_folder=True) as folder:
+    with atomic_write(flags.records, replace_folder=True) as folder:
         folder.mkdir()
         counts = write_records(
             folder, examples, faces, expressions=expressions, **settings.model_dump()

@@ -12,8 +12,8 @@ from fer_data.annotation.decision_rows import (
     split_header,
 )
 from fer_data.annotation.decision_writer import Decision
+from fer_data.core.errors import UserError
 from fer_data.core.schema import RELABEL_COLUMNS
-from fer_data.stages.stage import UserError
 
 
 @dataclass(frozen=True)

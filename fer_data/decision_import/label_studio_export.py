@@ -11,9 +11,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from fer_data.annotation.decision_writer import Decision, to_utc
+from fer_data.core.errors import UserError
 from fer_data.decision_import.import_rows import Entry, Reading, Refusal
 from fer_data.review_queue.label_studio_tasks import CHOICES, CHOICES_TYPE
-from fer_data.stages.stage import UserError
 
 _JSON_MIN = {"annotator", "annotation_id"}
 """Keys of a task in the export `JSON-MIN`, which does not say who skipped what."""

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fer_data.core.errors import UserError
+from fer_data.core.files import atomic_write
 from fer_data.core.schema import (
     FACE_SIZE,
     LABEL,
@@ -144,11 +146,9 @@ def check_intake(
     if num_rejected:
         why += f" ({_frequent(intake.rejected)}; all of them in {rejected_file})"
     if not num_taken:
-        raise stage.UserError(
-            f"{archive} has no readable face in Training/CLASS or Testing/CLASS: {why}"
-        )
+        raise UserError(f"{archive} has no readable face in Training/CLASS or Testing/CLASS: {why}")
     if num_rejected > max_rejected_fraction * num_members:
-        raise stage.UserError(
+        raise UserError(
             f"{archive}: {why}, more than `ingest.max_rejected_fraction` "
             f"({max_rejected_fraction:g}) allows"
         )
@@ -157,9 +157,7 @@ def check_intake(
         missing = [expression for expression in expressions if (source, expression) not in taken]
         if missing:
             of = "any class" if len(missing) == len(expressions) else ", ".join(missing)
-            raise stage.UserError(
-                f"{archive} has no readable face of {of} in {source.title()}: {why}"
-            )
+            raise UserError(f"{archive} has no readable face of {of} in {source.title()}: {why}")
 
 
 def _kinds(rejected: pd.DataFrame) -> list[tuple[str, int]]:
@@ -190,13 +188,13 @@ def intake_table(intake: Intake, expressions: tuple[str, ...]) -> str:
 
 def write_faces(intake: Intake, manifest: Path, pixels: Path) -> None:
     """Writes the faces; both files are complete before either is put in its place."""
-    with stage.written_beside(pixels) as beside:
+    with atomic_write(pixels) as beside:
         with beside.open("wb") as stream:
             np.save(stream, intake.pixels, allow_pickle=False)
         write_table(intake.manifest, manifest)
 
 
-def _missing(archive: Path) -> stage.UserError:
+def _missing(archive: Path) -> UserError:
     """What to do where there is no archive, or where one lies there under another name."""
     how = (
         f"download it from Kaggle, https://www.kaggle.com/datasets/{DATASET}, and save it there; "
@@ -205,7 +203,7 @@ def _missing(archive: Path) -> stage.UserError:
     found = sorted(file.name for file in archive.parent.glob("*.[zZ][iI][pP]") if file.exists())
     if found:
         how = f"{', '.join(map(repr, found))} lies there: rename it to {archive.name}"
-    return stage.UserError(f"{archive} is missing: {how}")
+    return UserError(f"{archive} is missing: {how}")
 
 
 def main() -> None:
@@ -218,7 +216,7 @@ def main() -> None:
         raise _missing(archive)
     limits, resize = Limits(**settings.model_dump(include=_LIMITS)), settings.resize
     intake = take_faces(archive, expressions=expressions, limits=limits, resize=resize)
-    with stage.written_beside(flags.rejected) as beside:
+    with atomic_write(flags.rejected) as beside:
         intake.rejected.to_csv(beside, index=False, lineterminator="\n")
     logger.info("%s", intake_table(intake, expressions))
     check_intake(

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 
 JUNK_FOLDER = "__macosx"
 JUNK_FILES = frozenset({".ds_store", "thumbs.db", "ehthumbs.db", "desktop.ini"})

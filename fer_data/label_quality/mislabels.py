@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fer_data.core.errors import UserError
 from fer_data.core.face_store import read_faces
 from fer_data.core.schema import (
     FOLD,
@@ -116,7 +117,7 @@ def out_of_sample(folds: list[pd.DataFrame]) -> pd.DataFrame:
     scored = scored[scored[SOURCE] == TRAINING]
     twice = scored[scored[PATH].duplicated()]
     if len(twice):
-        raise stage.UserError(
+        raise UserError(
             f"{len(twice)} faces are scored by more than one fold, such as {twice[PATH].iloc[0]}: "
             "`dvc repro` scores them anew"
         )
@@ -136,7 +137,7 @@ def fold_files(folder: Path, folds: pd.Series) -> list[Path]:
     files = [folder / f"fold-{fold}.parquet" for fold in sorted(set(folds) - {NO_FOLD})]
     for file in files:
         if not file.is_file():
-            raise stage.UserError(
+            raise UserError(
                 f"{file} is missing: `dvc repro` makes it, if `crossval` in dvc.yaml lists the folds "
                 "that `split.num_folds` says"
             )
@@ -165,7 +166,7 @@ def main() -> None:
     training = training[manifest[SOURCE] == TRAINING]
     faces = training.merge(scored, on=PATH).merge(assignments[[PATH, NEAR_GROUP]], on=PATH)
     if len(faces) < len(training):
-        raise stage.UserError(
+        raise UserError(
             f"{flags.crossval} scores {len(faces)} of {len(training)} Training faces: the folds "
             "that `crossval` lists in dvc.yaml and `split.num_folds` must agree"
         )

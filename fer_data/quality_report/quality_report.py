@@ -25,7 +25,9 @@ from fer_data.annotation.apply_decisions import (
 from fer_data.annotation.decision_log import read_relabels
 from fer_data.annotation.decision_marks import MARK, in_words
 from fer_data.annotation.statistics import summarise_decisions
+from fer_data.core.errors import UserError
 from fer_data.core.face_store import read_faces
+from fer_data.core.files import atomic_write
 from fer_data.core.schema import (
     DUPLICATE_GROUP,
     EXCLUSIONS,
@@ -202,7 +204,7 @@ def _read_findings(flags: argparse.Namespace, data: DataSettings) -> Findings:
     manifest, pixels = read_faces(flags.manifest, flags.pixels)
     assignments = read_table(flags.assignments)
     if list(assignments[PATH]) != list(manifest[PATH]):
-        raise stage.UserError(
+        raise UserError(
             f"{flags.assignments} and {flags.manifest} list different faces: run `dvc repro`"
         )
     relabels = read_relabels(flags.relabels, expressions=data.known_expressions)
@@ -237,7 +239,7 @@ def main() -> None:
         retired=data.retired_expressions,
         **settings.model_dump(),
     )
-    with stage.written_beside(flags.page) as beside:
+    with atomic_write(flags.page) as beside:
         beside.write_text(page, encoding="utf-8")
     logger.info(
         "quality_report: %d faces, %d suspects, %d lines of decisions -> %s",

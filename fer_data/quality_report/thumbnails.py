@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fer_data.core.errors import UserError
 from fer_data.core.schema import DUPLICATE_GROUP, LABEL, PATH, SOURCE
-from fer_data.stages.stage import UserError
 from fer_data.web.html import face_uri
 
 

@@ -17,6 +17,7 @@ from fastapi.responses import Response
 
 from fer_data.annotation.decision_log import check_row
 from fer_data.core.catalog import dependency, output
+from fer_data.core.errors import UserError
 from fer_data.core.face_store import read_faces
 from fer_data.core.git_environment import without_repository
 from fer_data.core.schema import DROP, KEEP, KINDS, NEAR_GROUP, PATH, PIXEL_HASH, RANK
@@ -24,7 +25,6 @@ from fer_data.core.tables import read_csv, read_table
 from fer_data.review_app.review_session import SHOWN_COLUMNS, Review, queued_faces
 from fer_data.review_app.review_settings import RelabelSettings
 from fer_data.stages.settings import PARAMS_FILE, DataSettings, read_settings
-from fer_data.stages.stage import UserError
 from fer_data.web.html import face_png, render_page
 from fer_data.web.local_server import launch, new_server, told
 

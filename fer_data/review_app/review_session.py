@@ -13,6 +13,7 @@ import pandas as pd
 
 from fer_data.annotation.decision_writer import Decision, now
 from fer_data.annotation.standing_decisions import Standing
+from fer_data.core.errors import UserError
 from fer_data.core.schema import (
     ANNOTATOR,
     DECIDED_AT,
@@ -29,7 +30,6 @@ from fer_data.core.schema import (
     TRAINING,
     UNDO,
 )
-from fer_data.stages.stage import UserError
 
 TWINS = "twins"
 

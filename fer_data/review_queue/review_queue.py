@@ -14,6 +14,7 @@ from fer_data.annotation.apply_decisions import decisions_on
 from fer_data.annotation.decision_log import read_relabels
 from fer_data.annotation.decision_marks import MARK, mark_of
 from fer_data.core.face_store import read_faces
+from fer_data.core.files import atomic_write
 from fer_data.core.schema import (
     EXCLUDED,
     KIND,
@@ -80,7 +81,7 @@ def main() -> None:
         decisions_on(manifest, relabels, file=flags.relabels, retired=data.retired_expressions),
         **settings.model_dump(),
     )
-    with stage.written_beside(flags.suspects) as beside:
+    with atomic_write(flags.suspects) as beside:
         queue.to_csv(beside, index=False)
     nearest = read_table(flags.nearest).set_index(PATH)[NEIGHBOURS]
     write_table(
@@ -90,7 +91,7 @@ def main() -> None:
     )
     rows = pd.Series(np.arange(len(manifest)), index=manifest[PATH]).loc[queue[PATH]]
     tasks = to_tasks(queue, pixels[rows.to_numpy()])
-    with stage.written_beside(flags.label_studio) as beside:
+    with atomic_write(flags.label_studio) as beside:
         text = stage.json_text(tasks, of=flags.label_studio, indent=1)
         beside.write_text(text, encoding="utf-8")
     logger.info(

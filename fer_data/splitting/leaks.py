@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from fer_data.core.errors import UserError
 from fer_data.core.schema import (
     DUPLICATE,
     EXCLUSION,
@@ -18,7 +19,6 @@ from fer_data.core.schema import (
     TRAIN,
     TRAINING,
 )
-from fer_data.stages.stage import UserError
 
 LEAK_FREE: Final = "leak-free: exact and near-duplicates of Testing faces excluded"
 LEAKY: Final = "the paper's: duplicates of Testing faces are learned from"

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit
 
+from fer_data.core.errors import UserError
 from fer_data.core.face_store import read_faces
 from fer_data.core.schema import (
     DUPLICATE,
@@ -109,7 +110,7 @@ def assign_roles(
 def _check_sizes(groups: pd.Series, num_parts: int) -> None:
     sizes = groups.value_counts()
     if sizes.min() < num_parts:
-        raise stage.UserError(
+        raise UserError(
             f"class '{sizes.idxmin()}' has {sizes.min()} different Training faces, fewer than the "
             f"{num_parts} parts to divide them into: lower `split.num_folds`, or add faces"
         )
@@ -132,7 +133,7 @@ def _stratified_sample(groups: pd.Series, fraction: float, seed: int) -> pd.Inde
     """
     num_classes, num_sampled = groups.nunique(), math.ceil(fraction * len(groups))
     if num_sampled < num_classes or groups.value_counts().min() < 2:
-        raise stage.UserError(
+        raise UserError(
             f"`split.validation_fraction` ({fraction:g}) of {len(groups)} different Training faces "
             f"without a duplicate in Testing is {num_sampled}, too few to hold and to leave each of "
             f"{num_classes} classes: raise it, or add faces"

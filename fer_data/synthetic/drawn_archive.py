@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from fer_data.core.errors import UserError
+from fer_data.core.files import atomic_write
 from fer_data.core.schema import FACE_SIZE, LABEL, PATH, SOURCES, TESTING, TRAINING
-from fer_data.stages.stage import UserError, written_beside
 from fer_data.synthetic.faces import draw_face
 
 FAULT: Final = "fault"
@@ -149,7 +150,7 @@ def write_sample(file: Path, *, num_faces: int = 3000, seed: int = 0) -> pd.Data
     contents = {
         member.path: _contents(member, generator) for member in members if member.original is None
     }
-    with written_beside(file) as beside, zipfile.ZipFile(beside, "w") as archive:
+    with atomic_write(file) as beside, zipfile.ZipFile(beside, "w") as archive:
         for member in members:
             info = zipfile.ZipInfo(member.path, DATE)
             # Stored, and as if on Unix: the bytes depend on neither zlib nor the system.

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from fer_data.core.files import atomic_write, refuse_folder
 from fer_data.core.own_files import refuse_foreign
-from fer_data.stages.stage import refuse_folder, written_beside
 from fer_data.synthetic.drawn_archive import DATE, FAULT_COLUMNS, write_sample
 
 
@@ -37,7 +37,7 @@ def draw_sample(
             remedy = ", or replace it with `--force`"
             refuse_foreign(file, is_own=is_own, command="ferflow sample", remedy=remedy)
     planted = write_sample(archive, num_faces=num_faces, seed=seed)
-    with written_beside(key) as beside:
+    with atomic_write(key) as beside:
         planted.to_csv(beside, index=False)
     return planted, key
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from fer_data.synthetic.canvas import Sketch, new_sitter
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from fer_data.core.errors import UserError
 from fer_data.core.schema import LABEL, MEAN, SOURCE, STD
-from fer_data.stages.stage import UserError, json_text
+from fer_data.stages.stage import json_text
 
 
 class Spread(BaseModel):

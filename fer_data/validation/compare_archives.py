@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 from scipy.stats import ks_2samp
 
+from fer_data.core.errors import UserError
 from fer_data.core.schema import (
     LABEL,
     MANIFEST_COLUMNS,
@@ -18,7 +19,6 @@ from fer_data.core.schema import (
     TESTING,
 )
 from fer_data.core.tables import read_table
-from fer_data.stages.stage import UserError
 from fer_data.validation.baseline import class_folders
 from fer_data.validation.derived_columns import drift
 

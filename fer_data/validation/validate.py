@@ -14,6 +14,8 @@ from great_expectations.core import ExpectationSuiteValidationResult, Expectatio
 from great_expectations.data_context.types.base import ProgressBarsConfig
 from great_expectations.expectations.expectation import Expectation
 
+from fer_data.core.errors import UserError
+from fer_data.core.files import atomic_write
 from fer_data.core.schema import PATH
 from fer_data.core.tables import read_table
 from fer_data.stages import stage
@@ -185,7 +187,7 @@ def main() -> None:
     suite = build_suite(
         Thresholds(**settings.model_dump()), expressions=expressions, profile=profile
     )
-    with stage.written_beside(flags.report, replace_folder=True) as report:
+    with atomic_write(flags.report, replace_folder=True) as report:
         report.mkdir()
         verdict = run_suite(manifest, suite, profile=profile, result_file=report / RESULT_NAME)
         text = stage.json_text(verdict, of=flags.report / "summary.json", ensure_ascii=False)
@@ -196,7 +198,7 @@ def main() -> None:
     if not verdict["success"]:
         errors = [one for one in failed if _stops(one)]
         names = "; ".join(f"{one['name']} ({_rows(one)})" for one in errors)
-        raise stage.UserError(
+        raise UserError(
             f"the archive fails {names}: {flags.report / 'summary.json'} lists the rows; mend the "
             "archive, or the section 'validate' of params.yaml"
         )

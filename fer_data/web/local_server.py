@@ -21,8 +21,7 @@ from python_multipart.exceptions import FormParserError
 from starlette.datastructures import FormData
 from starlette.formparsers import MultiPartException
 
-from fer_data.core.errors import in_words, shown
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError, in_words, shown
 from fer_data.web.loopback import exempt_loopback
 from fer_data.web.request_guard import Guard, Uploads, host_names
 

@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from fer_data.web.loopback import LOOPBACK
 
 _MOST_BYTES = 1_000_000  # of a call: the pixels of 30 faces are some 100,000

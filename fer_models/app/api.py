@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from fer_data.core.errors import UserError
 from fer_data.core.schema import FACE_SIZE
-from fer_data.stages.stage import UserError
 from fer_data.web.html import face_uri
 from fer_models.app.grad_cam import heat_map
 from fer_models.detection.face_detector import Face, FaceFinder, read_picture, whole_picture

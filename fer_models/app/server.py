@@ -17,7 +17,7 @@ from typing import Any
 import gradio as gr
 from gradio import FileData
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from fer_data.web.html import render_page
 from fer_data.web.local_server import launch, new_server, told
 from fer_data.web.request_guard import Uploads

@@ -10,7 +10,7 @@ import logging
 from pathlib import Path
 from typing import Final
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from fer_models.core.safe_zip import BROKEN, LimitError, bounded_zip, copy_member
 
 logger = logging.getLogger(__name__)

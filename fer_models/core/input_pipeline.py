@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 
 
 def num_batches(num_rows: int, *, batch_size: int, num_devices: int) -> int:

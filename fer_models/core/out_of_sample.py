@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_data.core.checksums import sha256_of
+from fer_data.core.errors import UserError
+from fer_data.core.files import sha256_of
 from fer_data.core.schema import PATH
 from fer_data.core.tables import probabilities_of, read_table, with_probabilities, write_table
 from fer_data.core.tfrecord import Examples
-from fer_data.stages.stage import UserError
 
 NAME = "validation.parquet"
 _MODEL_HASH = "model_hash"

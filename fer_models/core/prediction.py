@@ -10,8 +10,8 @@ from typing import Any, cast
 import keras
 import numpy as np
 
+from fer_data.core.errors import UserError
 from fer_data.core.schema import FACE_SIZE
-from fer_data.stages.stage import UserError
 from fer_models.core.class_names import check_expressions
 from fer_models.core.input_pipeline import ordered_batches
 from fer_models.core.safe_zip import BROKEN, LimitError, bounded_zip, copy_member

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import keras
 
-from fer_data.stages.stage import written_beside
+from fer_data.core.files import atomic_write
 from fer_models.core.class_names import KEY, METADATA
 
 _NO_DATE = (1980, 1, 1, 0, 0, 0)
@@ -36,7 +36,7 @@ def save_model(model: keras.Model, file: Path, *, expressions: tuple[str, ...]) 
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
         bare.save(stamped)
-        with zipfile.ZipFile(stamped) as source, written_beside(file) as beside:
+        with zipfile.ZipFile(stamped) as source, atomic_write(file) as beside:
             beside.write_bytes(_normalised(source, expressions))
     finally:
         stamped.unlink(missing_ok=True)

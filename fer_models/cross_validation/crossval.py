@@ -8,6 +8,7 @@ import pandas as pd
 
 from fer_data.annotation.apply_decisions import apply_decisions, decisions_on, read_accepted
 from fer_data.annotation.decision_marks import MARK, mark_of
+from fer_data.core.errors import UserError
 from fer_data.core.face_store import read_faces
 from fer_data.core.schema import (
     EXCLUDED,
@@ -64,7 +65,7 @@ def score_fold(
     """
     held_out = (assignments[FOLD] == fold).to_numpy()
     if not held_out.any():
-        raise stage.UserError(
+        raise UserError(
             f"no face is in fold {fold} (folds: 0 to {assignments[FOLD].max()}): the folds that "
             "`crossval` lists in dvc.yaml and `split.num_folds` must agree"
         )

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from fer_data.core.errors import UserError
 from fer_data.core.schema import FACE_SIZE
-from fer_data.stages.stage import UserError
 from fer_models.detection.alignment import aligned, coverage
 from fer_models.detection.boxes import Detections, agreed
 from fer_models.detection.mtcnn import Cascade

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from fer_data.core import tfrecord
+from fer_data.core.files import atomic_write
 from fer_data.core.schema import LABEL, PATH, PIXEL_HASH, PREDICTION, ROLE, TEST, VALIDATION
 from fer_data.core.tables import read_json, read_table, with_probabilities, write_table
 from fer_data.splitting.leaks import protocol_of
@@ -113,7 +114,7 @@ def main() -> None:
         expressions=expressions,
         number=_NUM_MISTAKES,
     )
-    with stage.written_beside(flags.output, replace_folder=True) as folder:
+    with atomic_write(flags.output, replace_folder=True) as folder:
         folder.mkdir()
         text = stage.json_text(metrics, of=flags.output / "metrics.json")
         (folder / "metrics.json").write_text(text, encoding="utf-8")

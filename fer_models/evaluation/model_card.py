@@ -12,10 +12,10 @@ from typing import Any
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from fer_data.core.checksums import sha256_of
+from fer_data.core.errors import UserError
+from fer_data.core.files import sha256_of
 from fer_data.core.schema import TEST, TRAIN, VALIDATION
 from fer_data.core.tfrecord import NAME
-from fer_data.stages.stage import UserError
 from fer_data.web.html import count, decimal, percent
 
 

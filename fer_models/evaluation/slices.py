@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fer_data.core.errors import UserError
 from fer_data.core.schema import LABEL_QUALITY, LEAK, PATH
-from fer_data.stages.stage import UserError
 from fer_models.metrics.bootstrap import Interval, bootstrap_intervals
 
 QUARTERS = 4

@@ -12,10 +12,11 @@ import keras
 import numpy as np
 
 from fer_data.core.catalog import output
+from fer_data.core.errors import UserError
+from fer_data.core.files import atomic_write
 from fer_data.core.own_files import refuse_foreign
 from fer_data.core.schema import TRAIN, VALIDATION
 from fer_data.core.tfrecord import Examples, read_role
-from fer_data.stages.stage import UserError, written_beside
 from fer_models.core.prediction import predict
 from fer_models.export.formats import FORMATS, ExportedModel, imported
 from fer_models.inference.model_store import open_shelf
@@ -137,7 +138,7 @@ def export_model(
     asked = validation.faces if int8 else validation.faces[:_COMPARED_FACES]
     before = predict(model, asked, num_classes=len(expressions), batch_size=_BATCH)
     ranges = {"ranges": examples[TRAIN].faces[:_CALIBRATING_FACES]} if int8 else {}
-    with written_beside(target) as beside:
+    with atomic_write(target) as beside:
         module.write(model, beside, expressions=expressions, **ranges)
         after = _answers(module.read(beside), asked)
         comparison = _compared(before, after, validation.labels if int8 else None)

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from fer_data.core.errors import UserError
 from fer_data.core.schema import FACE_SIZE
-from fer_data.stages.stage import UserError
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from fer_data.core.checksums import sha256_of
+from fer_data.core.errors import UserError
+from fer_data.core.files import atomic_write, sha256_of
 from fer_data.core.own_files import refuse_foreign
 from fer_data.stages.settings import Expressions, Settings
-from fer_data.stages.stage import UserError, json_text, written_beside
+from fer_data.stages.stage import json_text
 from fer_models.core.class_names import check_expressions_in_use
 from fer_models.core.safe_zip import BROKEN, LimitError, bounded_zip, copy_member
 from fer_models.inference.sources import METRICS, MODEL, PARTS, Source, Workspace
@@ -200,7 +201,7 @@ def pack(source: Source, names: Sequence[str], target: Path, *, revision: str | 
     sha256: dict[str, str] = {}
     for name in names:
         _check_names(source, name)
-    with written_beside(target) as beside, zipfile.ZipFile(beside, "w") as archive:
+    with atomic_write(target) as beside, zipfile.ZipFile(beside, "w") as archive:
         for name in names:
             for part in PARTS:
                 with source.part(name, part) as file:

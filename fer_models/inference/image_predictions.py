@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from fer_models.detection.face_detector import Face, FaceFinder, read_picture, whole_picture
 from fer_models.inference.predictor import Predictor
 

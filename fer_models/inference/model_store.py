@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from fer_models.core.class_names import check_expressions_in_use
 from fer_models.core.prediction import load_model
 from fer_models.export.formats import is_exported, read_exported

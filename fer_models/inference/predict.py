@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from fer_models.detection.face_detector import FaceFinder
 from fer_models.inference.image_predictions import read_expressions
 from fer_models.inference.input_paths import FACES_FILM, is_film, named_files, on_screen

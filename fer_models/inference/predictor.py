@@ -7,8 +7,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
+from fer_data.core.errors import UserError
 from fer_data.core.schema import FACE_SIZE
-from fer_data.stages.stage import UserError
 from fer_models.calibration.conformal import prediction_sets
 from fer_models.calibration.reliability import at_temperature
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from fer_data.core.catalog import dependency, items, output
+from fer_data.core.errors import UserError
 from fer_data.stages.settings import PARAMS_FILE, DataSettings, read_settings
-from fer_data.stages.stage import UserError
 
 MODEL, METRICS, SUMMARY, CARD = "model.keras", "metrics.json", "summary.json", "model_card.md"
 PARTS = (MODEL, METRICS, SUMMARY, CARD)

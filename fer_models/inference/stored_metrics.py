@@ -5,7 +5,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 
 _Part = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 

@@ -11,8 +11,9 @@ import av
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from fer_data.core.errors import UserError
+from fer_data.core.files import atomic_write
 from fer_data.core.own_files import refuse_foreign
-from fer_data.stages.stage import UserError, written_beside
 from fer_models.detection.face_detector import MOST_PIXELS
 from fer_models.inference.tracking import TrackedFace, Tracker
 
@@ -59,8 +60,8 @@ def read_film(
         refuse_foreign(file, is_own=is_own, command="ferflow predict")
     expressions = tracker.expressions
     with (
-        written_beside(film) as unfinished,
-        written_beside(table) as rows,
+        atomic_write(film) as unfinished,
+        atomic_write(table) as rows,
         _opened(clip) as (source, total),
         rows.open("w", encoding="utf-8", newline="") as opened,
         unfinished.open("wb") as encoded,

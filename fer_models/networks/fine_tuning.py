@@ -13,8 +13,8 @@ from urllib.error import URLError
 
 import keras
 
+from fer_data.core.errors import UserError
 from fer_data.core.schema import FACE_SIZE
-from fer_data.stages.stage import UserError
 from fer_models.networks.fine_tuning_settings import ModelSettings
 from fer_models.networks.registry import Base
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from fer_models.core.training_settings import Recipe
 
 if TYPE_CHECKING:

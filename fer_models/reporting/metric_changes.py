@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from fer_data.core.errors import UserError
 from fer_data.core.schema import ROLE, TEST, VALIDATION
-from fer_data.stages.stage import UserError
 from fer_models.reporting.outcomes import Outcomes
 from fer_models.reporting.report_settings import SeedSpread
 from fer_models.reporting.seed_spread import Difference, difference_from_kept

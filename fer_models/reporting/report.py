@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fer_data.annotation.decision_marks import MARK
+from fer_data.core.files import atomic_write
 from fer_data.core.schema import ROLE, TEST, VALIDATION
 from fer_data.core.tables import read_json
 from fer_data.stages import stage
@@ -120,9 +121,9 @@ def main() -> None:
         decisions=read_json(flags.curated).get(MARK),
     )
     metrics = compact_metrics(models)
-    with stage.written_beside(flags.page) as beside:
+    with atomic_write(flags.page) as beside:
         beside.write_text(page, encoding="utf-8")
-    with stage.written_beside(flags.metrics) as beside:
+    with atomic_write(flags.metrics) as beside:
         beside.write_text(stage.json_text(metrics, of=flags.metrics), encoding="utf-8")
     accuracies = ", ".join(
         f"{name} {roles[TEST]['accuracy']:.4f}" for name, roles in metrics.items()

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
+from fer_data.core.errors import UserError
 from fer_data.core.schema import LABEL, PATH, PREDICTION
-from fer_data.stages.stage import UserError
 from fer_models.reporting.report_settings import SeedSpread
 from fer_models.reporting.seed_spread import LEVEL, difference
 

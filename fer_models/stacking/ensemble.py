@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 from fer_data.core import tfrecord
+from fer_data.core.errors import UserError
+from fer_data.core.files import atomic_write
 from fer_data.core.schema import NEAR_GROUP, PATH, TRAIN, VALIDATION
 from fer_data.core.tables import read_table
 from fer_data.stages import stage
@@ -69,7 +71,7 @@ def near_groups(assignments: pd.DataFrame, paths: Sequence[str]) -> np.ndarray:
     found = assignments.set_index(PATH)[NEAR_GROUP].reindex(list(paths))
     unknown = found.index[found.isna()]
     if len(unknown):
-        raise stage.UserError(
+        raise UserError(
             f"{len(unknown)} of {len(found)} faces are in no group of duplicates, such as {unknown[0]}: "
             "`dvc repro tfrecords` brings groups and records together"
         )
@@ -111,7 +113,7 @@ def main() -> None:
             conditions=conditions(head.dtype_policy.name, num_devices=1),
             exact=resume == "exact",
         ) as kept,
-        stage.written_beside(flags.report, replace_folder=True) as report,
+        atomic_write(flags.report, replace_folder=True) as report,
     ):
         report.mkdir()
         history = fit(head, train, validation, recipe=settings, logs=report, kept=kept)

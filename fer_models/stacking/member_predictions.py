@@ -11,7 +11,7 @@ import keras
 import pandas as pd
 
 from fer_data.core import tfrecord
-from fer_data.core.checksums import sha256_of
+from fer_data.core.files import sha256_of
 from fer_data.core.schema import PATH, ROLE
 from fer_data.core.tables import with_probabilities, write_table
 from fer_data.stages import stage

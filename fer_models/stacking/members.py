@@ -11,11 +11,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from fer_data.core.checksums import sha256_of
+from fer_data.core.errors import UserError
+from fer_data.core.files import sha256_of
 from fer_data.core.schema import FACE_SIZE, PATH, ROLE, TRAIN, VALIDATION
 from fer_data.core.tables import probabilities_of, read_table
 from fer_data.core.tfrecord import Examples
-from fer_data.stages.stage import UserError
 
 MEMBER_ROLES = (TRAIN, VALIDATION)
 """What members are asked about: the faces that the head learns from, and those it is compared on."""

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from dvclive.live import Live
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from fer_models.augmentation.layers import SHRINKING
 from fer_models.core.training_settings import Recipe
 from fer_models.training.checkpoints import Checkpoint, Checkpoints

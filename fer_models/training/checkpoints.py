@@ -24,8 +24,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from fer_data.core.errors import UserError
+from fer_data.core.files import atomic_write
 from fer_data.core.locks import held
-from fer_data.stages.stage import UserError, written_beside
 from fer_models.training.conditions import differences
 
 logger = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ class Checkpoints:
         state = json.dumps(content, allow_nan=False)
         members[_STATE] = np.frombuffer(state.encode(), np.uint8)
         target = self.folder / f"epoch-{checkpoint.epoch:04d}.npz"
-        with written_beside(target) as beside, beside.open("wb") as file:
+        with atomic_write(target) as beside, beside.open("wb") as file:
             np.savez(file, allow_pickle=False, **members)  # its members carry checksums
         for old in self._files()[NUM_KEPT:]:
             old.unlink()

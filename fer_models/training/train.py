@@ -7,6 +7,7 @@ import logging
 from pathlib import Path
 
 from fer_data.core import tfrecord
+from fer_data.core.files import atomic_write
 from fer_data.core.schema import TRAIN, VALIDATION
 from fer_data.stages import stage
 from fer_data.stages.settings import read_settings
@@ -49,7 +50,7 @@ def main() -> None:
             conditions=conditions(policy, num_devices=split.num_replicas_in_sync),
             exact=resume == "exact",
         ) as kept,
-        stage.written_beside(flags.report, replace_folder=True) as report,
+        atomic_write(flags.report, replace_folder=True) as report,
     ):
         report.mkdir()
         history = fit(

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from fer_data.core.errors import UserError
 from fer_data.core.schema import HISTORY_COLUMNS
-from fer_data.stages.stage import UserError
 from fer_models.augmentation.layers import (
     NETWORK,
     SHRINKING,

@@ -195,8 +195,8 @@ def bundle(arguments: argparse.Namespace) -> None:
 
 def publish(arguments: argparse.Namespace) -> None:
     """Copies the reports to where others see them."""
+    from fer_data.core.errors import UserError
     from fer_data.stages.settings import read_settings
-    from fer_data.stages.stage import UserError
     from flows.publishing.publish import PublishSettings, name_by_time, publish
 
     settings = read_settings(PublishSettings, "publish")

@@ -17,10 +17,12 @@ from fer_data.annotation.apply_decisions import (
 from fer_data.annotation.decision_log import checked_rows, fault_of_text
 from fer_data.annotation.decision_writer import Decision, lines_of, now
 from fer_data.core.catalog import dependency, output
+from fer_data.core.errors import UserError
+from fer_data.core.files import atomic_write
 from fer_data.core.schema import RELABEL_COLUMNS, ROLE, TEST, VALIDATION
 from fer_data.core.tables import read_json, read_table
 from fer_data.stages.settings import PARAMS_FILE, DataSettings, read_settings
-from fer_data.stages.stage import UserError, json_text, written_beside
+from fer_data.stages.stage import json_text
 from fer_data.validation.baseline import ArchiveProfile, profile_of, profile_text, read_profile
 from fer_models.reporting.outcomes import outcomes_of
 from flows.workspace.create import git
@@ -213,5 +215,5 @@ def _write(file: Path, content: bytes | None) -> None:
     if content is None:
         file.unlink(missing_ok=True)
         return
-    with written_beside(file) as beside:
+    with atomic_write(file) as beside:
         beside.write_bytes(content)

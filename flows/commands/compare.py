@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fer_data.core.catalog import output
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from fer_data.validation.compare_archives import NEW, OLD, Comparison, compare, read_manifest
 
 

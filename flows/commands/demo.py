@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from fer_data.core.catalog import output
+from fer_data.core.errors import UserError
 from fer_data.core.schema import LABEL, LABEL_QUALITY, PATH
-from fer_data.stages.stage import UserError
 from fer_data.synthetic.drawn_archive import (
     BLACK,
     CONFLICTING_TWIN,

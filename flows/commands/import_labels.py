@@ -11,10 +11,10 @@ from fer_data.annotation.apply_decisions import in_counts, retired_counts
 from fer_data.annotation.decision_log import checked_rows
 from fer_data.annotation.decision_writer import lines_of
 from fer_data.core.catalog import dependency, output
+from fer_data.core.errors import UserError
 from fer_data.core.tables import read_table
 from fer_data.decision_import.import_plan import Plan, plan_import, read_file
 from fer_data.stages.settings import PARAMS_FILE, DataSettings, read_settings
-from fer_data.stages.stage import UserError
 
 
 def import_relabels(

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from typing import Literal
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from flows.execution.flow_settings import FlowSettings
 from flows.execution.local_executor import Engine
 

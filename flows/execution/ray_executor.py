@@ -13,7 +13,7 @@ from typing import Any
 import ray
 import ray.exceptions
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from flows.execution.executors import LOOPBACK
 from flows.execution.flow_settings import FlowSettings
 from flows.execution.local_executor import LocalEngine

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from flows.execution.local_executor import device_name, threads
 from flows.execution.snapshot import LOCK_FILE, Packed, unpack
 from flows.workspace.create import dvc, environment

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_data.core.catalog import stages_in
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from flows.workspace.create import ARCHIVE, dvc, git
 
 LOCAL_CONFIG = ".dvc/config.local"

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 from prefect.context import refresh_global_settings_context
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from fer_data.web.loopback import LOOPBACK, exempt_loopback
 
 HOME = Path(".prefect")

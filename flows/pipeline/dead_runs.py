@@ -19,8 +19,8 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import PrefectException
 from prefect.states import Crashed
 
+from fer_data.core.errors import UserError
 from fer_data.core.locks import HeldError
-from fer_data.stages.stage import UserError
 from flows.pipeline.notifications import notify
 from flows.workspace.flow_lock import one_at_a_time
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fer_data.core.errors import UserError
 from fer_data.stages.settings import PARAMS_FILE
-from fer_data.stages.stage import UserError
 from flows.execution.snapshot import LOCK_FILE, is_clone_of, pack, unpack
 from flows.workspace.create import dvc, git
 from flows.workspace.overrides import check_overlay, lay_over

@@ -21,11 +21,10 @@ from prefect import State, flow, get_run_logger
 from prefect.states import Completed, Failed
 
 from fer_data.annotation.pending_decisions import waiting
-from fer_data.core.errors import told_in_one_line
+from fer_data.core.errors import UserError, told_in_one_line
 from fer_data.core.yaml_files import parse_yaml
 from fer_data.stages.all_settings import check_settings
 from fer_data.stages.settings import PARAMS_FILE, read_settings
-from fer_data.stages.stage import UserError
 from flows.execution.executors import ENGINES, EngineName, engine_named
 from flows.execution.flow_settings import FlowSettings
 from flows.pipeline.api_access import join

@@ -17,8 +17,8 @@ from prefect.logging.loggers import flow_run_logger
 from prefect.utilities.urls import url_for
 
 from fer_data.annotation.decision_writer import now
+from fer_data.core.errors import UserError
 from fer_data.stages.settings import PARAMS_FILE, read_settings
-from fer_data.stages.stage import UserError
 from flows.publishing.publish import PublishSettings
 from flows.workspace.redaction import without_passwords
 

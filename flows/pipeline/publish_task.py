@@ -11,8 +11,8 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from prefect.tasks import Task, exponential_backoff
 
+from fer_data.core.errors import UserError
 from fer_data.stages.settings import PARAMS_FILE, read_settings
-from fer_data.stages.stage import UserError
 from flows.execution.flow_settings import FlowSettings
 from flows.pipeline.ui_artifacts import record_artifacts
 from flows.publishing.publish import PublishSettings, name_by_time, publish

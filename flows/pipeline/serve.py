@@ -21,8 +21,7 @@ from typing import NoReturn
 import httpx
 from prefect.context import refresh_global_settings_context
 
-from fer_data.core.errors import told_in_one_line
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError, told_in_one_line
 from fer_data.web.loopback import exempt_loopback
 from flows.pipeline.api_access import AUTH_FILE, HOME, PROFILE_FILE, announced, protection
 from flows.pipeline.dead_runs import sweep, sweep_at_start

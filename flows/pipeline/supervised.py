@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from flows.workspace.watchdog import leashed
 
 GRACE_SECONDS = 30.0

@@ -10,7 +10,7 @@ from prefect.futures import PrefectFuture
 from prefect.states import Cancelled, Completed, Failed
 from prefect.tasks import Task, exponential_backoff
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from flows.execution.flow_settings import FlowSettings
 from flows.execution.local_executor import Engine
 from flows.workspace.graph import Graph

@@ -14,9 +14,9 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from fer_data.core.catalog import output
+from fer_data.core.errors import UserError
 from fer_data.core.schema import ROLE, TEST, VALIDATION
 from fer_data.core.tables import read_json, read_table
-from fer_data.stages.stage import UserError
 from fer_models.reporting.outcomes import Outcomes, outcomes_of
 from fer_models.reporting.report_settings import SeedSpread
 from fer_models.reporting.seed_spread import (

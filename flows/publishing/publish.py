@@ -6,8 +6,8 @@ from pathlib import Path
 
 from fer_data.annotation.decision_writer import now
 from fer_data.annotation.pending_decisions import waiting
+from fer_data.core.errors import UserError
 from fer_data.stages.settings import PARAMS_FILE, read_settings
-from fer_data.stages.stage import UserError
 from fer_models.reporting.report_settings import ReportSettings
 from flows.publishing.metric_gate import (
     Change,

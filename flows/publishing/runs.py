@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from fer_models.reporting.outcomes import Outcomes
 from flows.publishing.metric_gate import Figure
 from flows.publishing.site import DATA_PAGE, INDEX_PAGE

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fsspec.core import url_to_fs
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from flows.workspace.redaction import without_passwords
 
 

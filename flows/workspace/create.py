@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fer_data.core.errors import UserError
+from fer_data.core.files import atomic_write, refuse_folder
 from fer_data.core.git_environment import without_repository
 from fer_data.core.schema import RELABEL_COLUMNS
 from fer_data.ingestion.zip_archive import check_archive
 from fer_data.stages.settings import PARAMS_FILE, read_params
-from fer_data.stages.stage import UserError, refuse_folder, written_beside
 from flows.workspace.overrides import lay_over
 from flows.workspace.redaction import without_passwords
 from flows.workspace.subprocesses import captured
@@ -236,7 +237,7 @@ def _add(source: Path, target: Path, *, folder: Path) -> str:
     copy = folder / target
     if not (copy.is_file() and filecmp.cmp(source, copy, shallow=False)):
         _check_held(target, folder=folder)
-        with written_beside(copy) as beside:
+        with atomic_write(copy) as beside:
             shutil.copyfile(source, beside)
     dvc("add", str(target), cwd=folder)
     return f"{source} -> {copy}, versioned in {copy}.dvc: `dvc repro` rebuilds what it changes"

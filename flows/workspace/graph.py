@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fer_data.core.catalog import GRAPH_FILE, stages_in
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from flows.workspace.create import dvc
 
 _NODE = re.compile(r'^"(?P<stage>[^"]+)";$')

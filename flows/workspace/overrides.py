@@ -6,8 +6,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from fer_data.core.errors import UserError
+from fer_data.core.files import atomic_write
 from fer_data.stages.settings import PARAMS_FILE, read_params
-from fer_data.stages.stage import UserError, written_beside
 
 NULL = "tag:yaml.org,2002:null"
 PROFILES_FOLDER = Path("profiles")
@@ -42,7 +43,7 @@ def lay_over(overlay: Mapping[str, Any], *, folder: Path = Path()) -> list[str]:
     """
     yaml, params = _loaded(folder)
     changes = list(_set(params, overlay, prefix=""))
-    with written_beside(folder / PARAMS_FILE) as beside:
+    with atomic_write(folder / PARAMS_FILE) as beside:
         yaml.dump(params, beside)
     return changes
 

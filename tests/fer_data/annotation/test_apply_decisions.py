@@ -11,8 +11,8 @@ from fer_data.annotation.apply_decisions import (
     read_accepted,
 )
 from fer_data.annotation.decision_log import read_relabels
+from fer_data.core.errors import UserError
 from fer_data.core.schema import RELABEL_COLUMNS
-from fer_data.stages.stage import UserError
 
 HEADER = "pixel_hash,given_label,decision,annotator,decided_at,note\n"
 HASH = "ab" * 32

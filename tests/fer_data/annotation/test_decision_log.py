@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from fer_data.annotation.decision_log import read_relabels
+from fer_data.core.errors import UserError
 from fer_data.core.schema import RELABEL_COLUMNS
 from fer_data.decision_import.import_plan import plan_import, read_file
-from fer_data.stages.stage import UserError
 
 HEADER = "pixel_hash,given_label,decision,annotator,decided_at,note\n"
 HASH = "ab" * 32

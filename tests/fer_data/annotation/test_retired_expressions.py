@@ -9,10 +9,10 @@ import yaml
 
 from fer_data.annotation.apply_decisions import decisions_on, read_accepted
 from fer_data.annotation.decision_log import read_relabels
+from fer_data.core.errors import UserError
 from fer_data.core.schema import RELABEL_COLUMNS
 from fer_data.review_app.review_server import read_review
 from fer_data.stages.settings import DataSettings, SettingsError, read_settings
-from fer_data.stages.stage import UserError
 from tests.support.data.findings import decided, findings
 from tests.support.data.quality_page import page_of, section, shown_queue, text
 from tests.support.servers.review_app import EXPRESSIONS, RELABELS, make_workspace

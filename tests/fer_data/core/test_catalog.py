@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from fer_data.core.catalog import dependency, items, output
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 
 ROOT = Path(__file__).parents[3]
 

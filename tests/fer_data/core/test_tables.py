@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fer_data.core.errors import UserError
 from fer_data.core.face_store import read_faces, read_pixels
 from fer_data.core.tables import (
     probabilities_of,
@@ -15,7 +16,6 @@ from fer_data.core.tables import (
     with_probabilities,
     write_table,
 )
-from fer_data.stages.stage import UserError
 
 
 def test_probabilities_survive_a_table(tmp_path: Path) -> None:

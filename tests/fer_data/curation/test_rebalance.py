@@ -5,11 +5,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from fer_data.core.errors import UserError
 from fer_data.core.schema import RELABEL_COLUMNS
 from fer_data.core.tables import read_table, write_table
 from fer_data.curation import rebalance
 from fer_data.curation.rebalance import Method, curate
-from fer_data.stages.stage import UserError
 
 NO_DECISIONS = pd.DataFrame({"pixel_hash": [], "given_label": [], "decision": []}, dtype=object)
 

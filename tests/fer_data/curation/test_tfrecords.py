@@ -11,9 +11,9 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from fer_data.core import tfrecord
+from fer_data.core.errors import UserError
 from fer_data.core.tables import write_table
 from fer_data.curation import tfrecords
-from fer_data.stages.stage import UserError
 from tests.support.data.manifests import plain_manifest
 
 PARAMS = """

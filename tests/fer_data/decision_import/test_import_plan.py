@@ -3,10 +3,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from fer_data.core.errors import UserError
 from fer_data.core.schema import RELABEL_COLUMNS
 from fer_data.decision_import.import_plan import Plan, plan_import, read_file
 from fer_data.decision_import.import_rows import Reading
-from fer_data.stages.stage import UserError
 
 HEADER = ",".join(RELABEL_COLUMNS) + "\n"
 EXPRESSIONS = ("happy", "sad")

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from fer_data.core.errors import UserError
 from fer_data.decision_import.import_rows import Reading
 from fer_data.decision_import.label_studio_export import read_annotations
-from fer_data.stages.stage import UserError
 
 FILE = Path("export.json")
 FACE = "ab" * 32

@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from fer_data.core.errors import UserError
 from fer_data.core.face_store import read_faces
 from fer_data.core.schema import MANIFEST_COLUMNS
 from fer_data.ingestion import ingest
 from fer_data.stages.settings import SettingsError
-from fer_data.stages.stage import UserError
 from tests.support.data.archives import (
     ARCHIVE,
     EXPRESSIONS,

@@ -4,8 +4,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from fer_data.core.errors import UserError
 from fer_data.ingestion import ingest
-from fer_data.stages.stage import UserError
 from tests.support.data.archives import (
     ARCHIVE,
     FACES,

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from fer_data.core.errors import UserError
 from fer_data.ingestion.zip_archive import Limits, MemberError, open_archive
-from fer_data.stages.stage import UserError
 from tests.support.data.archives import (
     CHECKSUM,
     FLAGS,

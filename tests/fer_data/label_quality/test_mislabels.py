@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fer_data.core.errors import UserError
 from fer_data.core.schema import NO_FOLD
 from fer_data.core.tables import probabilities_of, read_table, with_probabilities, write_table
 from fer_data.label_quality import mislabels
 from fer_data.label_quality.mislabels import MislabelsSettings, out_of_sample, rank_labels
-from fer_data.stages.stage import UserError
 from tests.support.data.manifests import EXPRESSIONS, plain_manifest
 
 RANKING = MislabelsSettings(

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from fer_data.annotation.decision_marks import MARK, mark_of
+from fer_data.core.errors import UserError
 from fer_data.core.tables import write_table
 from fer_data.quality_report import quality_report
 from fer_data.quality_report.quality_report import QualityReportSettings, quality_page
-from fer_data.stages import stage
 from fer_data.stages.settings import SettingsError, read_settings
 from tests.support.data.findings import (
     EXPRESSIONS,
@@ -69,7 +69,7 @@ def test_main_writes_the_same_page_as_the_pure_function(run_stage: Callable[[], 
 )
 def test_a_missing_input_is_named(tmp_path: Path, run_stage: Callable[[], str], file: str) -> None:
     (tmp_path / file).unlink()
-    with pytest.raises(stage.UserError, match=f"{file} is missing"):
+    with pytest.raises(UserError, match=f"{file} is missing"):
         run_stage()
 
 
@@ -77,7 +77,7 @@ def test_assignments_of_other_faces_are_refused(
     tmp_path: Path, run_stage: Callable[[], str]
 ) -> None:
     write_table(findings().assignments.iloc[::-1], tmp_path / "assignments.parquet")
-    with pytest.raises(stage.UserError, match="list different faces: run `dvc repro`"):
+    with pytest.raises(UserError, match="list different faces: run `dvc repro`"):
         run_stage()
 
 

@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fer_data.core.errors import UserError
 from fer_data.core.schema import DUPLICATE_GROUP
 from fer_data.quality_report.thumbnails import mean_faces, pictured, spread, twins
-from fer_data.stages.stage import UserError
 from fer_data.web.html import face_uri
 from tests.support.data.findings import GROUPS, LABELS, PIXELS, findings
 

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from fer_data.core.errors import UserError
 from fer_data.review_app.review_server import open_desk
-from fer_data.stages.stage import UserError
 from flows.cli.main import main
 from tests.support.servers.processes import FERFLOW, Served
 from tests.support.servers.review_app import (

@@ -3,8 +3,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from fer_data.core.errors import UserError
 from fer_data.review_app.review_session import Review, queued_faces
-from fer_data.stages.stage import UserError
 from tests.support.servers.review_app import (
     EXPRESSIONS,
     NEAR_TWINS,

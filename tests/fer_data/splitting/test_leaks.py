@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 import yaml
 
+from fer_data.core.errors import UserError
 from fer_data.core.schema import TESTING, TRAINING
 from fer_data.core.tables import read_table, write_table
 from fer_data.splitting.leaks import check_excluded, excluded_by_class, leaks_of
-from fer_data.stages.stage import UserError
 from tests.support.data.manifests import manifest_of, noise_faces
 
 

@@ -2,10 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fer_data.core.errors import UserError
 from fer_data.core.schema import TESTING, TRAINING
 from fer_data.splitting.leaks import LEAK_FREE, LEAKY, protocol_of
 from fer_data.splitting.split import assign_roles
-from fer_data.stages.stage import UserError
 from tests.support.data.manifests import manifest_of, noise_faces, plain_manifest
 
 SETTINGS = {"validation_fraction": 0.1, "num_folds": 5, "exclude_leaks": True, "seed": 0}

@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from fer_data.stages.stage import UserError, json_text
+from fer_data.core.errors import UserError
+from fer_data.stages.stage import json_text
 
 
 def test_is_json_with_a_line_feed_at_its_end() -> None:

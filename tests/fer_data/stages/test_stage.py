@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from fer_data.stages.stage import UserError, parse_flags, run, written_beside
+from fer_data.core.errors import UserError
+from fer_data.core.files import atomic_write
+from fer_data.stages.stage import parse_flags, run
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +28,7 @@ def test_a_file_appears_whole(tmp_path: Path, old: str | None) -> None:
     if old:
         target.parent.mkdir()
         target.write_text(old)
-    with written_beside(target) as beside:
+    with atomic_write(target) as beside:
         beside.write_text("new")
         assert (target.read_text() if target.exists() else None) == old
     assert target.read_text() == "new"
@@ -37,7 +39,7 @@ def test_a_folder_replaces_a_folder(tmp_path: Path) -> None:
     target = tmp_path / "folder"
     target.mkdir()
     (target / "stale").touch()
-    with written_beside(target, replace_folder=True) as beside:
+    with atomic_write(target, replace_folder=True) as beside:
         beside.mkdir()
         (beside / "fresh").touch()
     assert [path.name for path in target.iterdir()] == ["fresh"]
@@ -59,7 +61,7 @@ def test_a_folder_that_the_caller_does_not_own_stays(
             target.symlink_to(folder)
 
     def write() -> None:
-        with written_beside(target) as beside:
+        with atomic_write(target) as beside:
             assert when == "meanwhile"  # else no work is done
             if kind == "folder":
                 beside.mkdir()
@@ -89,7 +91,7 @@ def test_what_is_renamed_is_on_the_disk(tmp_path: Path, monkeypatch, kind: str) 
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", noted)
-    with written_beside(target) as beside:
+    with atomic_write(target) as beside:
         file = beside
         if kind == "folder":
             beside.mkdir()
@@ -111,7 +113,7 @@ def test_file_systems_that_cannot_wait_for_a_folder_are_written_to(
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", no_folders)
-    with written_beside(tmp_path / "target") as beside:
+    with atomic_write(tmp_path / "target") as beside:
         beside.write_text("whole")
     assert (tmp_path / "target").read_text() == "whole"
 
@@ -122,7 +124,7 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path, kind: str) -> None:
     target.write_text("old")
 
     def fail() -> None:
-        with written_beside(target) as beside:
+        with atomic_write(target) as beside:
             if kind == "folder":
                 beside.mkdir()
                 beside = beside / "half"
@@ -137,15 +139,15 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path, kind: str) -> None:
 
 def test_what_a_killed_process_left_is_cleared(tmp_path: Path) -> None:
     code = (
-        "import os, sys; from pathlib import Path; from fer_data.stages.stage import written_beside\n"
-        "with written_beside(Path(sys.argv[1])) as beside:\n"
+        "import os, sys; from pathlib import Path; from fer_data.core.files import atomic_write\n"
+        "with atomic_write(Path(sys.argv[1])) as beside:\n"
         "    beside.mkdir(); (beside / 'half').touch(); os.kill(os.getpid(), 9)"
     )
     target = tmp_path / "target"
     killed = subprocess.run([sys.executable, "-c", code, str(target)], check=False)
     assert killed.returncode == -9
     assert [path.name for path in tmp_path.rglob("*") if path.name == "half"]
-    with written_beside(target) as beside:
+    with atomic_write(target) as beside:
         beside.write_text("whole")
     assert [path.name for path in tmp_path.iterdir()] == ["target"]
 
@@ -154,9 +156,9 @@ def test_nothing_of_anybody_else_s_beside_is_touched(tmp_path: Path) -> None:
     """Neither a file of that name, nor what another writer of the same target is at."""
     (tmp_path / ".target.unfinished").write_text("mine")
     target = tmp_path / "target"
-    with written_beside(target) as slow:
+    with atomic_write(target) as slow:
         slow.write_text("slow")
-        with written_beside(target) as quick:
+        with atomic_write(target) as quick:
             quick.write_text("quick")
         assert target.read_text() == "quick"
     assert target.read_text() == "slow"

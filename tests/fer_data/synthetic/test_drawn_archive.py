@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from fer_data.core.errors import UserError
 from fer_data.core.schema import LABEL, PATH
 from fer_data.ingestion.ingest import take_faces
 from fer_data.ingestion.zip_archive import Limits
-from fer_data.stages.stage import UserError
 from fer_data.synthetic import drawn_archive
 from fer_data.synthetic.drawn_archive import FAULT, PARTNER, TRUE_LABEL, write_sample
 from fer_data.synthetic.drawn_archive_files import draw_sample

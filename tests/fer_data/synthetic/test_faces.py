@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from fer_data.synthetic.faces import VARIANTS, draw_face
 
 SIX = ("angry", "fear", "happy", "neutral", "sad", "surprise")

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from fer_data.validation.baseline import profile_of, profile_text, read_profile
 from tests.support.data.manifests import plain_manifest
 

@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fer_data.core.errors import UserError
 from fer_data.core.tables import write_table
-from fer_data.stages.stage import UserError
 from fer_data.validation.compare_archives import Comparison, compare, read_manifest
 from tests.support.data.manifests import manifest_of, noise_faces, plain_manifest
 

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fer_data.core.errors import UserError
 from fer_data.core.schema import TESTING, TRAINING
 from fer_data.core.tables import write_table
-from fer_data.stages.stage import UserError
 from fer_data.validation import validate
 from fer_data.validation.baseline import ArchiveProfile, profile_of, profile_text
 from fer_data.validation.expectations import build_suite, name_of

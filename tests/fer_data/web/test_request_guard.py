@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from fer_data.web.request_guard import Guard, Uploads, host_names
 from tests.support.servers.processes import Served
 from tests.support.servers.review_app import make_workspace, running_desk

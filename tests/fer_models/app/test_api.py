@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from fer_data.web.html import face_uri
 from fer_models.app.api import MOST_FACES, Service, in_words
 from fer_models.detection.face_detector import Face, FaceFinder

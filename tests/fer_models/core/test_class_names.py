@@ -10,7 +10,7 @@ import keras
 import pytest
 import yaml
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from fer_models.core.class_names import check_expressions, expressions_in
 from fer_models.core.serialization import save_model
 from fer_models.export.export import export

@@ -3,7 +3,7 @@ from itertools import chain
 import numpy as np
 import pytest
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from fer_models.core.input_pipeline import num_batches, ordered_batches, training_batches
 
 

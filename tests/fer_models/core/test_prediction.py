@@ -7,7 +7,7 @@ import keras
 import pytest
 import tensorflow as tf
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from fer_models.core.prediction import load_model, read_model
 from tests.support.models.ensemble_members import tiny_member
 from tests.support.models.evaluation_inputs import EXPRESSIONS, save_tiny_model

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from fer_data.annotation.decision_writer import Decision, append_decisions
+from fer_data.core.errors import UserError
 from fer_data.core.schema import RELABEL_COLUMNS
 from fer_data.core.tables import probabilities_of, read_table, write_table
-from fer_data.stages.stage import UserError
 from fer_models.cross_validation import crossval
 from fer_models.cross_validation.crossval import CrossvalSettings, score_fold
 from tests.support.models.tiny_dataset import EXPRESSIONS, banded_faces

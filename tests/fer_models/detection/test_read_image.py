@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from fer_models.detection import face_detector
 from fer_models.detection.face_detector import read_picture
 

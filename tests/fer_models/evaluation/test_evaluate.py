@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from fer_data.core import tfrecord
+from fer_data.core.errors import UserError
 from fer_data.core.schema import (
     FACE_SIZE,
     LABEL,
@@ -21,7 +22,6 @@ from fer_data.core.schema import (
 )
 from fer_data.core.tables import probabilities_of, read_table
 from fer_data.stages.settings import SettingsError
-from fer_data.stages.stage import UserError
 from fer_models.evaluation import evaluate
 from tests.support.models.evaluation_inputs import (
     EXPRESSIONS,

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from fer_data.core import tfrecord
+from fer_data.core.errors import UserError
 from fer_data.core.schema import LABEL, PREDICTION, ROLE, TEST, VALIDATION
 from fer_data.core.tables import probabilities_of, read_table, write_table
 from fer_data.splitting.leaks import LEAK_FREE, LEAKY
-from fer_data.stages.stage import UserError
 from fer_models.calibration.conformal import set_threshold
 from fer_models.calibration.temperature_scaling import fit_temperature
 from fer_models.core.out_of_sample import write_cross_fitted

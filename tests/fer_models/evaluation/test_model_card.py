@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from fer_models.evaluation.model_card import Hashes, hashes_of, model_card
 from tests.support.models.model_reports import (
     COMBINATIONS,

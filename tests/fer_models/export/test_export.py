@@ -15,8 +15,8 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
+from fer_data.core.errors import UserError
 from fer_data.core.tfrecord import Examples
-from fer_data.stages.stage import UserError
 from fer_models.export import export, to_onnx
 from fer_models.export.export import Comparison, export_model
 from fer_models.export.formats import FORMATS, ExportedModel, read_exported

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from fer_models.app.api import Service
 from fer_models.detection.face_detector import FaceFinder
 from fer_models.inference.bundle import pack

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from fer_models.calibration.temperature_scaling import softmax
 from fer_models.inference import model_store
 from fer_models.inference.model_store import open_shelf

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from fer_models.export import to_onnx
 from fer_models.inference.model_store import open_predictor, open_shelf
 from tests.fer_models.predicting import Typed, rows_of, typed_in, write_clip

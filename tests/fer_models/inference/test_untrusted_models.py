@@ -14,7 +14,7 @@ import onnx
 import pytest
 import tensorflow as tf
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from fer_models.core.prediction import load_model
 from fer_models.export import to_litert, to_onnx, to_saved_model
 from fer_models.export.formats import read_exported

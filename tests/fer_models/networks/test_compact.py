@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from fer_models.augmentation.layers import NETWORK, Augmentation, Shrinking
 from fer_models.core.input_pipeline import make_repeatable
 from fer_models.networks.compact import ModelSettings, build_model

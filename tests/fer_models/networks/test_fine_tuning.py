@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from tests.support.models.small_networks import FACES, build, random_base, settings_of
 
 FINE_TUNES = ("resnet50", "mobilenetv2", "inceptionv3")

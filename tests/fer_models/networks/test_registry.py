@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
+from fer_data.core.errors import UserError
 from fer_data.stages.settings import read_settings
-from fer_data.stages.stage import UserError
 from fer_models.core.serialization import save_model
 from fer_models.networks.registry import ZOO, model_named
 from fer_models.networks.scratch import ModelSettings, build_model

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from fer_models.reporting.metric_changes import Accepted, Change, changes_since, read_accepted
 from fer_models.reporting.outcomes import Outcomes, outcomes_of, right_on
 from fer_models.reporting.report_settings import SeedSpread

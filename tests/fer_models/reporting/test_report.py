@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from fer_data.core.errors import UserError
 from fer_data.core.schema import TEST, VALIDATION
 from fer_data.stages.settings import SettingsError, read_settings
-from fer_data.stages.stage import UserError
 from fer_data.web.html import UNKNOWN
 from fer_models.reporting import report
 from fer_models.reporting.report import ReportSettings, compact_metrics

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binom
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from fer_models.reporting.report_settings import SeedSpread
 from fer_models.reporting.significance import holm, mcnemar, paired_tests
 

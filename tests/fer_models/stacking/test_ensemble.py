@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from fer_data.core import tfrecord
+from fer_data.core.errors import UserError
 from fer_data.core.tables import write_table
 from fer_data.stages.settings import SettingsError, read_settings
-from fer_data.stages.stage import UserError
 from fer_models.core.out_of_sample import read_cross_fitted
 from fer_models.core.prediction import read_model
 from fer_models.stacking.ensemble import EnsembleSettings, near_groups

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_data.core.checksums import sha256_of
+from fer_data.core.errors import UserError
+from fer_data.core.files import sha256_of
 from fer_data.core.tables import with_probabilities, write_table
 from fer_data.core.tfrecord import Examples
-from fer_data.stages.stage import UserError
 from fer_models.core.prediction import read_model
 from fer_models.core.serialization import save_model
 from fer_models.stacking.members import build_head, join, read_outputs

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from fer_models.training.checkpoints import Checkpoint, Checkpoints, checkpoints, fingerprint_of
 
 

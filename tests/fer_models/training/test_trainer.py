@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
+from fer_data.core.errors import UserError
 from fer_data.stages.settings import SettingsError, read_settings
-from fer_data.stages.stage import UserError
 from fer_models.core.devices import precision
 from fer_models.core.serialization import save_model
 from fer_models.core.training_settings import Recipe

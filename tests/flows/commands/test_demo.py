@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from fer_data.synthetic import drawn_archive
 from flows.commands import demo
 from flows.commands.demo import findings, run_stages, show_results

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from flows.commands import accept
 from flows.commands.accept import accept_profile, accept_relabels
 from tests.support.flows.small_workspace import ACCEPTED, RELABELS, decide, git, make

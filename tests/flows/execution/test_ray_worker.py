@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from flows.execution.ray_worker import NODE_FOLDER, node_folder
 
 

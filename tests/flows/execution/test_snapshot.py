@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from flows.execution.snapshot import pack, unpack
 from flows.pipeline.experiments import clone_with
 from flows.workspace.create import commit, git

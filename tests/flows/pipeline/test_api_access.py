@@ -14,7 +14,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from flows.pipeline.api_access import AUTH_FILE, PROFILE_FILE, announced, auth_string
 from flows.workspace.create import environment
 from tests.support.flows.tiny_graph import fan, make_line, write

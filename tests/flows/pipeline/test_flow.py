@@ -9,7 +9,7 @@ import psutil
 import pytest
 import yaml
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from flows.pipeline.flow import overrides_of
 from tests.support.flows.tiny_graph import fan, make_line, stage, write
 from tests.support.flows.typed_commands import call, ok, repro

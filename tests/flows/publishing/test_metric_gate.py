@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from fer_models.reporting.report_settings import SeedSpread
 from fer_models.reporting.seed_spread import Difference
 from flows.publishing.metric_gate import (

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from fer_data.annotation.decision_marks import MARK, mark_of
+from fer_data.core.errors import UserError
 from fer_data.core.tables import write_table
-from fer_data.stages.stage import UserError
 from flows.cli.main import main
 from flows.pipeline.ui_artifacts import evaluation_summary, metrics_table
 from flows.publishing.publish import publish

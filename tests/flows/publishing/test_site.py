@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from flows.publishing.site import site_files
 from flows.workspace.create import dvc, git
 from tests.support.flows.report_site import make_reports, write

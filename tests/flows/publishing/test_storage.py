@@ -6,7 +6,7 @@ import fsspec
 import pytest
 from fsspec.registry import known_implementations
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from flows.publishing.storage import Destination
 
 

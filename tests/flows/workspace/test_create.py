@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from fer_data.annotation.decision_log import read_relabels
+from fer_data.core.errors import UserError
 from fer_data.core.git_environment import REPOSITORY_VARIABLES
 from fer_data.stages.settings import read_params
-from fer_data.stages.stage import UserError
 from flows.workspace import create
 from flows.workspace.create import add_archive, add_weights, make_workspace, project_root
 

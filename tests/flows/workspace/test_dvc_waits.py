@@ -14,7 +14,7 @@ import psutil
 import pytest
 import zc.lockfile
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from flows.pipeline.flow import _check_nothing_is_left  # pyright: ignore[reportPrivateUsage]
 from flows.workspace.create import dvc, environment
 from flows.workspace.flow_lock import DVC_LOCK

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from flows.workspace.flow_lock import DVC_LOCK, clear_left_locks, one_at_a_time
 from tests.support.flows.tiny_graph import make_line, stage, write
 from tests.support.flows.typed_commands import ok, repro

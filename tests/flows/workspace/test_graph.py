@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from flows.workspace.graph import Graph, changed_stages, gpu_stages, graph_of, planned, read_graph
 from tests.support.flows.tiny_graph import fan, make_line
 

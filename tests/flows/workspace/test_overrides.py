@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fer_data.stages.stage import UserError
+from fer_data.core.errors import UserError
 from flows.workspace.overrides import check_overlay, lay_over, read_profile
 
 PARAMS = """\

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from fer_data.core.errors import UserError
 from fer_data.stages.settings import SettingsError, read_settings
-from fer_data.stages.stage import UserError
 from flows.pipeline.notifications import Failure, tell
 from flows.publishing.publish_settings import PublishSettings
 from flows.workspace.create import git

@@ -4,7 +4,7 @@
     python benchmarks/average_face.py --faces 4000
 
 Run it in a workspace where `dvc repro split` has run. The medians are not made symmetric: where the
-detector leans to one side, it leans in every picture, and the alignment must undo it.
+detector leans to one side, it leans in every image, and the alignment must undo it.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from PIL import Image
 
 from fer_data.core.catalog import output
 from fer_data.core.face_store import read_pixels
-from fer_data.core.schema import FACE_SIZE, ROLE, TRAIN
+from fer_data.core.schema import FACE_SIZE, SPLIT, TRAIN
 from fer_data.core.tables import read_table
 from fer_models.detection.alignment import ARCHIVE_POINTS
 from fer_models.detection.face_detector import SURE
@@ -40,10 +40,10 @@ def main() -> None:
     parser.add_argument("--faces", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     flags = parser.parse_args()
-    roles = read_table(output("split", "assignments.parquet"))[ROLE]
+    splits = read_table(output("split", "assignments.parquet"))[SPLIT]
     pixels = read_pixels(output("ingest", "pixels.npy"))
     generator = np.random.default_rng(flags.seed)
-    rows = generator.choice(np.flatnonzero(roles == TRAIN), flags.faces, replace=False)
+    rows = generator.choice(np.flatnonzero(splits == TRAIN), flags.faces, replace=False)
     cascade = Cascade()
     found = [points_of(np.asarray(pixels[row]), cascade) for row in rows]
     points = np.array([one for one in found if one is not None])

@@ -28,11 +28,11 @@ from benchmarks.trainings import (
     changed,
     read_faces,
     read_test_faces,
-    recipe_of,
     trained,
+    training_settings_of,
 )
 from fer_data.stages import stage
-from fer_models.core.training_settings import Recipe
+from fer_models.core.training_settings import TrainingSettings
 from fer_models.training.trainer import Samples
 
 MODEL = "compact"
@@ -69,7 +69,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 
 
-def shortened(recipe: Recipe, part: float) -> Recipe:
+def shortened(recipe: TrainingSettings, part: float) -> TrainingSettings:
     """The recipe with a part of its epochs, or several times as many, of small and whole faces alike."""
     small = round(part * recipe.small_faces.epochs)
     changes = {"epochs": round(part * recipe.epochs), "small_faces": {"epochs": small}}
@@ -80,7 +80,7 @@ def compare(
     names: Sequence[str], seeds: Sequence[int], *, part: float, faces: Faces, kept: Kept
 ) -> None:
     """Trains variants for a part of the recipe's epochs, and prints a table in Markdown."""
-    recipe = recipe_of(MODEL)
+    recipe = training_settings_of(MODEL)
     chosen = ["recipe", *(name for name in names if name != "recipe")]
     keys: dict[str, list[str]] = {name: [] for name in chosen}
     for seed, name in product(seeds, chosen):
@@ -111,7 +111,7 @@ def print_points(found: Mapping[str, Trainings]) -> None:
 
 def publish(seeds: Sequence[int], *, part: float, faces: Faces, kept: Kept) -> None:
     """Trains the recipe, or a part of it, and prints what it reaches with each seed."""
-    recipe, test = shortened(recipe_of(MODEL), part), read_test_faces()
+    recipe, test = shortened(training_settings_of(MODEL), part), read_test_faces()
     keys = []
     for seed in seeds:
         of_seed = changed(recipe, {"seed": seed})
@@ -134,7 +134,7 @@ def publish(seeds: Sequence[int], *, part: float, faces: Faces, kept: Kept) -> N
 
 
 def once(
-    name: str, recipe: Recipe, *, faces: Faces, kept: Kept, test: Samples | None = None
+    name: str, recipe: TrainingSettings, *, faces: Faces, kept: Kept, test: Samples | None = None
 ) -> str:
     """Trains a recipe, unless that was done already; gives the key that it is kept by."""
     return kept.once(

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from benchmarks.compact import MODEL, SHORT, once, print_points, shortened
 from benchmarks.kept import Kept
-from benchmarks.trainings import changed, read_faces, recipe_of
+from benchmarks.trainings import changed, read_faces, training_settings_of
 from fer_data.core.catalog import output
-from fer_data.core.schema import LABEL_QUALITY, PATH, ROLE, TRAIN
+from fer_data.core.schema import LABEL_QUALITY, PATH, SPLIT, TRAIN
 from fer_data.core.tables import read_table
 from fer_data.stages import stage
 
@@ -31,7 +31,7 @@ def doubted(share: float) -> tuple[list[str], float]:
     """The paths of a share of `train`, the most doubted, and the lowest label quality of the rest."""
     assignments = read_table(output("split", "assignments.parquet"))
     qualities = read_table(output("mislabels", "label_quality.parquet"))[[PATH, LABEL_QUALITY]]
-    train = assignments.loc[assignments[ROLE] == TRAIN, [PATH]].merge(qualities, on=PATH)
+    train = assignments.loc[assignments[SPLIT] == TRAIN, [PATH]].merge(qualities, on=PATH)
     ranked = train.sort_values(LABEL_QUALITY, kind="stable", ignore_index=True)
     num_left_out = round(share * len(ranked))
     return ranked[PATH][:num_left_out].tolist(), float(ranked[LABEL_QUALITY][num_left_out])
@@ -39,7 +39,7 @@ def doubted(share: float) -> tuple[list[str], float]:
 
 def compare(shares: Sequence[float], seeds: Sequence[int], *, part: float, kept: Kept) -> None:
     """Trains with all faces and without shares of them, and prints a table in Markdown."""
-    recipe = shortened(recipe_of(MODEL), part)
+    recipe = shortened(training_settings_of(MODEL), part)
     keys: dict[str, list[str]] = {}
     num_faces = 0
     for share in (0.0, *shares):

@@ -25,7 +25,7 @@ from fer_data.stages.settings import read_settings
 from fer_models.core.input_pipeline import make_repeatable
 from fer_models.core.prediction import predict, read_model
 from fer_models.core.serialization import save_model
-from fer_models.core.training_settings import Recipe
+from fer_models.core.training_settings import TrainingSettings
 from fer_models.stacking.ensemble import EnsembleSettings
 from fer_models.stacking.members import build_head, join
 from fer_models.training.checkpoints import Checkpoints
@@ -36,7 +36,7 @@ TOLERANCE = 1e-4  # the last bits depend on the size of the batches
 
 
 def trained(
-    model: keras.Model, train: Samples, validation: Samples, *, recipe: Recipe
+    model: keras.Model, train: Samples, validation: Samples, *, recipe: TrainingSettings
 ) -> pd.DataFrame:
     """The history of a training whose logs and checkpoints go to a folder of its own."""
     with tempfile.TemporaryDirectory() as logs:
@@ -64,21 +64,21 @@ def main() -> None:
         for name in settings.members
     }
     faces: dict[str, Samples] = {}
-    for role, number in ((TRAIN, flags.faces), (VALIDATION, flags.faces // 10)):
-        examples = tfrecord.read_role(folder, role)
-        faces[role] = first(Samples(examples.faces, examples.labels, examples.weights), number)
-    counts = ", ".join(f"{len(samples.labels)} of {role}" for role, samples in faces.items())
+    for split, number in ((TRAIN, flags.faces), (VALIDATION, flags.faces // 10)):
+        examples = tfrecord.read_split(folder, split)
+        faces[split] = first(Samples(examples.faces, examples.labels, examples.weights), number)
+    counts = ", ".join(f"{len(samples.labels)} of {split}" for split, samples in faces.items())
     print(f"members {', '.join(members)}; faces: {counts}")
 
     started = time.perf_counter()
     outputs: dict[str, Samples] = {}
-    for role, samples in faces.items():
+    for split, samples in faces.items():
         said = [
             predict(member, samples.inputs, num_classes=num_classes, batch_size=128)
             for member in members.values()
         ]
         inputs = np.concatenate(said, axis=1)
-        outputs[role] = Samples(inputs, samples.labels, samples.weights)
+        outputs[split] = Samples(inputs, samples.labels, samples.weights)
     once = time.perf_counter() - started
 
     make_repeatable(settings.seed, deterministic=settings.deterministic)

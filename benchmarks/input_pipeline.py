@@ -47,7 +47,7 @@ def main() -> None:
     flags = parser.parse_args()
     folder = output("tfrecords", "tfrecords")
     started = time.perf_counter()
-    train = tfrecord.read_role(folder, TRAIN)
+    train = tfrecord.read_split(folder, TRAIN)
     seconds = time.perf_counter() - started
     print(f"reading {len(train.labels)} faces: {seconds:.2f} s, once a training")
     row = model_named(flags.model)

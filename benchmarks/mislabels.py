@@ -25,7 +25,7 @@ from fer_data.core.schema import (
     LABEL,
     LABEL_QUALITY,
     NEAR_GROUP,
-    NEIGHBOURS,
+    NEIGHBORS,
     PATH,
     PROBABILITIES,
     SOURCE,
@@ -55,7 +55,7 @@ def confusions(labels: np.ndarray, predictions: np.ndarray, num_classes: int) ->
 def plant(
     labels: np.ndarray, groups: np.ndarray, confused: np.ndarray, *, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Flips the labels of some groups of near twins, each group as one.
+    """Flips the labels of some groups of near-duplicates, each group as one.
 
     Returns:
         The labels, int (N,), and which way each was flipped, objects (N,): "" for most.
@@ -126,7 +126,7 @@ def score_folds(
             )
             write_table(scored, file)
         parts.append(read_table(file))
-    return pd.concat(parts)[[PATH, NEIGHBOURS, PROBABILITIES]]
+    return pd.concat(parts)[[PATH, NEIGHBORS, PROBABILITIES]]
 
 
 def qualities(
@@ -138,10 +138,10 @@ def qualities(
     )
     faces = planted.rows.merge(scored, on=PATH, how="left")
     was_scored = faces[PROBABILITIES].notna().to_numpy()
-    # Faces of other folds are neighbours and twins, whose labels are given and whose scores are not.
+    # Faces of other folds are neighbors and duplicates, whose labels are given and whose scores are not.
     flat = np.full(len(expressions), 1 / len(expressions), np.float32)
     faces[PROBABILITIES] = faces[PROBABILITIES].where(was_scored, pd.Series([flat] * len(faces)))
-    faces[NEIGHBOURS] = faces[NEIGHBOURS].where(was_scored, pd.Series([[]] * len(faces)))
+    faces[NEIGHBORS] = faces[NEIGHBORS].where(was_scored, pd.Series([[]] * len(faces)))
     probabilities = probabilities_of(faces)
     odd = oddness(pixels[faces["row"]])
     ranked = rank_labels(faces, probabilities, odd, expressions=expressions, settings=ranking)
@@ -172,7 +172,7 @@ def main() -> None:
     folds = [fold for fold in flags.folds if settings.seed + fold != flags.seed]
     scored = score_folds(planted, pixels, folds, settings=settings, keep=keep)
     was_scored, scores = qualities(planted, pixels, scored, expressions)
-    # Near twins were flipped as one, and would back each other: they are left out.
+    # Near-duplicates were flipped as one, and would back each other: they are left out.
     is_alone = ~planted.rows[NEAR_GROUP].duplicated(keep=False).to_numpy()
     scores = {name: quality[is_alone[was_scored]] for name, quality in scores.items()}
     labels, ways = (column[was_scored & is_alone] for column in (planted.labels, planted.ways))

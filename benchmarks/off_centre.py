@@ -1,10 +1,10 @@
-"""How well faces are read that do not fill the picture: with the face step and without it.
+"""How well faces are read that do not fill the image: with the face step and without it.
 
     python benchmarks/off_centre.py --workspace . --model mobilenetv2
     python benchmarks/off_centre.py --workspace . --model scratch --faces 300 --parts 0.4 0.6
 
 The workspace must have been run up to `evaluate`. Faces of `test` are enlarged and pasted anywhere into
-pictures of 640x480, onto noise, soft colours and something like a photograph, which it draws. The
+images of 640x480, onto noise, soft colours and something like a photograph, which it draws. The
 detector's thresholds and the alignment were chosen on faces of `validation` and other backgrounds.
 """
 
@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from fer_data.core import tfrecord
 from fer_data.core.catalog import output
 from fer_data.core.schema import TEST
-from fer_models.detection.face_detector import Face, FaceFinder, whole_picture
+from fer_models.detection.face_detector import Face, FaceFinder, whole_image
 from fer_models.inference.model_store import open_predictor
 
 WIDTH, HEIGHT = 640, 480
@@ -68,9 +68,9 @@ def pasted(
     side = round(part * HEIGHT)
     large = Image.fromarray(face).resize((side, side), Image.Resampling.BICUBIC)
     left, top = generator.integers(0, [WIDTH - side + 1, HEIGHT - side + 1])
-    picture = background.copy()
-    picture[top : top + side, left : left + side] = np.asarray(large)[..., np.newaxis]
-    return picture
+    image = background.copy()
+    image[top : top + side, left : left + side] = np.asarray(large)[..., np.newaxis]
+    return image
 
 
 def main() -> None:
@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument("--parts", type=float, nargs="+", default=PARTS, help="of the height")
     flags = parser.parse_args()
     predictor = open_predictor(flags.model, workspace=flags.workspace)
-    test = tfrecord.read_role(output("tfrecords", "tfrecords", workspace=flags.workspace), TEST)
+    test = tfrecord.read_split(output("tfrecords", "tfrecords", workspace=flags.workspace), TEST)
     generator = np.random.default_rng(flags.seed)
     chosen = generator.permutation(len(test.labels))[: flags.faces]
     faces, labels = test.faces[chosen, ..., 0], test.labels[chosen]
@@ -101,11 +101,11 @@ def main() -> None:
         with_step, without, was_found = [], [], []
         for face, kind in zip(faces, kinds, strict=True):
             background = BACKGROUNDS[names[kind]](generator)
-            picture = pasted(face, background, part, generator)
-            found = finder.find(picture)
-            best: Face = max(found, key=lambda one: one.confidence, default=whole_picture(picture))
+            image = pasted(face, background, part, generator)
+            found = finder.find(image)
+            best: Face = max(found, key=lambda one: one.confidence, default=whole_image(image))
             with_step.append(best.pixels)
-            without.append(whole_picture(picture).pixels)
+            without.append(whole_image(image).pixels)
             was_found.append(bool(found))
         for name in ("all", *names):
             among = np.ones(len(labels), bool) if name == "all" else kinds == names.index(name)

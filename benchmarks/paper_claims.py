@@ -33,8 +33,8 @@ from benchmarks.kept import Kept, Trainings, over_faces
 from benchmarks.trainings import (
     changed,
     read_faces,
-    recipe_of,
     trained,
+    training_settings_of,
 )
 from fer_data.stages import stage
 
@@ -135,7 +135,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, help="in place of the recipe's")
     parser.add_argument("--keep", type=Path, default=Path("reports/paper_claims.csv"))
     flags = parser.parse_args()
-    faces, recipe, kept = read_faces(), recipe_of(MODEL), Kept(flags.keep)
+    faces, recipe, kept = read_faces(), training_settings_of(MODEL), Kept(flags.keep)
     arms = [PAPER, *(arm for claim in flags.claims for arm in CLAIMS[claim].arms)]
     keys: dict[str, list[str]] = {arm.name: [] for arm in arms}
     # Seed by seed, so that the table of a run that is not finished yet has all changes.

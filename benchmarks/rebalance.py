@@ -27,7 +27,7 @@ from fer_data.core.schema import (
     LABEL_QUALITY,
     PATH,
     REPEATS,
-    ROLE,
+    SPLIT,
     TEST,
     TRAIN,
     VALIDATION,
@@ -46,9 +46,9 @@ MODEL = "scratch"
 RELABELS = Path("data/relabels.csv")
 
 
-def samples_of(curated: pd.DataFrame, pixels: np.ndarray, role: str) -> Samples:
-    """The faces of a role, as often as they are repeated."""
-    rows = curated[curated[ROLE] == role]
+def samples_of(curated: pd.DataFrame, pixels: np.ndarray, split: str) -> Samples:
+    """The faces of a split, as often as they are repeated."""
+    rows = curated[curated[SPLIT] == split]
     rows = rows.loc[rows.index.repeat(rows[REPEATS])]
     return Samples(
         inputs=pixels[rows["row"]][..., np.newaxis],
@@ -81,7 +81,7 @@ def measures(
 
 
 def main() -> None:
-    """Trains each way with each seed, and prints a row a way and role."""
+    """Trains each way with each seed, and prints a row a way and split."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--methods", nargs="+", choices=get_args(Method), default=get_args(Method))
@@ -99,7 +99,7 @@ def main() -> None:
     assignments = read_table(output("split", "assignments.parquet"))
     faces = assignments.merge(manifest[[PATH, LABEL]], on=PATH).merge(quality, "left", on=PATH)
     decisions = latest_decisions(read_relabels(RELABELS, expressions=expressions))
-    print(f"{'method':<14}{'role':<12}{'macro-F1':>24}{'worst recall':>24}{'accuracy':>24}")
+    print(f"{'method':<14}{'split':<12}{'macro-F1':>24}{'worst recall':>24}{'accuracy':>24}")
     for method in flags.methods:
         curated, _ = curate(
             *(faces, decisions),
@@ -110,8 +110,8 @@ def main() -> None:
         curated = curated.assign(
             row=curated[PATH].map(places), number=curated[LABEL].map(expressions.index)
         )
-        parts = {role: samples_of(curated, pixels, role) for role in (TRAIN, VALIDATION, TEST)}
-        num_plain = int((curated[ROLE] == TRAIN).sum())
+        parts = {split: samples_of(curated, pixels, split) for split in (TRAIN, VALIDATION, TEST)}
+        num_plain = int((curated[SPLIT] == TRAIN).sum())
         epochs = round(flags.epochs * num_plain / len(parts[TRAIN].labels))
         said: dict[str, list[np.ndarray]] = {VALIDATION: [], TEST: []}
         for seed in flags.seeds:
@@ -127,20 +127,20 @@ def main() -> None:
                     logs=Path(logs),
                     kept=Checkpoints(Path(logs)),
                 )
-            for role, predictions in said.items():
-                probabilities = model.predict(parts[role].inputs, batch_size=512, verbose=0)
+            for split, predictions in said.items():
+                probabilities = model.predict(parts[split].inputs, batch_size=512, verbose=0)
                 predictions.append(probabilities.argmax(axis=1))
-        for role, predictions in said.items():
+        for split, predictions in said.items():
             intervals = bootstrap_intervals(
-                partial(measures, parts[role].labels, np.stack(predictions), len(expressions)),
-                len(parts[role].labels),
+                partial(measures, parts[split].labels, np.stack(predictions), len(expressions)),
+                len(parts[split].labels),
                 num_resamples=500,
                 seed=0,
             )
             words = [
                 f"{one.value:.3f} ({one.low:.3f}-{one.high:.3f})" for one in intervals.values()
             ]
-            print(f"{method:<14}{role:<12}" + "".join(f"{word:>24}" for word in words), flush=True)
+            print(f"{method:<14}{split:<12}" + "".join(f"{word:>24}" for word in words), flush=True)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.trainings import changed, recipe_of
+from benchmarks.trainings import changed, training_settings_of
 from fer_data.core.errors import UserError
 from fer_data.core.schema import FACE_SIZE
 from fer_data.stages import stage
@@ -123,7 +123,7 @@ class EpochEnds(Checkpoints):
 
 def milliseconds_of_training(num_faces: int, **changes: Any) -> float:
     """Those of the processor for a face in the second epoch of the recipe with changes."""
-    recipe = changed(recipe_of(MODEL), {"epochs": 2, **changes})
+    recipe = changed(training_settings_of(MODEL), {"epochs": 2, **changes})
     keras.backend.clear_session()
     with precision(dtype_policy(recipe)):
         model = model_named(MODEL).build(recipe, NUM_CLASSES)
@@ -144,7 +144,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--faces", type=int, default=64 * 64, help="of an epoch")
     flags = parser.parse_args()
-    recipe = recipe_of(MODEL)
+    recipe = training_settings_of(MODEL)
     if dtype_policy(changed(recipe, {"mixed_precision": "bfloat16"})) != "mixed_bfloat16":
         raise UserError(
             "bfloat16 is compared here, and this machine has no processor that computes in it "

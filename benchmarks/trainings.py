@@ -17,7 +17,7 @@ from fer_data.core.schema import TEST, TRAIN, VALIDATION
 from fer_data.stages.settings import read_settings
 from fer_models.core.devices import dtype_policy, precision
 from fer_models.core.input_pipeline import make_repeatable
-from fer_models.core.training_settings import Recipe
+from fer_models.core.training_settings import TrainingSettings
 from fer_models.networks.registry import model_named
 from fer_models.training.checkpoints import Checkpoints
 from fer_models.training.trainer import Samples, fit, with_noisy_copies
@@ -41,7 +41,7 @@ def read_faces(*, left_out: Collection[str] = ()) -> Faces:
         left_out: Paths of `train` faces that nothing is to be learned from.
     """
     folder = output("tfrecords", "tfrecords")
-    train, validation = (_samples_of(folder, role, left_out) for role in (TRAIN, VALIDATION))
+    train, validation = (_samples_of(folder, split, left_out) for split in (TRAIN, VALIDATION))
     arrays = (train.inputs, train.labels, train.weights, validation.inputs, validation.labels)
     digests = tuple(hashlib.sha256(array.tobytes()).hexdigest() for array in arrays)
     return Faces(train, validation, len(tfrecord.expressions(folder)), digests)
@@ -52,12 +52,12 @@ def read_test_faces() -> Samples:
     return _samples_of(output("tfrecords", "tfrecords"), TEST)
 
 
-def recipe_of(model: str) -> Recipe:
+def training_settings_of(model: str) -> TrainingSettings:
     """A model's recipe in the workspace's `params.yaml`."""
     return read_settings(model_named(model).settings_class, f"models.{model}")
 
 
-def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+def changed(recipe: TrainingSettings, changes: Mapping[str, Any]) -> TrainingSettings:
     """The recipe with changes, key by key within its sections, checked as `params.yaml` is."""
     values = recipe.model_dump(mode="json")
     for name, value in changes.items():
@@ -67,7 +67,7 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
 
 def trained(
     model: str,
-    recipe: Recipe,
+    recipe: TrainingSettings,
     faces: Faces,
     kept: Checkpoints,
     *,
@@ -90,7 +90,7 @@ def trained(
     return built
 
 
-def _samples_of(folder: Path, role: str, left_out: Collection[str] = ()) -> Samples:
-    examples = tfrecord.read_role(folder, role)
+def _samples_of(folder: Path, split: str, left_out: Collection[str] = ()) -> Samples:
+    examples = tfrecord.read_split(folder, split)
     taken = ~np.isin(examples.paths, list(left_out))
     return Samples(examples.faces[taken], examples.labels[taken], examples.weights[taken])

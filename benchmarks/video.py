@@ -1,4 +1,4 @@
-"""How fast a film is read, and how much smoothing calms its labels, on a clip that this draws.
+"""How fast a video is read, and how much smoothing calms its labels, on a clip that this draws.
 
     python benchmarks/video.py --workspace path/to/a/demo --model scratch
 
@@ -21,7 +21,7 @@ from fer_models.detection.face_detector import FaceFinder
 from fer_models.inference.model_store import open_predictor
 from fer_models.inference.predictor import Predictor
 from fer_models.inference.tracking import SMOOTHING_SECONDS, Tracker
-from fer_models.inference.video import read_film
+from fer_models.inference.video import read_video
 
 WIDTH, HEIGHT, RATE = 640, 480, 25
 SECONDS_EACH, BLEND_SECONDS = 2.0, 0.4
@@ -111,7 +111,7 @@ def main() -> None:
 
 
 def _print_speed(frames: list[np.ndarray], finder: FaceFinder, predictor: Predictor) -> None:
-    for name in ("faces and labels", "whole verb, film to film"):
+    for name in ("faces and labels", "whole verb, video to video"):
         with tempfile.TemporaryDirectory() as folder:
             clip = Path(folder) / "clip.mp4"
             write_clip(frames, clip)
@@ -120,8 +120,8 @@ def _print_speed(frames: list[np.ndarray], finder: FaceFinder, predictor: Predic
             if name.startswith("faces"):
                 labels_of(frames, tracker)
             else:
-                film, table = clip.with_name("film.mp4"), clip.with_name("faces.csv")
-                read_film(clip, tracker, film=film, table=table, progress=lambda *_: None)
+                video, table = clip.with_name("video.mp4"), clip.with_name("faces.csv")
+                read_video(clip, tracker, video=video, table=table, progress=lambda *_: None)
             wall, busy = time.perf_counter() - wall, time.process_time() - busy
         print(
             f"{name:<26}{len(frames) / wall:6.1f} frames a second, "

@@ -1,7 +1,7 @@
 """Lets TensorFlow and Keras start lightly: without libraries that nobody here uses, and quietly.
 
 Where scikit-learn and Matplotlib are installed, `import tensorflow` imports both, for Keras's wrappers
-of estimators and its galleries of pictures: three tenths of what a stage waits before its first line.
+of estimators and its galleries of images: three tenths of what a stage waits before its first line.
 Keras does without either; the stages that compute or draw with them import them by themselves.
 
 While it is imported, TensorFlow says on the standard error that it uses the processor well, whatever

@@ -32,8 +32,8 @@ RUN = (
     "ferflow profile scratch_tuned",
     "ferflow relabels config",
     "ferflow weights mobilenetv2 path/to/mobilenetv2.weights.h5",
-    "dvc remote add --default shelf s3://bucket/ferflow",
-    "dvc remote modify --local shelf profile ferflow",
+    "dvc remote add --default store s3://bucket/ferflow",
+    "dvc remote modify --local store profile ferflow",
     "dvc status",
 )
 """Commands that take seconds, in an order in which a reader types them."""

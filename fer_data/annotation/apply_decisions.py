@@ -1,4 +1,4 @@
-"""Which decisions stand, and the final labels and roles that they give to faces.
+"""Which decisions stand, and the final labels and splits that they give to faces.
 
 Kept apart from `relabels.py`, which checks what people wrote: `crossval` depends on this module, and a
 better message there is no reason to train its networks anew.
@@ -25,7 +25,7 @@ from fer_data.core.schema import (
     LABEL,
     PIXEL_HASH,
     RELABEL_COLUMNS,
-    ROLE,
+    SPLIT,
     TEST,
     UNDO,
 )
@@ -233,22 +233,22 @@ def apply_decisions(faces: pd.DataFrame, decisions: pd.DataFrame) -> pd.DataFram
     """Gives decided faces, and all their exact duplicates, the label or the fate that was decided.
 
     Args:
-        faces: N faces with `pixel_hash`, `label` and `role`.
+        faces: N faces with `pixel_hash`, `label` and `split`.
         decisions: The decision that stands on each face: `pixel_hash`, `given_label`, `decision`.
 
     Returns:
-        N rows with the final `label`, the role `excluded` where a face was dropped, and as `decision`
+        N rows with the final `label`, the split `excluded` where a face was dropped, and as `decision`
         what `final_labels` tells (NaN where nothing was decided). Faces of `test` are never changed.
     """
     final = pd.Series(final_labels(decisions).to_numpy(object), index=decisions[PIXEL_HASH])
     decided = faces[PIXEL_HASH].map(final)
-    decided = decided.where(faces[ROLE] != TEST)
+    decided = decided.where(faces[SPLIT] != TEST)
     dropped = decided == DROP
     relabelled = decided.notna() & ~dropped
     return faces.assign(
         **{
             LABEL: faces[LABEL].mask(relabelled, decided),
-            ROLE: faces[ROLE].mask(dropped, EXCLUDED),
+            SPLIT: faces[SPLIT].mask(dropped, EXCLUDED),
             DECISION: decided,
         }
     )

@@ -16,7 +16,7 @@ class Decision:
     """What a person said about a face: a line of the file, its fields in the file's order."""
 
     pixel_hash: str
-    """SHA-256 of the face's pixels, in hexadecimal: twins are decided together."""
+    """SHA-256 of the face's pixels, in hexadecimal: duplicates are decided together."""
     given_label: str
     """The label that the person saw."""
     decision: str

@@ -43,7 +43,7 @@ def waiting(workspace: Path = Path()) -> list[str]:
 def _applying(workspace: Path) -> list[tuple[str, str]]:
     """The stages that apply decisions, each with the output that says which."""
     stages = stages_in(workspace)
-    single = [("rebalance", "summary.json"), ("review_queue", "neighbours.parquet")]
+    single = [("rebalance", "summary.json"), ("review_queue", "neighbors.parquet")]
     found = [(stage, name) for stage, name in single if stage in stages]
     if "crossval" in stages:
         folds = items("crossval", workspace=workspace)

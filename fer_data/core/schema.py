@@ -1,4 +1,4 @@
-"""The vocabulary: the names of columns, folders, roles and expressions, and the size of a face."""
+"""The vocabulary: the names of columns, folders, splits and expressions, and the size of a face."""
 
 from typing import Final
 
@@ -35,8 +35,8 @@ REASON: Final = "reason"
 # Columns of assignments.parquet, one row a face, in the manifest's order.
 DUPLICATE_GROUP: Final = "duplicate_group"
 NEAR_GROUP: Final = "near_group"
-"""Equal for near twins too: mirrored, recompressed or slightly shifted copies."""
-ROLE: Final = "role"
+"""Equal for near-duplicates too: mirrored, recompressed or slightly shifted copies."""
+SPLIT: Final = "split"
 EXCLUSION: Final = "exclusion"
 FOLD: Final = "fold"
 LEAK: Final = "leak"
@@ -61,18 +61,18 @@ WRONG: Final = "wrong"
 AMBIGUOUS: Final = "ambiguous"
 """Two plausible expressions."""
 NON_FACE: Final = "non_face"
-"""An error picture, a text, a drawing, or nothing but one grey."""
+"""An error image, a text, a drawing, or nothing but one grey."""
 KINDS: Final = (WRONG, AMBIGUOUS, NON_FACE)
 
-# Further column of neighbours.parquet, one row a suspect: paths, the nearest first.
-NEIGHBOURS: Final = "neighbours"
+# Further column of neighbors.parquet, one row a suspect: paths, the nearest first.
+NEIGHBORS: Final = "neighbors"
 
 # Further columns of roc.csv, one row a point of a curve.
 EXPRESSION: Final = "expression"
 FALSE_POSITIVE_RATE: Final = "false_positive_rate"
 TRUE_POSITIVE_RATE: Final = "true_positive_rate"
 
-# Columns of examples.parquet, one row a face that a role uses.
+# Columns of examples.parquet, one row a face that a split uses.
 WEIGHT: Final = "weight"
 REPEATS: Final = "repeats"
 
@@ -108,10 +108,10 @@ VALIDATION: Final = "validation"
 TEST: Final = "test"
 EXCLUDED: Final = "excluded"
 SPLITS: Final = (TRAIN, VALIDATION, TEST)
-ROLES: Final = (*SPLITS, EXCLUDED)
-TWIN_IN_TESTING: Final = "twin in Testing"
+ALL_SPLITS: Final = (*SPLITS, EXCLUDED)
+DUPLICATE_IN_TESTING: Final = "duplicate in Testing"
 NEAR_DUPLICATE_IN_TESTING: Final = "near-duplicate in Testing"
-EXCLUSIONS: Final = (TWIN_IN_TESTING, NEAR_DUPLICATE_IN_TESTING)
+EXCLUSIONS: Final = (DUPLICATE_IN_TESTING, NEAR_DUPLICATE_IN_TESTING)
 """Why a face is excluded."""
 NO_FOLD: Final = -1
 

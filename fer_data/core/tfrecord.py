@@ -1,6 +1,6 @@
 """The TFRecord format of a face: how it is written, and how plain `tf.data` reads it.
 
-A record is a `tf.train.Example` with the raw pixels, so that reading needs no picture decoder and one
+A record is a `tf.train.Example` with the raw pixels, so that reading needs no image decoder and one
 `parse_example` serves a whole batch. The same files open with `tfds.builder_from_directory`.
 """
 
@@ -32,7 +32,7 @@ _SPECIFICATION = {
 
 @dataclass(frozen=True)
 class Examples:
-    """The N examples of one role, in the order of the records."""
+    """The N examples of one split, in the order of the records."""
 
     faces: np.ndarray
     """uint8 (N, 48, 48, 1)."""
@@ -74,22 +74,22 @@ def to_record(face: np.ndarray, label: int, *, weight: float, path: str, pixel_h
     return example.SerializeToString(deterministic=True)
 
 
-def read_role(folder: Path, role: str) -> Examples:
-    """Reads all examples of a role into memory: 2.3 kB a face.
+def read_split(folder: Path, split: str) -> Examples:
+    """Reads all examples of a split into memory: 2.3 kB a face.
 
     Args:
         folder: The folder of records.
-        role: `train`, `validation` or `test`.
+        split: `train`, `validation` or `test`.
 
     Raises:
-        UserError: There are no records of that role.
+        UserError: There are no records of that split.
     """
-    files = sorted(map(str, folder.glob(f"{NAME}-{role}.tfrecord-*")))
+    files = sorted(map(str, folder.glob(f"{NAME}-{split}.tfrecord-*")))
     dataset = tf.data.TFRecordDataset(files).batch(_READ_BATCH).map(_parse)
     batches = list(dataset.as_numpy_iterator())
     if not batches:
         raise UserError(
-            f"{folder} has no records of the role '{role}' (roles: {', '.join(SPLITS)}): "
+            f"{folder} has no records of the split '{split}' (splits: {', '.join(SPLITS)}): "
             "`dvc repro tfrecords` makes them, `dvc pull` fetches them"
         )
     columns = [np.concatenate(parts) for parts in zip(*batches, strict=True)]

@@ -23,7 +23,7 @@ from fer_data.core.schema import (
     PATH,
     PIXEL_HASH,
     REPEATS,
-    ROLE,
+    SPLIT,
     SPLITS,
     TRAIN,
     VALIDATION,
@@ -48,7 +48,7 @@ def curate(
     """Applies decisions, leaves out doubtful faces and rebalances `train`.
 
     Args:
-        examples: N faces with `path`, `pixel_hash`, `label`, `role` and `label_quality` (NaN where
+        examples: N faces with `path`, `pixel_hash`, `label`, `split` and `label_quality` (NaN where
             none was measured).
         decisions: The last decision on each face: `pixel_hash`, `decision`.
         method: `none`; `class_weight`: each class weighs the same in the loss, with a mean weight of
@@ -59,7 +59,7 @@ def curate(
         seed: Seed of the choice of faces.
 
     Returns:
-        The rows that a role uses, in order: `path`, `pixel_hash`, `label` (final), `role`, `weight`
+        The rows that a split uses, in order: `path`, `pixel_hash`, `label` (final), `split`, `weight`
         (float32, mean 1 over `train`) and `repeats` (0 for a face left out by `undersample`). And a
         summary: what was decided, left out, and the counts of `train` before and after.
 
@@ -69,11 +69,11 @@ def curate(
     final = apply_decisions(examples, decisions)
     relabelled = final[LABEL] != examples[LABEL]
     dropped = final[DECISION] == DROP
-    undecided = (final[ROLE] == TRAIN) & final[DECISION].isna()
+    undecided = (final[SPLIT] == TRAIN) & final[DECISION].isna()
     doubtful = undecided & (examples[LABEL_QUALITY] < min_label_quality)
-    curated = final[final[ROLE].isin(SPLITS) & ~doubtful]
+    curated = final[final[SPLIT].isin(SPLITS) & ~doubtful]
 
-    in_train = (curated[ROLE] == TRAIN).to_numpy()
+    in_train = (curated[SPLIT] == TRAIN).to_numpy()
     labels = curated.loc[in_train, LABEL]
     before = labels.value_counts().sort_index()
     missing = set(examples[LABEL]) - set(before.index)
@@ -82,8 +82,8 @@ def curate(
             f"no 'train' face of '{min(missing)}' is left after decisions and "
             "`rebalance.min_label_quality`: lower it, or revise data/relabels.csv"
         )
-    checked = curated.loc[curated[ROLE] == VALIDATION, LABEL]
-    missing = set(examples.loc[examples[ROLE] == VALIDATION, LABEL]) - set(checked)
+    checked = curated.loc[curated[SPLIT] == VALIDATION, LABEL]
+    missing = set(examples.loc[examples[SPLIT] == VALIDATION, LABEL]) - set(checked)
     if missing:
         raise UserError(
             f"no 'validation' face of '{min(missing)}' is left after decisions, so that nothing could "
@@ -101,13 +101,13 @@ def curate(
     after = curated[in_train].groupby(LABEL)[REPEATS].sum()
     summary: dict[str, object] = {
         "method": method,
-        "relabelled": int((relabelled & (examples[ROLE] != EXCLUDED)).sum()),
-        "dropped": int((dropped & (examples[ROLE] != EXCLUDED)).sum()),
+        "relabelled": int((relabelled & (examples[SPLIT] != EXCLUDED)).sum()),
+        "dropped": int((dropped & (examples[SPLIT] != EXCLUDED)).sum()),
         "left_out_as_doubtful": int(doubtful.sum()),
         "train_before": {str(label): int(count) for label, count in before.items()},
         "train_after": {str(label): int(count) for label, count in after.items()},
     }
-    return curated[[PATH, PIXEL_HASH, LABEL, ROLE, WEIGHT, REPEATS]], summary
+    return curated[[PATH, PIXEL_HASH, LABEL, SPLIT, WEIGHT, REPEATS]], summary
 
 
 def _even_repeats(labels: pd.Series, target: int, seed: int) -> np.ndarray:

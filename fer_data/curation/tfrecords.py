@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 from fer_data.core import tfrecord
 from fer_data.core.face_store import read_faces
 from fer_data.core.files import atomic_write
-from fer_data.core.schema import FACE_SIZE, LABEL, PATH, PIXEL_HASH, REPEATS, ROLE, SPLITS, WEIGHT
+from fer_data.core.schema import FACE_SIZE, LABEL, PATH, PIXEL_HASH, REPEATS, SPLIT, SPLITS, WEIGHT
 from fer_data.core.tables import read_table
 from fer_data.curation.tfrecords_settings import TfrecordsSettings
 from fer_data.stages import stage
@@ -29,11 +29,11 @@ def write_records(
     faces_per_shard: int,
     seed: int,
 ) -> dict[str, int]:
-    """Writes the records of each role, shuffled, and the metadata that TFDS reads.
+    """Writes the records of each split, shuffled, and the metadata that TFDS reads.
 
     Args:
         folder: An existing, empty folder.
-        examples: N rows with `path`, `pixel_hash`, `label`, `role`, `weight` and `repeats`, in the
+        examples: N rows with `path`, `pixel_hash`, `label`, `split`, `weight` and `repeats`, in the
             order of `faces`.
         faces: uint8 (N, 48, 48).
         expressions: The classes, in the order of their label numbers.
@@ -41,7 +41,7 @@ def write_records(
         seed: Seed of the shuffle.
 
     Returns:
-        The number of records of each role.
+        The number of records of each split.
     """
     label_numbers = {expression: number for number, expression in enumerate(expressions)}
     template = tfds.core.ShardedFileTemplate(
@@ -51,21 +51,21 @@ def write_records(
         template="{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
     )
     split_infos: list[tfds.core.SplitInfo] = []
-    for role in SPLITS:
-        rows = np.flatnonzero(examples[ROLE] == role)
+    for split in SPLITS:
+        rows = np.flatnonzero(examples[SPLIT] == split)
         rows = np.repeat(rows, examples[REPEATS].to_numpy()[rows])
         np.random.default_rng(seed).shuffle(rows)
         shards = np.array_split(rows, max(1, -(-len(rows) // faces_per_shard)))
         num_bytes = 0
         for number, shard in enumerate(shards):
-            name = f"{tfrecord.NAME}-{role}.tfrecord-{number:05d}-of-{len(shards):05d}"
+            name = f"{tfrecord.NAME}-{split}.tfrecord-{number:05d}-of-{len(shards):05d}"
             num_bytes += _write_shard(folder / name, examples.iloc[shard], faces, label_numbers)
         split_infos.append(
             tfds.core.SplitInfo(
-                name=role,
+                name=split,
                 shard_lengths=[len(shard) for shard in shards],
                 num_bytes=num_bytes,
-                filename_template=template.replace(split=role),
+                filename_template=template.replace(split=split),
             )
         )
     tfds.folder_dataset.write_metadata(

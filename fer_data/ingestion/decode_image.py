@@ -1,4 +1,4 @@
-"""Decodes one picture of a face: the bytes of a JPEG or PNG file in, 48x48 grey levels out."""
+"""Decodes one image of a face: the bytes of a JPEG or PNG file in, 48x48 grey levels out."""
 
 import io
 import struct
@@ -19,7 +19,7 @@ MODES = ("1", "L", "P", "RGB")
 MIN_SIDE = FACE_SIZE // 2
 MAX_SIDE = 4096
 MAX_ASPECT = 1.25
-"""Sides, in pixels, and longer side over shorter, of a picture that may be resized."""
+"""Sides, in pixels, and longer side over shorter, of an image that may be resized."""
 
 _JPEG_START = b"\xff\xd8\xff"
 _PNG_START = b"\x89PNG\r\n\x1a\n"
@@ -61,18 +61,18 @@ _UPRIGHT = {
 }
 
 
-class PictureError(Exception):
-    """Why a picture cannot be taken: `kind: details`."""
+class ImageError(Exception):
+    """Why an image cannot be taken: `kind: details`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """A decoded picture, and what it was."""
+    """A decoded image, and what it was."""
 
     pixels: np.ndarray
     """uint8 (48, 48), 0 black to 255 white."""
     width: int
-    """Of the picture as people see it: after the rotation that its EXIF data asks for."""
+    """Of the image as people see it: after the rotation that its EXIF data asks for."""
     height: int
     mode: str
     """Pillow's name for its channels, such as `L` or `RGB`."""
@@ -82,7 +82,7 @@ class Face:
 
 @contextmanager
 def warnings_refused() -> Iterator[None]:
-    """While it lasts, `decode_face` refuses a picture that Pillow warns about.
+    """While it lasts, `decode_face` refuses an image that Pillow warns about.
 
     Pillow only warns about a large decompression bomb, and about EXIF data, and so a rotation, that
     it cannot read. Setting warnings up costs much more than a decoding: do it around the loop.
@@ -94,13 +94,13 @@ def warnings_refused() -> Iterator[None]:
 
 
 def decode_face(data: bytes, *, resize: bool) -> Face:
-    """Decodes a picture, turns it upright and makes it grey (ITU-R 601-2 luma).
+    """Decodes an image, turns it upright and makes it grey (ITU-R 601-2 luma).
 
     Format, channels and size are read from the header, and refused, before any pixel is decoded.
 
     Args:
         data: The whole file.
-        resize: Whether a picture of another size is scaled to 48x48 (Lanczos, antialiased) or
+        resize: Whether an image of another size is scaled to 48x48 (Lanczos, antialiased) or
             refused. Sides of 24 to 4096 pixels are scaled, the longer at most 1.25 times the
             shorter: there is too little face in smaller ones, and longer ones would be distorted.
 
@@ -108,22 +108,22 @@ def decode_face(data: bytes, *, resize: bool) -> Face:
         The face, its pixels uint8 (48, 48).
 
     Raises:
-        PictureError: The picture is empty, damaged, of another format or size, or has an alpha
+        ImageError: The image is empty, damaged, of another format or size, or has an alpha
             channel, 16 bits, CMYK colours or several frames.
     """
     if not data:
-        raise PictureError("empty: 0 bytes")
+        raise ImageError("empty: 0 bytes")
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             mode, format_name = image.mode, str(image.format)
             _check_header(image, data, resize=resize)
             grey = _upright(image.convert("L"), image.getexif().get(ExifTags.Base.Orientation))
     except UnidentifiedImageError:
-        raise PictureError(_unidentified(data)) from None
+        raise ImageError(_unidentified(data)) from None
     except _BOMB:
-        raise PictureError(_bomb()) from None
+        raise ImageError(_bomb()) from None
     except _DAMAGE as error:
-        raise PictureError(f"damaged: {error}") from None
+        raise ImageError(f"damaged: {error}") from None
     width, height = grey.size
     if grey.size != (FACE_SIZE, FACE_SIZE):
         grey = grey.resize((FACE_SIZE, FACE_SIZE), Image.Resampling.LANCZOS)
@@ -131,7 +131,7 @@ def decode_face(data: bytes, *, resize: bool) -> Face:
 
 
 def _upright(image: Image.Image, orientation: object) -> Image.Image:
-    """Turns a picture upright.
+    """Turns an image upright.
 
     `ImageOps.exif_transpose` also writes the EXIF data anew, which fails on odd but harmless tags.
     """
@@ -141,15 +141,15 @@ def _upright(image: Image.Image, orientation: object) -> Image.Image:
 
 def _check_header(image: Image.Image, data: bytes, *, resize: bool) -> None:
     if getattr(image, "is_animated", False):  # APNG, or a JPEG of several: MPO
-        raise PictureError("several frames: expected one picture")
+        raise ImageError("several frames: expected one image")
     if image.format == "PNG":
         _check_png(data)
     if image.mode == "CMYK":
-        raise PictureError("CMYK: expected grey or RGB")
+        raise ImageError("CMYK: expected grey or RGB")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        raise PictureError(f"transparency: mode {image.mode}, expected no alpha channel")
+        raise ImageError(f"transparency: mode {image.mode}, expected no alpha channel")
     if image.mode not in MODES:
-        raise PictureError(f"other mode: {image.mode}, expected one of {', '.join(MODES)}")
+        raise ImageError(f"other mode: {image.mode}, expected one of {', '.join(MODES)}")
     _check_size(*image.size, resize=resize)
 
 
@@ -157,25 +157,25 @@ def _check_png(data: bytes) -> None:
     # Pillow opens 16-bit colour as 8-bit `RGB`: only the first chunk tells.
     header = data[len(_PNG_START) : 33]
     if header[4:8] != b"IHDR":
-        raise PictureError("damaged: the PNG does not begin with its header")
+        raise ImageError("damaged: the PNG does not begin with its header")
     if header[16] == 16:
-        raise PictureError("16 bit: expected 8 bits a channel")
+        raise ImageError("16 bit: expected 8 bits a channel")
     # Pillow is content once the pixels are there.
     if _PNG_END not in data:
-        raise PictureError("damaged: the PNG ends early")
+        raise ImageError("damaged: the PNG ends early")
 
 
 def _check_size(width: int, height: int, *, resize: bool) -> None:
     short, long = sorted((width, height))
     if long > MAX_SIDE:
-        raise PictureError(_bomb())
+        raise ImageError(_bomb())
     if short == long == FACE_SIZE:
         return
     size = f"wrong size: {width}x{height}"
     if not resize:
-        raise PictureError(f"{size}, expected {FACE_SIZE}x{FACE_SIZE} (or `ingest.resize: true`)")
+        raise ImageError(f"{size}, expected {FACE_SIZE}x{FACE_SIZE} (or `ingest.resize: true`)")
     if short < MIN_SIDE or long > MAX_ASPECT * short:
-        raise PictureError(f"{size}, to be resized expected nearly square, {MIN_SIDE} or more")
+        raise ImageError(f"{size}, to be resized expected nearly square, {MIN_SIDE} or more")
 
 
 def _bomb() -> str:
@@ -184,8 +184,8 @@ def _bomb() -> str:
 
 def _unidentified(data: bytes) -> str:
     if data.startswith((_JPEG_START, _PNG_START)):
-        return "damaged: the picture's header is broken"
+        return "damaged: the image's header is broken"
     for start, name in _OTHER_STARTS.items():
         if data.startswith(start):
             return f"other format: {name}, expected JPEG or PNG"
-    return "not a picture: expected JPEG or PNG"
+    return "not an image: expected JPEG or PNG"

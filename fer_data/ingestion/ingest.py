@@ -29,7 +29,7 @@ from fer_data.core.schema import (
     expression_of_folder,
 )
 from fer_data.core.tables import write_table
-from fer_data.ingestion.decode_image import PictureError, decode_face, warnings_refused
+from fer_data.ingestion.decode_image import ImageError, decode_face, warnings_refused
 from fer_data.ingestion.ingest_settings import IngestSettings
 from fer_data.ingestion.zip_archive import Limits, MemberError, open_archive
 from fer_data.stages import stage
@@ -64,10 +64,10 @@ def take_faces(
     """Reads an archive: its faces, and why other members were refused.
 
     Args:
-        archive: A zip of `SOURCE/CLASS/picture`, below any other folders.
+        archive: A zip of `SOURCE/CLASS/image`, below any other folders.
         expressions: The classes to take.
         limits: How much the archive may hold.
-        resize: Whether pictures of another size are scaled to 48x48 or refused.
+        resize: Whether images of another size are scaled to 48x48 or refused.
 
     Raises:
         UserError: The archive as a whole cannot be read, or is unsafe to read.
@@ -81,7 +81,7 @@ def take_faces(
             try:
                 source, label = _place(member.path, expressions)
                 face = decode_face(opened.read(member), resize=resize)
-            except (MemberError, PictureError) as error:
+            except (MemberError, ImageError) as error:
                 rejected.append((member.path, str(error)))
                 continue
             pixels[len(rows)] = face.pixels

@@ -11,7 +11,7 @@ class IngestSettings(Settings):
     max_rejected_fraction: float = Field(ge=0, le=1)
     """The part of the members, junk aside, that may be refused before the stage fails."""
     resize: bool
-    """Whether pictures of another size are scaled to 48x48 or refused."""
+    """Whether images of another size are scaled to 48x48 or refused."""
     max_member_bytes: int = Field(ge=1_000, le=100_000_000)
     """Unpacked size of one member; a larger one is refused."""
     max_total_bytes: int = Field(ge=1_000, le=1_000_000_000_000)

@@ -196,7 +196,7 @@ def _check_limits(file: Path, infos: list[zipfile.ZipInfo], size: int, limits: L
     if total > limits.max_compression_ratio * size:
         raise UserError(
             f"{file} unpacks to {total / size:.0f} times its size, more than "
-            f"`ingest.max_compression_ratio` ({limits.max_compression_ratio:g}) allows: pictures "
+            f"`ingest.max_compression_ratio` ({limits.max_compression_ratio:g}) allows: images "
             "do not shrink so much, this may be a decompression bomb"
         )
 

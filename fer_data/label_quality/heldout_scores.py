@@ -16,8 +16,8 @@ def quality_of_testing(
 ) -> pd.DataFrame:
     """Rates each Testing label by the mean of what the networks of all folds say.
 
-    No network learned from a Testing face or its exact twins. Near twins have no say, since those in
-    Training were learned from.
+    No network learned from a Testing face or its exact duplicates. Near-duplicates have no say,
+    since those in Training were learned from.
 
     Args:
         scored: What all folds say of their faces and of the Testing faces: `path`, `source` and

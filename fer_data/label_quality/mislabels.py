@@ -14,7 +14,7 @@ from fer_data.core.schema import (
     LABEL,
     LABEL_QUALITY,
     NEAR_GROUP,
-    NEIGHBOURS,
+    NEIGHBORS,
     NO_FOLD,
     NON_FACE,
     PATH,
@@ -30,19 +30,19 @@ from fer_data.label_quality.heldout_scores import quality_of_testing
 from fer_data.label_quality.mislabels_settings import MislabelsSettings
 from fer_data.label_quality.outliers import oddness
 from fer_data.label_quality.scores import (
-    NO_NEIGHBOUR,
+    NO_NEIGHBOR,
     kinds_of,
     quality_of,
     suggestions,
-    with_neighbours,
-    with_twins,
+    with_duplicates,
+    with_neighbors,
 )
 from fer_data.stages import stage
 from fer_data.stages.settings import DataSettings, read_settings
 
 logger = logging.getLogger(__name__)
 
-NUM_NEIGHBOURS_SHOWN = 8
+NUM_NEIGHBORS_SHOWN = 8
 
 
 def rank_labels(
@@ -56,7 +56,7 @@ def rank_labels(
     """Ranks the labels by all that speaks against them.
 
     Args:
-        faces: N faces with `path`, `pixel_hash`, `near_group`, `label` and `neighbours`, lists of paths.
+        faces: N faces with `path`, `pixel_hash`, `near_group`, `label` and `neighbors`, lists of paths.
         probabilities: float32 (N, K), out of sample, in the same order.
         odd: float (N,), see `non_faces.oddness`.
         expressions: The K classes, in the order of the columns.
@@ -69,15 +69,15 @@ def rank_labels(
     """
     label_numbers = {expression: number for number, expression in enumerate(expressions)}
     labels = faces[LABEL].map(label_numbers).to_numpy(np.int64)
-    evidence = with_neighbours(
-        probabilities, _neighbour_labels(faces, labels), weight=settings.neighbour_weight
+    evidence = with_neighbors(
+        probabilities, _neighbor_labels(faces, labels), weight=settings.neighbor_weight
     )
-    evidence = with_twins(
+    evidence = with_duplicates(
         evidence,
         labels,
         faces=faces[PIXEL_HASH].to_numpy(object),
         groups=faces[NEAR_GROUP].to_numpy(),
-        reliability=settings.twin_reliability,
+        reliability=settings.duplicate_reliability,
     )
     no_face = odd >= settings.min_oddness
     quality = quality_of(labels, evidence, method=settings.method)
@@ -97,14 +97,14 @@ def rank_labels(
     return ranked[columns]
 
 
-def _neighbour_labels(faces: pd.DataFrame, labels: np.ndarray) -> np.ndarray:
-    """The labels of each face's neighbours, int (N, M), `NO_NEIGHBOUR` where a list is shorter."""
-    lists = [[] if one is None else list(one) for one in faces[NEIGHBOURS]]
-    places = np.full((len(faces), max(map(len, lists), default=0)), NO_NEIGHBOUR)
+def _neighbor_labels(faces: pd.DataFrame, labels: np.ndarray) -> np.ndarray:
+    """The labels of each face's neighbors, int (N, M), `NO_NEIGHBOR` where a list is shorter."""
+    lists = [[] if one is None else list(one) for one in faces[NEIGHBORS]]
+    places = np.full((len(faces), max(map(len, lists), default=0)), NO_NEIGHBOR)
     row_of_path = dict(zip(faces[PATH], range(len(faces)), strict=True))
     for row, paths in enumerate(lists):
         places[row, : len(paths)] = [row_of_path[path] for path in paths]
-    return np.where(places == NO_NEIGHBOUR, NO_NEIGHBOUR, labels[places])
+    return np.where(places == NO_NEIGHBOR, NO_NEIGHBOR, labels[places])
 
 
 def out_of_sample(folds: list[pd.DataFrame]) -> pd.DataFrame:
@@ -151,7 +151,7 @@ def main() -> None:
     flags = stage.parse_flags(
         __doc__,
         *("manifest", "pixels", "assignments", "crossval"),
-        *("label_quality", "testing_quality", "neighbours"),
+        *("label_quality", "testing_quality", "neighbors"),
     )
     settings = read_settings(MislabelsSettings, "mislabels")
     expressions = read_settings(DataSettings, "data").expressions
@@ -182,8 +182,8 @@ def main() -> None:
         *(pd.concat(folds), manifest), expressions=expressions, method=settings.method
     )
     write_table(of_testing, flags.testing_quality)
-    shown = [[] if one is None else one[:NUM_NEIGHBOURS_SHOWN] for one in faces[NEIGHBOURS]]
-    write_table(faces[[PATH]].assign(**{NEIGHBOURS: shown}), flags.neighbours)
+    shown = [[] if one is None else one[:NUM_NEIGHBORS_SHOWN] for one in faces[NEIGHBORS]]
+    write_table(faces[[PATH]].assign(**{NEIGHBORS: shown}), flags.neighbors)
     logger.info(
         "mislabels: %d faces ranked (%d of no face) -> %s",
         *(len(ranked), (ranked[KIND] == NON_FACE).sum(), flags.label_quality),

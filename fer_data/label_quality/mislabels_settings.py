@@ -14,14 +14,14 @@ class MislabelsSettings(Settings):
 
     method: Method
     """The score that labels are ranked by, on probabilities that all evidence has moved."""
-    neighbour_weight: float = Field(ge=0, le=1)
-    """How much the labels of neighbours in feature space weigh, against the networks' probabilities."""
-    twin_reliability: float = Field(gt=0, lt=1)
-    """How often the label of a twin is taken to be right; 1 / K, and twins say nothing."""
+    neighbor_weight: float = Field(ge=0, le=1)
+    """How much the labels of neighbors in feature space weigh, against the networks' probabilities."""
+    duplicate_reliability: float = Field(gt=0, lt=1)
+    """How often the label of a duplicate is taken to be right; 1 / K, and duplicates say nothing."""
     clear_ratio: float = Field(ge=1)
     """How many times as probable as any other class the suggested one is where a label is `wrong`."""
     min_oddness: float = Field(gt=0)
-    """How odd a picture is that counts as no face, see `non_faces.oddness`."""
+    """How odd an image is that counts as no face, see `non_faces.oddness`."""
 
 
 SECTIONS = {"mislabels": MislabelsSettings}

@@ -1,6 +1,6 @@
-"""Tells pictures that show no photographed face: uint8 faces in, how odd each of them is out.
+"""Tells images that show no photographed face: uint8 faces in, how odd each of them is out.
 
-Archives that were gathered by a search engine hold error pictures, pages of text, drawings and plain
+Archives that were gathered by a search engine hold error images, pages of text, drawings and plain
 black. They differ from photographs of faces in two ways: a space of eigenfaces does not hold them, and
 they have few grey levels.
 """
@@ -17,9 +17,9 @@ _NORMAL_MAD = 1.4826
 
 
 def oddness(pixels: np.ndarray) -> np.ndarray:
-    """How unlike the other faces each picture is.
+    """How unlike the other faces each image is.
 
-    The sum of two robust z-scores: of the picture's squared distance from the space of eigenfaces
+    The sum of two robust z-scores: of the image's squared distance from the space of eigenfaces
     (Turk & Pentland, 1991, "Eigenfaces for Recognition", section "Locating and detecting faces"), at
     half size and with brightness and contrast evened out, and of how much less entropy its grey levels
     have than those of others.
@@ -28,7 +28,7 @@ def oddness(pixels: np.ndarray) -> np.ndarray:
         pixels: uint8 (N, 48, 48), most of them faces; may be memory-mapped.
 
     Returns:
-        float64 (N,): about 0 for an ordinary face. FER2013's error pictures and pages of text lie
+        float64 (N,): about 0 for an ordinary face. FER2013's error images and pages of text lie
         above 10, its line drawings above 7; one photograph in 3,000, very dark or pale, lies above 8.
     """
     small = np.concatenate([_small(part) for part in _blocks(pixels)])
@@ -53,7 +53,7 @@ def _small(pixels: np.ndarray) -> np.ndarray:
 
 
 def _grey_entropy(pixels: np.ndarray) -> np.ndarray:
-    """Entropy of each picture's grey levels, in bits, float64 (N,)."""
+    """Entropy of each image's grey levels, in bits, float64 (N,)."""
     levels = pixels.reshape(len(pixels), -1) // (256 // _GREY_BINS)
     rows = np.arange(len(pixels))[:, np.newaxis] * _GREY_BINS
     counts = np.bincount((levels + rows).ravel(), minlength=len(pixels) * _GREY_BINS)

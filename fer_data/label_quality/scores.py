@@ -1,6 +1,6 @@
-"""Weighs the evidence about labels: probabilities, neighbours and twins in, quality and kind out.
+"""Weighs the evidence about labels: probabilities, neighbors and duplicates in, quality and kind out.
 
-All probabilities are out of sample: of networks that saw neither the face nor its twins. N faces, K
+All probabilities are out of sample: of networks that saw neither the face nor its duplicates. N faces, K
 classes, labels are class numbers from 0 to K - 1.
 """
 
@@ -12,29 +12,29 @@ from fer_data.core.schema import AMBIGUOUS, NON_FACE, WRONG
 
 ODDS = "odds"
 """Our own score, see `quality_of`."""
-NO_NEIGHBOUR = -1
-MAX_TWINS = 3
-"""How many twins' labels count: copies of a copy add nothing."""
+NO_NEIGHBOR = -1
+MAX_DUPLICATES = 3
+"""How many duplicates' labels count: copies of a copy add nothing."""
 
 
-def with_neighbours(
-    probabilities: np.ndarray, neighbour_labels: np.ndarray, *, weight: float
+def with_neighbors(
+    probabilities: np.ndarray, neighbor_labels: np.ndarray, *, weight: float
 ) -> np.ndarray:
-    """Moves the probabilities towards the labels of each face's neighbours in feature space.
+    """Moves the probabilities towards the labels of each face's neighbors in feature space.
 
     Args:
         probabilities: float (N, K).
-        neighbour_labels: int (N, M), the labels of the neighbours, `NO_NEIGHBOUR` where there is none.
-        weight: From 0, probabilities alone, to 1, the neighbours' labels alone.
+        neighbor_labels: int (N, M), the labels of the neighbors, `NO_NEIGHBOR` where there is none.
+        weight: From 0, probabilities alone, to 1, the neighbors' labels alone.
 
     Returns:
-        float64 (N, K): the weighted mean of probabilities and the classes' shares of the neighbours;
-        the probabilities themselves where a face has no neighbours. The shares are divided by those of
-        the average face first, so that large classes gain nothing by being everybody's neighbours.
+        float64 (N, K): the weighted mean of probabilities and the classes' shares of the neighbors;
+        the probabilities themselves where a face has no neighbors. The shares are divided by those of
+        the average face first, so that large classes gain nothing by being everybody's neighbors.
     """
     exact = _normalised(probabilities.astype(np.float64))
     num_classes = exact.shape[1]
-    counts = np.stack([(neighbour_labels == k).sum(axis=1) for k in range(num_classes)], axis=1)
+    counts = np.stack([(neighbor_labels == k).sum(axis=1) for k in range(num_classes)], axis=1)
     has_some = counts.sum(axis=1) > 0
     if not weight or not has_some.any():
         return exact
@@ -44,7 +44,7 @@ def with_neighbours(
     return np.where(has_some[:, np.newaxis], moved, exact)
 
 
-def with_twins(
+def with_duplicates(
     probabilities: np.ndarray,
     labels: np.ndarray,
     *,
@@ -52,16 +52,16 @@ def with_twins(
     groups: np.ndarray,
     reliability: float,
 ) -> np.ndarray:
-    """Lets the labels of a face's twins and near twins speak, by Bayes' rule.
+    """Lets the labels of a face's duplicates and near-duplicates speak, by Bayes' rule.
 
-    Somebody else labelled the same picture: right with probability `reliability`, else any other class.
-    Exact twins with the same label say nothing, since they were probably labelled once and copied.
+    Somebody else labelled the same image: right with probability `reliability`, else any other class.
+    Exact duplicates with the same label say nothing, since they were probably labelled once and copied.
 
     Args:
         probabilities: float (N, K), each row with the sum 1.
         labels: int (N,), the given labels.
-        faces: (N,), equal for exact twins: `pixel_hash`.
-        groups: int (N,), equal for near twins too: `near_group`.
+        faces: (N,), equal for exact duplicates: `pixel_hash`.
+        groups: int (N,), equal for near-duplicates too: `near_group`.
         reliability: Above 1 / K, below 1.
 
     Returns:
@@ -76,7 +76,7 @@ def with_twins(
     others = votes[codes]
     others[np.arange(len(labels)), labels] -= 1
     total = others.sum(axis=1, keepdims=True)
-    others *= np.minimum(total, MAX_TWINS) / np.maximum(total, 1)
+    others *= np.minimum(total, MAX_DUPLICATES) / np.maximum(total, 1)
     gain = np.log(reliability) - np.log((1 - reliability) / (num_classes - 1))
     return _normalised(probabilities * np.exp(gain * (others - others.max(axis=1, keepdims=True))))
 
@@ -108,12 +108,12 @@ def suggestions(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 def kinds_of(
     labels: np.ndarray, probabilities: np.ndarray, odd: np.ndarray, *, clear_ratio: float
 ) -> np.ndarray:
-    """Tells wrong labels from ambiguous faces and from pictures without a face.
+    """Tells wrong labels from ambiguous faces and from images without a face.
 
     Args:
         labels: int (N,).
         probabilities: float (N, K).
-        odd: bool (N,), whether the picture is no photograph of a face.
+        odd: bool (N,), whether the image is no photograph of a face.
         clear_ratio: How many times as probable as any other class, the given one included, the
             suggested one is where the label is called wrong; less, and the face is ambiguous.
 

@@ -1,4 +1,4 @@
-"""Shows people the state of the data on one page: counts, twins, checks and the review queue.
+"""Shows people the state of the data on one page: counts, duplicates, checks and the review queue.
 
 In come the faces and what `ingest`, `validate`, `split`, `mislabels` and people found out about them;
 out goes one HTML file that opens from disk without a network.
@@ -29,6 +29,7 @@ from fer_data.core.errors import UserError
 from fer_data.core.face_store import read_faces
 from fer_data.core.files import atomic_write
 from fer_data.core.schema import (
+    ALL_SPLITS,
     DUPLICATE_GROUP,
     EXCLUSIONS,
     KINDS,
@@ -41,16 +42,15 @@ from fer_data.core.schema import (
     PIXEL_HASH,
     RANK,
     REASON,
-    ROLE,
-    ROLES,
     SOURCE,
     SOURCES,
+    SPLIT,
     TESTING,
     TRAIN,
 )
 from fer_data.core.tables import read_csv, read_json, read_table
 from fer_data.quality_report.quality_report_settings import QualityReportSettings
-from fer_data.quality_report.thumbnails import mean_faces, pictured, spread, twins
+from fer_data.quality_report.thumbnails import duplicates, mean_faces, spread, thumbnails_of
 from fer_data.review_queue.queue_statistics import queue_by_class, suspected, undecided
 from fer_data.splitting.leaks import excluded_by_class, protocol_of
 from fer_data.stages import stage
@@ -75,7 +75,7 @@ class Findings:
     validation: dict[str, Any]
     """The summary of `validate`: `faces`, `profile`, `expectations`."""
     assignments: pd.DataFrame
-    """N rows in the manifest's order: `duplicate_group`, `near_group`, `role`, `exclusion`, `leak`."""
+    """N rows in the manifest's order: `duplicate_group`, `near_group`, `split`, `exclusion`, `leak`."""
     label_quality: pd.DataFrame
     """Each scored face, as `mislabels` ranks it: `label_quality`, `rank`, `kind`, `suggested_label`."""
     suspects: pd.DataFrame
@@ -101,29 +101,29 @@ def quality_page(
         expressions: The classes, in the page's order.
         retired: Classes that are none any more: decisions that name one are counted, and do not apply.
         max_faces: How many faces of the queue are shown.
-        max_pairs: How many groups of twins are shown of each sort.
+        max_pairs: How many groups of duplicates are shown of each sort.
 
     Returns:
         HTML with everything inlined.
     """
     pixels = findings.pixels
     faces = findings.manifest.assign(
-        **{name: findings.assignments[name].to_numpy() for name in (DUPLICATE_GROUP, ROLE)}
+        **{name: findings.assignments[name].to_numpy() for name in (DUPLICATE_GROUP, SPLIT)}
     )
-    twin_groups = _groups_that_vary(faces, PATH)
+    duplicate_groups = _groups_that_vary(faces, PATH)
     conflicting, leaked = _groups_that_vary(faces, LABEL), _groups_that_vary(faces, SOURCE)
     near = faces.assign(**{DUPLICATE_GROUP: findings.assignments[NEAR_GROUP].to_numpy()})
-    # Those in which the pixels differ, and that are no conflicting twins already.
+    # Those in which the pixels differ, and that are no conflicting duplicates already.
     near_groups = _groups_that_vary(near, PIXEL_HASH)
-    of_twins = near.loc[np.isin(faces[DUPLICATE_GROUP], conflicting), DUPLICATE_GROUP]
+    of_duplicates = near.loc[np.isin(faces[DUPLICATE_GROUP], conflicting), DUPLICATE_GROUP]
     near_conflicting = np.intersect1d(near_groups, _groups_that_vary(near, LABEL))
-    near_conflicting = np.setdiff1d(near_conflicting, of_twins)
-    harmless = np.setdiff1d(twin_groups, np.concatenate([conflicting, leaked]))
+    near_conflicting = np.setdiff1d(near_conflicting, of_duplicates)
+    harmless = np.setdiff1d(duplicate_groups, np.concatenate([conflicting, leaked]))
     is_leaked = np.isin(faces[DUPLICATE_GROUP].to_numpy(), leaked)
     is_testing = faces[SOURCE].to_numpy() == TESTING
     is_near_leaked = (findings.assignments[LEAK] == NEAR_DUPLICATE).to_numpy() & is_testing
     # Chains of near-duplicates reach further than the faces that are excluded.
-    learned = near.loc[(faces[ROLE] == TRAIN).to_numpy(), DUPLICATE_GROUP]
+    learned = near.loc[(faces[SPLIT] == TRAIN).to_numpy(), DUPLICATE_GROUP]
     is_chained = is_testing & near[DUPLICATE_GROUP].isin(learned).to_numpy()
     excluded = excluded_by_class(findings.manifest, findings.assignments)
     known = findings.relabels[PIXEL_HASH].isin(faces[PIXEL_HASH])
@@ -134,12 +134,12 @@ def quality_page(
         "fer_data.quality_report",
         "quality_report.html.j2",
         folders=_counts(faces, SOURCE, rows=expressions, columns=SOURCES),
-        roles=_counts(faces, ROLE, rows=expressions, columns=ROLES),
+        splits=_counts(faces, SPLIT, rows=expressions, columns=ALL_SPLITS),
         protocol=protocol_of(findings.assignments),
         exclusions=EXCLUSIONS,
         excluded=excluded.reindex(list(expressions), fill_value=0).to_dict("index"),
         mean_faces=mean_faces(faces, pixels, expressions=expressions),
-        num_twin_groups=len(twin_groups),
+        num_duplicate_groups=len(duplicate_groups),
         num_conflicting=len(conflicting),
         num_leak_groups=len(leaked),
         num_harmless=len(harmless),
@@ -149,10 +149,10 @@ def quality_page(
         num_near_conflicting=len(near_conflicting),
         num_near_leaked=int(is_near_leaked.sum()),
         num_chained=int(is_chained.sum()),
-        conflicts=twins(faces, pixels, groups=spread(conflicting, max_pairs), differ_in=LABEL),
-        near=twins(near, pixels, groups=spread(near_conflicting, max_pairs), differ_in=LABEL),
-        leaks=twins(faces, pixels, groups=spread(leaked, max_pairs), differ_in=SOURCE),
-        harmless=twins(faces, pixels, groups=spread(harmless, max_pairs), differ_in=PATH),
+        conflicts=duplicates(faces, pixels, groups=spread(conflicting, max_pairs), differ_in=LABEL),
+        near=duplicates(near, pixels, groups=spread(near_conflicting, max_pairs), differ_in=LABEL),
+        leaks=duplicates(faces, pixels, groups=spread(leaked, max_pairs), differ_in=SOURCE),
+        harmless=duplicates(faces, pixels, groups=spread(harmless, max_pairs), differ_in=PATH),
         num_rejected=len(findings.rejected),
         reasons=_tally(findings.rejected[REASON]),
         rejected=findings.rejected.head(NUM_REJECTED_SHOWN).to_dict("records"),
@@ -167,7 +167,7 @@ def quality_page(
         retired=in_counts(retired_counts(findings.relabels, retired)),
         waiting=findings.waiting,
         num_queued=len(queue),
-        queue=pictured(queue.head(max_faces), faces, pixels),
+        queue=thumbnails_of(queue.head(max_faces), faces, pixels),
         kinds=KINDS,
         doubts=queue_by_class(findings.label_quality, queue, expressions=expressions),
     )

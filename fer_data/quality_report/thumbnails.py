@@ -1,4 +1,4 @@
-"""Chooses faces that people should look at, and turns them into pictures for a page."""
+"""Chooses faces that people should look at, and turns them into images for a page."""
 
 from collections import Counter
 from typing import Any
@@ -41,10 +41,10 @@ def spread(groups: np.ndarray, number: int) -> list[int]:
     return [int(group) for group in groups[places.astype(int)]]
 
 
-def twins(
+def duplicates(
     faces: pd.DataFrame, pixels: np.ndarray, *, groups: list[int], differ_in: str
 ) -> list[dict[str, Any]]:
-    """Pictures some groups of twins.
+    """Images some groups of duplicates.
 
     Args:
         faces: N rows with `path`, `label`, `source` and `duplicate_group`.
@@ -53,7 +53,7 @@ def twins(
         differ_in: A column; faces that differ in it come first, so that they are shown.
 
     Returns:
-        For each group two `faces`, with `path`, `label`, `source` and the picture's `uri`, and the
+        For each group two `faces`, with `path`, `label`, `source` and the image's `uri`, and the
         `others`: how many more it has of each label.
     """
     chosen = faces[faces[DUPLICATE_GROUP].isin(groups)]
@@ -65,15 +65,17 @@ def twins(
         others.append(dict(Counter(members.loc[order[2:], LABEL]).most_common()))
     if not pairs:
         return []
-    pictures = pictured(pd.concat(pairs), faces, pixels)
+    images = thumbnails_of(pd.concat(pairs), faces, pixels)
     return [
-        {"faces": pictures[2 * number : 2 * number + 2], "others": others[number]}
+        {"faces": images[2 * number : 2 * number + 2], "others": others[number]}
         for number in range(len(pairs))
     ]
 
 
-def pictured(rows: pd.DataFrame, faces: pd.DataFrame, pixels: np.ndarray) -> list[dict[str, Any]]:
-    """Adds its picture to each row.
+def thumbnails_of(
+    rows: pd.DataFrame, faces: pd.DataFrame, pixels: np.ndarray
+) -> list[dict[str, Any]]:
+    """Adds its image to each row.
 
     Args:
         rows: Rows with `path`.
@@ -81,7 +83,7 @@ def pictured(rows: pd.DataFrame, faces: pd.DataFrame, pixels: np.ndarray) -> lis
         pixels: uint8 (N, 48, 48), in the same order as `faces`.
 
     Returns:
-        The rows as dicts, with the picture's `uri`.
+        The rows as dicts, with the image's `uri`.
 
     Raises:
         UserError: A path is not among the faces.

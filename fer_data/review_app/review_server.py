@@ -1,4 +1,4 @@
-"""The relabelling desk: the page on which people decide on the faces of the review queue.
+"""The review app: the page on which people decide on the faces of the review queue.
 
 In come a workspace's queue and faces; out go decisions, appended to its `relabels.csv`. Gradio serves
 the page on the loopback device alone, and the page calls nothing but Gradio's API of four verbs.
@@ -28,18 +28,18 @@ from fer_data.stages.settings import PARAMS_FILE, DataSettings, read_settings
 from fer_data.web.html import face_png, render_page
 from fer_data.web.local_server import launch, new_server, told
 
-_PICTURE_HEADERS = {"Cache-Control": "private, max-age=31536000, immutable"}
+_IMAGE_HEADERS = {"Cache-Control": "private, max-age=31536000, immutable"}
 _MOST_CHARACTERS = 200  # of a name, which each line of decisions repeats
 
 
-def open_desk(
+def open_review_app(
     workspace: Path,
     *,
     annotator: str | None = None,
     port: int | None = None,
     allow_hosts: Sequence[str] = (),
 ) -> str:
-    """Serves the desk of a workspace until the process ends.
+    """Serves the review app of a workspace until the process ends.
 
     Args:
         workspace: The folder of `dvc.yaml`.
@@ -54,11 +54,11 @@ def open_desk(
         UserError: There is no workspace, no queue or no free port, one of the files is broken, or one
             of `allow_hosts` is no name of a host.
     """
-    review, pictures = read_review(workspace)
+    review, images = read_review(workspace)
     settings = read_settings(RelabelSettings, "relabel", file=workspace / PARAMS_FILE)
     server = make_server(
         review,
-        pictures,
+        images,
         annotator=_name(annotator, workspace, review.expressions),
         show_suggestion=settings.show_suggestion,
         allow_hosts=allow_hosts,
@@ -67,7 +67,7 @@ def open_desk(
 
 
 def read_review(workspace: Path) -> tuple[Review, dict[str, np.ndarray]]:
-    """Reads a workspace's queue, and the pictures of its archive by their pixel hash.
+    """Reads a workspace's queue, and the images of its archive by their pixel hash.
 
     Raises:
         UserError: There is no workspace, or one of the files is missing or broken.
@@ -77,14 +77,14 @@ def read_review(workspace: Path) -> tuple[Review, dict[str, np.ndarray]]:
         return output(stage_name, file_name, workspace=workspace)
 
     suspects = _read_suspects(made_by("review_queue", "suspects.csv"))
-    neighbours = read_table(made_by("review_queue", "neighbours.parquet"))
+    neighbors = read_table(made_by("review_queue", "neighbors.parquet"))
     manifest, pixels = read_faces(
         made_by("ingest", "manifest.parquet"), made_by("ingest", "pixels.npy")
     )
     settings = read_settings(DataSettings, "data", file=workspace / PARAMS_FILE)
     groups = _read_near_groups(made_by("split", "assignments.parquet"), manifest)
     review = Review(
-        queued_faces(suspects, manifest.assign(**{NEAR_GROUP: groups}), neighbours),
+        queued_faces(suspects, manifest.assign(**{NEAR_GROUP: groups}), neighbors),
         dependency("quality_report", "relabels.csv", workspace=workspace),
         expressions=settings.expressions,
         retired=settings.retired_expressions,
@@ -94,17 +94,17 @@ def read_review(workspace: Path) -> tuple[Review, dict[str, np.ndarray]]:
 
 def make_server(
     review: Review,
-    pictures: dict[str, np.ndarray],
+    images: dict[str, np.ndarray],
     *,
     annotator: str,
     show_suggestion: bool,
     allow_hosts: Sequence[str] = (),
 ) -> gr.Server:
-    """The page, the pictures, and the API that the page calls.
+    """The page, the images, and the API that the page calls.
 
     Args:
         review: The queue.
-        pictures: uint8 (48, 48) by pixel hash.
+        images: uint8 (48, 48) by pixel hash.
         annotator: Who decides; empty if the page is to ask.
         show_suggestion: Whether the suggested expression shows at once.
         allow_hosts: Names under which a proxy shows the page, beside those of this machine.
@@ -118,16 +118,18 @@ def make_server(
     }
 
     def page(nonce: str) -> str:
-        return render_page("fer_data.review_app", "desk.html.j2", settings=settings, nonce=nonce)
+        return render_page(
+            "fer_data.review_app", "review_app.html.j2", settings=settings, nonce=nonce
+        )
 
     server = new_server(page, allow_hosts=allow_hosts)
 
     @server.get("/faces/{pixel_hash}.png")
-    def picture(pixel_hash: str) -> Response:
-        if pixel_hash not in pictures:
+    def image(pixel_hash: str) -> Response:
+        if pixel_hash not in images:
             raise HTTPException(404, f"the archive has no face {pixel_hash}")
-        data = face_png(pictures[pixel_hash])
-        return Response(data, media_type="image/png", headers=_PICTURE_HEADERS)
+        data = face_png(images[pixel_hash])
+        return Response(data, media_type="image/png", headers=_IMAGE_HEADERS)
 
     def queue() -> dict[str, Any]:
         return {"faces": review.faces, "decided": review.decided()}
@@ -156,7 +158,7 @@ def _read_suspects(file: Path) -> pd.DataFrame:
 
 
 def _read_near_groups(file: Path, manifest: pd.DataFrame) -> np.ndarray:
-    """Whose near twin each face of the manifest is."""
+    """Whose near-duplicate each face of the manifest is."""
     assignments = read_table(file)
     keys = assignments.get([PATH, NEAR_GROUP])
     if keys is None or list(keys[PATH]) != list(manifest[PATH]):

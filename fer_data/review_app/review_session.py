@@ -1,8 +1,8 @@
 """The review queue as people work through it: what waits, what is known of it, what they decide.
 
-In come the queue, the manifest, the suspects' neighbours and the file of decisions; out go plain
+In come the queue, the manifest, the suspects' neighbors and the file of decisions; out go plain
 rows for a page, and lines at the end of the file. Whatever stands is in the file, which is read again
-when it has changed, so that several desks may be open, and a desk that is killed forgets nothing.
+when it has changed, so that several may be open, and one that is killed forgets nothing.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from fer_data.core.schema import (
     KIND,
     LABEL,
     NEAR_GROUP,
-    NEIGHBOURS,
+    NEIGHBORS,
     PATH,
     PIXEL_HASH,
     RANK,
@@ -31,10 +31,10 @@ from fer_data.core.schema import (
     UNDO,
 )
 
-TWINS = "twins"
+DUPLICATES = "duplicates"
 
 SHOWN_COLUMNS = (PATH, PIXEL_HASH, LABEL, SUGGESTED_LABEL, RANK, KIND)
-"""What the queue must tell of a suspect, and the desk hands on."""
+"""What the queue must tell of a suspect, and the review app hands on."""
 
 
 class Review:
@@ -86,7 +86,7 @@ class Review:
     ) -> dict[str, dict[str, str]]:
         """Writes one decision on some faces, all or none, and returns when it is on the disk.
 
-        A face that another desk has decided on meanwhile gets this decision too: both are in the
+        A face that another review app has decided on meanwhile gets this decision too: both are in the
         file, and the later one stands.
 
         Args:
@@ -150,27 +150,27 @@ class Review:
 
 
 def queued_faces(
-    suspects: pd.DataFrame, manifest: pd.DataFrame, neighbours: pd.DataFrame
+    suspects: pd.DataFrame, manifest: pd.DataFrame, neighbors: pd.DataFrame
 ) -> list[dict[str, Any]]:
     """What a person sees of each face of the queue.
 
     Args:
         suspects: The review queue: a row a suspect, with `SHOWN_COLUMNS`.
         manifest: Rows with `path`, `pixel_hash`, `label`, `source` and `near_group`.
-        neighbours: Rows with `path` and `neighbours`: the nearest Training faces, nearest first.
+        neighbors: Rows with `path` and `neighbors`: the nearest Training faces, nearest first.
 
     Returns:
-        The faces, most doubtful first and near twins next to each other, each once (suspects with
-        equal pixels are decided together): `SHOWN_COLUMNS`, `near_group`, `neighbours` with
-        `pixel_hash` and `label`, and its exact and near `twins`, in the queue or not, with `path`,
-        `pixel_hash`, `source` and `label`. The label of a Testing twin is None, since nothing is
+        The faces, most doubtful first and near-duplicates next to each other, each once (suspects with
+        equal pixels are decided together): `SHOWN_COLUMNS`, `near_group`, `neighbors` with
+        `pixel_hash` and `label`, and its exact and near `duplicates`, in the queue or not, with `path`,
+        `pixel_hash`, `source` and `label`. The label of a Testing duplicate is None, since nothing is
         ever chosen by the test set.
 
     Raises:
-        UserError: The queue or the neighbours do not fit the manifest.
+        UserError: The queue or the neighbors do not fit the manifest.
     """
-    nearest = dict(zip(neighbours[PATH], neighbours[NEIGHBOURS], strict=True))
-    _check_known(suspects[PATH], set(nearest), "neighbours.parquet")
+    nearest = dict(zip(neighbors[PATH], neighbors[NEIGHBORS], strict=True))
+    _check_known(suspects[PATH], set(nearest), "neighbors.parquet")
     once = suspects.sort_values(RANK, kind="stable").drop_duplicates(PIXEL_HASH)
     known = {path for suspect in once[PATH] for path in nearest[suspect]}
     shown = manifest[manifest[PATH].isin(known | set(suspects[PATH]))]
@@ -179,21 +179,25 @@ def queued_faces(
     once = once[list(SHOWN_COLUMNS)].merge(manifest[[PATH, NEAR_GROUP]], on=PATH)
     first = once.groupby(NEAR_GROUP)[RANK].transform("min")
     rows = once.assign(first=first).sort_values(["first", RANK]).drop(columns="first")
-    twins = _twins(manifest, set(once[NEAR_GROUP]))
+    duplicates = _duplicates(manifest, set(once[NEAR_GROUP]))
     return [
         {
             **row,
-            NEIGHBOURS: [
+            NEIGHBORS: [
                 {name: of_path[path][name] for name in (PIXEL_HASH, LABEL)}
                 for path in nearest[row[PATH]]
             ],
-            TWINS: [twin for twin in twins[row[NEAR_GROUP]] if twin[PATH] != row[PATH]],
+            DUPLICATES: [
+                duplicate
+                for duplicate in duplicates[row[NEAR_GROUP]]
+                if duplicate[PATH] != row[PATH]
+            ],
         }
         for row in rows.to_dict("records")
     ]
 
 
-def _twins(manifest: pd.DataFrame, groups: set[int]) -> dict[int, list[dict[str, Any]]]:
+def _duplicates(manifest: pd.DataFrame, groups: set[int]) -> dict[int, list[dict[str, Any]]]:
     """All faces of the archive in each of some near groups."""
     found: dict[int, list[dict[str, Any]]] = {group: [] for group in groups}
     same = manifest[manifest[NEAR_GROUP].isin(groups)]

@@ -1,4 +1,4 @@
-"""What the desk can be told."""
+"""What the review app can be told."""
 
 from fer_data.stages.settings import Settings
 

@@ -1,6 +1,6 @@
 """Turns the review queue into tasks that Label Studio imports, with the suggestion as a prediction.
 
-The pictures travel inside the tasks, so that nothing has to be unpacked or served. The names of the
+The images travel inside the tasks, so that nothing has to be unpacked or served. The names of the
 labelling configuration, of the predictions and of what people answer are the same.
 """
 
@@ -41,7 +41,7 @@ def to_tasks(queue: pd.DataFrame, faces: np.ndarray) -> list[dict[str, Any]]:
         faces: uint8 (N, 48, 48), in the same order.
 
     Returns:
-        N tasks in Label Studio's JSON format, each with the picture, the keys of the face, its given
+        N tasks in Label Studio's JSON format, each with the image, the keys of the face, its given
         label, and the suggested expression as a prediction whose score is 1 - `label_quality`.
     """
     rows = zip(queue.to_dict("records"), faces, strict=True)

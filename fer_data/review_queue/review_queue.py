@@ -1,4 +1,4 @@
-"""Queues the faces that wait for a decision, the most doubtful first, for the desk and Label Studio.
+"""Queues the faces that wait for a decision, the most doubtful first: for review app and Label Studio.
 
 A leaf of the graph: only the data-quality report and people read it, so that a decision makes the queue
 anew and trains nothing.
@@ -19,13 +19,13 @@ from fer_data.core.schema import (
     EXCLUDED,
     KIND,
     LABEL,
-    NEIGHBOURS,
+    NEIGHBORS,
     NON_FACE,
     PATH,
     PIXEL_HASH,
     PROBABILITIES,
     RANK,
-    ROLE,
+    SPLIT,
 )
 from fer_data.core.tables import read_table, write_table
 from fer_data.review_queue.label_studio_tasks import to_tasks
@@ -45,22 +45,22 @@ def review_queue(
     for all. Excluded faces are left out, since nothing learns from them.
 
     Args:
-        ranked: Faces by rank, as `mislabels` writes them, with the `role` of each.
+        ranked: Faces by rank, as `mislabels` writes them, with the `split` of each.
         decisions: The decisions that stand: rows with `pixel_hash`.
         budget: How many faces the queue holds at most.
         balance: `none`: the most doubtful of all; `equal`: as many of each given class, and of those
             classes more that have them where others have too few.
 
     Returns:
-        At most `budget` rows, most doubtful first, without the role and the probabilities.
+        At most `budget` rows, most doubtful first, without the split and the probabilities.
     """
-    is_open = (ranked[ROLE] != EXCLUDED) & ~ranked[PIXEL_HASH].isin(decisions[PIXEL_HASH])
+    is_open = (ranked[SPLIT] != EXCLUDED) & ~ranked[PIXEL_HASH].isin(decisions[PIXEL_HASH])
     once = ranked[is_open].sort_values(RANK).drop_duplicates(PIXEL_HASH)
     if balance == "equal":
         turn = once.groupby(LABEL).cumcount()
         once = once.assign(turn=turn).sort_values(["turn", RANK]).head(budget)
         once = once.drop(columns="turn").sort_values(RANK)
-    return once.head(budget).drop(columns=[ROLE, PROBABILITIES]).reset_index(drop=True)
+    return once.head(budget).drop(columns=[SPLIT, PROBABILITIES]).reset_index(drop=True)
 
 
 def main() -> None:
@@ -68,25 +68,25 @@ def main() -> None:
     flags = stage.parse_flags(
         __doc__,
         *("manifest", "pixels", "assignments", "label_quality", "nearest", "relabels"),
-        *("suspects", "neighbours", "label_studio"),
+        *("suspects", "neighbors", "label_studio"),
     )
     settings = read_settings(ReviewQueueSettings, "review_queue")
     data = read_settings(DataSettings, "data")
     manifest, pixels = read_faces(flags.manifest, flags.pixels)
-    roles = read_table(flags.assignments)[[PATH, ROLE]]
+    splits = read_table(flags.assignments)[[PATH, SPLIT]]
     mark = mark_of(flags.relabels)  # before they are read: rather one too few than one too many
     relabels = read_relabels(flags.relabels, expressions=data.known_expressions)
     queue = review_queue(
-        read_table(flags.label_quality).merge(roles, on=PATH),
+        read_table(flags.label_quality).merge(splits, on=PATH),
         decisions_on(manifest, relabels, file=flags.relabels, retired=data.retired_expressions),
         **settings.model_dump(),
     )
     with atomic_write(flags.suspects) as beside:
         queue.to_csv(beside, index=False)
-    nearest = read_table(flags.nearest).set_index(PATH)[NEIGHBOURS]
+    nearest = read_table(flags.nearest).set_index(PATH)[NEIGHBORS]
     write_table(
-        queue[[PATH]].assign(**{NEIGHBOURS: list(nearest.loc[queue[PATH]])}),
-        flags.neighbours,
+        queue[[PATH]].assign(**{NEIGHBORS: list(nearest.loc[queue[PATH]])}),
+        flags.neighbors,
         metadata={MARK: json.dumps(mark, allow_nan=False)},
     )
     rows = pd.Series(np.arange(len(manifest)), index=manifest[PATH]).loc[queue[PATH]]

@@ -13,20 +13,20 @@ _BLOCK = 1_024
 def near_pairs(
     pixels: np.ndarray, duplicate_groups: np.ndarray, *, min_correlation: float
 ) -> np.ndarray:
-    """Pairs of different pictures that are near-duplicates, each picture by its first face.
+    """Pairs of different images that are near-duplicates, each image by its first face.
 
     Of exact duplicates only the first is compared: half as many pairs where there are many copies.
 
     Args:
         pixels: uint8 (N, 48, 48); may be memory-mapped.
         duplicate_groups: int64 (N,), equal for exact duplicates.
-        min_correlation: As for `near_twins`.
+        min_correlation: As for `near_duplicates`.
 
     Returns:
         int64 (P, 2): rows of `pixels`.
     """
     _, first = np.unique(duplicate_groups, return_index=True)
-    return first[near_twins(pixels[first], min_correlation=min_correlation)]
+    return first[near_duplicates(pixels[first], min_correlation=min_correlation)]
 
 
 def near_groups(pairs: np.ndarray, duplicate_groups: np.ndarray) -> np.ndarray:
@@ -47,15 +47,15 @@ def near_groups(pairs: np.ndarray, duplicate_groups: np.ndarray) -> np.ndarray:
     return connected_components(links, directed=False)[1].astype(np.int64)
 
 
-def near_twins(pixels: np.ndarray, *, min_correlation: float) -> np.ndarray:
+def near_duplicates(pixels: np.ndarray, *, min_correlation: float) -> np.ndarray:
     """Pairs of faces whose pixels correlate, as they are or with one of them mirrored.
 
-    Pictures are compared at a quarter of their size, with brightness and contrast evened out: so that
-    recompression, a small shift or another exposure do not hide a twin.
+    Images are compared at a quarter of their size, with brightness and contrast evened out: so that
+    recompression, a small shift or another exposure do not hide a duplicate.
 
     Args:
-        pixels: uint8 (N, 48, 48); may be memory-mapped. Pictures of one grey have no near twins.
-        min_correlation: Pearson's correlation from which on two faces count as near twins.
+        pixels: uint8 (N, 48, 48); may be memory-mapped. Images of one grey have no near-duplicates.
+        min_correlation: Pearson's correlation from which on two faces count as near-duplicates.
 
     Returns:
         int64 (P, 2): rows, the smaller first, each pair once, in ascending order.

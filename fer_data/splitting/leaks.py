@@ -14,8 +14,8 @@ from fer_data.core.schema import (
     LEAK,
     NEAR_DUPLICATE,
     NEAR_DUPLICATE_IN_TESTING,
-    ROLE,
     SOURCE,
+    SPLIT,
     TRAIN,
     TRAINING,
 )
@@ -55,9 +55,9 @@ def protocol_of(assignments: pd.DataFrame) -> str:
     """Which protocol a model that learned from `train` was tested by: `LEAK_FREE` or `LEAKY`.
 
     Args:
-        assignments: `role` and `leak`, as the stage `split` writes them.
+        assignments: `split` and `leak`, as the stage `split` writes them.
     """
-    leaked = (assignments[ROLE] == TRAIN) & (assignments[LEAK] != "")
+    leaked = (assignments[SPLIT] == TRAIN) & (assignments[LEAK] != "")
     return LEAKY if leaked.any() else LEAK_FREE
 
 

@@ -1,4 +1,4 @@
-"""Gives each face of the manifest its groups, a role and a fold: `assignments.parquet`.
+"""Gives each face of the manifest its groups, a split and a fold: `assignments.parquet`.
 
 Near-duplicates, and near-duplicates of those, form a group, exact ones first of all. A group is torn
 apart neither by the folds nor by `train` and `validation`: a network that saw one of these faces, with
@@ -19,6 +19,7 @@ from fer_data.core.face_store import read_faces
 from fer_data.core.schema import (
     DUPLICATE,
     DUPLICATE_GROUP,
+    DUPLICATE_IN_TESTING,
     EXCLUDED,
     EXCLUSION,
     FOLD,
@@ -30,12 +31,11 @@ from fer_data.core.schema import (
     NO_FOLD,
     PATH,
     PIXEL_HASH,
-    ROLE,
     SOURCE,
+    SPLIT,
     TEST,
     TESTING,
     TRAIN,
-    TWIN_IN_TESTING,
     VALIDATION,
 )
 from fer_data.core.tables import write_table
@@ -47,10 +47,10 @@ from fer_data.stages.settings import read_settings
 
 logger = logging.getLogger(__name__)
 
-_REASONS = {DUPLICATE: TWIN_IN_TESTING, NEAR_DUPLICATE: NEAR_DUPLICATE_IN_TESTING}
+_REASONS = {DUPLICATE: DUPLICATE_IN_TESTING, NEAR_DUPLICATE: NEAR_DUPLICATE_IN_TESTING}
 
 
-def assign_roles(
+def assign_splits(
     manifest: pd.DataFrame,
     pairs: np.ndarray,
     *,
@@ -59,7 +59,7 @@ def assign_roles(
     exclude_leaks: bool,
     seed: int,
 ) -> pd.DataFrame:
-    """Assigns groups, roles and folds.
+    """Assigns groups, splits and folds.
 
     Groups are stratified by the label of their first face. `test` is the whole Testing folder;
     `validation` is drawn from the near groups without a Testing face, whatever the protocol. Every
@@ -77,7 +77,7 @@ def assign_roles(
 
     Returns:
         N rows in the manifest's order: `path`, `pixel_hash`, `duplicate_group` (0-based, in order of
-        appearance), `near_group`, `role`, `exclusion` (why, or empty), `fold` (-1 for Testing) and
+        appearance), `near_group`, `split`, `exclusion` (why, or empty), `fold` (-1 for Testing) and
         `leak` (what the other folder holds of the face itself, or empty).
 
     Raises:
@@ -99,12 +99,14 @@ def assign_roles(
     candidates = labels[~labels.index.isin(grouped.loc[testing, NEAR_GROUP])]
     kept_for_validation = _stratified_sample(candidates, validation_fraction, seed)
     excluded = ~testing & (assignments[LEAK] != "") & exclude_leaks
-    assignments[ROLE] = TRAIN
-    assignments.loc[assignments[NEAR_GROUP].isin(kept_for_validation), ROLE] = VALIDATION
-    assignments.loc[testing, ROLE] = TEST
-    assignments.loc[excluded, ROLE] = EXCLUDED
+    assignments[SPLIT] = TRAIN
+    assignments.loc[assignments[NEAR_GROUP].isin(kept_for_validation), SPLIT] = VALIDATION
+    assignments.loc[testing, SPLIT] = TEST
+    assignments.loc[excluded, SPLIT] = EXCLUDED
     assignments[EXCLUSION] = assignments[LEAK].map(_REASONS).where(excluded, "")
-    return assignments[[PATH, PIXEL_HASH, DUPLICATE_GROUP, NEAR_GROUP, ROLE, EXCLUSION, FOLD, LEAK]]
+    return assignments[
+        [PATH, PIXEL_HASH, DUPLICATE_GROUP, NEAR_GROUP, SPLIT, EXCLUSION, FOLD, LEAK]
+    ]
 
 
 def _check_sizes(groups: pd.Series, num_parts: int) -> None:
@@ -150,7 +152,7 @@ def main() -> None:
     manifest, pixels = read_faces(flags.manifest, flags.pixels)
     duplicates = pd.factorize(manifest[PIXEL_HASH])[0]
     pairs = near_pairs(pixels, duplicates, min_correlation=settings.min_correlation)
-    assignments = assign_roles(
+    assignments = assign_splits(
         manifest,
         pairs,
         **settings.model_dump(exclude={"min_correlation", "max_excluded_fraction"}),
@@ -159,7 +161,7 @@ def main() -> None:
     logger.info("excluded from Training, by class:\n%s", excluded.to_string())
     check_excluded(excluded, max_fraction=settings.max_excluded_fraction)
     write_table(assignments, flags.assignments)
-    counts = assignments[ROLE].value_counts()
+    counts = assignments[SPLIT].value_counts()
     logger.info(
         "split: %s; %s -> %s",
         counts.to_dict(),

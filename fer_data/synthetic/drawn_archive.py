@@ -26,18 +26,18 @@ FAULT_COLUMNS: Final = (PATH, FAULT, LABEL, TRUE_LABEL, PARTNER)
 
 WRONG_LABEL: Final = "wrong label"
 """A Training face in another expression's folder."""
-TWIN: Final = "twin"
+DUPLICATE: Final = "duplicate"
 """The bytes of another face of the same folder and class."""
 LEAK: Final = "leak"
 """A Testing face with the bytes of a Training face of the same class."""
-CONFLICTING_TWIN: Final = "conflicting twin"
+CONFLICTING_DUPLICATE: Final = "conflicting duplicate"
 """A Training face with the bytes of a Training face of another class, whose label is the true one."""
 BLACK: Final = "black"
-"""A Training picture without a face, and a twin of the others."""
+"""A Training image without a face, and a duplicate of the others."""
 TRUNCATED: Final = "truncated"
-"""A Training picture whose bytes end in the middle."""
-NOT_A_PICTURE: Final = "not a picture"
-"""A text with a picture's name."""
+"""A Training image whose bytes end in the middle."""
+NOT_A_IMAGE: Final = "not an image"
+"""A text with an image's name."""
 
 MIN_FACES: Final = 120
 MAX_FACES: Final = 500_000
@@ -46,13 +46,13 @@ WRONG_LABEL_FRACTION: Final = 0.05
 """Of the Training faces; half of them by `CONFUSIONS`, half at random."""
 CONFUSIONS: Final = {"fear": "surprise", "sad": "neutral"}
 """An expression, and the one that annotators take it for."""
-FRACTIONS: Final = {TWIN: 0.02, LEAK: 0.015, CONFLICTING_TWIN: 0.004}
+FRACTIONS: Final = {DUPLICATE: 0.02, LEAK: 0.015, CONFLICTING_DUPLICATE: 0.004}
 """Copies, of all faces."""
 MIN_COPIES: Final = 2
 """Of each kind."""
 NUM_BLACK: Final = 4
 BLACK_LABEL: Final = "happy"
-"""Where the black pictures and the unreadable members are."""
+"""Where the black images and the unreadable members are."""
 
 CLASS_FOLDERS: Final = {
     "angry": "Angry",
@@ -70,7 +70,7 @@ ARCHIVE_COUNTS: Final = {
 
 _JPEG_QUALITY = 90
 DATE = (2020, 1, 1, 0, 0, 0)
-_TEXT = b"This is not a picture of a face.\n"
+_TEXT = b"This is not an image of a face.\n"
 
 
 @dataclass
@@ -113,8 +113,8 @@ class _Free:
 def write_sample(file: Path, *, num_faces: int = 3000, seed: int = 0) -> pd.DataFrame:
     """Writes an archive of drawn faces, in the six classes and the imbalance of Kaggle's FER2013.
 
-    It has `num_faces` readable pictures, faulty ones included, and two members more that cannot be
-    read: one truncated, one no picture. (`ingest.max_rejected_fraction` is 0.01 by default, which
+    It has `num_faces` readable images, faulty ones included, and two members more that cannot be
+    read: one truncated, one no image. (`ingest.max_rejected_fraction` is 0.01 by default, which
     two members exceed in an archive of fewer than 198 faces.) No member has two faults, and the
     face that a copy was made from has none.
 
@@ -127,7 +127,7 @@ def write_sample(file: Path, *, num_faces: int = 3000, seed: int = 0) -> pd.Data
     Returns:
         One row a planted fault, sorted by path: `path`, `fault`, `label` (the folder's expression),
         `true_label` (the drawn one, "" without a face) and `partner` (what it is a copy of, or "";
-        black pictures are copies of the first of them).
+        black images are copies of the first of them).
 
     Raises:
         UserError: `num_faces` is out of its range, `seed` is too small, or `file` is a folder.
@@ -171,7 +171,7 @@ def _planned(num_faces: int, generator: np.random.Generator) -> list[_Member]:
         for (source, label), number in zip(places, numbers, strict=True)
     ]
     members[-2].fault = TRUNCATED
-    members[-1].fault, members[-1].drawn = NOT_A_PICTURE, ""
+    members[-1].fault, members[-1].drawn = NOT_A_IMAGE, ""
     return members
 
 
@@ -204,13 +204,13 @@ def _plant_faults(members: list[_Member], generator: np.random.Generator) -> Non
         source, label = free.some_cell(TESTING)
         _copy(free.take(TRAINING, label), free.take(source, label), LEAK)
     _plant_wrong_labels(faultless, free, generator)
-    for _ in range(copies[TWIN]):
+    for _ in range(copies[DUPLICATE]):
         cell = free.some_cell(*SOURCES, at_least=2)
-        _copy(free.take(*cell), free.take(*cell), TWIN)
-    for _ in range(copies[CONFLICTING_TWIN]):
+        _copy(free.take(*cell), free.take(*cell), DUPLICATE)
+    for _ in range(copies[CONFLICTING_DUPLICATE]):
         original = free.take(*free.some_cell(TRAINING))
         other = free.take(*free.some_cell(TRAINING, but=original.label))
-        _copy(original, other, CONFLICTING_TWIN)
+        _copy(original, other, CONFLICTING_DUPLICATE)
 
 
 def _plant_wrong_labels(
@@ -235,7 +235,7 @@ def _copy(original: _Member, copy: _Member, fault: str) -> None:
 
 def _contents(member: _Member, generator: np.random.Generator) -> bytes:
     """The bytes of a member that copies none."""
-    if member.fault == NOT_A_PICTURE:
+    if member.fault == NOT_A_IMAGE:
         return _TEXT
     if member.fault == BLACK:
         face = np.zeros((FACE_SIZE, FACE_SIZE), np.uint8)

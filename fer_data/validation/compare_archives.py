@@ -43,12 +43,12 @@ class Drift:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What has changed from an old archive to a new one. A face is its pixels: twins are one face."""
+    """What has changed from an old archive to a new one. Exact duplicates are one face."""
 
     faces: dict[str, int]
     """How many faces were added, removed, relabelled and moved between folders."""
     groups: pd.DataFrame
-    """`old` and `new` numbers of files, and of groups of twins, with conflicting labels, and leaked."""
+    """`old` and `new` numbers of files, of groups of duplicates, of conflicting and of leaked ones."""
     counts: pd.DataFrame
     """`old` and `new` numbers of files of each class and folder: `training/angry`."""
     drifts: list[Drift]
@@ -119,7 +119,7 @@ _COLUMNS = {"brightness": MEAN, "contrast": STD}
 
 
 def _sets(old: pd.DataFrame, new: pd.DataFrame, column: str) -> pd.DataFrame:
-    """For each face of either archive, the values that its twins have, as text; NaN where it is not."""
+    """For each face of either archive, the values of its duplicates, as text; NaN where it is not."""
     joined: dict[str, pd.Series] = {}
     for name, faces in ((OLD, old), (NEW, new)):
         pairs = faces[[PIXEL_HASH, column]].drop_duplicates().sort_values(column)
@@ -128,13 +128,13 @@ def _sets(old: pd.DataFrame, new: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def _groups(manifest: pd.DataFrame) -> dict[str, int]:
-    twins = manifest.groupby(PIXEL_HASH)
+    duplicates = manifest.groupby(PIXEL_HASH)
     return {
         "files": len(manifest),
-        "different faces": twins.ngroups,
-        "groups of twins": int((twins.size() > 1).sum()),
-        "with conflicting labels": int(twins[LABEL].nunique().gt(1).sum()),
-        "in Training and Testing": int(twins[SOURCE].nunique().gt(1).sum()),
+        "different faces": duplicates.ngroups,
+        "groups of duplicates": int((duplicates.size() > 1).sum()),
+        "with conflicting labels": int(duplicates[LABEL].nunique().gt(1).sum()),
+        "in Training and Testing": int(duplicates[SOURCE].nunique().gt(1).sum()),
     }
 
 

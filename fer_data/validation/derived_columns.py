@@ -18,8 +18,8 @@ from fer_data.validation.baseline import ArchiveProfile, class_folders
 
 CLASS_FOLDER = "class_folder"
 CLASS_FOLDER_SIZE = "class_folder_size"
-NUM_TWIN_SOURCES = "num_twin_sources"
-NUM_TWIN_LABELS = "num_twin_labels"
+NUM_DUPLICATE_SOURCES = "num_duplicate_sources"
+NUM_DUPLICATE_LABELS = "num_duplicate_labels"
 USUAL_FORMAT = "usual_format"
 TWO_TONE = "two_tone"
 BRIGHTNESS_DRIFT = "brightness_drift"
@@ -38,23 +38,23 @@ def with_facts(manifest: pd.DataFrame, *, profile: ArchiveProfile | None = None)
 
     Returns:
         The manifest with the face's class and folder (`training/angry`), the number of faces there,
-        the numbers of folders and of labels among its exact twins (itself included), the format of
-        most pictures, how near to black and white alone the face is (see `two_tone`), and, the same
+        the numbers of folders and of labels among its exact duplicates (itself included), the format of
+        most images, how near to black and white alone the face is (see `two_tone`), and, the same
         in each row, the drift of brightness and contrast from Training to Testing.
 
         With a profile, also the drift since then, the larger one of the two folders', and the change
         of each class's count in each folder, as a part of the accepted one: on the first face there,
         NaN on the others, so that a verdict names a face for a folder and not a thousand.
     """
-    twins = manifest.groupby(PIXEL_HASH)
+    duplicates = manifest.groupby(PIXEL_HASH)
     folders = class_folders(manifest)
     sizes = folders.value_counts()
     training, testing = (manifest[manifest[SOURCE] == source] for source in (TRAINING, TESTING))
     facts: dict[str, object] = {
         CLASS_FOLDER: folders,
         CLASS_FOLDER_SIZE: folders.map(sizes),
-        NUM_TWIN_SOURCES: twins[SOURCE].transform("nunique"),
-        NUM_TWIN_LABELS: twins[LABEL].transform("nunique"),
+        NUM_DUPLICATE_SOURCES: duplicates[SOURCE].transform("nunique"),
+        NUM_DUPLICATE_LABELS: duplicates[LABEL].transform("nunique"),
         USUAL_FORMAT: manifest[FORMAT].mode().iloc[0],
         TWO_TONE: two_tone(manifest),
         BRIGHTNESS_DRIFT: abs(drift(training[MEAN], testing[MEAN])),
@@ -70,7 +70,7 @@ def with_facts(manifest: pd.DataFrame, *, profile: ArchiveProfile | None = None)
 
 
 def two_tone(manifest: pd.DataFrame) -> pd.Series:
-    """How near each picture is to black and white alone, without greys: 0 to 1.
+    """How near each image is to black and white alone, without greys: 0 to 1.
 
     A variance is at most (255 - mean) * (mean - 0), which black and white pixels alone reach (Bhatia
     and Davis, A Better Bound on the Variance, 2000); this is the standard deviation over that bound.

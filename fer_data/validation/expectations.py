@@ -1,7 +1,7 @@
 """The expectation suite: what a usable archive of faces looks like, as Great Expectations data.
 
-Severity `critical` marks what makes an archive unusable, `warning` what its user should know: twins,
-leaks and black faces are facts of FER2013.
+Severity `critical` marks what makes an archive unusable, `warning` what its user should know:
+duplicates, leaks and black faces are facts of FER2013.
 """
 
 from dataclasses import dataclass
@@ -31,8 +31,8 @@ from fer_data.validation.derived_columns import (
     CONTRAST_CHANGE,
     CONTRAST_DRIFT,
     COUNT_CHANGE,
-    NUM_TWIN_LABELS,
-    NUM_TWIN_SOURCES,
+    NUM_DUPLICATE_LABELS,
+    NUM_DUPLICATE_SOURCES,
     TWO_TONE,
     USUAL_FORMAT,
 )
@@ -52,7 +52,7 @@ class Thresholds:
     low_contrast: float
     """The standard deviation, in grey levels, below which a face shows nothing."""
     max_brightness: float
-    """The mean, in grey levels, above which a picture is empty paper or a line of text."""
+    """The mean, in grey levels, above which an image is empty paper or a line of text."""
     max_two_tone: float
     """How near to black and white alone a face comes, see `facts.two_tone`; drawings come nearer."""
     max_drift: float
@@ -73,8 +73,8 @@ def build_suite(
     """
     suite = [
         *_usable(thresholds, expressions),
-        *_pictures(thresholds),
-        *_twins(),
+        *_images(thresholds),
+        *_duplicates(),
         *_drifts(
             thresholds,
             {
@@ -156,31 +156,29 @@ def _usable(thresholds: Thresholds, expressions: tuple[str, ...]) -> list[Expect
     ]
 
 
-def _pictures(thresholds: Thresholds) -> list[Expectation]:
-    """What a picture of a face looks like."""
+def _images(thresholds: Thresholds) -> list[Expectation]:
+    """What an image of a face looks like."""
     return [
         gxe.ExpectColumnPairValuesToBeEqual(
             column_A=WIDTH,
             column_B=HEIGHT,
-            **_named("square", WARNING, "Every picture is square"),
+            **_named("square", WARNING, "Every image is square"),
         ),
         gxe.ExpectColumnValuesToBeBetween(
             column=WIDTH,
             min_value=FACE_SIZE,
             max_value=FACE_SIZE,
-            **_named("native_size", WARNING, f"No picture was resized to {FACE_SIZE}x{FACE_SIZE}"),
+            **_named("native_size", WARNING, f"No image was resized to {FACE_SIZE}x{FACE_SIZE}"),
         ),
         gxe.ExpectColumnValuesToBeInSet(
             column=MODE,
             value_set=[GREY],
-            **_named(
-                "native_grey", WARNING, "Every picture was grey, none of colour was converted"
-            ),
+            **_named("native_grey", WARNING, "Every image was grey, none of colour was converted"),
         ),
         gxe.ExpectColumnPairValuesToBeEqual(
             column_A=FORMAT,
             column_B=USUAL_FORMAT,
-            **_named("one_format", WARNING, "All pictures have the format that most have"),
+            **_named("one_format", WARNING, "All images have the format that most have"),
         ),
         gxe.ExpectColumnValuesToBeBetween(
             column=MEAN,
@@ -209,26 +207,26 @@ def _pictures(thresholds: Thresholds) -> list[Expectation]:
         gxe.ExpectColumnValuesToBeBetween(
             column=TWO_TONE,
             max_value=thresholds.max_two_tone,
-            **_named(TWO_TONE, WARNING, "No picture is of black and white alone, as drawings are"),
+            **_named(TWO_TONE, WARNING, "No image is of black and white alone, as drawings are"),
         ),
     ]
 
 
-def _twins() -> list[Expectation]:
+def _duplicates() -> list[Expectation]:
     """What makes measurements too good, or labels doubtful."""
     return [
         gxe.ExpectColumnValuesToBeUnique(
-            column=PIXEL_HASH, **_named("twins", WARNING, "No two faces have the same pixels")
+            column=PIXEL_HASH, **_named("duplicates", WARNING, "No two faces have the same pixels")
         ),
         gxe.ExpectColumnValuesToBeBetween(
-            column=NUM_TWIN_SOURCES,
+            column=NUM_DUPLICATE_SOURCES,
             max_value=1,
             **_named("leaks", WARNING, "No face stands both in Training and in Testing"),
         ),
         gxe.ExpectColumnValuesToBeBetween(
-            column=NUM_TWIN_LABELS,
+            column=NUM_DUPLICATE_LABELS,
             max_value=1,
-            **_named("conflicting_twins", WARNING, "The same pixels have the same label"),
+            **_named("conflicting_duplicates", WARNING, "The same pixels have the same label"),
         ),
     ]
 

@@ -163,7 +163,7 @@ def _checks(uploads: Uploads | None) -> Callable[..., None]:
             raise gr.Error(text, print_exception=False)
         for path in _named_files(inputs):
             if uploads is None or not uploads.holds(path):
-                text = "the picture was not uploaded here, or is gone: send the file, not a path"
+                text = "the image was not uploaded here, or is gone: send the file, not a path"
                 raise gr.Error(text, print_exception=False)
 
     return check

@@ -1,6 +1,6 @@
-"""What the demo app and its API answer: a picture or faces in, readings in plain JSON out.
+"""What the demo app and its API answer: an image or faces in, readings in plain JSON out.
 
-Nothing is kept of what is asked: a picture is gone when its faces are found, and whoever asks on sends
+Nothing is kept of what is asked: an image is gone when its faces are found, and whoever asks on sends
 the faces.
 """
 
@@ -19,11 +19,11 @@ from fer_data.core.errors import UserError
 from fer_data.core.schema import FACE_SIZE
 from fer_data.web.html import face_uri
 from fer_models.app.grad_cam import heat_map
-from fer_models.detection.face_detector import Face, FaceFinder, read_picture, whole_picture
-from fer_models.inference.model_store import Shelf
+from fer_models.detection.face_detector import Face, FaceFinder, read_image, whole_image
+from fer_models.inference.model_store import ModelStore
 
 MOST_FACES = 30
-"""Of a picture: the surest ones."""
+"""Of an image: the surest ones."""
 
 _PREFIX = "data:image/png;base64,"
 _MOST_CHARACTERS = 20_000  # a face's PNG takes some 3,000
@@ -33,42 +33,42 @@ _HOT, _OPACITY = np.array([255, 96, 32]), 0.75
 class Service:
     """The verbs of the API, which threads may share."""
 
-    def __init__(self, shelf: Shelf, finder: FaceFinder) -> None:
+    def __init__(self, store: ModelStore, finder: FaceFinder) -> None:
         """Loads nothing yet."""
-        self._shelf, self._finder = shelf, finder
+        self._store, self._finder = store, finder
 
     def models(self) -> list[dict[str, Any]]:
         """The models: `name`, `title`, and `fault`, which is null where it can be asked."""
         return [
-            {"name": name, "title": self._shelf.title(name), "fault": self._shelf.fault(name)}
-            for name in self._shelf.names
+            {"name": name, "title": self._store.title(name), "fault": self._store.fault(name)}
+            for name in self._store.names
         ]
 
     def first(self) -> str:
         """The model to show first: the best, or the first that can be asked, or the first name."""
         try:
-            return self._shelf.best()
+            return self._store.best()
         except UserError:
-            names = self._shelf.names
-            return next((name for name in names if self._shelf.fault(name) is None), names[0])
+            names = self._store.names
+            return next((name for name in names if self._store.fault(name) is None), names[0])
 
-    def find(self, picture: bytes, *, whole: bool = False) -> dict[str, Any]:
-        """Finds the faces of a picture.
+    def find(self, image: bytes, *, whole: bool = False) -> dict[str, Any]:
+        """Finds the faces of an image.
 
         Args:
-            picture: The content of a picture file.
-            whole: Whether the picture itself is to be taken for a face, whatever it shows.
+            image: The content of an image file.
+            whole: Whether the image itself is to be taken for a face, whatever it shows.
 
         Returns:
-            `width` and `height` of the picture, in pixels; `num_found`; and `faces`, at most
+            `width` and `height` of the image, in pixels; `num_found`; and `faces`, at most
             `MOST_FACES`, the surest ones: each with its `box` (left, top, width, height, in pixels), the
             detector's `confidence`, 0 to 1, and `pixels`, 48x48 grey ones as the `data:` URI of a PNG.
 
         Raises:
-            UserError: It is not a picture, or one of a kind that is not read.
+            UserError: It is not an image, or one of a kind that is not read.
         """
-        pixels = read_picture(picture)
-        found = [whole_picture(pixels)] if whole else self._finder.find(pixels)
+        pixels = read_image(image)
+        found = [whole_image(pixels)] if whole else self._finder.find(pixels)
         height, width = pixels.shape[:2]
         shown = _surest(found)
         return {
@@ -102,7 +102,7 @@ class Service:
         if len(faces) > MOST_FACES:
             raise UserError(f"got {len(faces)} faces, expected at most {MOST_FACES} at once")
         pixels = [_decoded(face) for face in faces]
-        predictor = self._shelf.predictor(self._known(model))
+        predictor = self._store.predictor(self._known(model))
         reading = predictor.read(np.array(pixels, np.uint8).reshape(-1, FACE_SIZE, FACE_SIZE))
         expressions = np.array(predictor.expressions)
         answers: list[dict[str, Any]] = []
@@ -121,9 +121,9 @@ class Service:
             )
         return answers
 
-    def read(self, picture: bytes, model: str) -> dict[str, Any]:
-        """Finds the faces of a picture and asks a model about them: `find` and `ask` in one."""
-        found = self.find(picture)
+    def read(self, image: bytes, model: str) -> dict[str, Any]:
+        """Finds the faces of an image and asks a model about them: `find` and `ask` in one."""
+        found = self.find(image)
         answers = self.ask([face["pixels"] for face in found["faces"]], model)
         faces = [{**face, **answer} for face, answer in zip(found["faces"], answers, strict=True)]
         return {**found, "model": model, "faces": faces}
@@ -136,22 +136,22 @@ class Service:
             model: The model's name.
 
         Returns:
-            The most probable `expression`, and what spoke for it as `picture`, the `data:` URI of a PNG
+            The most probable `expression`, and what spoke for it as `image`, the `data:` URI of a PNG
             to lay over the face; or null, where the model's last feature maps show no place.
 
         Raises:
             UserError: The face is none, or the model is unknown or missing.
         """
-        pixels, predictor = _decoded(face), self._shelf.predictor(self._known(model))
+        pixels, predictor = _decoded(face), self._store.predictor(self._known(model))
         number = int(predictor.read(pixels[np.newaxis]).probabilities[0].argmax())
         seen = heat_map(predictor.model, pixels, number)
-        picture = None if seen is None else _overlay(seen)
-        return {"expression": predictor.expressions[number], "picture": picture}
+        image = None if seen is None else _overlay(seen)
+        return {"expression": predictor.expressions[number], "image": image}
 
     def _known(self, model: str) -> str:
-        """The name of a model of the shelf: over the API, a path would open any file."""
-        if model not in self._shelf.names:
-            raise UserError(f"no model '{model}': expected one of {', '.join(self._shelf.names)}")
+        """The name of a model of the model store: over the API, a path would open any file."""
+        if model not in self._store.names:
+            raise UserError(f"no model '{model}': expected one of {', '.join(self._store.names)}")
         return model
 
 
@@ -188,7 +188,7 @@ def _decoded(face: str) -> np.ndarray:
 
 
 def _overlay(seen: np.ndarray) -> str:
-    """A map, float32 (48, 48), 0 to 1, as a picture: the more spoke there, the less transparent."""
+    """A map, float32 (48, 48), 0 to 1, as an image: the more spoke there, the less transparent."""
     layer = np.empty((FACE_SIZE, FACE_SIZE, 4), np.uint8)
     layer[..., :3] = _HOT
     layer[..., 3] = np.rint(255 * _OPACITY * seen)

@@ -1,7 +1,7 @@
-"""The demo app: a page that reads the expressions of a picture's faces, and an API that does the same.
+"""The demo app: a page that reads the expressions of an image's faces, and an API that does the same.
 
 In come trained models, of a workspace or a bundle. Gradio serves both on the loopback device alone, and
-keeps no picture: what is uploaded lies in a folder of its own until its faces are found.
+keeps no image: what is uploaded lies in a folder of its own until its faces are found.
 """
 
 import atexit
@@ -23,19 +23,19 @@ from fer_data.web.local_server import launch, new_server, told
 from fer_data.web.request_guard import Uploads
 from fer_models.app.api import MOST_FACES, Service
 from fer_models.detection.face_detector import FaceFinder
-from fer_models.inference.model_store import Shelf
+from fer_models.inference.model_store import ModelStore
 
 MOST_BYTES = 20_000_000
-"""Of a picture file."""
+"""Of an image file."""
 MOST_SECONDS = 60.0
 """That a request waits for those before it."""
 
 
-def open_app(shelf: Shelf, *, port: int | None = None, allow_hosts: Sequence[str] = ()) -> str:
+def open_app(store: ModelStore, *, port: int | None = None, allow_hosts: Sequence[str] = ()) -> str:
     """Serves the app until the process ends.
 
     Args:
-        shelf: The models; they are loaded when they are asked.
+        store: The models; they are loaded when they are asked.
         port: By default the first free one from 7860.
         allow_hosts: Names under which a proxy shows the page, beside those of this machine.
 
@@ -50,8 +50,8 @@ def open_app(shelf: Shelf, *, port: int | None = None, allow_hosts: Sequence[str
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
     uploads = Uploads(folder, MOST_BYTES)
     uploads.sweep_on()
-    service = Service(shelf, FaceFinder())
-    server = make_server(service, shelf.expressions, uploads=uploads, allow_hosts=allow_hosts)
+    service = Service(store, FaceFinder())
+    server = make_server(service, store.expressions, uploads=uploads, allow_hosts=allow_hosts)
     return launch(server, port=port, uploads=uploads)
 
 
@@ -67,7 +67,7 @@ def make_server(
     Args:
         service: What answers.
         expressions: The K classes.
-        uploads: Where Gradio puts uploaded pictures.
+        uploads: Where Gradio puts uploaded images.
         allow_hosts: Names under which a proxy shows the page, beside those of this machine.
     """
     settings = {
@@ -84,14 +84,14 @@ def make_server(
     def models() -> list[dict[str, Any]]:
         return service.models()
 
-    def find(picture: FileData, whole: bool = False) -> dict[str, Any]:
-        return service.find(_taken(picture), whole=whole)
+    def find(image: FileData, whole: bool = False) -> dict[str, Any]:
+        return service.find(_taken(image), whole=whole)
 
     def ask(faces: list[str], model: str) -> list[dict[str, Any]]:
         return service.ask(faces, model)
 
-    def read(picture: FileData, model: str) -> dict[str, Any]:
-        return service.read(_taken(picture), model)
+    def read(image: FileData, model: str) -> dict[str, Any]:
+        return service.read(_taken(image), model)
 
     def heat_map(face: str, model: str) -> dict[str, Any]:
         return service.heat_map(face, model)
@@ -109,7 +109,7 @@ def _in_turn(verb: Callable[..., Any], turn: threading.Lock) -> Callable[..., An
     @wraps(verb)
     def waiting(*arguments: Any) -> Any:
         if not turn.acquire(timeout=MOST_SECONDS):
-            raise UserError("too many pictures wait for their turn: try again in a minute")
+            raise UserError("too many images wait for their turn: try again in a minute")
         try:
             return verb(*arguments)
         finally:
@@ -118,16 +118,16 @@ def _in_turn(verb: Callable[..., Any], turn: threading.Lock) -> Callable[..., An
     return waiting
 
 
-def _taken(picture: FileData) -> bytes:
-    """The bytes of an uploaded picture, which is deleted.
+def _taken(image: FileData) -> bytes:
+    """The bytes of an uploaded image, which is deleted.
 
     Raises:
         UserError: It is gone.
     """
-    file = Path(picture.path)
+    file = Path(image.path)
     try:
         return file.read_bytes()
     except OSError:
-        raise UserError("the picture is gone already: upload it again") from None
+        raise UserError("the image is gone already: upload it again") from None
     finally:
         file.unlink(missing_ok=True)

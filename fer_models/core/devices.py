@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from fer_models.core.training_settings import Recipe
+from fer_models.core.training_settings import TrainingSettings
 
 _TENSOR_CORES = (7, 0)  # the compute capability of Volta, the first with them
 _BFLOAT16_CORES = (8, 0)  # of Ampere, the first whose tensor cores take it
@@ -27,7 +27,7 @@ def strategy(kind: str = "GPU") -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy([device.name for device in devices])
 
 
-def dtype_policy(recipe: Recipe) -> str:
+def dtype_policy(recipe: TrainingSettings) -> str:
     """The name of Keras' dtype policy: `mixed_float16`, `mixed_bfloat16` or `float32`."""
     gpus = [details.get("compute_capability", (0, 0)) for details in _gpus()]
     wish = recipe.mixed_precision

@@ -47,7 +47,7 @@ class SmallFacesSettings(Settings):
     """How many epochs see small faces; 0: none does."""
 
 
-class Recipe(Settings):
+class TrainingSettings(Settings):
     """How a model is trained; a model's own settings class adds what its network needs."""
 
     epochs: int = Field(ge=1)

@@ -15,12 +15,12 @@ from fer_data.core.schema import (
     FOLD,
     LABEL,
     NEAR_GROUP,
-    NEIGHBOURS,
+    NEIGHBORS,
     NO_FOLD,
     PATH,
     PIXEL_HASH,
-    ROLE,
     SOURCE,
+    SPLIT,
 )
 from fer_data.core.tables import read_table, with_probabilities, write_table
 from fer_data.stages import stage
@@ -44,11 +44,11 @@ def score_fold(
 ) -> pd.DataFrame:
     """Trains on all folds but one, and scores that one, and the Testing faces.
 
-    Excluded faces (twins of Testing faces, and dropped ones) are scored like others, and never trained
-    on.
+    Excluded faces (duplicates of Testing faces, and dropped ones) are scored like others, and
+    never trained on.
 
     Args:
-        assignments: N faces with `path`, `pixel_hash`, `near_group`, `source`, `label`, `role` and
+        assignments: N faces with `path`, `pixel_hash`, `near_group`, `source`, `label`, `split` and
             `fold`.
         faces: uint8 (N, 48, 48), in the same order.
         fold: The fold to score.
@@ -57,7 +57,7 @@ def score_fold(
 
     Returns:
         One row a scored face, in order: `path`, `pixel_hash`, `source`, `fold`, `probabilities`, (K,),
-        calibrated and out of sample, and `neighbours`: for faces of the fold, the paths of the
+        calibrated and out of sample, and `neighbors`: for faces of the fold, the paths of the
         nearest faces that the networks learned from, in their feature space; else none.
 
     Raises:
@@ -70,7 +70,7 @@ def score_fold(
             "`crossval` lists in dvc.yaml and `split.num_folds` must agree"
         )
     testing = (assignments[FOLD] == NO_FOLD).to_numpy()
-    others = ~held_out & ~testing & (assignments[ROLE] != EXCLUDED).to_numpy()
+    others = ~held_out & ~testing & (assignments[SPLIT] != EXCLUDED).to_numpy()
     calibration = others & _sample_of_groups(
         assignments[NEAR_GROUP].to_numpy(), settings.calibration_fraction, settings.seed + fold
     )
@@ -93,14 +93,14 @@ def score_fold(
         np.concatenate([features for _, features in verdicts], axis=1),
         queries=np.flatnonzero(held_out),
         candidates=np.flatnonzero(others & ~calibration),
-        number=settings.num_neighbours,
+        number=settings.num_neighbors,
     )
-    neighbours = dict(zip(np.flatnonzero(held_out), nearby, strict=True))
+    neighbors = dict(zip(np.flatnonzero(held_out), nearby, strict=True))
     paths = assignments[PATH].to_numpy(object)
     scored = np.flatnonzero(held_out | testing)
     rows = assignments.loc[scored, [PATH, PIXEL_HASH, SOURCE]].assign(**{FOLD: fold})
-    lists = [list(paths[neighbours[row]]) if row in neighbours else None for row in scored]
-    return with_probabilities(rows.assign(**{NEIGHBOURS: lists}), probabilities[scored])
+    lists = [list(paths[neighbors[row]]) if row in neighbors else None for row in scored]
+    return with_probabilities(rows.assign(**{NEIGHBORS: lists}), probabilities[scored])
 
 
 def _verdict(
@@ -128,7 +128,7 @@ def _sample_of_groups(groups: np.ndarray, fraction: float, seed: int) -> np.ndar
 
 
 def main() -> None:
-    """Reads the faces and their folds, writes the probabilities and neighbours of one fold."""
+    """Reads the faces and their folds, writes the probabilities and neighbors of one fold."""
     flags = stage.parse_flags(
         __doc__, "manifest", "pixels", "assignments", "decisions", "probabilities", fold=int
     )

@@ -43,8 +43,8 @@ class CrossvalSettings(JudgeSettings):
     calibration_fraction: float = Field(gt=0, le=0.5)
     """The part of the other folds' near groups that no network of the fold learns from: on them its
     probabilities are calibrated."""
-    num_neighbours: int = Field(ge=1, le=100)
-    """How many neighbours in feature space are found for each face of the fold."""
+    num_neighbors: int = Field(ge=1, le=100)
+    """How many neighbors in feature space are found for each face of the fold."""
     deterministic: bool
     """Whether equal settings and data give equal probabilities, bit for bit."""
     seed: Seed

@@ -1,4 +1,4 @@
-"""Finds each face's nearest neighbours in a network's feature space, by cosine similarity."""
+"""Finds each face's nearest neighbors in a network's feature space, by cosine similarity."""
 
 import numpy as np
 
@@ -16,8 +16,8 @@ def nearest(
     Args:
         features: float32 (N, F).
         queries: int (Q,), rows.
-        candidates: int (C,), rows, among which the neighbours are.
-        number: How many neighbours, at most C.
+        candidates: int (C,), rows, among which the neighbors are.
+        number: How many neighbors, at most C.
 
     Returns:
         int64 (Q, `number`): rows, the nearest first.

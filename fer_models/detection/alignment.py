@@ -13,29 +13,29 @@ y, in pixels of 48. `python benchmarks/average_face.py` measures them.
 """
 
 
-def aligned(picture: np.ndarray, points: np.ndarray) -> np.ndarray:
+def aligned(image: np.ndarray, points: np.ndarray) -> np.ndarray:
     """The face as a network takes it.
 
     All five points count, and not the eyes alone, which are close together in a profile.
 
     Args:
-        picture: uint8 (H, W, 3), RGB; beyond its edges, it goes on as it is at them.
+        image: uint8 (H, W, 3), RGB; beyond its edges, it goes on as it is at them.
         points: float (5, 2): eyes, nose and corners of the mouth, x and y in pixels.
 
     Returns:
         uint8 (48, 48).
     """
-    to_picture = similarity(ARCHIVE_POINTS, points)
-    # First turned, at about the picture's own size; then reduced, without aliasing.
-    most = 2 * max(FACE_SIZE, *picture.shape[:2])
-    side = min(max(FACE_SIZE, math.ceil(FACE_SIZE * _scale(to_picture))), most)
-    turned = to_picture @ np.diag([FACE_SIZE / side, FACE_SIZE / side, 1.0])
+    to_image = similarity(ARCHIVE_POINTS, points)
+    # First turned, at about the image's own size; then reduced, without aliasing.
+    most = 2 * max(FACE_SIZE, *image.shape[:2])
+    side = min(max(FACE_SIZE, math.ceil(FACE_SIZE * _scale(to_image))), most)
+    turned = to_image @ np.diag([FACE_SIZE / side, FACE_SIZE / side, 1.0])
     corners = np.array([[0, 0, 1], [side, 0, 1], [0, side, 1], [side, side, 1]]) @ turned.T
     left, top = np.floor(corners.min(axis=0)).astype(int) - 2
     right, bottom = np.ceil(corners.max(axis=0)).astype(int) + 2
-    rows, columns = _inside(top, bottom, picture.shape[0]), _inside(left, right, picture.shape[1])
-    region = Image.fromarray(picture[np.ix_(rows, columns)]).convert("L")
-    turned[:, 2] -= [max(left, -picture.shape[1]), max(top, -picture.shape[0])]
+    rows, columns = _inside(top, bottom, image.shape[0]), _inside(left, right, image.shape[1])
+    region = Image.fromarray(image[np.ix_(rows, columns)]).convert("L")
+    turned[:, 2] -= [max(left, -image.shape[1]), max(top, -image.shape[0])]
     face = region.transform(
         (side, side), Image.Transform.AFFINE, turned.ravel().tolist(), Image.Resampling.BICUBIC
     )
@@ -43,10 +43,10 @@ def aligned(picture: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def coverage(points: np.ndarray, shape: tuple[int, ...]) -> float:
-    """How far a face's square fills a picture of that shape: intersection over union, 0 to 1."""
-    to_picture = similarity(ARCHIVE_POINTS, points)
-    half = FACE_SIZE / 2 * _scale(to_picture)
-    middle = to_picture @ [FACE_SIZE / 2, FACE_SIZE / 2, 1]
+    """How far a face's square fills an image of that shape: intersection over union, 0 to 1."""
+    to_image = similarity(ARCHIVE_POINTS, points)
+    half = FACE_SIZE / 2 * _scale(to_image)
+    middle = to_image @ [FACE_SIZE / 2, FACE_SIZE / 2, 1]
     height, width = shape[:2]
     shared = np.minimum(middle + half, [width, height]) - np.maximum(middle - half, 0)
     intersection = float(np.prod(np.maximum(shared, 0)))
@@ -71,9 +71,9 @@ def _scale(transform: np.ndarray) -> float:
 
 
 def _inside(start: int, stop: int, size: int) -> np.ndarray:
-    """The places from `start` to `stop`, those outside of a picture replaced by its nearest.
+    """The places from `start` to `stop`, those outside of an image replaced by its nearest.
 
-    Absurd points would ask for gigabytes: what is farther away than the picture is long is left out.
+    Absurd points would ask for gigabytes: what is farther away than the image is long is left out.
     """
     start, stop = np.clip([start, stop], -size, 2 * size)
     return np.clip(np.arange(start, max(stop, start + 1)), 0, size - 1)

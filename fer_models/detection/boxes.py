@@ -1,4 +1,4 @@
-"""What a detector says of a picture: boxes that may be faces, and which of them are one and the same."""
+"""What a detector says of an image: boxes that may be faces, and which of them are one and the same."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ class Detections:
     """N faces, the surest first."""
 
     boxes: np.ndarray
-    """float64 (N, 4): left, top, right, bottom, in pixels; they can reach beyond the picture."""
+    """float64 (N, 4): left, top, right, bottom, in pixels; they can reach beyond the image."""
     points: np.ndarray
-    """float64 (N, 5, 2): eyes, nose, corners of the mouth, x and y, left in the picture before right."""
+    """float64 (N, 5, 2): eyes, nose, corners of the mouth, x and y, left in the image before right."""
     confidences: np.ndarray
     """float64 (N,), 0 to 1."""
 
@@ -32,7 +32,7 @@ class Detections:
         return Detections(self.boxes[numbers], self.points[numbers], self.confidences[numbers])
 
     def mirrored(self, width: int) -> "Detections":
-        """Where the faces are in the mirror image of their picture, which is so many pixels wide."""
+        """Where the faces are in the mirror image of their image, which is so many pixels wide."""
         left, top, right, bottom = self.boxes.T
         boxes = np.stack([width - right, top, width - left, bottom], axis=1)
         points = self.points[:, [1, 0, 2, 4, 3]]
@@ -63,13 +63,13 @@ def distinct(
 
 
 def agreed(looks: Sequence[Detections]) -> Detections:
-    """The surest detection that several looks at one picture agree on; none if there is none.
+    """The surest detection that several looks at one image agree on; none if there is none.
 
     A detector that is not sure of a face is often right, and as often takes a pattern for one. A face is
-    still there when the picture is mirrored or reduced; a chance pattern mostly is not.
+    still there when the image is mirrored or reduced; a chance pattern mostly is not.
 
     Args:
-        looks: What each look found, all in pixels of the same picture. Of what a look has in one place,
+        looks: What each look found, all in pixels of the same image. Of what a look has in one place,
             which is two fifths of two boxes' union, the surest counts.
     """
     best = nothing()

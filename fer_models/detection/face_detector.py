@@ -1,6 +1,6 @@
-"""Faces in any picture: a picture goes in, its faces as the networks know them come out.
+"""Faces in any image: an image goes in, its faces as the networks know them come out.
 
-Everything that shows a network a face of a picture goes through here: the command line, videos, the app
+Everything that shows a network a face of an image goes through here: the command line, videos, the app
 and the benchmarks. A face is turned and scaled so that its eyes, nose and mouth lie where they lie in
 the archive's average face, and made grey and 48x48.
 """
@@ -37,7 +37,7 @@ _DAMAGE = (
 )
 
 _LOOKS = ((1.0, False), (1.0, True), (0.6, False), (0.6, True))
-"""At which part of its size, and whether in the mirror, a picture is looked at while no face is sure:
+"""At which part of its size, and whether in the mirror, an image is looked at while no face is sure:
 the networks often see there what they have missed."""
 _CROP_ASPECT = 1.25
 _CROP_SIDE = 2 * FACE_SIZE
@@ -47,20 +47,20 @@ _CROP_OVERLAP = 0.75
 
 @dataclass(frozen=True)
 class Face:
-    """A face of a picture."""
+    """A face of an image."""
 
     box: tuple[int, int, int, int]
-    """Left, top, width and height, in pixels of the picture, inside of it."""
+    """Left, top, width and height, in pixels of the image, inside of it."""
     eyes: tuple[tuple[float, float], tuple[float, float]] | None
-    """x and y of either, in pixels, the one on the left of the picture first; None if nobody looked."""
+    """x and y of either, in pixels, the one on the left of the image first; None if nobody looked."""
     pixels: np.ndarray
     """uint8 (48, 48), as the networks take it."""
     confidence: float
-    """How sure the detector is, 0 to 1; 1 for a face crop taken as it is, 0 for a whole picture."""
+    """How sure the detector is, 0 to 1; 1 for a face crop taken as it is, 0 for a whole image."""
 
 
 class FaceFinder:
-    """Finds faces; its networks are loaded when the first picture needs them."""
+    """Finds faces; its networks are loaded when the first image needs them."""
 
     def __init__(self) -> None:
         """Loads nothing yet."""
@@ -72,76 +72,76 @@ class FaceFinder:
             self._loaded = Cascade()
         return self._loaded
 
-    def find(self, picture: np.ndarray, *, smallest_face: float = 0.0) -> list[Face]:
-        """Finds all faces of a picture.
+    def find(self, image: np.ndarray, *, smallest_face: float = 0.0) -> list[Face]:
+        """Finds all faces of an image.
 
         Args:
-            picture: uint8 (H, W, 3), RGB.
+            image: uint8 (H, W, 3), RGB.
             smallest_face: Side, in pixels, of the smallest face that is looked for; the larger, the
-                faster. The least is 20, and in pictures above 1024 pixels a fiftieth of the side.
+                faster. The least is 20, and in images above 1024 pixels a fiftieth of the side.
 
         Returns:
             The faces, from left to right: all sure ones, or else the one that several looks agree on;
-            none if there is none. A picture that is a face crop already is one face, just as it is.
+            none if there is none. An image that is a face crop already is one face, just as it is.
         """
-        if is_small_crop(picture):
-            return [replace(whole_picture(picture), confidence=1.0)]
-        faces, points = _faces(picture, self._searched(picture, smallest_face))
-        if len(faces) == 1 and coverage(points[0], picture.shape) > _CROP_OVERLAP:
-            return [replace(whole_picture(picture), confidence=1.0)]
+        if is_small_crop(image):
+            return [replace(whole_image(image), confidence=1.0)]
+        faces, points = _faces(image, self._searched(image, smallest_face))
+        if len(faces) == 1 and coverage(points[0], image.shape) > _CROP_OVERLAP:
+            return [replace(whole_image(image), confidence=1.0)]
         return faces
 
-    def look(self, picture: np.ndarray, *, smallest_face: float = 0.0) -> list[Face]:
+    def look(self, image: np.ndarray, *, smallest_face: float = 0.0) -> list[Face]:
         """Finds all faces of a frame of a video, which is never a face crop; else as `find` does."""
-        found = self._cascade.detect(picture, smallest_face=smallest_face)
-        return _faces(picture, _sure_or_first(found))[0]
+        found = self._cascade.detect(image, smallest_face=smallest_face)
+        return _faces(image, _sure_or_first(found))[0]
 
-    def follow(self, picture: np.ndarray, faces: list[Face]) -> list[Face]:
+    def follow(self, image: np.ndarray, faces: list[Face]) -> list[Face]:
         """Finds faces again that the frame before showed: much less work than `look`.
 
         Returns:
             Those that are still there, from left to right.
         """
         boxes = np.array([_corners(face.box) for face in faces], np.float64).reshape(-1, 4)
-        return _faces(picture, _sure_or_first(self._cascade.place(picture, boxes)))[0]
+        return _faces(image, _sure_or_first(self._cascade.place(image, boxes)))[0]
 
-    def _searched(self, picture: np.ndarray, smallest_face: float) -> Detections:
+    def _searched(self, image: np.ndarray, smallest_face: float) -> Detections:
         """The sure faces of the first look that has any; else the one that all looks agree on."""
         looks: list[Detections] = []
         for reduced, mirrored in _LOOKS:
-            shown = np.ascontiguousarray(picture[:, ::-1]) if mirrored else picture
+            shown = np.ascontiguousarray(image[:, ::-1]) if mirrored else image
             found = self._cascade.detect(shown, smallest_face=smallest_face, reduced=reduced)
-            looks.append(found.mirrored(picture.shape[1]) if mirrored else found)
+            looks.append(found.mirrored(image.shape[1]) if mirrored else found)
             if found.best >= SURE:
                 return _sure(looks[-1])
         return agreed(looks)
 
 
-def whole_picture(picture: np.ndarray) -> Face:
-    """The middle square of a picture, uint8 (H, W, 3), as if it were a face: for want of one."""
-    height, width = picture.shape[:2]
+def whole_image(image: np.ndarray) -> Face:
+    """The middle square of an image, uint8 (H, W, 3), as if it were a face: for want of one."""
+    height, width = image.shape[:2]
     side = min(height, width)
     left, top = (width - side) // 2, (height - side) // 2
-    grey = Image.fromarray(picture).convert("L").crop((left, top, left + side, top + side))
+    grey = Image.fromarray(image).convert("L").crop((left, top, left + side, top + side))
     size = (FACE_SIZE, FACE_SIZE)
     if grey.size != size:
         grey = grey.resize(size, Image.Resampling.LANCZOS)
     return Face((left, top, side, side), None, np.asarray(grey), confidence=0.0)
 
 
-def is_small_crop(picture: np.ndarray) -> bool:
-    """Whether a picture is nearly square and too small for anything but a face.
+def is_small_crop(image: np.ndarray) -> bool:
+    """Whether an image is nearly square and too small for anything but a face.
 
-    Icons, with too little in them to tell a face by, and pictures of one colour are none.
+    Icons, with too little in them to tell a face by, and images of one colour are none.
     """
-    short, long = sorted(picture.shape[:2])
-    if short < _LEAST_CROP_SIDE or picture.min() == picture.max():
+    short, long = sorted(image.shape[:2])
+    if short < _LEAST_CROP_SIDE or image.min() == image.max():
         return False
     return long <= _CROP_SIDE and long <= _CROP_ASPECT * short
 
 
-def read_picture(source: Path | bytes) -> np.ndarray:
-    """Reads one still picture, turned upright as its EXIF data says, on white where it is transparent.
+def read_image(source: Path | bytes) -> np.ndarray:
+    """Reads one still image, turned upright as its EXIF data says, on white where it is transparent.
 
     Args:
         source: A file, or the bytes of one.
@@ -150,10 +150,10 @@ def read_picture(source: Path | bytes) -> np.ndarray:
         uint8 (H, W, 3), RGB.
 
     Raises:
-        UserError: It cannot be read, is no picture, is damaged, has more than `MOST_PIXELS` or several
+        UserError: It cannot be read, is no image, is damaged, has more than `MOST_PIXELS` or several
             frames, or is of another format than `FORMATS`, such as HEIC or PDF.
     """
-    name = "the picture" if isinstance(source, bytes) else str(source)
+    name = "the image" if isinstance(source, bytes) else str(source)
     data = source if isinstance(source, bytes) else _bytes_of(source)
     try:
         with warnings.catch_warnings():
@@ -187,7 +187,7 @@ def _check(image: Image.Image, name: str) -> None:
     """Refuses, before a pixel is decoded, what is too large or moves."""
     if image.width * image.height > MOST_PIXELS:
         raise _too_large(name)
-    # A phone's JPEG can hold a second, small picture: the first one counts.
+    # A phone's JPEG can hold a second, small image: the first one counts.
     if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
         raise UserError(f"{name} has several frames (an animated {image.format}): expected one")
 
@@ -212,8 +212,8 @@ def _other_format(data: bytes) -> str:
     if data[4:8] == b"ftyp" and data[8:12] in (b"avif", b"avis"):
         return "is AVIF that is damaged"
     if data[4:8] == b"ftyp":
-        return "is a film"
-    return "is PDF" if data.startswith(b"%PDF") else "is not a picture" if data else "is empty"
+        return "is a video"
+    return "is PDF" if data.startswith(b"%PDF") else "is not an image" if data else "is empty"
 
 
 def _sure(found: Detections) -> Detections:
@@ -224,9 +224,9 @@ def _sure_or_first(found: Detections) -> Detections:
     return _sure(found) if found.best >= SURE or found.best < PERHAPS else found.only([0])
 
 
-def _faces(picture: np.ndarray, found: Detections) -> tuple[list[Face], list[np.ndarray]]:
+def _faces(image: np.ndarray, found: Detections) -> tuple[list[Face], list[np.ndarray]]:
     """The faces that were found, from left to right, and the five points of each."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     faces: list[Face] = []
     shown = np.argsort(found.boxes[:, 0])
     for number in shown:
@@ -236,7 +236,7 @@ def _faces(picture: np.ndarray, found: Detections) -> tuple[list[Face], list[np.
         points = found.points[number]
         eyes = tuple(points[0].tolist()), tuple(points[1].tolist())
         confidence = float(found.confidences[number])
-        faces.append(Face(box, eyes, aligned(picture, points), confidence))
+        faces.append(Face(box, eyes, aligned(image, points), confidence))
     return faces, list(found.points[shown])
 
 

@@ -1,4 +1,4 @@
-"""The detector: a picture goes in, the boxes, eyes and mouths of its faces come out.
+"""The detector: an image goes in, the boxes, eyes and mouths of its faces come out.
 
 It is the cascade of Zhang et al., Joint Face Detection and Alignment Using Multitask Cascaded
 Convolutional Networks (2016): one network proposes boxes at all scales, a second sorts them out, a third
@@ -24,16 +24,16 @@ from PIL import Image
 from fer_models.detection.boxes import Detections, distinct, nothing
 
 WORKING_SIZE = 1024
-"""Longer side, in pixels, that a larger picture is reduced to before it is searched."""
+"""Longer side, in pixels, that a larger image is reduced to before it is searched."""
 SMALLEST_FACE = 20
-"""Side, in pixels of the reduced picture, of the smallest face that is looked for."""
+"""Side, in pixels of the reduced image, of the smallest face that is looked for."""
 LEAST_CONFIDENCE = 0.3
 """What a detection needs, 0 to 1; who shows faces asks for more."""
 
 _CELL, _STRIDE, _STEP = 12, 2, 0.709
 _PROPOSED, _SORTED = 0.6, 0.3
 _MIDDLE, _SPAN = 127.5, 128.0
-# A crowd of 450 faces proposes fewer boxes; without a limit, a hostile picture would take minutes.
+# A crowd of 450 faces proposes fewer boxes; without a limit, a hostile image would take minutes.
 _MOST_AT_A_SCALE, _MOST_PROPOSED = 1000, 2000
 _BATCH = 300
 """Boxes that a network is asked about at once: 1,000 would take 400 MB more."""
@@ -49,36 +49,36 @@ class Cascade:
         self._place = _traced(_weighted(ONet(), "onet"), 48)
 
     def detect(
-        self, picture: np.ndarray, *, smallest_face: float = 0.0, reduced: float = 1.0
+        self, image: np.ndarray, *, smallest_face: float = 0.0, reduced: float = 1.0
     ) -> Detections:
-        """Finds the faces of a picture.
+        """Finds the faces of an image.
 
         Args:
-            picture: uint8 (H, W, 3), RGB.
+            image: uint8 (H, W, 3), RGB.
             smallest_face: Side, in pixels, of the smallest face that is looked for; the larger, the
-                faster. It is at least `SMALLEST_FACE`, and in large pictures a fiftieth of the side.
+                faster. It is at least `SMALLEST_FACE`, and in large images a fiftieth of the side.
             reduced: A part of the size at which that is done: at other sizes other faces are seen.
         """
-        longer = max(picture.shape[:2])
+        longer = max(image.shape[:2])
         scale = reduced * min(
             1.0, WORKING_SIZE / longer, SMALLEST_FACE / max(smallest_face, SMALLEST_FACE)
         )
-        image = Image.fromarray(picture)
-        boxes = self._proposals(_scaled(image, scale)) / scale
+        pillow = Image.fromarray(image)
+        boxes = self._proposals(_scaled(pillow, scale)) / scale
         if not len(boxes):
             return nothing()
-        offsets, scores = self._sort(_patches(image, boxes, 24))
+        offsets, scores = self._sort(_patches(pillow, boxes, 24))
         boxes, scores = _moved(boxes, offsets), scores[:, 1]
         boxes, scores = boxes[scores > _SORTED], scores[scores > _SORTED]
         boxes = boxes[distinct(boxes, scores, 0.7)]
-        return self.place(picture, boxes)
+        return self.place(image, boxes)
 
-    def place(self, picture: np.ndarray, boxes: np.ndarray) -> Detections:
+    def place(self, image: np.ndarray, boxes: np.ndarray) -> Detections:
         """Places faces anew whose boxes, float (N, 4), are roughly known; drops what is no face."""
         if not len(boxes):
             return nothing()
         squares = _squared(boxes)
-        offsets, points, scores = self._place(_patches(Image.fromarray(picture), squares, 48))
+        offsets, points, scores = self._place(_patches(Image.fromarray(image), squares, 48))
         sides = (squares[:, 2] - squares[:, 0])[:, np.newaxis]
         x, y = squares[:, :1] + sides * points[:, :5], squares[:, 1:2] + sides * points[:, 5:]
         placed, scores = _moved(squares, offsets), scores[:, 1]
@@ -145,7 +145,7 @@ def _scaled(image: Image.Image, scale: float) -> Image.Image:
 
 
 def _patches(image: Image.Image, boxes: np.ndarray, side: int) -> np.ndarray:
-    """The squares around boxes, float32 (N, side, side, 3); what is outside of the picture is black."""
+    """The squares around boxes, float32 (N, side, side, 3); what is outside of the image is black."""
     squares = _squared(boxes).round().astype(int).tolist()
     taken = [
         np.asarray(image.crop(square).resize((side, side), Image.Resampling.BILINEAR))

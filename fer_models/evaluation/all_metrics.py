@@ -25,7 +25,7 @@ def measure(
     expressions: tuple[str, ...],
     settings: MeasureSettings,
 ) -> dict[str, Any]:
-    """All measures of one role.
+    """All measures of one split.
 
     Args:
         labels: int64 (N,), 0 to K - 1.
@@ -34,7 +34,7 @@ def measure(
         settings: Number of resamples and bins, and the seed.
 
     Returns:
-        What `metrics.json` holds of a role: `faces`; for `accuracy`, `loss` (nats), `macro_f1`,
+        What `metrics.json` holds of a split: `faces`; for `accuracy`, `loss` (nats), `macro_f1`,
         `macro_auroc` and `calibration_error` the `value` with the ends `low` and `high` of its 95 %
         bootstrap interval; `per_class`; and `confusion_matrix`, counts, a row a label and a column a
         prediction. What is not defined is None.
@@ -75,22 +75,22 @@ def measure_all(
         settings: Number of resamples and bins, and the seed.
 
     Returns:
-        What `metrics.json` holds: for each role what `measure` returns, with each class's
+        What `metrics.json` holds: for each split what `measure` returns, with each class's
         `average_precision`; and what was chosen on
         `validation` and measured on `test`: `calibration` and `conformal`, as the functions of these
         names return them. Besides `without_duplicates`: accuracy on the faces of
         `test` that are not duplicated; and `slices`: accuracy on `test` by the qualities.
     """
-    roles = {
-        role: measure(said.labels, said.probabilities, expressions=expressions, settings=settings)
-        for role, said in answers.items()
+    splits = {
+        split: measure(said.labels, said.probabilities, expressions=expressions, settings=settings)
+        for split, said in answers.items()
     }
-    for role, said in answers.items():
+    for split, said in answers.items():
         for expression, average in average_precisions(said, expressions=expressions).items():
-            roles[role]["per_class"][expression]["average_precision"] = average
+            splits[split]["per_class"][expression]["average_precision"] = average
     resamples = {"num_resamples": settings.bootstrap_resamples, "seed": settings.seed}
     return {
-        **roles,
+        **splits,
         "calibration": calibration(
             answers[VALIDATION], answers[TEST], num_bins=settings.calibration_bins, **resamples
         ),

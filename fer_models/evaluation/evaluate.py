@@ -12,7 +12,7 @@ import pandas as pd
 
 from fer_data.core import tfrecord
 from fer_data.core.files import atomic_write
-from fer_data.core.schema import LABEL, PATH, PIXEL_HASH, PREDICTION, ROLE, TEST, VALIDATION
+from fer_data.core.schema import LABEL, PATH, PIXEL_HASH, PREDICTION, SPLIT, TEST, VALIDATION
 from fer_data.core.tables import read_json, read_table, with_probabilities, write_table
 from fer_data.splitting.leaks import protocol_of
 from fer_data.stages import stage
@@ -24,14 +24,14 @@ from fer_models.evaluation.all_metrics import measure_all
 from fer_models.evaluation.evaluate_settings import EvaluateSettings
 from fer_models.evaluation.latency import cost_of
 from fer_models.evaluation.model_card import hashes_of, model_card
-from fer_models.evaluation.slices import has_duplicate, label_qualities, picture_qualities
+from fer_models.evaluation.slices import has_duplicate, image_qualities, label_qualities
 from fer_models.evaluation.top_losses import confident_mistakes
 from fer_models.metrics.curves import curve_tables
 from fer_models.metrics.prediction_table import Answers
 
 logger = logging.getLogger(__name__)
 
-EVALUATED_ROLES = (VALIDATION, TEST)
+EVALUATED_SPLITS = (VALIDATION, TEST)
 _NUM_MISTAKES = 24
 
 
@@ -44,25 +44,25 @@ def prediction_table(
     """What the model says of each face.
 
     Args:
-        examples: The faces of each role.
+        examples: The faces of each split.
         answers: What the model says of them.
         expressions: The K classes, in the order of the columns.
 
     Returns:
-        One row a face: `path`, `pixel_hash`, `role`, `label` and `prediction` (expressions) and
+        One row a face: `path`, `pixel_hash`, `split`, `label` and `prediction` (expressions) and
         `probabilities`.
     """
     names = np.array(expressions, dtype=object)
     tables: list[pd.DataFrame] = []
-    for role, asked in examples.items():
+    for split, asked in examples.items():
         columns = {
             PATH: asked.paths,
             PIXEL_HASH: asked.pixel_hashes,
-            ROLE: role,
+            SPLIT: split,
             LABEL: names[asked.labels],
-            PREDICTION: names[answers[role].predictions],
+            PREDICTION: names[answers[split].predictions],
         }
-        tables.append(with_probabilities(pd.DataFrame(columns), answers[role].probabilities))
+        tables.append(with_probabilities(pd.DataFrame(columns), answers[split].probabilities))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -76,19 +76,19 @@ def main() -> None:
     make_repeatable(settings.seed, deterministic=True)
     training, hashes = read_json(flags.training), hashes_of(flags.model, flags.records)
     model = read_model(flags.model, expressions=expressions)
-    examples = {role: tfrecord.read_role(flags.records, role) for role in EVALUATED_ROLES}
+    examples = {split: tfrecord.read_split(flags.records, split) for split in EVALUATED_SPLITS}
     test = examples[TEST]
     rated = label_qualities(read_table(flags.testing_quality), test.paths)
     assignments = read_table(flags.assignments)
     answers: dict[str, Answers] = {}
     seconds: dict[str, float] = {}
-    for role, asked in examples.items():
+    for split, asked in examples.items():
         started = time.perf_counter()
         probabilities = predict(
             model, asked.faces, num_classes=len(expressions), batch_size=settings.batch_size
         )
-        seconds[role] = time.perf_counter() - started
-        answers[role] = Answers(asked.labels, probabilities)
+        seconds[split] = time.perf_counter() - started
+        answers[split] = Answers(asked.labels, probabilities)
     out_of_sample = read_cross_fitted(examples[VALIDATION], model=flags.model)
     if out_of_sample is not None:  # what chooses a temperature and sets must not be flattered
         answers[VALIDATION] = Answers(examples[VALIDATION].labels, out_of_sample)
@@ -96,7 +96,7 @@ def main() -> None:
         "protocol": protocol_of(assignments),
         **measure_all(
             answers,
-            picture_qualities(test.faces) | rated,
+            image_qualities(test.faces) | rated,
             has_duplicate(assignments, test.paths),
             expressions=expressions,
             settings=settings,
@@ -126,15 +126,15 @@ def main() -> None:
         curves = curve_tables(answers, metrics["calibration"], expressions=expressions)
         for name, points in curves.items():
             points.to_csv(folder / name, index=False)
-        of_test = predictions.loc[predictions[ROLE] == TEST, [LABEL, PREDICTION]]
+        of_test = predictions.loc[predictions[SPLIT] == TEST, [LABEL, PREDICTION]]
         of_test.to_csv(folder / "confusion.csv", index=False)
         write_table(predictions, folder / "predictions.parquet", expressions=expressions)
         write_table(mistakes, folder / "mistakes.parquet")
     accuracies = (
         "{} accuracy {value:.4f} ({low:.4f} to {high:.4f})".format(
-            role, **metrics[role]["accuracy"]
+            split, **metrics[split]["accuracy"]
         )
-        for role in EVALUATED_ROLES
+        for split in EVALUATED_SPLITS
     )
     logger.info(
         "evaluate: %d faces, %s; %s -> %s",

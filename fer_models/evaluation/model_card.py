@@ -42,7 +42,7 @@ def hashes_of(model: Path, records: Path) -> Hashes:
     files = sorted(records.glob(f"{NAME}-{TRAIN}.tfrecord-*"))
     if not files:
         raise UserError(
-            f"{records} has no records of the role '{TRAIN}': "
+            f"{records} has no records of the split '{TRAIN}': "
             "`dvc repro tfrecords` makes them, `dvc pull` fetches them"
         )
     return Hashes(model=sha256_of(model), train_records=sha256_of(*files))

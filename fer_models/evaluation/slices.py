@@ -18,8 +18,8 @@ from fer_models.metrics.bootstrap import Interval, bootstrap_intervals
 QUARTERS = 4
 
 
-def picture_qualities(faces: np.ndarray) -> dict[str, np.ndarray]:
-    """What can be told of pictures without knowing what they show.
+def image_qualities(faces: np.ndarray) -> dict[str, np.ndarray]:
+    """What can be told of images without knowing what they show.
 
     Args:
         faces: uint8 (N, 48, 48, 1) or (N, 48, 48).
@@ -27,7 +27,7 @@ def picture_qualities(faces: np.ndarray) -> dict[str, np.ndarray]:
     Returns:
         float64 (N,) each: `brightness`, the mean of the pixels, in grey levels; `contrast`, their
         standard deviation, in grey levels; `sharpness`, the variance of the Laplacian (Pech-Pacheco et
-        al., Diatom autofocusing in brightfield microscopy, 2000), low where a picture is blurred.
+        al., Diatom autofocusing in brightfield microscopy, 2000), low where an image is blurred.
     """
     pixels = faces.reshape(len(faces), *faces.shape[1:3]).astype(np.int16)
     middle = pixels[:, 1:-1, 1:-1]
@@ -43,7 +43,7 @@ def picture_qualities(faces: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def label_qualities(rated: pd.DataFrame, paths: Sequence[str]) -> dict[str, np.ndarray]:
-    """How far the labels of faces can be trusted, beside what their pictures are like.
+    """How far the labels of faces can be trusted, beside what their images are like.
 
     Args:
         rated: `path` and `label_quality` of Testing faces, as the stage `mislabels` writes them.
@@ -116,7 +116,7 @@ def accuracy_of_part(
 def accuracy_by_quarter(
     correct: np.ndarray, qualities: Mapping[str, np.ndarray], *, num_resamples: int, seed: int
 ) -> dict[str, list[dict[str, Any]]]:
-    """Accuracy on the four quarters of the faces, for each quality of a picture or a label.
+    """Accuracy on the four quarters of the faces, for each quality of an image or a label.
 
     Args:
         correct: bool (N,), whether a prediction is right.

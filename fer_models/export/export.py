@@ -16,10 +16,10 @@ from fer_data.core.errors import UserError
 from fer_data.core.files import atomic_write
 from fer_data.core.own_files import refuse_foreign
 from fer_data.core.schema import TRAIN, VALIDATION
-from fer_data.core.tfrecord import Examples, read_role
+from fer_data.core.tfrecord import Examples, read_split
 from fer_models.core.prediction import predict
 from fer_models.export.formats import FORMATS, ExportedModel, imported
-from fer_models.inference.model_store import open_shelf
+from fer_models.inference.model_store import open_model_store
 
 MOST_DIFFERENCE = 1e-3
 """Of a probability, between an exported model and the original."""
@@ -76,17 +76,17 @@ def export(
         UserError: As `export_model`; or the model or the records are missing.
     """
     _check(form, int8=int8)
-    shelf = open_shelf(workspace=workspace)
+    store = open_model_store(workspace=workspace)
     if target is None:
-        stem = name if name in shelf.names else Path(name).stem
+        stem = name if name in store.names else Path(name).stem
         target = Path(f"{stem}{'-int8' * int8}{FORMATS[form].suffix}")
     _check_target(target, form=form)
-    model = shelf.predictor(name).model
+    model = store.predictor(name).model
     folder = output("tfrecords", "tfrecords", workspace=workspace)
-    roles = (VALIDATION, TRAIN) if int8 else (VALIDATION,)
-    examples = {role: read_role(folder, role) for role in roles}
+    splits = (VALIDATION, TRAIN) if int8 else (VALIDATION,)
+    examples = {split: read_split(folder, split) for split in splits}
     comparison = export_model(
-        model, target, form=form, expressions=shelf.expressions, examples=examples, int8=int8
+        model, target, form=form, expressions=store.expressions, examples=examples, int8=int8
     )
     return f"{name} -> {target}: {comparison}"
 

@@ -1,4 +1,4 @@
-"""Reads the expressions of many pictures: paths go in, rows come out, one a face."""
+"""Reads the expressions of many images: paths go in, rows come out, one a face."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from fer_data.core.errors import UserError
-from fer_models.detection.face_detector import Face, FaceFinder, read_picture, whole_picture
+from fer_models.detection.face_detector import Face, FaceFinder, read_image, whole_image
 from fer_models.inference.predictor import Predictor
 
 BATCH = 256
@@ -16,11 +16,11 @@ BATCH = 256
 
 @dataclass(frozen=True)
 class Row:
-    """A face of a picture, or a picture without any."""
+    """A face of an image, or an image without any."""
 
     path: Path
     number: int
-    """From 1, left to right; 0 where the picture shows no face."""
+    """From 1, left to right; 0 where the image shows no face."""
     face: Face | None
     probabilities: np.ndarray | None
     """float32 (K,), calibrated; None without a face."""
@@ -40,16 +40,16 @@ def read_expressions(
     finder: FaceFinder,
     predictor: Predictor,
     *,
-    whole_pictures: bool = False,
+    whole_images: bool = False,
     report: Callable[[str], None],
 ) -> Iterator[Row]:
-    """Says what the faces of pictures express.
+    """Says what the faces of images express.
 
     Args:
-        files: The pictures; they are read as they come.
+        files: The images; they are read as they come.
         finder: Finds the faces.
         predictor: The model.
-        whole_pictures: Whether a picture in which no face is found is taken for one.
+        whole_images: Whether an image in which no face is found is taken for one.
         report: Called with a line for each file that cannot be read, which is left out.
 
     Yields:
@@ -58,13 +58,13 @@ def read_expressions(
     waiting: list[tuple[Path, int, Face | None]] = []
     for file in files:
         try:
-            picture = read_picture(file)
+            image = read_image(file)
         except UserError as error:
             report(str(error))
             continue
-        faces = finder.find(picture)
-        if not faces and whole_pictures:
-            faces = [whole_picture(picture)]
+        faces = finder.find(image)
+        if not faces and whole_images:
+            faces = [whole_image(image)]
         waiting += [(file, number, face) for number, face in enumerate(faces, 1)]
         if not faces:
             waiting.append((file, 0, None))

@@ -1,4 +1,4 @@
-"""Which files a command line means, and which of them are films."""
+"""Which files a command line means, and which of them are videos."""
 
 import io
 import os
@@ -8,32 +8,30 @@ from collections.abc import Callable, Iterable, Iterator
 from glob import glob, has_magic
 from pathlib import Path
 
-PICTURES = frozenset(
+IMAGES = frozenset(
     {".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff"}
     | {".webp"}
 )
-FILMS = frozenset(
+VIDEOS = frozenset(
     {".3g2", ".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg"}
     | {".mpg", ".ogv", ".vob", ".webm", ".wmv"}
 )
 """Names of what is tried although its first bytes say nothing, so that whoever reads it says what is
-wrong. `.ts` and `.mts` are none: what is no film there is mostly source code."""
-FACES_FILM = ".faces.mp4"
-"""How the names of annotated films end, which are not taken from a folder again."""
+wrong. `.ts` and `.mts` are none: what is no video there is mostly source code."""
+FACES_VIDEO = ".faces.mp4"
+"""How the names of annotated videos end, which are not taken from a folder again."""
 STANDARD_INPUT = "-"
 
 _HEAD = 512
-_PICTURE_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*")
-_FILM_STARTS = (
+_IMAGE_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*")
+_VIDEO_STARTS = (
     b"\x1aE\xdf\xa3",  # Matroska, WebM
     b"FLV\x01",
     b"0&\xb2u\x8ef\xcf\x11",  # ASF: WMV
     b"\0\0\x01\xba",  # MPEG: VOB
     b"\0\0\x01\xb3",
 )
-_PICTURE_BRANDS = frozenset(
-    {b"avif", b"avis", b"heic", b"heix", b"heim", b"hevc", b"mif1", b"msf1"}
-)
+_IMAGE_BRANDS = frozenset({b"avif", b"avis", b"heic", b"heix", b"heim", b"hevc", b"mif1", b"msf1"})
 _SOUND_BRANDS = frozenset({b"M4A ", b"M4B "})
 _QUICKTIME = frozenset({b"moov", b"mdat", b"wide"})
 _PACKETS = ((0, 188), (4, 192))  # of MPEG transport streams, .m2ts with a time before each
@@ -48,7 +46,7 @@ def named_files(
     """The files that words name, in their order.
 
     Args:
-        words: Each a file, a folder (its pictures and films and those below, sorted; no hidden ones), a
+        words: Each a file, a folder (its images and videos and those below, sorted; no hidden ones), a
             pattern with `*`, `?`, `[...]` or `**`, or `-` for a list, one path a line.
         lines: That list; standard input by default. It is read as it comes.
         leave_out: Called with a line for each folder of which files are left out: how many of which
@@ -66,10 +64,10 @@ def named_files(
             yield from _files_of(word, leave_out)
 
 
-def is_film(file: Path) -> bool:
+def is_video(file: Path) -> bool:
     """Whether a file is one: by its first bytes, and where these say nothing, by its name."""
     kind = _kind(file)
-    return kind == "film" or (kind is None and file.suffix.lower() in FILMS)
+    return kind == "video" or (kind is None and file.suffix.lower() in VIDEOS)
 
 
 def _standard_input() -> Iterable[str]:
@@ -89,7 +87,7 @@ def _files_of(word: str, leave_out: Callable[[str], None]) -> Iterator[Path]:
 
 
 def _files_below(path: Path, leave_out: Callable[[str], None]) -> Iterator[Path]:
-    """The file itself; or a folder's pictures and films, and the folder where it has none."""
+    """The file itself; or a folder's images and videos, and the folder where it has none."""
     if not path.is_dir():
         yield path
         return
@@ -100,22 +98,22 @@ def _files_below(path: Path, leave_out: Callable[[str], None]) -> Iterator[Path]
         if hidden or not file.is_file():
             continue
         suffix = file.suffix.lower()
-        if file.name.endswith(FACES_FILM):
-            others[FACES_FILM] += 1
-        elif _kind(file) is not None or suffix in PICTURES | FILMS:
+        if file.name.endswith(FACES_VIDEO):
+            others[FACES_VIDEO] += 1
+        elif _kind(file) is not None or suffix in IMAGES | VIDEOS:
             taken += 1
             yield file
         else:
             others[suffix or "without a suffix"] += 1
     if others:
         kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(others.items()))
-        leave_out(f"left out of {path}, being neither pictures nor films: {kinds}")
+        leave_out(f"left out of {path}, being neither images nor videos: {kinds}")
     if not taken:
         yield path
 
 
 def _kind(file: Path) -> str | None:
-    """`picture` or `film` by the first bytes; None where they say neither, or cannot be read."""
+    """`image` or `video` by the first bytes; None where they say neither, or cannot be read."""
     try:
         if not file.is_file():  # what is read of a pipe is gone
             return None
@@ -123,17 +121,17 @@ def _kind(file: Path) -> str | None:
             head = stream.read(_HEAD)
     except (OSError, ValueError):  # of a name with a NUL
         return None
-    if head.startswith(_PICTURE_STARTS) or _is_bmp(head):
-        return "picture"
+    if head.startswith(_IMAGE_STARTS) or _is_bmp(head):
+        return "image"
     if head.startswith(b"RIFF"):
-        return {b"WEBP": "picture", b"AVI ": "film"}.get(head[8:12])
+        return {b"WEBP": "image", b"AVI ": "video"}.get(head[8:12])
     if head[4:8] == b"ftyp":
         brand = head[8:12]
-        return None if brand in _SOUND_BRANDS else "picture" if brand in _PICTURE_BRANDS else "film"
-    if head.startswith(_FILM_STARTS) or head[4:8] in _QUICKTIME:
-        return "film"
+        return None if brand in _SOUND_BRANDS else "image" if brand in _IMAGE_BRANDS else "video"
+    if head.startswith(_VIDEO_STARTS) or head[4:8] in _QUICKTIME:
+        return "video"
     if any(head[at::size][:2] == b"GG" for at, size in _PACKETS):
-        return "film"
+        return "video"
     return None
 
 

@@ -16,13 +16,13 @@ from fer_models.inference.sources import METRICS, MODEL, SUMMARY, Source, Worksp
 from fer_models.inference.stored_metrics import Metrics, Summary, read_measured
 
 
-def open_shelf(*, workspace: Path = Path(), bundle: Path | None = None) -> "Shelf":
+def open_model_store(*, workspace: Path = Path(), bundle: Path | None = None) -> "ModelStore":
     """Opens what people ask: the models of a bundle if one is given, else those of a workspace.
 
     Raises:
         UserError: There is no such bundle, or it is none; or there is no workspace.
     """
-    return Shelf(Workspace(workspace) if bundle is None else Bundle.open(bundle))
+    return ModelStore(Workspace(workspace) if bundle is None else Bundle.open(bundle))
 
 
 def open_predictor(
@@ -35,8 +35,9 @@ def open_predictor(
     """Opens the one model that is asked for.
 
     Args:
-        model: What `Shelf.predictor` takes; or the path of an exported model, which brings its classes
-            along and needs no workspace and no bundle; or None for the best on `validation`.
+        model: What `ModelStore.predictor` takes; or the path of an exported model, which brings its
+            classes along and needs no workspace and no bundle; or None for the best on
+            `validation`.
         workspace: Where the models lie.
         bundle: Where they come from, if not from the workspace.
         trusted: Whether whoever made an exported model may run code here.
@@ -48,11 +49,11 @@ def open_predictor(
     if model is not None and is_exported(Path(model)):
         exported = read_exported(Path(model), trusted=trusted)
         return Predictor(exported, exported.expressions, Trust())
-    shelf = open_shelf(workspace=workspace, bundle=bundle)
-    return shelf.predictor(model or shelf.best())
+    store = open_model_store(workspace=workspace, bundle=bundle)
+    return store.predictor(model or store.best())
 
 
-class Shelf:
+class ModelStore:
     """Predictors by name, which threads may share.
 
     Attributes:
@@ -144,7 +145,7 @@ class Shelf:
     def _named(
         self, file: Path, name: str, *, called: str, measured: tuple[str, ...] | None = None
     ) -> keras.Model:
-        """The model of a file, if it tells the shelf's classes apart."""
+        """The model of a file, if it tells the model store's classes apart."""
         model = load_model(file, called=called)
         check_expressions_in_use(file, self.expressions, name=name, measured=measured)
         return model

@@ -1,4 +1,4 @@
-"""The verb `ferflow predict`: pictures, films and a model in; rows and annotated films out."""
+"""The verb `ferflow predict`: images, videos and a model in; rows and annotated videos out."""
 
 import io
 import sys
@@ -11,10 +11,10 @@ from rich.progress import Progress
 from fer_data.core.errors import UserError
 from fer_models.detection.face_detector import FaceFinder
 from fer_models.inference.image_predictions import read_expressions
-from fer_models.inference.input_paths import FACES_FILM, is_film, named_files, on_screen
+from fer_models.inference.input_paths import FACES_VIDEO, is_video, named_files, on_screen
 from fer_models.inference.model_store import open_predictor
 from fer_models.inference.tracking import Tracker
-from fer_models.inference.video import read_film
+from fer_models.inference.video import read_video
 from fer_models.inference.writers import WRITERS
 
 
@@ -24,20 +24,20 @@ def predict(
     model: str | None,
     bundle: Path | None,
     form: str,
-    whole_pictures: bool,
+    whole_images: bool,
     folder: Path | None,
     trusted: bool = False,
 ) -> int:
-    """Says what the faces of pictures and films express.
+    """Says what the faces of images and videos express.
 
     Args:
         words: What `named_files` takes.
         model: A model's name, a `.keras` file or an exported one; by default the model that is best on
             `validation`.
         bundle: Where the models come from, if not from this workspace.
-        form: One of `WRITERS`: how the rows of pictures are written, on standard output.
-        whole_pictures: Whether a picture in which no face is found is taken for one.
-        folder: Where films and their tables go; by default beside each clip.
+        form: One of `WRITERS`: how the rows of images are written, on standard output.
+        whole_images: Whether an image in which no face is found is taken for one.
+        folder: Where videos and their tables go; by default beside each clip.
         trusted: Whether whoever made the model may run code here, as a SavedModel can.
 
     Returns:
@@ -58,17 +58,15 @@ def predict(
         faults.append(fault)
         say(fault)
 
-    clips, pictures = [], []
+    clips, images = [], []
     for file in named_files(words, leave_out=say):
-        (clips if is_film(file) else pictures).append(file)
+        (clips if is_video(file) else images).append(file)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # For programs, UTF-8 whatever the terminal; to people, what it lacks is escaped.
         encoding = sys.stdout.encoding if form == "table" else "utf-8"
         sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
-    if pictures:
-        rows = read_expressions(
-            pictures, finder, predictor, whole_pictures=whole_pictures, report=report
-        )
+    if images:
+        rows = read_expressions(images, finder, predictor, whole_images=whole_images, report=report)
         WRITERS[form](rows, predictor.expressions, sys.stdout)
     taken = {clip.resolve(): clip for clip in clips}
     for clip in taken.copy().values():
@@ -88,21 +86,21 @@ def predict(
 
 
 def _targets(clip: Path, folder: Path | None) -> tuple[Path, Path]:
-    """The annotated film, and the table."""
+    """The annotated video, and the table."""
     place = folder or clip.parent
-    return place / f"{clip.stem}{FACES_FILM}", place / f"{clip.stem}.faces.csv"
+    return place / f"{clip.stem}{FACES_VIDEO}", place / f"{clip.stem}.faces.csv"
 
 
 def _read_clip(
     clip: Path, targets: tuple[Path, Path], tracker: Tracker, *, console: Console
 ) -> None:
-    film, table = targets
+    video, table = targets
     with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
         task = bar.add_task(escape(on_screen(clip.name)), total=None)
 
         def progress(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total or None)
 
-        num_frames = read_film(clip, tracker, film=film, table=table, progress=progress)
-    line = f"{clip}: {num_frames} frames -> {film}, {table}"
+        num_frames = read_video(clip, tracker, video=video, table=table, progress=progress)
+    line = f"{clip}: {num_frames} frames -> {video}, {table}"
     console.print(on_screen(line), markup=False)

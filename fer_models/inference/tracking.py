@@ -1,4 +1,4 @@
-"""Follows the faces of a film: frames go in, numbered faces with smoothed probabilities come out.
+"""Follows the faces of a video: frames go in, numbered faces with smoothed probabilities come out.
 
 A frame in `look_every` is searched for faces; in between, the detector's last network alone places
 them anew around where they were, which takes much less time.
@@ -42,7 +42,7 @@ class _Track:
 
 
 class Tracker:
-    """The faces of one film.
+    """The faces of one video.
 
     Attributes:
         expressions: The K classes.
@@ -70,12 +70,12 @@ class Tracker:
         self._tracks: list[_Track] = []
         self._num_frames = self._num_faces = 0
 
-    def step(self, picture: np.ndarray, *, seconds: float) -> list[TrackedFace]:
+    def step(self, image: np.ndarray, *, seconds: float) -> list[TrackedFace]:
         """Says who is in the next frame, and what they express.
 
         Args:
-            picture: uint8 (H, W, 3), RGB.
-            seconds: When the frame shows, since the film's start or any other moment.
+            image: uint8 (H, W, 3), RGB.
+            seconds: When the frame shows, since the video's start or any other moment.
 
         Returns:
             The faces of this frame, by their numbers.
@@ -85,10 +85,10 @@ class Tracker:
         looks = self._num_frames % self._look_every == 0
         self._num_frames += 1
         if looks:
-            smallest = min(picture.shape[:2]) / _LEAST_PART
-            faces = self._finder.look(picture, smallest_face=smallest)
+            smallest = min(image.shape[:2]) / _LEAST_PART
+            faces = self._finder.look(image, smallest_face=smallest)
         else:
-            faces = self._finder.follow(picture, [track.face for track in self._tracks])
+            faces = self._finder.follow(image, [track.face for track in self._tracks])
         pairs = _paired(faces, [track.face for track in self._tracks])
         if not looks:  # what is new there overlaps nobody: not worth a number yet
             faces, pairs = _only_known(faces, pairs)

@@ -1,4 +1,4 @@
-"""Reads the expressions of a film: a clip goes in, an annotated film and a table come out."""
+"""Reads the expressions of a video: a clip goes in, an annotated video and a table come out."""
 
 import csv
 from collections.abc import Callable, Iterator
@@ -25,23 +25,23 @@ _CODEC, _OPTIONS = "libx264", {"preset": "veryfast", "crf": "23"}
 _LINE = (255, 214, 10)
 _LEAST_SIDE = 16  # below it, there is no face, and H.264 has no block
 _MOST_HEADER = 10_000  # characters
-_LETTERS = 24  # of the picture's height
+_LETTERS = 24  # of the image's height
 
 
-def read_film(
+def read_video(
     clip: Path,
     tracker: Tracker,
     *,
-    film: Path,
+    video: Path,
     table: Path,
     progress: Callable[[int, int], None],
 ) -> int:
     """Follows the faces of a clip.
 
     Args:
-        clip: The film, in any format that FFmpeg reads; its sound is left out.
+        clip: The video, in any format that FFmpeg reads; its sound is left out.
         tracker: Follows the faces; it must have seen nothing yet.
-        film: The annotated film to write, MP4 (H.264).
+        video: The annotated video to write, MP4 (H.264).
         table: The CSV file to write: one row a face of a frame.
         progress: Called after each frame, with how many are done and how many there are, 0 if the
             clip does not say.
@@ -50,17 +50,20 @@ def read_film(
         How many frames there were.
 
     Raises:
-        UserError: The clip cannot be read, has no picture, is too narrow or huge, or ends early; the
-            film cannot be encoded; or something else is there already. Nothing is written then.
+        UserError: The clip cannot be read, has no image, is too narrow or huge, or ends early; the
+            video cannot be encoded; or something else is there already. Nothing is written then.
     """
-    if clip.resolve() in (film.resolve(), table.resolve()):
+    if clip.resolve() in (video.resolve(), table.resolve()):
         raise UserError(f"{clip} would be overwritten: choose another folder with `--output`")
-    # Both stand together, and a film says nothing of who made it.
-    for file, is_own in ((table, _is_table), (film, lambda file: _is_mp4(file) and table.exists())):
+    # Both stand together, and a video says nothing of who made it.
+    for file, is_own in (
+        (table, _is_table),
+        (video, lambda file: _is_mp4(file) and table.exists()),
+    ):
         refuse_foreign(file, is_own=is_own, command="ferflow predict")
     expressions = tracker.expressions
     with (
-        atomic_write(film) as unfinished,
+        atomic_write(video) as unfinished,
         atomic_write(table) as rows,
         _opened(clip) as (source, total),
         rows.open("w", encoding="utf-8", newline="") as opened,
@@ -71,18 +74,18 @@ def read_film(
         writer.writerow([*COLUMNS, *expressions])
         stream: Any = None
         number = 0
-        for number, (picture, seconds, rate) in enumerate(_frames(source, clip), 1):
-            faces = tracker.step(picture, seconds=seconds)
+        for number, (image, seconds, rate) in enumerate(_frames(source, clip), 1):
+            faces = tracker.step(image, seconds=seconds)
             writer.writerows(_rows(number, seconds, faces, expressions))
             if stream is None:
-                stream = _new_stream(target, picture, rate)
-            shown = av.VideoFrame.from_ndarray(drawn_on(picture, faces, expressions), "rgb24")
+                stream = _new_stream(target, image, rate)
+            shown = av.VideoFrame.from_ndarray(drawn_on(image, faces, expressions), "rgb24")
             shown.pts, shown.time_base = round(seconds * 90_000), Fraction(1, 90_000)
-            _encode(stream, shown, target, film)
+            _encode(stream, shown, target, video)
             progress(number, total)
         if stream is None:
-            raise UserError(f"{clip} holds no picture that can be read")
-        _encode(stream, None, target, film)
+            raise UserError(f"{clip} holds no image that can be read")
+        _encode(stream, None, target, video)
     return number
 
 
@@ -98,12 +101,12 @@ def _is_mp4(file: Path) -> bool:
 
 
 def drawn_on(
-    picture: np.ndarray, faces: list[TrackedFace], expressions: tuple[str, ...]
+    image: np.ndarray, faces: list[TrackedFace], expressions: tuple[str, ...]
 ) -> np.ndarray:
     """A frame, uint8 (H, W, 3), with its faces outlined and what they express; a copy."""
-    image = Image.fromarray(picture)
-    draw = ImageDraw.Draw(image)
-    size = max(picture.shape[0] // _LETTERS, 10)
+    canvas = Image.fromarray(image)
+    draw = ImageDraw.Draw(canvas)
+    size = max(image.shape[0] // _LETTERS, 10)
     font, line = ImageFont.load_default(size), max(size // 8, 1)
     for tracked in faces:
         left, top, width, height = tracked.face.box
@@ -113,7 +116,7 @@ def drawn_on(
         corner = left, max(top - size - 2 * line, 0)
         draw.rectangle(draw.textbbox(corner, text, font=font), fill=_LINE)
         draw.text(corner, text, fill="black", font=font)
-    return np.asarray(image)
+    return np.asarray(canvas)
 
 
 @contextmanager
@@ -125,7 +128,7 @@ def _opened(clip: Path) -> Iterator[tuple[Any, int]]:
         raise UserError(f"{clip}: {error.strerror}") from None
     with file, _container(file, clip) as container:
         if not container.streams.video:
-            raise UserError(f"{clip} has no picture, only sound")
+            raise UserError(f"{clip} has no image, only sound")
         stream = container.streams.video[0]
         if stream.width and stream.height:
             _check_size(clip, stream.width, stream.height)
@@ -141,7 +144,7 @@ def _container(file: BinaryIO, clip: Path) -> Any:
     try:
         return av.open(file, container_options={"protocol_whitelist": "none"})
     except (av.FFmpegError, OSError) as error:
-        raise UserError(f"{clip} is no film that can be read: {error.strerror}") from None
+        raise UserError(f"{clip} is no video that can be read: {error.strerror}") from None
 
 
 def _frames(container: Any, clip: Path) -> Iterator[tuple[np.ndarray, float, Fraction]]:
@@ -150,14 +153,14 @@ def _frames(container: Any, clip: Path) -> Iterator[tuple[np.ndarray, float, Fra
     last = -1.0
     try:
         for number, frame in enumerate(container.decode(video=0)):
-            picture = np.rot90(frame.to_ndarray(format="rgb24"), frame.rotation // 90)
-            height, width = picture.shape[:2]
+            image = np.rot90(frame.to_ndarray(format="rgb24"), frame.rotation // 90)
+            height, width = image.shape[:2]
             _check_size(clip, width, height)
             # Times that are missing or run backwards, as in damaged clips, are made up.
             seconds = number / float(rate) if frame.time is None else frame.time
             last = max(seconds, last + 1e-3)
             # H.264 halves the colours' resolution.
-            even = picture[: height // 2 * 2, : width // 2 * 2]
+            even = image[: height // 2 * 2, : width // 2 * 2]
             yield np.ascontiguousarray(even), last, rate
     except av.FFmpegError as error:
         raise UserError(f"{clip} is damaged: {error.strerror}") from None
@@ -171,17 +174,17 @@ def _check_size(clip: Path, width: int, height: int) -> None:
         )
 
 
-def _encode(stream: Any, frame: av.VideoFrame | None, target: Any, film: Path) -> None:
+def _encode(stream: Any, frame: av.VideoFrame | None, target: Any, video: Path) -> None:
     """Encodes a frame, or what is left of those before."""
     try:
         target.mux(stream.encode(frame))
     except av.FFmpegError as error:
-        raise UserError(f"{film} cannot be written: {error.strerror}") from None
+        raise UserError(f"{video} cannot be written: {error.strerror}") from None
 
 
-def _new_stream(target: Any, picture: np.ndarray, rate: Fraction) -> Any:
+def _new_stream(target: Any, image: np.ndarray, rate: Fraction) -> Any:
     stream = target.add_stream(_CODEC, rate=rate, options=_OPTIONS)
-    stream.height, stream.width = picture.shape[:2]
+    stream.height, stream.width = image.shape[:2]
     stream.pix_fmt = "yuv420p"
     stream.codec_context.time_base = Fraction(1, 90_000)
     return stream

@@ -1,4 +1,4 @@
-"""Writes down what pictures express: for spreadsheets (CSV), for programs (JSON lines) or for people."""
+"""Writes down what images express: for spreadsheets (CSV), for programs (JSON lines) or for people."""
 
 import csv
 from collections.abc import Callable, Iterable
@@ -36,7 +36,7 @@ def write_csv(rows: Iterable[Row], expressions: tuple[str, ...], target: TextIO)
 
 
 def write_jsonl(rows: Iterable[Row], expressions: tuple[str, ...], target: TextIO) -> None:
-    """An object a row; `face` is 0, and the rest is null, where a picture shows no face."""
+    """An object a row; `face` is 0, and the rest is null, where an image shows no face."""
     for row in rows:
         line: dict[str, Any] = dict.fromkeys((*COLUMNS, "probabilities"))
         line.update(path=in_words(row.path), face=row.number)
@@ -52,7 +52,7 @@ def write_jsonl(rows: Iterable[Row], expressions: tuple[str, ...], target: TextI
 
 def write_table(rows: Iterable[Row], expressions: tuple[str, ...], target: TextIO) -> None:
     """A table, drawn when all rows are there; without any, nothing."""
-    table = Table("picture", "face", "expression", *expressions)
+    table = Table("image", "face", "expression", *expressions)
     table.columns[0].overflow = "fold"
     for row in rows:
         name = Text(on_screen(str(row.path)))  # in which no bracket is markup

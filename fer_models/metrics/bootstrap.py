@@ -32,9 +32,9 @@ def bootstrap_intervals(
 ) -> dict[str, Interval]:
     """Percentile intervals (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13).
 
-    Faces are drawn with replacement, one by one: twins and near-twins count as independent, so the
-    intervals are a little too narrow where a role has many. They tell how much the choice of faces
-    matters, not how much another training seed would.
+    Faces are drawn with replacement, one by one: duplicates and near-duplicates count as
+    independent, so the intervals are a little too narrow where a split has many. They
+    tell how much the choice of faces matters, not how much another training seed would.
 
     Resamples of a figure that noise can only raise, such as the calibration error of a well calibrated
     model, can all lie above its value. The interval is then stretched to hold the value.

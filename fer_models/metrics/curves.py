@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from fer_data.core.schema import ROLE, TEST
+from fer_data.core.schema import SPLIT, TEST
 from fer_models.metrics.classification import roc_points
 from fer_models.metrics.precision_recall import precision_recall_points
 from fer_models.metrics.prediction_table import Answers
@@ -20,30 +20,30 @@ def curve_tables(
     """All curves of a model.
 
     Args:
-        answers: What it says of the faces of each role.
+        answers: What it says of the faces of each split.
         calibration: As `fer_models.calibration.reliability.calibration` returns it, measured on `test`.
         expressions: The K classes, in the order of the columns.
 
     Returns:
-        By file name, one row a point: `roc.csv` and `precision_recall.csv`, with `role` and the columns
-        of `roc_points` and of `precision_recall_points`; and `reliability.csv`, with `role`,
+        By file name, one row a point: `roc.csv` and `precision_recall.csv`, with `split` and the columns
+        of `roc_points` and of `precision_recall_points`; and `reliability.csv`, with `split`,
         `temperature` (`before` or `after` it), and the `faces`, `confidence` and `accuracy` of a bin.
     """
     roc = {
-        role: roc_points(said.labels, said.probabilities, expressions=expressions)
-        for role, said in answers.items()
+        split: roc_points(said.labels, said.probabilities, expressions=expressions)
+        for split, said in answers.items()
     }
     precision_recall = {
-        role: precision_recall_points(said, expressions=expressions)
-        for role, said in answers.items()
+        split: precision_recall_points(said, expressions=expressions)
+        for split, said in answers.items()
     }
     reliability = {
-        step: pd.DataFrame(calibration[step]["bins"]).assign(**{ROLE: TEST})
+        step: pd.DataFrame(calibration[step]["bins"]).assign(**{SPLIT: TEST})
         for step in ("before", "after")
     }
     return {
-        "roc.csv": _joined(roc, ROLE),
-        "precision_recall.csv": _joined(precision_recall, ROLE),
+        "roc.csv": _joined(roc, SPLIT),
+        "precision_recall.csv": _joined(precision_recall, SPLIT),
         "reliability.csv": _joined(reliability, TEMPERATURE),
     }
 

@@ -9,7 +9,7 @@ from fer_models.metrics.prediction_table import Answers
 
 RECALL = "recall"
 PRECISION = "precision"
-"""Columns of precision_recall.csv, beside `role` and `expression`; one row a point of a curve."""
+"""Columns of precision_recall.csv, beside `split` and `expression`; one row a point of a curve."""
 
 
 def average_precisions(

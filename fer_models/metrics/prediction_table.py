@@ -1,4 +1,4 @@
-"""What a model says of the faces of one role, beside the labels that they were given."""
+"""What a model says of the faces of one split, beside the labels that they were given."""
 
 from dataclasses import dataclass
 

@@ -4,12 +4,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from fer_models.core.training_settings import Recipe
+from fer_models.core.training_settings import TrainingSettings
 
 _Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
-class ModelSettings(Recipe):
+class ModelSettings(TrainingSettings):
     """Sections `models.resnet50`, `models.mobilenetv2` and `models.inceptionv3`."""
 
     weights: str = Field(min_length=1)

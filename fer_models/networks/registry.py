@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from fer_data.core.errors import UserError
-from fer_models.core.training_settings import Recipe
+from fer_models.core.training_settings import TrainingSettings
 
 if TYPE_CHECKING:
     import keras
@@ -20,7 +20,7 @@ class PaperFigures:
     """What the paper reports for a model; None where it gives no figure.
 
     `accuracy` and `loss` are training figures; `val_accuracy` and `val_loss` were measured on the
-    Testing folder, by networks that had seen its twins.
+    Testing folder, by networks that had seen its duplicates.
     """
 
     accuracy: float | None = None
@@ -54,7 +54,7 @@ class Model:
     """What a fine-tune starts from."""
 
     @property
-    def settings_class(self) -> type[Recipe]:
+    def settings_class(self) -> type[TrainingSettings]:
         """What the section `models.NAME` of `params.yaml` holds."""
         return import_module(self.module).ModelSettings
 
@@ -64,14 +64,14 @@ class Model:
         builder = import_module(self.module).build_model
         return partial(builder, base=self.base) if self.base else builder
 
-    def title_with(self, settings: Recipe) -> str:
+    def title_with(self, settings: TrainingSettings) -> str:
         """What the reports call it when it was trained with these settings."""
         if self.base is None:
             return self.title
         start = "from nothing" if getattr(settings, "weights", "none") == "none" else "fine-tuned"
         return f"{self.title}, {start}"
 
-    def files(self, settings: Recipe) -> list[Path]:
+    def files(self, settings: TrainingSettings) -> list[Path]:
         """The files that a training with these settings starts from."""
         weights = getattr(settings, "weights", "none")
         return [] if weights in ("imagenet", "none") else [Path(weights)]

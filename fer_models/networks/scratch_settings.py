@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from fer_models.core.training_settings import Recipe
+from fer_models.core.training_settings import TrainingSettings
 
 
-class ModelSettings(Recipe):
+class ModelSettings(TrainingSettings):
     """Section `models.scratch`."""
 
     filters: tuple[int, ...] = Field(min_length=1, max_length=4)

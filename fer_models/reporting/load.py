@@ -20,15 +20,15 @@ class ModelReport:
     training: Mapping[str, Any]
     """`summary.json` of `train`."""
     measured: Mapping[str, Any]
-    """`metrics.json` of `evaluate`: for each role, measures with intervals, classes, confusions."""
+    """`metrics.json` of `evaluate`: for each split, measures with intervals, classes, confusions."""
     cost: Mapping[str, Any]
     """`cost.json` of `evaluate`: parameters, bytes, and milliseconds a face on one machine."""
     roc: pd.DataFrame
-    """Points of the ROC curves: `role`, `expression`, `false_positive_rate`, `true_positive_rate`."""
+    """Points of the ROC curves: `split`, `expression`, `false_positive_rate`, `true_positive_rate`."""
     precision_recall: pd.DataFrame
-    """Points of the precision-recall curves: `role`, `expression`, `recall`, `precision`."""
+    """Points of the precision-recall curves: `split`, `expression`, `recall`, `precision`."""
     predictions: pd.DataFrame
-    """What it says of each face: `path`, `role`, `label`, `prediction`."""
+    """What it says of each face: `path`, `split`, `label`, `prediction`."""
     mistakes: pd.DataFrame
     """The surest mistakes on `test`, as `top_losses.confident_mistakes` returns them."""
     card: str

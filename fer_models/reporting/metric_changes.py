@@ -9,7 +9,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from fer_data.core.errors import UserError
-from fer_data.core.schema import ROLE, TEST, VALIDATION
+from fer_data.core.schema import SPLIT, TEST, VALIDATION
 from fer_models.reporting.outcomes import Outcomes
 from fer_models.reporting.report_settings import SeedSpread
 from fer_models.reporting.seed_spread import Difference, difference_from_kept
@@ -31,16 +31,16 @@ class Accepted(BaseModel):
     num_decisions: int
     """How many faces were decided then."""
     metrics: dict[str, dict[str, dict[str, float | None]]]
-    """By model, role and measure, as `reports/metrics.json` held them."""
+    """By model, split and measure, as `reports/metrics.json` held them."""
     outcomes: dict[str, dict[str, Outcomes]] = {}
-    """By model and role: which faces were predicted rightly then. Earlier versions kept none."""
+    """By model and split: which faces were predicted rightly then. Earlier versions kept none."""
 
 
 @dataclass(frozen=True)
 class Change:
     """One figure of one model, then and now."""
 
-    role: str
+    split: str
     """`validation` or `test`."""
     measure: str
     """One of `COMPARED`."""
@@ -85,9 +85,9 @@ def changes_since(
 
     Args:
         accepted: What was measured then.
-        measured: Today's evaluations by model, as `evaluate` writes them: by role, each measure with
+        measured: Today's evaluations by model, as `evaluate` writes them: by split, each measure with
             `value`, `low` and `high`.
-        predictions: Today's, by model: `path`, `role`, `label` and `prediction`.
+        predictions: Today's, by model: `path`, `split`, `label` and `prediction`.
         seed_spread: By model, as far as it was measured.
 
     Returns:
@@ -95,26 +95,26 @@ def changes_since(
         validation and on test, save those that are not defined on either side.
     """
     found: dict[str, list[Change]] = {}
-    for name, roles in measured.items():
+    for name, splits in measured.items():
         if name not in accepted.metrics:
             continue
         paired = {
-            role: difference_from_kept(
-                accepted.outcomes.get(name, {}).get(role),
-                predictions[name][predictions[name][ROLE] == role],
+            split: difference_from_kept(
+                accepted.outcomes.get(name, {}).get(split),
+                predictions[name][predictions[name][SPLIT] == split],
                 seed_spread.get(name),
             )
-            for role in (VALIDATION, TEST)
+            for split in (VALIDATION, TEST)
         }
         found[name] = [
             Change(
-                *(role, measure, before, now["value"], now["low"], now["high"]),
-                difference=paired[role] if measure == ACCURACY else None,
+                *(split, measure, before, now["value"], now["low"], now["high"]),
+                difference=paired[split] if measure == ACCURACY else None,
             )
-            for role in (VALIDATION, TEST)
+            for split in (VALIDATION, TEST)
             for measure in COMPARED
-            if (before := accepted.metrics[name].get(role, {}).get(measure)) is not None
-            and (now := roles[role][measure])["value"] is not None
+            if (before := accepted.metrics[name].get(split, {}).get(measure)) is not None
+            and (now := splits[split][measure])["value"] is not None
         ]
     return found
 

@@ -13,7 +13,7 @@ from fer_data.core.schema import LABEL, PATH, PREDICTION
 
 
 class Outcomes(BaseModel):
-    """Of N faces of one role."""
+    """Of N faces of one split."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 

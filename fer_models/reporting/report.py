@@ -6,7 +6,7 @@ go `index.html`, which opens from disk without a network, and `metrics.json` for
 
 The page names the decisions that the models learned from, not those that wait: `data/relabels.csv` is
 no dependency, since a page made before a decision could not know of it either way. Flow and publisher
-hold the file against the same mark when they run, and say how many wait (`fer_data.annotation.pending_decisions`).
+hold the file against the same mark when they run, and say how many wait (`pending_decisions`).
 """
 
 import logging
@@ -15,7 +15,7 @@ from typing import Any
 
 from fer_data.annotation.decision_marks import MARK
 from fer_data.core.files import atomic_write
-from fer_data.core.schema import ROLE, TEST, VALIDATION
+from fer_data.core.schema import SPLIT, TEST, VALIDATION
 from fer_data.core.tables import read_json
 from fer_data.stages import stage
 from fer_data.stages.settings import read_settings
@@ -35,12 +35,13 @@ def compact_metrics(models: Sequence[ModelReport]) -> dict[str, dict[str, dict[s
     """The figures that are compared between commits.
 
     Returns:
-        By model, then by role (`test`, `validation`): the measures, and the bounds of accuracy's 95 %
+        By model, then by split (`test`, `validation`): the measures, and the bounds of accuracy's 95 %
         interval as `accuracy_low` and `accuracy_high`; of `test`, too, the accuracy on faces without a
         duplicate in Training, as `accuracy_without_duplicates`.
     """
     metrics = {
-        model.name: {role: _compact(model, role) for role in (TEST, VALIDATION)} for model in models
+        model.name: {split: _compact(model, split) for split in (TEST, VALIDATION)}
+        for model in models
     }
     for model in models:
         alone = model.measured["without_duplicates"]["accuracy"]["value"]
@@ -80,7 +81,7 @@ def report_page(
         paper_faces=PAPER_TEST_FACES,
         pairs=paired_tests(
             {
-                model.name: model.predictions.loc[model.predictions[ROLE] == TEST]
+                model.name: model.predictions.loc[model.predictions[SPLIT] == TEST]
                 for model in models
             },
             seed_spread=seed_spread,
@@ -100,8 +101,8 @@ def report_page(
     )
 
 
-def _compact(model: ModelReport, role: str) -> dict[str, float | None]:
-    measured = model.measured[role]
+def _compact(model: ModelReport, split: str) -> dict[str, float | None]:
+    measured = model.measured[split]
     bounds = {f"accuracy_{bound}": measured["accuracy"][bound] for bound in ("low", "high")}
     values = {measure: measured[measure]["value"] for measure in MEASURES}
     return {"accuracy": values["accuracy"], **bounds, **values}
@@ -126,7 +127,7 @@ def main() -> None:
     with atomic_write(flags.metrics) as beside:
         beside.write_text(stage.json_text(metrics, of=flags.metrics), encoding="utf-8")
     accuracies = ", ".join(
-        f"{name} {roles[TEST]['accuracy']:.4f}" for name, roles in metrics.items()
+        f"{name} {splits[TEST]['accuracy']:.4f}" for name, splits in metrics.items()
     )
     logger.info("report: test accuracy %s -> %s", accuracies, flags.page)
 

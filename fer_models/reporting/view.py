@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from fer_data.core.schema import ROLE, TEST, VALIDATION
+from fer_data.core.schema import SPLIT, TEST, VALIDATION
 from fer_data.web.html import face_uri
 from fer_models.evaluation.top_losses import PIXELS, face_of
 from fer_models.reporting.calibration_charts import reliability_chart, slices_chart
@@ -52,12 +52,12 @@ def model_view(
             chart_id=f"model-{number}-confusion",
         ),
         "roc": roc_chart(
-            model.roc.loc[model.roc[ROLE] == TEST],
+            model.roc.loc[model.roc[SPLIT] == TEST],
             aurocs={name: figures["auroc"] for name, figures in test["per_class"].items()},
             chart_id=f"model-{number}-roc",
         ),
         "precision_recall": precision_recall_chart(
-            model.precision_recall.loc[model.precision_recall[ROLE] == TEST],
+            model.precision_recall.loc[model.precision_recall[SPLIT] == TEST],
             averages={
                 name: figures["average_precision"] for name, figures in test["per_class"].items()
             },

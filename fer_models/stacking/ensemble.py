@@ -26,7 +26,7 @@ from fer_models.networks.registry import PaperFigures
 from fer_models.stacking.comparison import HEAD, combinations
 from fer_models.stacking.ensemble_settings import EnsembleSettings
 from fer_models.stacking.heads import WAYS, cross_fitted, folds_of
-from fer_models.stacking.members import MEMBER_ROLES, build_head, join, read_outputs
+from fer_models.stacking.members import MEMBER_SPLITS, build_head, join, read_outputs
 from fer_models.training.checkpoints import checkpoints, fingerprint_of
 from fer_models.training.conditions import conditions
 from fer_models.training.summary import summary_of
@@ -39,19 +39,19 @@ PAPER = PaperFigures(accuracy=0.7207, val_accuracy=0.6672)
 
 
 def samples_of(
-    outputs: Mapping[str, Mapping[str, np.ndarray]], examples: tfrecord.Examples, *, role: str
+    outputs: Mapping[str, Mapping[str, np.ndarray]], examples: tfrecord.Examples, *, split: str
 ) -> Samples:
     """What the head learns from.
 
     Args:
-        outputs: For each of M members and each role, float32 (N, K).
-        examples: The N faces of the role.
-        role: The role.
+        outputs: For each of M members and each split, float32 (N, K).
+        examples: The N faces of the split.
+        split: The split.
 
     Returns:
         Inputs float32 (N, M K), with the labels and weights of the faces.
     """
-    inputs = np.concatenate([said[role] for said in outputs.values()], axis=1)
+    inputs = np.concatenate([said[split] for said in outputs.values()], axis=1)
     return Samples(inputs, examples.labels, examples.weights)
 
 
@@ -88,7 +88,7 @@ def main() -> None:
     resume = read_settings(TrainingSettings, "training").resume
     make_repeatable(settings.seed, deterministic=settings.deterministic)
     expressions = tfrecord.expressions(flags.records)
-    examples = {role: tfrecord.read_role(flags.records, role) for role in MEMBER_ROLES}
+    examples = {split: tfrecord.read_split(flags.records, split) for split in MEMBER_SPLITS}
     groups = near_groups(read_table(flags.assignments), examples[VALIDATION].paths)
     files = {name: flags.members / name / "model.keras" for name in settings.members}
     members = {name: read_model(file, expressions=expressions) for name, file in files.items()}
@@ -99,7 +99,7 @@ def main() -> None:
         for name, file in files.items()
     }
     train, validation = (
-        samples_of(outputs, examples[role], role=role) for role in (TRAIN, VALIDATION)
+        samples_of(outputs, examples[split], split=split) for split in (TRAIN, VALIDATION)
     )
     head = build_head(len(members), len(expressions))
     fingerprint = fingerprint_of(
@@ -119,7 +119,7 @@ def main() -> None:
         history = fit(head, train, validation, recipe=settings, logs=report, kept=kept)
         history.to_csv(report / "history.csv", index=False)
         validation_faces = examples[VALIDATION]
-        said = {name: roles[VALIDATION] for name, roles in outputs.items()}
+        said = {name: splits[VALIDATION] for name, splits in outputs.items()}
         side_by_side = np.stack(list(said.values()), axis=1)  # (N, M, K)
         folds = folds_of(
             validation.labels,

@@ -4,7 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
-from fer_models.core.training_settings import AugmentationSettings, Recipe, SaltAndPepperSettings
+from fer_models.core.training_settings import (
+    AugmentationSettings,
+    SaltAndPepperSettings,
+    TrainingSettings,
+)
 from fer_models.networks.registry import ZOO
 
 
@@ -19,7 +23,7 @@ def _distinct_models(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-class EnsembleSettings(Recipe):
+class EnsembleSettings(TrainingSettings):
     """Section `ensemble`: the members, and how the head is trained."""
 
     members: Annotated[tuple[str, ...], Field(min_length=2), AfterValidator(_distinct_models)]

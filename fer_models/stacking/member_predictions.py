@@ -12,13 +12,13 @@ import pandas as pd
 
 from fer_data.core import tfrecord
 from fer_data.core.files import sha256_of
-from fer_data.core.schema import PATH, ROLE
+from fer_data.core.schema import PATH, SPLIT
 from fer_data.core.tables import with_probabilities, write_table
 from fer_data.stages import stage
 from fer_data.stages.input_changes import check_inputs
 from fer_models.core.input_pipeline import make_repeatable
 from fer_models.core.prediction import predict, read_model
-from fer_models.stacking.members import MEMBER_ROLES, MODEL_HASH
+from fer_models.stacking.members import MEMBER_SPLITS, MODEL_HASH
 
 logger = logging.getLogger(__name__)
 
@@ -32,18 +32,18 @@ def frozen_outputs(
 
     Args:
         model: From uint8 faces (N, 48, 48, 1) to probabilities (N, K).
-        examples: The faces of each role.
+        examples: The faces of each split.
         num_classes: K.
 
     Returns:
-        One row a face, role after role: `role`, `path` and `probabilities`.
+        One row a face, split after split: `split`, `path` and `probabilities`.
 
     Raises:
         UserError: The model has another number of classes, or gives what is no probability.
     """
     tables = []
-    for role, asked in examples.items():
-        rows = pd.DataFrame({ROLE: role, PATH: asked.paths})
+    for split, asked in examples.items():
+        rows = pd.DataFrame({SPLIT: split, PATH: asked.paths})
         said = predict(model, asked.faces, num_classes=num_classes, batch_size=_BATCH)
         tables.append(with_probabilities(rows, said))
         check_inputs()
@@ -56,7 +56,7 @@ def main() -> None:
     make_repeatable(0, deterministic=True)
     expressions = tfrecord.expressions(flags.records)
     model = read_model(flags.model, expressions=expressions)
-    examples = {role: tfrecord.read_role(flags.records, role) for role in MEMBER_ROLES}
+    examples = {split: tfrecord.read_split(flags.records, split) for split in MEMBER_SPLITS}
     outputs = frozen_outputs(model, examples, num_classes=len(expressions))
     outputs = outputs.assign(**{MODEL_HASH: sha256_of(flags.model)})
     write_table(outputs, flags.outputs, expressions=expressions)

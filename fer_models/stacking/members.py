@@ -1,6 +1,6 @@
 """The members of an ensemble: what each says of the records, kept in a table, and one model of them all.
 
-A table has one row a face of `train` and `validation`, in the order of the records: `role`, `path`,
+A table has one row a face of `train` and `validation`, in the order of the records: `split`, `path`,
 `probabilities` and `model_hash`, which ties it to the very file that was asked.
 """
 
@@ -13,11 +13,11 @@ import numpy as np
 
 from fer_data.core.errors import UserError
 from fer_data.core.files import sha256_of
-from fer_data.core.schema import FACE_SIZE, PATH, ROLE, TRAIN, VALIDATION
+from fer_data.core.schema import FACE_SIZE, PATH, SPLIT, TRAIN, VALIDATION
 from fer_data.core.tables import probabilities_of, read_table
 from fer_data.core.tfrecord import Examples
 
-MEMBER_ROLES = (TRAIN, VALIDATION)
+MEMBER_SPLITS = (TRAIN, VALIDATION)
 """What members are asked about: the faces that the head learns from, and those it is compared on."""
 
 MODEL_HASH = "model_hash"
@@ -32,11 +32,11 @@ def read_outputs(
     Args:
         file: The table, `MEMBER.parquet`.
         model_file: The member's file, which must be the one that was asked.
-        examples: For each role, the faces that it must have been asked about.
+        examples: For each split, the faces that it must have been asked about.
         expressions: The K classes, in the order of the records' numbers.
 
     Returns:
-        For each role, float32 (N, K), in the order of the examples.
+        For each split, float32 (N, K), in the order of the examples.
 
     Raises:
         UserError: The table is missing, or is of another model file, of other records or classes.
@@ -46,14 +46,14 @@ def read_outputs(
     if set(table[MODEL_HASH]) != {sha256_of(model_file)}:
         raise UserError(f"{file} is not what {model_file} says, which has changed since: {anew}")
     outputs: dict[str, np.ndarray] = {}
-    for role, asked in examples.items():
-        rows = table[table[ROLE] == role]
+    for split, asked in examples.items():
+        rows = table[table[SPLIT] == split]
         if list(rows[PATH]) != asked.paths:
             raise UserError(
-                f"{file} was made from other records: it has {len(rows)} faces of the role '{role}', "
+                f"{file} was made from other records: it has {len(rows)} faces of the split '{split}', "
                 f"the records have {len(asked.paths)}; {anew}"
             )
-        outputs[role] = probabilities_of(rows)
+        outputs[split] = probabilities_of(rows)
     return outputs
 
 

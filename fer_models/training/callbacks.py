@@ -14,7 +14,7 @@ from dvclive.live import Live
 
 from fer_data.core.errors import UserError
 from fer_models.augmentation.layers import SHRINKING
-from fer_models.core.training_settings import Recipe
+from fer_models.core.training_settings import TrainingSettings
 from fer_models.training.checkpoints import Checkpoint, Checkpoints
 
 logger = logging.getLogger(__name__)
@@ -59,8 +59,8 @@ class EpochLog(keras.callbacks.Callback):
         self.rows: list[dict[str, float]] = []
         self._live = Live(str(folder / "dvclive"), save_dvc_exp=False, dvcyaml=None, report=None)
         self._boards = {
-            role: tf.summary.create_file_writer(str(folder / "tensorboard" / role))
-            for role in ("train", "validation")
+            split: tf.summary.create_file_writer(str(folder / "tensorboard" / split))
+            for split in ("train", "validation")
         }
         self._started = 0.0
         for row in earlier:
@@ -91,8 +91,8 @@ class EpochLog(keras.callbacks.Callback):
             if name in ("epoch", "seconds"):
                 continue
             self._live.log_metric(name, value)
-            role = "validation" if name.startswith("val_") else "train"
-            with self._boards[role].as_default():
+            split = "validation" if name.startswith("val_") else "train"
+            with self._boards[split].as_default():
                 tf.summary.scalar(name.removeprefix("val_"), value, step=int(row["epoch"]))
         self._live.next_step()
 
@@ -120,7 +120,7 @@ class Grow(keras.callbacks.Callback):
 class BestEpoch(keras.callbacks.EarlyStopping):
     """Early stopping that can be taken up again, and that restores the best epoch however it ends."""
 
-    def __init__(self, recipe: Recipe, *, earlier: Mapping[str, Any]) -> None:
+    def __init__(self, recipe: TrainingSettings, *, earlier: Mapping[str, Any]) -> None:
         """Starts where an interrupted training was.
 
         Args:

@@ -5,12 +5,12 @@ from typing import Any
 
 import pandas as pd
 
-from fer_models.core.training_settings import Recipe
+from fer_models.core.training_settings import TrainingSettings
 from fer_models.networks.registry import PaperFigures
 
 
 def summary_of(
-    history: pd.DataFrame, recipe: Recipe, *, title: str, paper: PaperFigures
+    history: pd.DataFrame, recipe: TrainingSettings, *, title: str, paper: PaperFigures
 ) -> dict[str, Any]:
     """Sums a training up.
 

@@ -33,11 +33,11 @@ def main() -> None:
     recipe = read_settings(row.settings_class, f"models.{flags.model}")
     resume = read_settings(TrainingSettings, "training").resume
     make_repeatable(recipe.seed, deterministic=recipe.deterministic)
-    train, validation = (samples_of(flags.records, role) for role in (TRAIN, VALIDATION))
+    train, validation = (samples_of(flags.records, split) for split in (TRAIN, VALIDATION))
     logger.info("train: %s, %d faces, on %s", flags.model, len(train.labels), in_words())
     expressions = tfrecord.expressions(flags.records)
-    split, policy = strategy(), dtype_policy(recipe)
-    with split.scope(), precision(policy):
+    distribution, policy = strategy(), dtype_policy(recipe)
+    with distribution.scope(), precision(policy):
         model = row.build(recipe, len(expressions))
     fingerprint = fingerprint_of(
         recipe.model_dump(mode="json"),
@@ -47,7 +47,7 @@ def main() -> None:
     with (
         checkpoints(
             *(flags.checkpoints, fingerprint),
-            conditions=conditions(policy, num_devices=split.num_replicas_in_sync),
+            conditions=conditions(policy, num_devices=distribution.num_replicas_in_sync),
             exact=resume == "exact",
         ) as kept,
         atomic_write(flags.report, replace_folder=True) as report,
@@ -78,9 +78,9 @@ def main() -> None:
     )
 
 
-def samples_of(folder: Path, role: str) -> Samples:
-    """The faces of a role, out of the records."""
-    examples = tfrecord.read_role(folder, role)
+def samples_of(folder: Path, split: str) -> Samples:
+    """The faces of a split, out of the records."""
+    examples = tfrecord.read_split(folder, split)
     return Samples(examples.faces, examples.labels, examples.weights)
 
 

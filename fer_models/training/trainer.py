@@ -21,7 +21,7 @@ from fer_models.augmentation.layers import (
     Shrinking,
 )
 from fer_models.core.input_pipeline import num_batches, ordered_batches, shared, training_batches
-from fer_models.core.training_settings import Recipe
+from fer_models.core.training_settings import TrainingSettings
 from fer_models.core.watch_inputs import InputsCheck
 from fer_models.training.callbacks import (
     BestEpoch,
@@ -59,7 +59,7 @@ def fit(
     train: Samples,
     validation: Samples,
     *,
-    recipe: Recipe,
+    recipe: TrainingSettings,
     logs: Path,
     kept: Checkpoints,
 ) -> pd.DataFrame:
@@ -158,7 +158,9 @@ def fit(
     return pd.DataFrame(epoch_log.rows)[list(HISTORY_COLUMNS)]
 
 
-def _optimizer(recipe: Recipe, num_steps: int, *, policy: str) -> keras.optimizers.Optimizer:
+def _optimizer(
+    recipe: TrainingSettings, num_steps: int, *, policy: str
+) -> keras.optimizers.Optimizer:
     optimizer = OPTIMIZERS[recipe.optimizer](
         learning_rate(recipe, num_steps), weight_decay=recipe.weight_decay or None
     )
@@ -171,7 +173,7 @@ def _optimizer(recipe: Recipe, num_steps: int, *, policy: str) -> keras.optimize
     return optimizer
 
 
-def learning_rate(recipe: Recipe, num_steps: int) -> Any:
+def learning_rate(recipe: TrainingSettings, num_steps: int) -> Any:
     """The recipe's step size: a number, or a schedule over all steps."""
     warmup = round(recipe.warmup_fraction * num_steps)
     if recipe.schedule == "constant" and not warmup:
@@ -185,7 +187,7 @@ def learning_rate(recipe: Recipe, num_steps: int) -> Any:
     )
 
 
-def with_noisy_copies(samples: Samples, recipe: Recipe) -> Samples:
+def with_noisy_copies(samples: Samples, recipe: TrainingSettings) -> Samples:
     """The samples, and a copy of each with salt and pepper if the recipe wants copies."""
     if recipe.salt_and_pepper.apply != "copies":
         return samples
@@ -203,7 +205,7 @@ def with_noisy_copies(samples: Samples, recipe: Recipe) -> Samples:
     )
 
 
-def _with_noise(model: keras.Model, recipe: Recipe) -> keras.Model:
+def _with_noise(model: keras.Model, recipe: TrainingSettings) -> keras.Model:
     """A model of the same weights that changes its inputs in training, as the recipe says."""
     layers: list[keras.layers.Layer] = []
     limits = recipe.augmentation.model_dump()
@@ -220,7 +222,7 @@ def _with_noise(model: keras.Model, recipe: Recipe) -> keras.Model:
     return keras.Model(inputs, _trained_part(model, recipe)(changed))
 
 
-def _trained_part(model: keras.Model, recipe: Recipe) -> keras.Model:
+def _trained_part(model: keras.Model, recipe: TrainingSettings) -> keras.Model:
     """The model, or the network within it that takes faces of any size, made faster."""
     networks = [layer for layer in model.layers if layer.name == NETWORK]
     if networks:
@@ -232,13 +234,13 @@ def _trained_part(model: keras.Model, recipe: Recipe) -> keras.Model:
     return model
 
 
-def _loss(recipe: Recipe) -> keras.losses.Loss:
+def _loss(recipe: TrainingSettings) -> keras.losses.Loss:
     if recipe.loss == "categorical_crossentropy":
         return keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
     return keras.losses.SparseCategoricalCrossentropy()
 
 
-def _targets(labels: np.ndarray, recipe: Recipe, *, num_classes: int) -> np.ndarray:
+def _targets(labels: np.ndarray, recipe: TrainingSettings, *, num_classes: int) -> np.ndarray:
     """Labels as the loss wants them: int64 (N,), or float32 (N, K)."""
     if recipe.loss == "categorical_crossentropy":
         return np.eye(num_classes, dtype=np.float32)[labels]

@@ -59,19 +59,19 @@ def add_weights(arguments: argparse.Namespace) -> None:
 
 
 def relabel(arguments: argparse.Namespace) -> None:
-    """Opens the relabelling desk."""
+    """Opens the review app."""
     from fer_data.web.loopback import exempt_loopback
 
     exempt_loopback()  # before Gradio is imported, which stumbles at a SOCKS proxy
 
     from fer_data.annotation.pending_decisions import waiting
-    from fer_data.review_app.review_server import open_desk
+    from fer_data.review_app.review_server import open_review_app
 
     for words in waiting(arguments.workspace):
         print(words)
     _serve(
-        "The relabelling desk",
-        lambda: open_desk(
+        "The review app",
+        lambda: open_review_app(
             arguments.workspace,
             annotator=arguments.annotator,
             port=arguments.port,
@@ -88,13 +88,13 @@ def app(arguments: argparse.Namespace) -> None:
     exempt_loopback()  # before Gradio is imported, which stumbles at a SOCKS proxy
 
     from fer_models.app.server import open_app
-    from fer_models.inference.model_store import open_shelf
+    from fer_models.inference.model_store import open_model_store
 
-    shelf = open_shelf(workspace=arguments.workspace, bundle=arguments.bundle)
+    store = open_model_store(workspace=arguments.workspace, bundle=arguments.bundle)
     _serve(
         "The app",
-        lambda: open_app(shelf, port=arguments.port, allow_hosts=arguments.allow_host),
-        farewell="Ended; no picture was kept.",
+        lambda: open_app(store, port=arguments.port, allow_hosts=arguments.allow_host),
+        farewell="Ended; no image was kept.",
     )
 
 
@@ -110,14 +110,14 @@ def _serve(what: str, open_page: Callable[[], str], *, farewell: str) -> None:
         print(f"{what}: {open_page()} (Ctrl-C ends it)", flush=True)
         threading.Event().wait()
     except KeyboardInterrupt:
-        # No second one cuts short what puts things away as the process ends, such as uploaded pictures.
+        # No second one cuts short what puts things away as the process ends, such as uploaded images.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
         print(f"\n{farewell}", flush=True)
 
 
 def predict(arguments: argparse.Namespace) -> None:
-    """Reads pictures and films."""
+    """Reads images and videos."""
     from fer_models.inference.predict import predict
 
     num_failed = predict(
@@ -125,7 +125,7 @@ def predict(arguments: argparse.Namespace) -> None:
         model=arguments.model,
         bundle=arguments.bundle,
         form=arguments.format,
-        whole_pictures=arguments.whole_pictures,
+        whole_images=arguments.whole_images,
         folder=arguments.output,
         trusted=arguments.trust,
     )

@@ -47,7 +47,9 @@ def command_line() -> argparse.ArgumentParser:
     weights.add_argument("file", type=Path, metavar="FILE", help="the file to copy")
     weights.set_defaults(run=actions.add_weights)
 
-    relabel = parsers.add_parser("relabel", help="open the desk on which people correct labels")
+    relabel = parsers.add_parser(
+        "relabel", help="open the review app on which people correct labels"
+    )
     relabel.add_argument("--annotator", metavar="NAME", help="who decides (default: git's name)")
     relabel.add_argument("--port", type=int, help="the page's port (default: first free from 7860)")
     _add_allow_host(relabel)
@@ -58,7 +60,7 @@ def command_line() -> argparse.ArgumentParser:
     profile.add_argument("name", metavar="NAME", help="the profile, such as scratch_tuned")
     profile.set_defaults(run=actions.profile)
 
-    _add_predict(parsers.add_parser("predict", help="read the expressions of pictures and films"))
+    _add_predict(parsers.add_parser("predict", help="read the expressions of images and videos"))
     _add_relabels(parsers.add_parser("relabels", help="decisions on labels: in, out, accepted"))
 
     expectations = parsers.add_parser("expectations", help="what the next archive is compared with")
@@ -91,7 +93,7 @@ def command_line() -> argparse.ArgumentParser:
 
 
 def _add_uses(parsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    app = parsers.add_parser("app", help="open the demo app, which reads the faces of a picture")
+    app = parsers.add_parser("app", help="open the demo app, which reads the faces of an image")
     app.add_argument("--bundle", type=Path, metavar="FILE", help="the models of a bundle")
     app.add_argument("--port", type=int, help="the page's port (default: first free from 7860)")
     _add_allow_host(app)
@@ -119,7 +121,7 @@ def _add_uses(parsers: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 def _add_predict(predict: argparse.ArgumentParser) -> None:
     predict.add_argument(
         "paths", nargs="+", metavar="PATH",
-        help="pictures, films, folders, patterns; - for a list of paths on standard input",
+        help="images, videos, folders, patterns; - for a list of paths on standard input",
     )  # fmt: skip
     predict.add_argument(
         "--model",
@@ -134,10 +136,10 @@ def _add_predict(predict: argparse.ArgumentParser) -> None:
     )
     predict.add_argument("--format", choices=("table", "csv", "jsonl"), default="table")
     predict.add_argument(
-        "--whole-pictures", action="store_true", help="take a picture without a face for one"
+        "--whole-images", action="store_true", help="take an image without a face for one"
     )
     predict.add_argument(
-        "--output", type=Path, metavar="FOLDER", help="for films (default: beside each)"
+        "--output", type=Path, metavar="FOLDER", help="for videos (default: beside each)"
     )
     predict.set_defaults(run=actions.predict)
 

@@ -19,7 +19,7 @@ from fer_data.annotation.decision_writer import Decision, lines_of, now
 from fer_data.core.catalog import dependency, output
 from fer_data.core.errors import UserError
 from fer_data.core.files import atomic_write
-from fer_data.core.schema import RELABEL_COLUMNS, ROLE, TEST, VALIDATION
+from fer_data.core.schema import RELABEL_COLUMNS, SPLIT, TEST, VALIDATION
 from fer_data.core.tables import read_json, read_table
 from fer_data.stages.settings import PARAMS_FILE, DataSettings, read_settings
 from fer_data.stages.stage import json_text
@@ -56,7 +56,7 @@ def accept_relabels(*, by: str, folder: Path = Path()) -> str:
     measured = output("report", METRICS_NAME, workspace=folder)
     metrics = read_json(measured) if measured.exists() else {}
     kept = dependency("report", METRICS_NAME, workspace=folder)
-    with locked(relabels) as held:  # what a desk writes meanwhile waits for the commit
+    with locked(relabels) as held:  # what a review app writes meanwhile waits for the commit
         decisions = checked_rows(held.read(), file=relabels, expressions=expressions)
         if decisions.empty:
             raise UserError(f"{relabels} holds no decision: nothing to accept")
@@ -129,8 +129,8 @@ def _outcomes_of(model: str, folder: Path) -> dict[str, dict[str, str]]:
         return {}
     predictions = read_table(file)
     return {
-        role: outcomes_of(predictions[predictions[ROLE] == role]).model_dump()
-        for role in (VALIDATION, TEST)
+        split: outcomes_of(predictions[predictions[SPLIT] == split]).model_dump()
+        for split in (VALIDATION, TEST)
     }
 
 

@@ -17,13 +17,13 @@ from fer_data.core.errors import UserError
 from fer_data.core.schema import LABEL, LABEL_QUALITY, PATH
 from fer_data.synthetic.drawn_archive import (
     BLACK,
-    CONFLICTING_TWIN,
+    CONFLICTING_DUPLICATE,
+    DUPLICATE,
     FAULT,
     LEAK,
     MAX_FACES,
-    NOT_A_PICTURE,
+    NOT_A_IMAGE,
     TRUNCATED,
-    TWIN,
     WRONG_LABEL,
 )
 from fer_data.synthetic.scoring import within_class_auroc
@@ -34,14 +34,14 @@ MIN_FACES = 500
 """Of a demo: `validate` wants 10 of each class in each folder, and the smallest has one face in 43."""
 
 CATCHERS = {
-    TWIN: "twins",
+    DUPLICATE: "duplicates",
     LEAK: "leaks",
-    CONFLICTING_TWIN: "conflicting_twins",
+    CONFLICTING_DUPLICATE: "conflicting_duplicates",
     BLACK: "black_faces",
 }
 """The expectation that catches a planted fault."""
 
-REFUSED = frozenset({TRUNCATED, NOT_A_PICTURE})
+REFUSED = frozenset({TRUNCATED, NOT_A_IMAGE})
 """The faults that `ingest` refuses."""
 
 
@@ -150,8 +150,8 @@ def show_results(workspace: Path, planted: pd.DataFrame, *, console: Console) ->
     console.print(f"Wrong labels rank low within their class: AUROC {auroc:.3f}", highlight=False)
     metrics = output("report", "metrics.json", workspace=workspace)
     table = Table("model", "test accuracy", "95 % interval", "macro-F1", title="Models")
-    for name, roles in json.loads(metrics.read_text()).items():
-        test = roles["test"]
+    for name, splits in json.loads(metrics.read_text()).items():
+        test = splits["test"]
         interval = f"{test['accuracy_low']:.3f} to {test['accuracy_high']:.3f}"
         table.add_row(name, f"{test['accuracy']:.3f}", interval, f"{test['macro_f1']:.3f}")
     console.print(table)

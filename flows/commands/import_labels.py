@@ -40,7 +40,9 @@ def import_relabels(
     relabels = dependency("rebalance", "relabels.csv", workspace=folder)
     manifest = read_table(output("ingest", "manifest.parquet", workspace=folder))
     reading = read_file(file)
-    with locked(relabels) as held:  # what a desk writes meanwhile is not planned for, so it waits
+    with locked(
+        relabels
+    ) as held:  # what a review app writes meanwhile is not planned for, so it waits
         made = checked_rows(held.read(), file=relabels, expressions=expressions)
         plan = plan_import(reading, made, manifest, expressions=expressions, annotator=annotator)
         if plan.decisions and (partial or not plan.refusals):

@@ -74,11 +74,11 @@ def evaluation_summary(
         outcome: What was done with the reports, in one line.
         waits: Decisions that the models did not learn from, each with its remedy.
     """
-    columns = [(role, measure) for role in (VALIDATION, TEST) for measure in MEASURES]
-    figures = {(one.model, one.role, one.measure): one.now for one in moved}
+    columns = [(split, measure) for split in (VALIDATION, TEST) for measure in MEASURES]
+    figures = {(one.model, one.split, one.measure): one.now for one in moved}
     lines = ["# The models", ""]
     lines += _table(
-        ["model", *(f"{role} {MEASURES[measure]}" for role, measure in columns)],
+        ["model", *(f"{split} {MEASURES[measure]}" for split, measure in columns)],
         (
             [model, *(_with_interval(figures.get((model, *column))) for column in columns)]
             for model in dict.fromkeys(one.model for one in moved)
@@ -96,7 +96,7 @@ def metrics_table(moved: Iterable[Change]) -> list[dict[str, Any]]:
     return [
         {
             "model": change.model,
-            "faces": change.role,
+            "faces": change.split,
             "measure": MEASURES[change.measure],
             "published": _rounded(change.before.value if change.before else None),
             "now": _rounded(change.now.value if change.now else None),

@@ -1,7 +1,7 @@
 """What a run measured, beside what the published run did: figures with intervals in, changes out.
 
 A run is worse if a model's accuracy on validation fell by more than other faces and another seed
-explain: the comparison of the models' report (`fer_models.reporting.seed_spread`), corrected for the number of
+explain: the comparison of the models' report (`seed_spread`), corrected for the number of
 models. Macro-F1 is shown, and holds nothing back: its spread from seed to seed is not measured.
 """
 
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from fer_data.core.catalog import output
 from fer_data.core.errors import UserError
-from fer_data.core.schema import ROLE, TEST, VALIDATION
+from fer_data.core.schema import SPLIT, TEST, VALIDATION
 from fer_data.core.tables import read_json, read_table
 from fer_models.reporting.outcomes import Outcomes, outcomes_of
 from fer_models.reporting.report_settings import SeedSpread
@@ -52,7 +52,7 @@ class Figure(BaseModel):
 
 
 Figures = Mapping[str, Mapping[str, Mapping[str, Figure]]]
-"""Figures by model, by role (`validation`, `test`) and by measure."""
+"""Figures by model, by split (`validation`, `test`) and by measure."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Change:
     """One figure now and, where the published run has it, then; one of both is there."""
 
     model: str
-    role: str
+    split: str
     measure: str
     now: Figure | None
     """None: this run lost the model, or the figure is not defined any more."""
@@ -73,7 +73,7 @@ class Change:
     @property
     def name(self) -> str:
         """What was measured, in words: `validation macro-F1 of scratch`."""
-        return f"{self.role} {MEASURES[self.measure]} of {self.model}"
+        return f"{self.split} {MEASURES[self.measure]} of {self.model}"
 
     @property
     def difference(self) -> float | None:
@@ -103,7 +103,7 @@ class Change:
     @property
     def is_regression(self) -> bool:
         """Whether the change speaks against the run: nothing is ever chosen on `test`."""
-        return self.role == VALIDATION and self.verdict in ("worse", "gone")
+        return self.split == VALIDATION and self.verdict in ("worse", "gone")
 
     def __str__(self) -> str:
         """The change as a line for a log."""
@@ -161,7 +161,7 @@ def read_validation(workspace: Path, models: Iterable[str]) -> dict[str, pd.Data
         rows = read_table(
             output(f"evaluate@{model}", model, workspace=workspace) / PREDICTIONS_NAME
         )
-        found[model] = rows[rows[ROLE] == VALIDATION]
+        found[model] = rows[rows[SPLIT] == VALIDATION]
     return found
 
 
@@ -223,19 +223,19 @@ def changes(
     """
     known = tested or {}
     adjusted = dict(zip(known, holm([one.p for one in known.values()]), strict=True))
-    for model, roles in now.items():
-        for role, measures in roles.items():
+    for model, splits in now.items():
+        for split, measures in splits.items():
             for measure, figure in measures.items():
-                then = before.get(model, {}).get(role, {}).get(measure)
-                change = Change(model, role, measure, now=figure, before=then)
-                if model in known and (role, measure) == (VALIDATION, ACCURACY):
+                then = before.get(model, {}).get(split, {}).get(measure)
+                change = Change(model, split, measure, now=figure, before=then)
+                if model in known and (split, measure) == (VALIDATION, ACCURACY):
                     change = replace(change, tested=known[model], p_adjusted=adjusted[model])
                 yield change
-    for model, roles in before.items():
-        for role, measures in roles.items():
+    for model, splits in before.items():
+        for split, measures in splits.items():
             for measure, figure in measures.items():
-                if measure not in now.get(model, {}).get(role, {}):
-                    yield Change(model, role, measure, now=None, before=figure)
+                if measure not in now.get(model, {}).get(split, {}):
+                    yield Change(model, split, measure, now=None, before=figure)
 
 
 def _figures_of(model: str, *, workspace: Path) -> dict[str, dict[str, Figure]]:
@@ -243,12 +243,12 @@ def _figures_of(model: str, *, workspace: Path) -> dict[str, dict[str, Figure]]:
     measured = read_json(file)
     try:
         return {
-            role: {
-                measure: TypeAdapter(Figure).validate_python(measured[role][measure])
+            split: {
+                measure: TypeAdapter(Figure).validate_python(measured[split][measure])
                 for measure in MEASURES
-                if measured[role][measure]["value"] is not None
+                if measured[split][measure]["value"] is not None
             }
-            for role in (VALIDATION, TEST)
+            for split in (VALIDATION, TEST)
         }
     except (KeyError, TypeError, ValidationError):
         raise UserError(

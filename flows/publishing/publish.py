@@ -51,7 +51,7 @@ class Published:
     is_latest: bool
     """Whether this run is the latest now."""
     waiting: tuple[str, ...] = ()
-    """Decisions that are not in these reports, with their remedies (`fer_data.annotation.pending_decisions.waiting`)."""
+    """Decisions that are not in these reports, with their remedies."""
     was_held_back: bool = False
     """Whether an earlier publication stored these reports and held them back: `run` is that one."""
 
@@ -91,7 +91,7 @@ def publish(
     """Copies the reports to `DESTINATION/runs/RUN_NAME/`, the latest run then unless it is worse.
 
     It is worse if a model's accuracy on validation fell by more than other faces and another seed
-    explain (`flows.publishing.metric_gate`), or if a model of the latest run is gone. Done again, it completes what was
+    explain (`metric_gate`), or if a model of the latest run is gone. Done again, it completes what was
     copied in part, and moves `latest` at most; reports that the latest run holds, or the last one that
     was held back, are not stored twice.
 

@@ -43,7 +43,7 @@ class Record(BaseModel):
     at: str
     """When, in UTC."""
     figures: dict[str, dict[str, dict[str, Figure]]]
-    """By model, role and measure."""
+    """By model, split and measure."""
     files: dict[str, str]
     """The SHA-256 of each file of the site, by its name."""
     outcomes: dict[str, Outcomes] = {}

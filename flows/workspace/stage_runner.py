@@ -16,7 +16,7 @@ _RUNNING = re.compile(r"^Running stage '(.+)':")
 _ADVICE = re.compile(
     r"\s*$|To track the changes|\s+git add |To enable auto staging|\s+dvc config core|Use `dvc push`"
 )
-"""What DVC tells a person at a desk after each run."""
+"""What DVC tells a person at a review app after each run."""
 _CACHED = re.compile(r"^Stage '(.+)' is cached - skipping run")
 
 

@@ -67,7 +67,7 @@ def decision(workspace: Path, note: str) -> tuple[str, str]:
     with a decision that it had not read is handed on by it (and named as waiting again).
     """
     faces = read_table(workspace / "data/curated/examples.parquet")
-    face = faces[(faces["role"] == "train") & (faces["label"] == "happy")].iloc[0]
+    face = faces[(faces["split"] == "train") & (faces["label"] == "happy")].iloc[0]
     return face.pixel_hash, f"{face.pixel_hash},happy,surprise,ann,2026-01-01T00:00:00Z,{note}\n"
 
 

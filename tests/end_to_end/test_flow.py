@@ -99,7 +99,7 @@ def test_a_decision_lets_a_scheduled_run_retrain_evaluate_and_publish(
     workspace, site = prefect_server.workspace, tmp_path / "site"
     set_param(workspace, "publish", "destination", str(site))
     assignments = read_table(workspace / "data/split/assignments.parquet")
-    face = assignments.loc[assignments["role"] == "train", "pixel_hash"].iloc[0]
+    face = assignments.loc[assignments["split"] == "train", "pixel_hash"].iloc[0]
     with (workspace / "data/relabels.csv").open("a") as file:
         file.write(f"{face},angry,surprise,ann,2026-01-01T00:00:00Z,\n")
     run = prefect_server.scheduled_run()

@@ -74,10 +74,10 @@ def test_every_face_is_taken(workspace: Path, manifest: pd.DataFrame) -> None:
     assert len(pd.read_csv(workspace / "data/faces/rejected.csv")) == 0
 
 
-def test_twins_leaks_and_black_faces_are_those_of_the_archive(manifest: pd.DataFrame) -> None:
-    twins = manifest[manifest["pixel_hash"].duplicated(keep=False)].groupby("pixel_hash")
-    assert twins.ngroups == 1_450
-    num_labels = twins["label"].nunique()
+def test_duplicates_leaks_and_black_faces_are_those_of_the_archive(manifest: pd.DataFrame) -> None:
+    duplicates = manifest[manifest["pixel_hash"].duplicated(keep=False)].groupby("pixel_hash")
+    assert duplicates.ngroups == 1_450
+    num_labels = duplicates["label"].nunique()
     assert len(num_labels[num_labels > 1]) == 54
     in_training = set(manifest.loc[manifest["source"] == "training", "pixel_hash"])
     testing = manifest[manifest["source"] == "testing"]
@@ -85,39 +85,39 @@ def test_twins_leaks_and_black_faces_are_those_of_the_archive(manifest: pd.DataF
     assert (manifest["mean"] == 0).sum() == 12
 
 
-def test_no_twin_group_straddles_roles_or_folds(workspace: Path) -> None:
+def test_no_duplicate_group_straddles_roles_or_folds(workspace: Path) -> None:
     rows = read_table(workspace / "data/split/assignments.parquet")
-    used = rows[rows["role"] != "excluded"]
-    assert used.groupby("duplicate_group")["role"].nunique().max() == 1
+    used = rows[rows["split"] != "excluded"]
+    assert used.groupby("duplicate_group")["split"].nunique().max() == 1
     training = rows[rows["fold"] >= 0]
     assert training.groupby("duplicate_group")["fold"].nunique().max() == 1
     assert training.groupby("near_group")["fold"].nunique().max() == 1
     assert training["near_group"].nunique() < training["duplicate_group"].nunique() - 500
-    assert rows["role"].value_counts().to_dict() == {
+    assert rows["split"].value_counts().to_dict() == {
         "train": 24_429,
         "test": 7_067,
         "validation": 2_725,
         "excluded": 1_119,
     }
-    assert used[used["fold"] >= 0].groupby("near_group")["role"].nunique().max() == 1
+    assert used[used["fold"] >= 0].groupby("near_group")["split"].nunique().max() == 1
 
 
 def test_no_testing_face_has_a_duplicate_in_train_save_by_a_chain(workspace: Path) -> None:
     rows = read_table(workspace / "data/split/assignments.parquet")
     reasons = rows["exclusion"].value_counts().to_dict()
-    assert reasons == {"": 34_221, "twin in Testing": 655, "near-duplicate in Testing": 464}
-    testing = rows[rows["role"] == "test"]
+    assert reasons == {"": 34_221, "duplicate in Testing": 655, "near-duplicate in Testing": 464}
+    testing = rows[rows["split"] == "test"]
     leaks = testing["leak"].value_counts().to_dict()
     assert leaks == {"": 6_257, "duplicate": 537, "near-duplicate": 273}
-    learned = set(rows.loc[rows["role"] == "train", "near_group"])
+    learned = set(rows.loc[rows["split"] == "train", "near_group"])
     assert testing["near_group"].isin(learned).sum() == 41
 
 
-def test_the_records_hold_every_face_of_a_role(workspace: Path) -> None:
+def test_the_records_hold_every_face_of_a_split(workspace: Path) -> None:
     rows = read_table(workspace / "data/split/assignments.parquet")
-    for role in ("train", "validation", "test"):
-        examples = tfrecord.read_role(workspace / "data/tfrecords", role)
-        assert sorted(examples.paths) == sorted(rows.loc[rows["role"] == role, "path"])
+    for split in ("train", "validation", "test"):
+        examples = tfrecord.read_split(workspace / "data/tfrecords", split)
+        assert sorted(examples.paths) == sorted(rows.loc[rows["split"] == split, "path"])
 
 
 def test_the_stages_are_fast_and_small(workspace: Path) -> None:

@@ -16,7 +16,7 @@ def versioned(workspace: Path, tmp_path: Path) -> Path:
     """The workspace with its archive added, and a local remote that everything was pushed to."""
     ok(workspace, "ferflow", "add", "data/raw/archive.zip")
     repro(workspace)
-    ok(workspace, "dvc", "remote", "add", "--default", "shelf", str(tmp_path / "shelf"))
+    ok(workspace, "dvc", "remote", "add", "--default", "store", str(tmp_path / "store"))
     commit(workspace, "Version the archive")
     ok(workspace, "dvc", "push", "--quiet")
     return workspace

@@ -1,9 +1,9 @@
-// What a person does, and what the server is asked. The page alone remembers the picture.
+// What a person does, and what the server is asked. The page alone remembers the image.
 
 let tab = settings.first;
-let picture = null; // a file
+let image = null; // a file
 let found = null; // its faces
-let turn = 0; // of pictures: what is answered about an earlier one comes too late
+let turn = 0; // of images: what is answered about an earlier one comes too late
 let readings = new Map(); // by model, a list of one a face
 let failures = new Map(); // by model, in words
 let heats = new Map(); // by model and face
@@ -44,11 +44,11 @@ function forget() {
   return turn;
 }
 
-// A picture, from wherever it comes: its faces, then what the open tab's models say of them.
+// An image, from wherever it comes: its faces, then what the open tab's models say of them.
 async function take(file, { whole = false } = {}) {
   const mine = forget();
   stopLive();
-  picture = file;
+  image = file;
   show(file);
   say("Looking for faces…");
   draw();
@@ -66,12 +66,12 @@ async function take(file, { whole = false } = {}) {
 
 function inWords({ faces, num_found }, whole) {
   if (whole) return "Read as one face, whatever it shows.";
-  if (!faces.length) return "No face found. If the picture is a face, let all of it be read as one.";
+  if (!faces.length) return "No face found. If the image is a face, let all of it be read as one.";
   if (num_found > faces.length) return `${num_found} faces found; the ${faces.length} surest are read.`;
   return faces.length > 1 ? `${faces.length} faces found.` : "One face found.";
 }
 
-// Asks the models of the open tab that have not been asked about this picture, one after the other.
+// Asks the models of the open tab that have not been asked about this image, one after the other.
 async function ask() {
   const mine = turn;
   const names = tab === ALL ? settings.models.map((model) => model.name) : [tab];
@@ -93,17 +93,17 @@ async function ask() {
 }
 
 function show(file) {
-  URL.revokeObjectURL(at("picture").src);
-  at("picture").src = URL.createObjectURL(file);
-  at("picture").hidden = false;
+  URL.revokeObjectURL(at("image").src);
+  at("image").src = URL.createObjectURL(file);
+  at("image").hidden = false;
   at("video").hidden = true;
 }
 
 function draw() {
   const live = stream !== null;
-  at("drop").hidden = live || picture !== null;
+  at("drop").hidden = live || image !== null;
   at("frame").hidden = !at("drop").hidden;
-  at("other").hidden = !live && picture === null;
+  at("other").hidden = !live && image === null;
   at("paste").hidden = live;
   at("camera").textContent = live ? "Close the camera" : "Camera";
   at("shoot").hidden = !live;
@@ -117,7 +117,7 @@ function panel() {
   const model = settings.models.find(({ name }) => name === tab);
   if (model?.fault) return [drawWords("This model is missing", model.fault)];
   if (failures.has(tab)) return [drawWords("This model does not answer", failures.get(tab))];
-  if (!found) return [drawWords("No picture yet", "Each face in it gets its bars here.")];
+  if (!found) return [drawWords("No image yet", "Each face in it gets its bars here.")];
   if (!found.faces.length) return [drawWords("No face found", "Nothing is read where no face is.")];
   if (tab === ALL) {
     const rows = (number) =>
@@ -163,8 +163,8 @@ async function live() {
     return say(error.message, { failed: true });
   }
   forget();
-  picture = null;
-  at("picture").hidden = true;
+  image = null;
+  at("image").hidden = true;
   at("video").hidden = false;
   draw();
   while (stream) {
@@ -196,23 +196,23 @@ async function paste() {
       const type = item.types.find((one) => one.startsWith("image/"));
       if (type) return take(await item.getType(type));
     }
-    say("There is no picture on the clipboard.", { failed: true });
+    say("There is no image on the clipboard.", { failed: true });
   } catch {
     say("The browser does not let this page read the clipboard: press Ctrl+V.", { failed: true });
   }
 }
 
-const pictureAmong = (files) => {
+const imageAmong = (files) => {
   if (files?.length) take(files[0]);
 };
 
 at("file").addEventListener("change", (event) => {
-  pictureAmong(event.target.files);
+  imageAmong(event.target.files);
   event.target.value = "";
 });
 at("other").addEventListener("click", () => at("file").click());
 at("paste").addEventListener("click", paste);
-at("whole").addEventListener("click", () => take(picture, { whole: true }));
+at("whole").addEventListener("click", () => take(image, { whole: true }));
 at("shoot").addEventListener("click", async () => take(await frame()));
 at("camera").addEventListener("click", () => {
   if (!stream) return live();
@@ -224,9 +224,9 @@ at("camera").addEventListener("click", () => {
 at("stage").addEventListener("dragover", (event) => event.preventDefault());
 at("stage").addEventListener("drop", (event) => {
   event.preventDefault();
-  pictureAmong(event.dataTransfer.files);
+  imageAmong(event.dataTransfer.files);
 });
-document.addEventListener("paste", (event) => pictureAmong(event.clipboardData.files));
+document.addEventListener("paste", (event) => imageAmong(event.clipboardData.files));
 at("panel").addEventListener("click", (event) => {
   const button = event.target.closest("[data-heat]");
   if (button) toggleHeat(Number(button.dataset.heat));

@@ -1,4 +1,4 @@
-// The camera: its live picture on the stage, and single frames of it as files.
+// The camera: its live image on the stage, and single frames of it as files.
 
 const LIVE_WIDTH = 640;
 

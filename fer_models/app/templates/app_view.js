@@ -98,9 +98,9 @@ function drawBars(probabilities, set) {
 }
 
 function drawFace(face, number, found) {
-  const picture = make("img", { src: face.pixels, width: 48, height: 48 });
-  picture.alt = found.faces.length > 1 ? `Face ${number + 1}` : "The face, as the model sees it";
-  const figure = make("figure", { className: "crop" }, picture);
+  const image = make("img", { src: face.pixels, width: 48, height: 48 });
+  image.alt = found.faces.length > 1 ? `Face ${number + 1}` : "The face, as the model sees it";
+  const figure = make("figure", { className: "crop" }, image);
   if (found.faces.length > 1) figure.append(make("b", { textContent: number + 1 }));
   return figure;
 }
@@ -114,12 +114,12 @@ function drawReading(face, number, found, { reading, heat }) {
   const said = make("div", {}, heading(reading.words), drawBars(reading.probabilities, reading.set));
   card.append(said);
   if (heat === undefined) return card;
-  if (heat?.picture) figure.append(make("img", { src: heat.picture, className: "heat", alt: "" }));
+  if (heat?.image) figure.append(make("img", { src: heat.image, className: "heat", alt: "" }));
   const words = heat === null ? "What it looked at" : "Hide what it looked at";
   const button = make("button", { type: "button", className: "plain", textContent: words });
   button.dataset.heat = number;
   figure.append(button);
-  if (heat && !heat.picture) {
+  if (heat && !heat.image) {
     figure.append(make("p", { className: "note", textContent: "Too small a map to show a place." }));
   }
   return card;

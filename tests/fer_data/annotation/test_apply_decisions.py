@@ -84,12 +84,12 @@ def test_decisions_on_unknown_faces_are_counted_and_left_aside(file: Path, caplo
 
 
 def faces() -> pd.DataFrame:
-    """Twins with two labels (a), a leak (b), one that is kept (c), one that nobody decided on (d)."""
+    """Duplicates with two labels (a), a leak (b), one that is kept (c), an undecided one (d)."""
     return pd.DataFrame(
         {
             "pixel_hash": list("aabbcd"),
             "label": ["happy", "sad", "happy", "happy", "sad", "happy"],
-            "role": ["train", "validation", "excluded", "test", "train", "train"],
+            "split": ["train", "validation", "excluded", "test", "train", "train"],
         }
     )
 
@@ -100,17 +100,17 @@ def decided(*, given: str = "sad", **decisions: str) -> pd.DataFrame:
     return pd.DataFrame({**columns, "given_label": given})
 
 
-def test_twins_follow_a_decision_and_test_never_does() -> None:
+def test_duplicates_follow_a_decision_and_test_never_does() -> None:
     applied = apply_decisions(faces(), decided(a="sad", b="sad", c="keep"))
     assert list(applied["label"]) == ["sad", "sad", "sad", "happy", "sad", "happy"]
-    assert list(applied["role"]) == list(faces()["role"])
+    assert list(applied["split"]) == list(faces()["split"])
     assert list(applied["decision"].fillna("")) == ["sad", "sad", "sad", "", "sad", ""]
 
 
 def test_dropped_faces_are_excluded_but_stay() -> None:
     applied = apply_decisions(faces(), decided(a="drop", b="drop"))
     assert list(applied["label"]) == list(faces()["label"])
-    assert list(applied["role"]) == ["excluded", "excluded", "excluded", "test", "train", "train"]
+    assert list(applied["split"]) == ["excluded", "excluded", "excluded", "test", "train", "train"]
 
 
 def test_no_decision_changes_nothing() -> None:

@@ -20,7 +20,7 @@ FINAL |= {"2a6d": "neutral"}
 
 
 def final(relabels: pd.DataFrame) -> dict[str, str]:
-    faces = relabels.drop_duplicates("pixel_hash")[["pixel_hash"]].assign(label="", role="train")
+    faces = relabels.drop_duplicates("pixel_hash")[["pixel_hash"]].assign(label="", split="train")
     applied = apply_decisions(faces, latest_decisions(relabels)).dropna()
     return {row.pixel_hash[:4]: row.decision for row in applied.itertuples()}
 

@@ -18,7 +18,7 @@ GRAPH = {
             "deps": ["data/accepted/relabels.csv"],
             "outs": ["data/crossval/fold-${item.fold}.parquet"],
         },
-        "review_queue": {"deps": ["data/relabels.csv"], "outs": ["data/queue/neighbours.parquet"]},
+        "review_queue": {"deps": ["data/relabels.csv"], "outs": ["data/queue/neighbors.parquet"]},
         "rebalance": {"deps": ["data/relabels.csv"], "outs": ["data/curated/summary.json"]},
     }
 }
@@ -38,7 +38,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("data/curated/summary.json").write_text(json.dumps({MARK: mark_of(RELABELS)}))
     queue = pd.DataFrame({"path": []})
     mark = {MARK: json.dumps(mark_of(RELABELS))}
-    write_table(queue, Path("data/queue/neighbours.parquet"), metadata=mark)
+    write_table(queue, Path("data/queue/neighbors.parquet"), metadata=mark)
     for fold in range(2):
         write_table(
             pd.DataFrame({"fold": [fold]}),
@@ -84,7 +84,7 @@ def test_what_dvc_took_for_applied_names_what_really_applies_it() -> None:
     decide(RELABELS, 1)
     md5 = hashlib.md5(RELABELS.read_bytes()).hexdigest()
     lock = {"stages": {"rebalance": {"deps": [{"path": RELABELS.as_posix(), "md5": md5}]}}}
-    Path("data/queue/neighbours.parquet").unlink()
+    Path("data/queue/neighbors.parquet").unlink()
     Path("dvc.lock").write_text(yaml.safe_dump(lock))
     assert waiting() == [
         "1 decision of data/relabels.csv is not yet applied, though DVC holds that it is: "
@@ -94,7 +94,7 @@ def test_what_dvc_took_for_applied_names_what_really_applies_it() -> None:
 
 def test_what_is_not_made_yet_or_of_an_earlier_version_waits_for_nothing() -> None:
     decide(RELABELS, 1)
-    Path("data/queue/neighbours.parquet").unlink()
+    Path("data/queue/neighbors.parquet").unlink()
     Path("data/curated/summary.json").write_text("{}")
     assert waiting() == []
     Path("data/curated/summary.json").unlink()

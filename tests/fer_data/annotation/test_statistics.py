@@ -75,9 +75,9 @@ def test_only_what_stands_counts() -> None:
 
 
 def test_a_decision_is_held_against_the_copy_that_the_person_saw() -> None:
-    # Twins with conflicting labels, both in the queue; and D, which is not.
-    twin = SUSPECTS.head(1).assign(label="happy", suggested_label="fear", kind="ambiguous")
-    suspects = pd.concat([SUSPECTS, twin], ignore_index=True)
+    # Duplicates with conflicting labels, both in the queue; and D, which is not.
+    duplicate = SUSPECTS.head(1).assign(label="happy", suggested_label="fear", kind="ambiguous")
+    suspects = pd.concat([SUSPECTS, duplicate], ignore_index=True)
     found = summary((A, "happy", "fear", "ann"), (D, "sad", "keep", "ann"), suspects=suspects)
     assert found.by_kind["ambiguous"] == Tally(relabelled=1, as_suggested=1)
     assert found.by_kind["wrong"] == Tally()

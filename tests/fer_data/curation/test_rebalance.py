@@ -16,13 +16,13 @@ NO_DECISIONS = pd.DataFrame({"pixel_hash": [], "given_label": [], "decision": []
 
 def examples() -> pd.DataFrame:
     labels = ["happy"] * 6 + ["sad"] * 2 + ["happy", "sad"] * 2
-    roles = ["train"] * 8 + ["validation"] * 2 + ["test", "excluded"]
+    splits = ["train"] * 8 + ["validation"] * 2 + ["test", "excluded"]
     return pd.DataFrame(
         {
             "path": [f"{number:02d}.jpg" for number in range(12)],
             "pixel_hash": [f"hash{number}" for number in range(12)],
             "label": labels,
-            "role": roles,
+            "split": splits,
             "label_quality": [0.1, 0.9, 0.9, 0.9, 0.9, 0.9, 0.4, 0.9, 0.1, 0.9, None, 0.1],
         }
     )
@@ -41,7 +41,7 @@ def run(
 
 
 def uses(curated: pd.DataFrame) -> dict[str, int]:
-    train = curated[curated["role"] == "train"]
+    train = curated[curated["split"] == "train"]
     return train.groupby("label")["repeats"].sum().to_dict()
 
 
@@ -55,10 +55,10 @@ def test_none_takes_every_face_of_a_role_once() -> None:
 
 def test_class_weights_give_each_class_the_same_sum_and_a_mean_of_one() -> None:
     curated, _ = run(method="class_weight")
-    train = curated[curated["role"] == "train"]
+    train = curated[curated["split"] == "train"]
     assert train.groupby("label")["weight"].sum().to_dict() == pytest.approx({"happy": 4, "sad": 4})
     assert train["weight"].mean() == pytest.approx(1)
-    assert (curated.loc[curated["role"] != "train", "weight"] == 1).all()
+    assert (curated.loc[curated["split"] != "train", "weight"] == 1).all()
 
 
 def test_oversampling_repeats_the_smaller_class() -> None:
@@ -76,7 +76,7 @@ def test_undersampling_leaves_faces_of_the_larger_class_out() -> None:
 @pytest.mark.parametrize("method", ["oversample", "undersample", "class_weight"])
 def test_only_train_is_rebalanced(method: Method) -> None:
     curated, _ = run(method=method)
-    others = curated[curated["role"] != "train"]
+    others = curated[curated["split"] != "train"]
     assert len(others) == 3
     assert (others["repeats"] == 1).all()
     assert (others["weight"] == 1).all()
@@ -131,7 +131,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Runs the stage with these lines in the file of decisions; gives its summary."""
     faces = examples().assign(pixel_hash=[f"{number:064x}" for number in range(12)])
     write_table(faces[["path", "label"]], tmp_path / "manifest.parquet")
-    write_table(faces[["path", "pixel_hash", "role"]], tmp_path / "assignments.parquet")
+    write_table(faces[["path", "pixel_hash", "split"]], tmp_path / "assignments.parquet")
     write_table(faces[["path", "label_quality"]], tmp_path / "label_quality.parquet")
     (tmp_path / "params.yaml").write_text(
         "data: {expressions: [happy, sad], retired_expressions: [fear]}\n"

@@ -29,9 +29,9 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     manifest, pixels = plain_manifest(60)
     np.save(folder / "pixels.npy", pixels)
     write_table(manifest, folder / "manifest.parquet")
-    role = np.where(manifest["source"] == "testing", "test", "train").astype(object)
-    role[:12] = "validation"
-    examples = manifest[["path", "pixel_hash", "label"]].assign(role=role, repeats=1)
+    split = np.where(manifest["source"] == "testing", "test", "train").astype(object)
+    split[:12] = "validation"
+    examples = manifest[["path", "pixel_hash", "label"]].assign(split=split, repeats=1)
     examples["weight"] = np.linspace(0.5, 1.5, len(examples)).astype(np.float32)
     examples.loc[20, "repeats"] = 3
     examples.loc[21, "repeats"] = 0
@@ -74,12 +74,12 @@ def test_two_builds_are_the_same_bytes(workspace: Path, folder: Path) -> None:
 
 def expected_train(workspace: Path) -> pd.DataFrame:
     examples = pd.read_parquet(workspace / "examples.parquet")
-    train = examples[examples["role"] == "train"]
+    train = examples[examples["split"] == "train"]
     return train.loc[train.index.repeat(train["repeats"])].sort_values("path")
 
 
 def test_plain_tf_data_reads_what_was_curated(workspace: Path, folder: Path) -> None:
-    train = tfrecord.read_role(folder, "train")
+    train = tfrecord.read_split(folder, "train")
     expected = expected_train(workspace)
     order = np.argsort(train.paths, kind="stable")
     assert [train.paths[row] for row in order] == list(expected["path"])
@@ -96,10 +96,10 @@ def test_plain_tf_data_reads_what_was_curated(workspace: Path, folder: Path) -> 
 def test_tfds_reads_the_same(folder: Path) -> None:
     builder = tfds.builder_from_directory(str(folder))
     assert builder.info.features["label"].names == ["happy", "neutral", "sad"]
-    for role in ("train", "validation", "test"):
-        ours = tfrecord.read_role(folder, role)
-        theirs = list(tfds.as_numpy(builder.as_dataset(split=role, shuffle_files=False)))
-        assert builder.info.splits[role].num_examples == len(theirs) == len(ours.labels) > 0
+    for split in ("train", "validation", "test"):
+        ours = tfrecord.read_split(folder, split)
+        theirs = list(tfds.as_numpy(builder.as_dataset(split=split, shuffle_files=False)))
+        assert builder.info.splits[split].num_examples == len(theirs) == len(ours.labels) > 0
         by_path = {row["path"].decode(): row for row in theirs}
         assert set(by_path) == set(ours.paths)
         for face, label, path in zip(ours.faces, ours.labels, ours.paths, strict=True):
@@ -122,8 +122,8 @@ def test_a_face_of_another_shape_is_refused() -> None:
 
 
 def test_missing_records_name_the_way_to_get_them(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no records of the role 'train' .*dvc repro tfrecords"):
-        tfrecord.read_role(tmp_path, "train")
+    with pytest.raises(UserError, match=r"no records of the split 'train' .*dvc repro tfrecords"):
+        tfrecord.read_split(tmp_path, "train")
     with pytest.raises(UserError, match="holds no records: `dvc repro tfrecords`"):
         tfrecord.expressions(tmp_path)
 

@@ -12,7 +12,7 @@ HEADER = ",".join(RELABEL_COLUMNS) + "\n"
 EXPRESSIONS = ("happy", "sad")
 NOON = "2026-01-31T12:00:00Z"
 
-# Faces a to d in Training (b has twins of two labels, d a twin in Testing), e in Testing alone.
+# Faces a to d in Training (b under two labels, d also in Testing), e in Testing alone.
 MANIFEST = pd.DataFrame(
     {
         "pixel_hash": [letter * 64 for letter in "abbcdde"],

@@ -24,10 +24,10 @@ from tests.support.data.archives import (
     encode,
     enter_workspace,
     good_members,
+    image,
     noise,
     outputs,
     patch_entry,
-    picture,
     rejected,
     write_archive,
     write_settings,
@@ -61,7 +61,7 @@ def test_command_leaves_three_files_and_a_table(workspace: Path) -> None:
     assert [*EXPRESSIONS, "all"] in table
     assert ["training", *"1111116"] in table
     assert ["taken", *"222222", "12"] in table
-    assert ["refused", "1", "not", "a", "picture"] in table
+    assert ["refused", "1", "not", "a", "image"] in table
     junk = ["__MACOSX,", ".DS_Store,", "._*,", "Thumbs.db,", "desktop.ini"]
     assert ["skipped", "4", *junk] in table
 
@@ -129,16 +129,16 @@ def test_folders_are_matched_without_case() -> None:
     ("path", "data", "reason"),
     [
         ("Training/Angry/x.png", b"", "empty: 0 bytes"),
-        ("Training/Angry/x.jpg", picture(kind="JPEG")[:-9], "damaged: image file is truncated"),
-        ("Training/Angry/x.jpg", b"hello", "not a picture: "),
-        ("Training/Angry/x.jpg", picture(kind="GIF"), "other format: GIF"),
-        ("Training/Angry/x.png", picture(size=(64, 64)), "wrong size: 64x64"),
+        ("Training/Angry/x.jpg", image(kind="JPEG")[:-9], "damaged: image file is truncated"),
+        ("Training/Angry/x.jpg", b"hello", "not an image: "),
+        ("Training/Angry/x.jpg", image(kind="GIF"), "other format: GIF"),
+        ("Training/Angry/x.png", image(size=(64, 64)), "wrong size: 64x64"),
         ("Training/Angry/x.png", bytes(100_001), "too large: 100001 bytes"),
-        ("Training/Contempt/x.png", picture(), "unknown class: folder 'Contempt' is none of `dat"),
-        ("Angry/x.png", picture(), "misplaced: not in Training/CLASS or Testing/CLASS"),
-        ("Other/Angry/x.png", picture(), "misplaced: "),
-        ("Training/Angry/more/x.png", picture(), "misplaced: "),
-        ("x.png", picture(), "misplaced: "),
+        ("Training/Contempt/x.png", image(), "unknown class: folder 'Contempt' is none of `dat"),
+        ("Angry/x.png", image(), "misplaced: not in Training/CLASS or Testing/CLASS"),
+        ("Other/Angry/x.png", image(), "misplaced: "),
+        ("Training/Angry/more/x.png", image(), "misplaced: "),
+        ("x.png", image(), "misplaced: "),
     ],
 )
 def test_quarantines_a_member(path: str, data: bytes, reason: str) -> None:
@@ -150,7 +150,7 @@ def test_quarantines_a_member(path: str, data: bytes, reason: str) -> None:
 
 
 def test_quarantines_a_member_damaged_in_the_archive() -> None:
-    write_archive(ARCHIVE, {**good_members(), "Training/Angry/x.png": picture()})
+    write_archive(ARCHIVE, {**good_members(), "Training/Angry/x.png": image()})
     patch_entry(ARCHIVE, "Training/Angry/x.png", PACKED_SIZE, 9)
     ingest.main()
     assert rejected()["Training/Angry/x.png"].startswith("damaged in the archive: ")
@@ -168,7 +168,7 @@ def test_resizes_if_the_setting_allows() -> None:
 
 
 def test_an_unsafe_archive_writes_nothing() -> None:
-    write_archive(ARCHIVE, {**good_members(), "../x.png": picture()})
+    write_archive(ARCHIVE, {**good_members(), "../x.png": image()})
     with pytest.raises(UserError, match="climbs out"):
         ingest.main()
     assert not FACES.exists()

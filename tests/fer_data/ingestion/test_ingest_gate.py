@@ -45,8 +45,8 @@ def test_fails_only_past_the_limit_and_writes_the_list() -> None:
     before = outputs()
     write_archive(ARCHIVE, {**good_members(), **bad, "x.png": b""})
     message = (
-        r"5 of 17 members were refused \(4 not a picture, 1 misplaced; for example "
-        r"'Training/Angry/bad0.png', not a picture: .*; all of them in data/faces/rejected.csv\), "
+        r"5 of 17 members were refused \(4 not an image, 1 misplaced; for example "
+        r"'Training/Angry/bad0.png', not an image: .*; all of them in data/faces/rejected.csv\), "
         r"more than `ingest.max_rejected_fraction` \(0.25\) allows"
     )
     with pytest.raises(UserError, match=message):
@@ -62,7 +62,7 @@ def test_fails_only_past_the_limit_and_writes_the_list() -> None:
     [
         ({}, "no readable face in Training/CLASS or Testing/CLASS: 0 of 0"),
         ({"__MACOSX/x": b""}, "no readable face in Training/CLASS or Testing/CLASS: 0 of 0"),
-        (dict.fromkeys(good_members(), b"text"), "no readable face.*12 of 12.*12 not a picture"),
+        (dict.fromkeys(good_members(), b"text"), "no readable face.*12 of 12.*12 not an image"),
     ],
 )
 def test_refuses_an_archive_without_faces(members: dict[str, bytes], message: str) -> None:
@@ -98,8 +98,8 @@ def test_the_published_archive() -> None:
     manifest = pd.read_parquet(FACES / "manifest.parquet")
     assert manifest["source"].value_counts().to_dict() == {"training": 28_273, "testing": 7_067}
     assert len(manifest.query("mean == 0 and std == 0")) == 12
-    twins = manifest[manifest.duplicated("pixel_hash", keep=False)]
-    groups = twins.groupby("pixel_hash").agg({"label": "nunique"})
+    duplicates = manifest[manifest.duplicated("pixel_hash", keep=False)]
+    groups = duplicates.groupby("pixel_hash").agg({"label": "nunique"})
     assert (len(groups), len(groups.query("label > 1"))) == (1_450, 54)
     trained_on = set(manifest.query("source == 'training'")["pixel_hash"])
     testing = manifest.query("source == 'testing'")["pixel_hash"]

@@ -54,7 +54,7 @@ def test_normalises_names(file: Path) -> None:
 
 
 def test_a_folder_that_holds_bytes_is_a_member_that_is_refused(file: Path) -> None:
-    write_archive(file, {"Training/Angry/b.png/": b"picture", NAME: b"other"})
+    write_archive(file, {"Training/Angry/b.png/": b"image", NAME: b"other"})
     with open_archive(file, LIMITS) as archive:
         assert [member.path for member in archive.members] == [NAME, "Training/Angry/b.png"]
         with pytest.raises(MemberError, match="folder with content: 7 bytes under a folder's name"):
@@ -86,7 +86,7 @@ def test_refuses_what_is_no_zip(file: Path, content: bytes, message: str) -> Non
 
 
 def test_refuses_half_a_download_at_any_length(file: Path) -> None:
-    whole = write_archive(file, {NAME: b"picture", "b.png": b"other"}).read_bytes()
+    whole = write_archive(file, {NAME: b"image", "b.png": b"other"}).read_bytes()
     for size in range(4, len(whole), 7):
         file.write_bytes(whole[:size])
         with pytest.raises(UserError, match=f"looks like half a download.* {size} bytes"):
@@ -94,7 +94,7 @@ def test_refuses_half_a_download_at_any_length(file: Path) -> None:
 
 
 def test_refuses_a_damaged_directory(file: Path) -> None:
-    write_archive(file, {NAME: b"picture"})
+    write_archive(file, {NAME: b"image"})
     patch_bytes(file, b"PK\x01\x02", b"PK\x01\x03")
     with pytest.raises(UserError, match=r"is a damaged zip .*magic number"):
         paths(file)
@@ -113,7 +113,7 @@ def test_refuses_what_cannot_be_read(file: Path) -> None:
 
 @pytest.mark.parametrize("flags", [0x1, 0x41, 0x2000])
 def test_refuses_an_encrypted_archive(file: Path, flags: int) -> None:
-    write_archive(file, {"a.png": b"a", NAME: b"picture"})
+    write_archive(file, {"a.png": b"a", NAME: b"image"})
     patch_entry(file, NAME, FLAGS, flags, size=2)
     with pytest.raises(UserError, match=f"member '{NAME}' is encrypted: .* without a password"):
         paths(file)
@@ -133,21 +133,21 @@ def test_refuses_an_encrypted_archive(file: Path, flags: int) -> None:
     ],
 )
 def test_refuses_names_that_climb_out(file: Path, name: str) -> None:
-    write_archive(file, {NAME: b"picture", name: b"picture"})
+    write_archive(file, {NAME: b"image", name: b"image"})
     with pytest.raises(UserError, match="climbs out of the archive"):
         paths(file)
 
 
 @pytest.mark.parametrize("name", ["a\rb.png", "a\nb.png", "a\x1b[2J.png", "a\x9b.png"])
 def test_refuses_names_with_control_characters(file: Path, name: str) -> None:
-    write_archive(file, {NAME: b"picture", f"Training/Angry/{name}": b"picture"})
+    write_archive(file, {NAME: b"image", f"Training/Angry/{name}": b"image"})
     with pytest.raises(UserError, match="has no valid name: pack the archive again") as caught:
         paths(file)
     assert str(caught.value).isprintable()
 
 
 def test_names_what_is_no_utf8_by_its_bytes(file: Path) -> None:
-    write_archive(file, {"Training/Angry/caf\u00e9.png": b"picture"})
+    write_archive(file, {"Training/Angry/caf\u00e9.png": b"image"})
     patch_bytes(file, "\u00e9".encode(), b"\xe9!")
     with pytest.raises(
         UserError, match=r"member b'Training/Angry/caf.xe9!.png' has a name"
@@ -157,14 +157,14 @@ def test_names_what_is_no_utf8_by_its_bytes(file: Path) -> None:
 
 
 def test_refuses_names_with_nul(file: Path) -> None:
-    write_archive(file, {"Training/Angry/a.png#.exe": b"picture"})
+    write_archive(file, {"Training/Angry/a.png#.exe": b"image"})
     patch_bytes(file, b"#", b"\0")
     with pytest.raises(UserError, match=r"'Training/Angry/a.png\\x00.exe' has no valid name"):
         paths(file)
 
 
 def test_refuses_symbolic_links(file: Path) -> None:
-    write_archive(file, {NAME: b"picture", "b.png": b"/etc/passwd"}, links=("b.png",))
+    write_archive(file, {NAME: b"image", "b.png": b"/etc/passwd"}, links=("b.png",))
     with pytest.raises(UserError, match=r"member 'b\.png' is a symbolic link"):
         paths(file)
 
@@ -174,7 +174,7 @@ def test_refuses_symbolic_links(file: Path) -> None:
     [NAME, "Training\\Angry\\a.png", "./Training/Angry/a.png", "TRAINING/angry/A.PNG"],
 )
 def test_refuses_duplicate_names(file: Path, other: str) -> None:
-    write_archive(file, [(NAME, b"picture"), (other, b"another")])
+    write_archive(file, [(NAME, b"image"), (other, b"another")])
     with pytest.raises(UserError, match="two members of one name"):
         paths(file)
 
@@ -186,7 +186,7 @@ def test_refuses_names_that_differ_in_unicode_form_alone(file: Path) -> None:
 
 
 def test_same_junk_twice_is_no_duplicate(file: Path) -> None:
-    write_archive(file, [("x/Thumbs.db", b""), ("x/Thumbs.db", b""), (NAME, b"picture")])
+    write_archive(file, [("x/Thumbs.db", b""), ("x/Thumbs.db", b""), (NAME, b"image")])
     assert paths(file) == [NAME]
 
 
@@ -197,7 +197,7 @@ def test_refuses_too_many_members(file: Path) -> None:
 
 
 def test_refuses_a_total_beyond_the_limit_before_reading(file: Path) -> None:
-    write_archive(file, {f"{number:02}.png": b"picture" for number in range(20)})
+    write_archive(file, {f"{number:02}.png": b"image" for number in range(20)})
     for number in range(20):
         patch_entry(file, f"{number:02}.png", SIZE, 60_000)
     with pytest.raises(UserError, match=r"unpacks to 1,200,000 bytes.*`ingest.max_total_bytes`"):
@@ -268,7 +268,7 @@ def test_refuses_damaged_packed_bytes_alone(file: Path) -> None:
 
 
 def test_a_broken_disk_stops_the_stage(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_archive(file, {NAME: b"picture"})
+    write_archive(file, {NAME: b"image"})
 
     def fail(*_: object) -> bytes:
         raise OSError(5, "Input/output error")

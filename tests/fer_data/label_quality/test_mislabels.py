@@ -16,8 +16,8 @@ from tests.support.data.manifests import EXPRESSIONS, plain_manifest
 
 RANKING = MislabelsSettings(
     method="odds",
-    neighbour_weight=0.2,
-    twin_reliability=0.7,
+    neighbor_weight=0.2,
+    duplicate_reliability=0.7,
     clear_ratio=2.0,
     min_oddness=8.0,
 )
@@ -33,11 +33,11 @@ def confident_in(labels: pd.Series) -> np.ndarray:
 
 @pytest.fixture
 def faces() -> pd.DataFrame:
-    """120 Training faces, each its own only neighbour, none the twin of another."""
+    """120 Training faces, each its own only neighbor, none the duplicate of another."""
     manifest, _ = plain_manifest()
     training = manifest[manifest["source"] == "training"].reset_index(drop=True)
     lists = [[path] for path in training["path"]]
-    return training.assign(near_group=np.arange(len(training)), neighbours=lists)
+    return training.assign(near_group=np.arange(len(training)), neighbors=lists)
 
 
 def ranked_by(faces: pd.DataFrame, probabilities: np.ndarray, **changes: object) -> pd.DataFrame:
@@ -74,17 +74,17 @@ def test_every_face_is_ranked_once_by_quality(faces: pd.DataFrame) -> None:
     np.testing.assert_array_equal(probabilities_of(ranked), expected)
 
 
-def test_neighbours_with_another_label_lower_the_quality(faces: pd.DataFrame) -> None:
+def test_neighbors_with_another_label_lower_the_quality(faces: pd.DataFrame) -> None:
     probabilities = np.full((len(faces), 3), 1 / 3, np.float32)
     lists = [[path] for path in faces["path"]]
     sad = list(faces.loc[faces["label"] == "sad", "path"][:5])
     lists[0] = sad
-    ranked = ranked_by(faces.assign(neighbours=lists), probabilities)
+    ranked = ranked_by(faces.assign(neighbors=lists), probabilities)
     assert ranked["path"][0] == faces["path"][0]
     assert ranked["suggested_label"][0] == "sad"
 
 
-def test_a_near_twin_with_another_label_raises_doubt(faces: pd.DataFrame) -> None:
+def test_a_near_duplicate_with_another_label_raises_doubt(faces: pd.DataFrame) -> None:
     groups = np.arange(len(faces))
     groups[100] = groups[5]  # a sad face, a happy face
     ranked = ranked_by(faces.assign(near_group=groups), confident_in(faces["label"]))
@@ -95,7 +95,7 @@ def test_a_near_twin_with_another_label_raises_doubt(faces: pd.DataFrame) -> Non
         assert place.loc[path, "label_quality"] < alone.loc[path, "label_quality"] - 0.05
 
 
-def test_pictures_without_a_face_come_first_and_are_called_so(faces: pd.DataFrame) -> None:
+def test_images_without_a_face_come_first_and_are_called_so(faces: pd.DataFrame) -> None:
     odd = np.zeros(len(faces))
     odd[[7, 70]] = 12, 20
     ranked = rank_labels(
@@ -124,7 +124,7 @@ def write_workspace(
     for fold in range(folds):
         scored = manifest[(manifest.index % 2 == fold) | ~training]
         near = [list(manifest["path"][:9]) if one else None for one in training[scored.index]]
-        keys = scored[["path", "pixel_hash", "source"]].assign(fold=fold, neighbours=near)
+        keys = scored[["path", "pixel_hash", "source"]].assign(fold=fold, neighbors=near)
         table = with_probabilities(keys, confident_in(scored["label"]))
         file = folder / "crossval" / f"fold-{fold}.parquet"
         write_table(table, file, expressions=expressions)
@@ -144,7 +144,7 @@ def run_main(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         "crossval": "crossval",
         "label-quality": "out/label_quality.parquet",
         "testing-quality": "out/testing_quality.parquet",
-        "neighbours": "out/neighbours.parquet",
+        "neighbors": "out/neighbors.parquet",
     }
     words = [word for name, value in flags.items() for word in (f"--{name}", value)]
     monkeypatch.setattr(sys, "argv", ["mislabels", *words])
@@ -157,7 +157,7 @@ def test_the_stage_ranks_training_with_the_same_bytes_each_time(tmp_path, monkey
     files = sorted((tmp_path / "out").iterdir())
     assert [file.name for file in files] == [
         "label_quality.parquet",
-        "neighbours.parquet",
+        "neighbors.parquet",
         "testing_quality.parquet",
     ]
     first = [file.read_bytes() for file in files]
@@ -171,7 +171,7 @@ def test_the_stage_ranks_training_with_the_same_bytes_each_time(tmp_path, monkey
 
     nearby = read_table(files[1])
     assert set(nearby["path"]) == set(training["path"])  # whoever waits one day has neighbors
-    assert {len(paths) for paths in nearby["neighbours"]} == {8}
+    assert {len(paths) for paths in nearby["neighbors"]} == {8}
 
 
 @pytest.mark.parametrize("key", ["budget", "balance"])

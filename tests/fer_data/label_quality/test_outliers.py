@@ -13,7 +13,7 @@ def page_of_text() -> np.ndarray:
     return np.asarray(page)
 
 
-def test_error_pictures_stand_far_above_faces() -> None:
+def test_error_images_stand_far_above_faces() -> None:
     generator = np.random.default_rng(0)
     expressions = ("angry", "happy", "sad", "neutral")
     faces = np.stack([draw_face(expressions[n % 4], generator) for n in range(400)])
@@ -34,5 +34,5 @@ def test_the_scores_do_not_depend_on_the_layout_in_memory_and_repeat() -> None:
     np.testing.assert_allclose(first, oddness(np.asfortranarray(faces)), rtol=1e-4, atol=1e-4)
 
 
-def test_a_handful_of_equal_pictures_is_scored_too() -> None:
+def test_a_handful_of_equal_images_is_scored_too() -> None:
     assert np.isfinite(oddness(np.full((3, 48, 48), 7, np.uint8))).all()

@@ -5,27 +5,27 @@ from fer_data.label_quality.scores import (
     kinds_of,
     quality_of,
     suggestions,
-    with_neighbours,
-    with_twins,
+    with_duplicates,
+    with_neighbors,
 )
 
 
-def test_neighbours_pull_towards_their_labels_and_none_pull_nowhere() -> None:
+def test_neighbors_pull_towards_their_labels_and_none_pull_nowhere() -> None:
     probabilities = np.array([[0.5, 0.3, 0.2]] * 3, np.float32)
     labels = np.array([[2, 2, 2], [0, 0, 0], [1, 1, 1]])
-    moved = with_neighbours(probabilities, labels, weight=0.5)
+    moved = with_neighbors(probabilities, labels, weight=0.5)
     np.testing.assert_allclose(moved.sum(axis=1), 1)
     assert moved[0, 2] > 0.3 > moved[1, 2]
-    nowhere = with_neighbours(probabilities, np.full((3, 3), -1), weight=0.5)
+    nowhere = with_neighbors(probabilities, np.full((3, 3), -1), weight=0.5)
     np.testing.assert_allclose(nowhere, probabilities, rtol=1e-6)
-    np.testing.assert_allclose(with_neighbours(probabilities, labels, weight=0), probabilities)
+    np.testing.assert_allclose(with_neighbors(probabilities, labels, weight=0), probabilities)
 
 
-def test_faces_without_neighbours_change_nothing_for_the_others() -> None:
+def test_faces_without_neighbors_change_nothing_for_the_others() -> None:
     probabilities = np.array([[0.5, 0.3, 0.2], [0.2, 0.2, 0.6]], np.float32)
     labels = np.array([[2, 2, 1], [0, 1, 1]])
-    alone = with_neighbours(probabilities, labels, weight=0.4)
-    lonely = with_neighbours(
+    alone = with_neighbors(probabilities, labels, weight=0.4)
+    lonely = with_neighbors(
         np.concatenate([probabilities, np.full((50, 3), 1 / 3, np.float32)]),
         np.concatenate([labels, np.full((50, 3), -1)]),
         weight=0.4,
@@ -34,16 +34,16 @@ def test_faces_without_neighbours_change_nothing_for_the_others() -> None:
     np.testing.assert_allclose(lonely[2:], 1 / 3)
 
 
-def test_a_class_that_is_everybody_s_neighbour_gains_nothing() -> None:
+def test_a_class_that_is_everybody_s_neighbor_gains_nothing() -> None:
     probabilities = np.array([[0.6, 0.2, 0.2]] * 4, np.float32)
     everywhere = np.zeros((4, 5), int)
-    moved = with_neighbours(probabilities, everywhere, weight=0.9)
+    moved = with_neighbors(probabilities, everywhere, weight=0.9)
     np.testing.assert_allclose(moved, probabilities, rtol=1e-5)
 
 
-def twins(labels: list[int], faces: list[str], groups: list[int], reliability: float = 0.7):
+def duplicates(labels: list[int], faces: list[str], groups: list[int], reliability: float = 0.7):
     even = np.full((len(labels), 3), 1 / 3)
-    return with_twins(
+    return with_duplicates(
         *(even, np.array(labels)),
         faces=np.array(faces, dtype=object),
         groups=np.array(groups),
@@ -51,28 +51,28 @@ def twins(labels: list[int], faces: list[str], groups: list[int], reliability: f
     )
 
 
-def test_a_twin_s_label_counts_by_bayes_rule() -> None:
-    moved = twins([0, 1, 2], ["a", "b", "c"], [0, 0, 1])
+def test_a_duplicate_s_label_counts_by_bayes_rule() -> None:
+    moved = duplicates([0, 1, 2], ["a", "b", "c"], [0, 0, 1])
     np.testing.assert_allclose(moved[0], [0.15, 0.7, 0.15])
     np.testing.assert_allclose(moved[1], [0.7, 0.15, 0.15])
     np.testing.assert_allclose(moved[2], [1 / 3] * 3)
 
 
 def test_copies_with_the_same_label_say_nothing_and_conflicting_ones_do() -> None:
-    same = twins([0, 0], ["a", "a"], [0, 0])
+    same = duplicates([0, 0], ["a", "a"], [0, 0])
     np.testing.assert_allclose(same, 1 / 3)
-    conflict = twins([0, 1, 1], ["a", "a", "a"], [0, 0, 0])
+    conflict = duplicates([0, 1, 1], ["a", "a", "a"], [0, 0, 0])
     np.testing.assert_allclose(conflict[0], [0.15, 0.7, 0.15])
     np.testing.assert_allclose(conflict[1], [0.7, 0.15, 0.15])
 
 
 def test_a_reliability_of_chance_says_nothing() -> None:
-    np.testing.assert_allclose(twins([0, 1], ["a", "b"], [0, 0], 1 / 3), 1 / 3)
+    np.testing.assert_allclose(duplicates([0, 1], ["a", "b"], [0, 0], 1 / 3), 1 / 3)
 
 
-def test_many_near_twins_count_as_few() -> None:
-    few = twins([0, *[1] * 3], [str(n) for n in range(4)], [0] * 4)
-    many = twins([0, *[1] * 9], [str(n) for n in range(10)], [0] * 10)
+def test_many_near_duplicates_count_as_few() -> None:
+    few = duplicates([0, *[1] * 3], [str(n) for n in range(4)], [0] * 4)
+    many = duplicates([0, *[1] * 9], [str(n) for n in range(10)], [0] * 10)
     np.testing.assert_allclose(few[0], many[0])
 
 

@@ -24,8 +24,8 @@ def test_cards_count_what_was_found() -> None:
     found = cards(page_of(findings(relabels=decided(3))))
     assert found["Faces"] == ("12", "9 Training, 3 Testing")
     assert found["Imbalance"] == (f"2.50{TIMES}", "Training: happy 5, angry 2")
-    assert found["Groups of twins"][0] == "3"
-    assert found["Conflicting twins"][0] == "1"
+    assert found["Groups of duplicates"][0] == "3"
+    assert found["Conflicting duplicates"][0] == "1"
     assert found["Leaked Testing faces"][0] == "1"
     assert found["Leaked Testing faces"][1].startswith("33.3")
     assert found["Refused members"][0] == "2"
@@ -33,7 +33,7 @@ def test_cards_count_what_was_found() -> None:
     assert found["Decided faces"] == ("1", "1 kept, 0 relabelled, 0 dropped")
 
 
-def test_pictures_are_those_of_the_faces() -> None:
+def test_images_are_those_of_the_faces() -> None:
     page = page_of(findings())
     for row in range(5):
         assert f'src="{face_uri(PIXELS[row])}"' in page
@@ -44,10 +44,10 @@ def test_pictures_are_those_of_the_faces() -> None:
     )
 
 
-def test_twins_stand_side_by_side_and_differ_in_what_matters() -> None:
+def test_duplicates_stand_side_by_side_and_differ_in_what_matters() -> None:
     page = page_of(findings())
-    twins = page[page.index('id="twins"') : page.index('id="checks"')]
-    conflicts, leaks = twins.split("<h3>Leaks")
+    duplicates = page[page.index('id="duplicates"') : page.index('id="checks"')]
+    conflicts, leaks = duplicates.split("<h3>Leaks")
     leaks, harmless = leaks.split("<h3>Harmless")
     harmless, near = harmless.split("<h3>Near")
     assert re.findall(r"<b>(\w+)</b>(\w+)<", conflicts) == [
@@ -62,7 +62,7 @@ def test_twins_stand_side_by_side_and_differ_in_what_matters() -> None:
     ]
     assert "conflicting labels: 1 group<" in near
     assert "1 more Testing face has" in near
-    assert "2 groups of faces are one picture" in near
+    assert "2 groups of faces are one image" in near
     assert re.findall(r"<b>(\w+)</b>(\w+)<", near) == [("sad", "Training"), ("happy", "Training")]
 
 
@@ -76,13 +76,13 @@ def test_a_large_group_shows_two_that_differ_and_counts_the_others() -> None:
 
 def test_roles_and_exclusions_are_counted() -> None:
     page = page_of(findings())
-    roles = page[page.index('id="roles"') : page.index('id="twins"')]
-    foot = roles[roles.index("<tfoot>") : roles.index("</tfoot>")]
+    splits = page[page.index('id="splits"') : page.index('id="duplicates"')]
+    foot = splits[splits.index("<tfoot>") : splits.index("</tfoot>")]
     total = re.findall(r"<td>(\d+)</td>", foot)
     assert total == ["6", "2", "3", "1", "12"]
-    excluded = roles[roles.index("Excluded from Training") :]
+    excluded = splits[splits.index("Excluded from Training") :]
     assert re.findall(r'<th scope="col">([^<]*)</th>', excluded) == [
-        *("Expression", "Training", "twin in Testing", "near-duplicate in Testing", "excluded")
+        *("Expression", "Training", "duplicate in Testing", "near-duplicate in Testing", "excluded")
     ]
     counts = re.findall(r"<tr><th scope=\"row\">(\w+)</th>(.*?)</tr>", excluded)
     assert {name: re.findall("<td>([^<]*)</td>", row) for name, row in counts} == {
@@ -92,12 +92,12 @@ def test_roles_and_exclusions_are_counted() -> None:
         "all": ["9", "1", "0", "11.1\N{NARROW NO-BREAK SPACE}%"],
     }
     # 8, a near-duplicate of Testing, is in `validation`.
-    assert "Protocol: leak-free" in roles
+    assert "Protocol: leak-free" in splits
 
 
 def test_the_page_names_the_leaky_protocol() -> None:
     assignments = findings().assignments
-    rows = assignments.assign(role=assignments["role"].replace("excluded", "train"), exclusion="")
+    rows = assignments.assign(split=assignments["split"].replace("excluded", "train"), exclusion="")
     page = page_of(findings(assignments=rows))
     assert "Protocol: the paper&#39;s" in page
     assert "Excluded from Training" not in page
@@ -188,7 +188,7 @@ def test_an_archive_without_faults_can_be_reported() -> None:
     )
     page = page_of(clean)
     assert "None: every member of the archive is a face that can be used." in page
-    assert cards(page)["Conflicting twins"][0] == "0"
+    assert cards(page)["Conflicting duplicates"][0] == "0"
     assert 'class="group"' not in page
 
 

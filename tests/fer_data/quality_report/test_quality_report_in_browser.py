@@ -16,12 +16,12 @@ from fer_data.core.schema import KINDS, RELABEL_COLUMNS
 from fer_data.ingestion.ingest import take_faces
 from fer_data.ingestion.zip_archive import Limits
 from fer_data.quality_report.quality_report import Findings, quality_page
-from fer_data.splitting.split import assign_roles
+from fer_data.splitting.split import assign_splits
 from fer_data.synthetic.faces import draw_face
 from fer_data.validation.expectations import build_suite
 from fer_data.validation.validate import run_suite
 from tests.support.data import manifests
-from tests.support.data.archives import EXPRESSIONS, good_members, picture, write_archive
+from tests.support.data.archives import EXPRESSIONS, good_members, image, write_archive
 from tests.support.data.findings import decided
 from tests.support.data.manifests import manifest_of
 from tests.support.servers.browser import needs_chromium
@@ -57,7 +57,7 @@ def findings_of(manifest: pd.DataFrame, pixels: np.ndarray, **changes: Any) -> F
         "pixels": pixels,
         "rejected": pd.DataFrame(columns=["path", "reason"]),
         "validation": {"faces": len(manifest), "profile": None, "expectations": []},
-        "assignments": assign_roles(
+        "assignments": assign_splits(
             manifest,
             np.empty((0, 2), np.int64),
             **{"validation_fraction": 0.3, "num_folds": 2, "exclude_leaks": True, "seed": 0},
@@ -174,22 +174,22 @@ def test_nothing_scrolls_sideways_on_a_phone(browser: Browser, address: str, sch
     page.close()
 
 
-def test_pictures_load_when_they_come_into_view(page: Page, address: str) -> None:
+def test_images_load_when_they_come_into_view(page: Page, address: str) -> None:
     page.goto(address)
     last = page.locator("#queued-faces img").last
     last.scroll_into_view_if_needed()
     page.wait_for_function("document.querySelector('#queued-faces > li:last-child img').complete")
-    assert last.evaluate("picture => picture.naturalWidth") == 48
+    assert last.evaluate("image => image.naturalWidth") == 48
 
 
 def test_names_of_members_cannot_run_as_code(tmp_path: Path, page: Page) -> None:
     hostile = {
-        "<script>alert(1)</script>/Training/Angry/1.png": picture(900),
-        "Training/Happy/<img src=x onerror=alert(2)>.png": picture(900),
-        "Training/Sad/\"><svg onload='alert(3)'>.png": picture(901),
-        "Testing/Sad/&lt;script&gt;alert(4)&lt;script&gt;.png": picture(901),
-        "Training/Angry/<script>alert(5)</script>.jpg": picture(902),
-        "Training/Sad/<script>alert(6)<script>.jpg": b"no picture",
+        "<script>alert(1)</script>/Training/Angry/1.png": image(900),
+        "Training/Happy/<img src=x onerror=alert(2)>.png": image(900),
+        "Training/Sad/\"><svg onload='alert(3)'>.png": image(901),
+        "Testing/Sad/&lt;script&gt;alert(4)&lt;script&gt;.png": image(901),
+        "Training/Angry/<script>alert(5)</script>.jpg": image(902),
+        "Training/Sad/<script>alert(6)<script>.jpg": b"no image",
     }
     archive = write_archive(tmp_path / "archive.zip", good_members(num_each=4) | hostile)
     intake = take_faces(

@@ -4,7 +4,7 @@ import pytest
 
 from fer_data.core.errors import UserError
 from fer_data.core.schema import DUPLICATE_GROUP
-from fer_data.quality_report.thumbnails import mean_faces, pictured, spread, twins
+from fer_data.quality_report.thumbnails import duplicates, mean_faces, spread, thumbnails_of
 from fer_data.web.html import face_uri
 from tests.support.data.findings import GROUPS, LABELS, PIXELS, findings
 
@@ -47,24 +47,24 @@ def test_a_class_larger_than_a_part_has_the_same_mean() -> None:
 )
 def test_a_pair_differs_where_it_should(differ_in: str, paths: list[str]) -> None:
     faces = FACES.assign(**{DUPLICATE_GROUP: 7})
-    (group,) = twins(faces, PIXELS, groups=[7], differ_in=differ_in)
+    (group,) = duplicates(faces, PIXELS, groups=[7], differ_in=differ_in)
     assert [face["path"] for face in group["faces"]] == paths
     assert group["faces"][1]["uri"] == face_uri(PIXELS[1 if differ_in == "label" else 9])
     assert sum(group["others"].values()) == len(FACES) - 2
 
 
 def test_only_the_asked_groups_are_shown() -> None:
-    groups = twins(FACES, PIXELS, groups=[0, 2], differ_in="label")
+    groups = duplicates(FACES, PIXELS, groups=[0, 2], differ_in="label")
     assert [group["faces"][0]["path"] for group in groups] == [
         "Training/Angry/0.jpg",
         "Training/Happy/3.jpg",
     ]
-    assert twins(FACES, PIXELS, groups=[], differ_in="label") == []
+    assert duplicates(FACES, PIXELS, groups=[], differ_in="label") == []
 
 
-def test_rows_keep_their_order_and_get_their_pictures() -> None:
+def test_rows_keep_their_order_and_get_their_images() -> None:
     rows = FACES.iloc[[5, 0]][["path", "label"]]
-    shown = pictured(rows, FACES, PIXELS)
+    shown = thumbnails_of(rows, FACES, PIXELS)
     assert [row["uri"] for row in shown] == [face_uri(PIXELS[5]), face_uri(PIXELS[0])]
     assert shown[0]["label"] == "sad"
 
@@ -72,4 +72,4 @@ def test_rows_keep_their_order_and_get_their_pictures() -> None:
 def test_a_row_that_the_manifest_lacks_is_named() -> None:
     rows = pd.DataFrame({"path": ["Training/Angry/0.jpg", "Training/Sad/gone.jpg"]})
     with pytest.raises(UserError, match=r"Training/Sad/gone\.jpg, which the manifest lacks"):
-        pictured(rows, FACES, PIXELS)
+        thumbnails_of(rows, FACES, PIXELS)

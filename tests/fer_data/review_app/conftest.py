@@ -1,4 +1,4 @@
-"""A seat at a desk, in a browser."""
+"""A seat at a review app, in a browser."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,10 +12,10 @@ from tests.support.servers.processes import Served
 
 @pytest.fixture
 def sit_down(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Opens a desk's page; whatever it asks of other machines fails, and fails the test."""
+    """Opens a review app's page; whatever it asks of other machines fails, and fails the test."""
     with ExitStack() as seats:
 
-        def open_page(desk: Served, *, width: int = 1280) -> Page:
-            return seats.enter_context(visit(browser, desk.address, width=width))
+        def open_page(review_app: Served, *, width: int = 1280) -> Page:
+            return seats.enter_context(visit(browser, review_app.address, width=width))
 
         yield open_page

@@ -1,4 +1,4 @@
-"""Copies of one picture at the desk: asked about once, decided together, or one by one."""
+"""Copies of one image in the review app: asked about once, decided together, or one by one."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,17 +11,17 @@ from tests.support.data.findings import TIMES
 from tests.support.servers.browser import needs_chromium
 from tests.support.servers.review_app import (
     EXPRESSIONS,
-    NEAR_TWINS,
+    NEAR_DUPLICATES,
     RELABELS,
     make_workspace,
-    running_desk,
+    running_review_app,
     standing,
 )
 from tests.support.servers.review_page import HASHES, wait_for_face
 
 pytestmark = needs_chromium
 
-FIRST, SECOND, OTHER, *_ = NEAR_TWINS
+FIRST, SECOND, OTHER, *_ = NEAR_DUPLICATES
 AFTER = 30
 """The row that comes after them in the queue."""
 
@@ -33,9 +33,9 @@ def workspace(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def page(workspace: Path, sit_down: Callable[..., Page]) -> Iterator[Page]:
-    """A desk at which the first of the near twins shows."""
-    with running_desk(workspace, "--annotator", "ann") as desk:
-        page = sit_down(desk)
+    """A review app at which the first of the near-duplicates shows."""
+    with running_review_app(workspace, "--annotator", "ann") as review_app:
+        page = sit_down(review_app)
         wait_for_face(page, 0)
         for _ in range(FIRST):
             page.keyboard.press("ArrowRight")
@@ -43,18 +43,22 @@ def page(workspace: Path, sit_down: Callable[..., Page]) -> Iterator[Page]:
         yield page
 
 
-def test_one_key_decides_on_near_twins_and_one_takes_it_back_after_a_restart_too(
+def test_one_key_decides_on_near_duplicates_and_one_takes_it_back_after_a_restart_too(
     workspace: Path, page: Page, sit_down: Callable[..., Page]
 ) -> None:
     expect(page.locator("#together-words")).to_have_text(
         "A key decides all 3; keep, those labelled sad."
     )
-    expect(page.locator("#twins figcaption")).to_have_text(["sad", "happy", "happy", "in Testing"])
-    expect(page.locator("#twins .with")).to_have_count(2)
+    expect(page.locator("#duplicates figcaption")).to_have_text(
+        ["sad", "happy", "happy", "in Testing"]
+    )
+    expect(page.locator("#duplicates .with")).to_have_count(2)
     page.keyboard.press("1")
     wait_for_face(page, AFTER)
     expect(page.locator("#message")).to_have_text("3 faces → angry. u takes it back.")
-    assert standing(workspace) == dict.fromkeys([HASHES[row] for row in NEAR_TWINS[:3]], "angry")
+    assert standing(workspace) == dict.fromkeys(
+        [HASHES[row] for row in NEAR_DUPLICATES[:3]], "angry"
+    )
     given = read_relabels(workspace / RELABELS, expressions=EXPRESSIONS)["given_label"]
     assert list(given) == ["sad", "sad", "happy"]
     page.keyboard.press("u")
@@ -62,22 +66,22 @@ def test_one_key_decides_on_near_twins_and_one_takes_it_back_after_a_restart_too
     assert standing(workspace) == {}
     page.keyboard.press("x")
     wait_for_face(page, AFTER)
-    with running_desk(workspace, "--annotator", "ann") as desk:
-        page = sit_down(desk)
+    with running_review_app(workspace, "--annotator", "ann") as review_app:
+        page = sit_down(review_app)
         wait_for_face(page, 0)
         page.keyboard.press("u")
         wait_for_face(page, FIRST)
         assert standing(workspace) == {}
 
 
-def test_keep_is_for_the_near_twins_with_that_label_alone(workspace: Path, page: Page) -> None:
+def test_keep_is_for_the_near_duplicates_with_that_label_alone(workspace: Path, page: Page) -> None:
     page.keyboard.press("k")
     wait_for_face(page, OTHER)
     expect(page.locator("#message")).to_have_text(
         "2 faces → keep; 1 labelled otherwise waits. u takes it back."
     )
     assert standing(workspace) == dict.fromkeys([HASHES[FIRST], HASHES[SECOND]], "keep")
-    expect(page.locator("#twins figcaption")).to_have_text(
+    expect(page.locator("#duplicates figcaption")).to_have_text(
         ["sad → keep", "sad → keep", "happy", "in Testing"]
     )
     expect(page.locator("#together")).to_be_hidden()
@@ -86,7 +90,7 @@ def test_keep_is_for_the_near_twins_with_that_label_alone(workspace: Path, page:
     assert standing(workspace)[HASHES[OTHER]] == "sad"
 
 
-def test_near_twins_are_decided_one_by_one_where_a_person_wants_that(
+def test_near_duplicates_are_decided_one_by_one_where_a_person_wants_that(
     workspace: Path, page: Page
 ) -> None:
     page.keyboard.press("t")
@@ -108,7 +112,9 @@ def test_near_twins_are_decided_one_by_one_where_a_person_wants_that(
     }
 
 
-def test_a_tile_of_the_grid_stands_for_near_twins_of_any_kind(workspace: Path, page: Page) -> None:
+def test_a_tile_of_the_grid_stands_for_near_duplicates_of_any_kind(
+    workspace: Path, page: Page
+) -> None:
     page.keyboard.press("g")
     page.locator("[data-kind='ambiguous']").click()
     tile = page.locator(f".tile[data-face='{HASHES[OTHER]}']")

@@ -1,4 +1,4 @@
-"""What the desk's API says to arguments of another type."""
+"""What the review app's API says to arguments of another type."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.servers.review_app import archive, make_workspace, running_desk
+from tests.support.servers.review_app import archive, make_workspace, running_review_app
 
 
 def asked(address: str, data: Any) -> tuple[int, str]:
@@ -46,12 +46,14 @@ def test_arguments_of_another_type_are_one_line_and_no_traceback(
         ("decide", [HASHES[:1], "\ud800", "ann"], r".*got the decision '\\ud800'"),
         ("undo", [5, "ann"], "undo: got 5 for faces"),
     ]
-    with running_desk(make_workspace(tmp_path / "workspace"), "--annotator", "ann") as desk:
+    with running_review_app(
+        make_workspace(tmp_path / "workspace"), "--annotator", "ann"
+    ) as review_app:
         for verb, arguments, words in calls:
-            answer = desk.call(verb, *arguments)
+            answer = review_app.call(verb, *arguments)
             assert re.match(words, answer)
             assert "\n" not in answer
-        assert desk.call("decided") == {}
+        assert review_app.call("decided") == {}
         for path, data, expected in (
             ("run/nonesuch", {"data": []}, (404, "This server has no verb at ")),
             ("call/nonesuch", {"data": []}, (404, "This server has no verb at ")),
@@ -60,7 +62,7 @@ def test_arguments_of_another_type_are_one_line_and_no_traceback(
             ("queue/data?session_hash=nonesuch", None, (200, "data: ")),  # streams
             ("call/decided/nonesuch", None, (200, "event: error")),
         ):
-            status, text = asked(f"{desk.address}gradio_api/{path}", data)
+            status, text = asked(f"{review_app.address}gradio_api/{path}", data)
             assert status == expected[0]
             assert text.startswith(expected[1])
     assert "Traceback" not in capfd.readouterr().err
@@ -70,9 +72,9 @@ def test_an_error_of_the_system_is_one_line_and_no_traceback(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     workspace = make_workspace(tmp_path / "workspace")
-    with running_desk(workspace, "--annotator", "ann") as desk:
+    with running_review_app(workspace, "--annotator", "ann") as review_app:
         (workspace / "data/relabels.csv").rename(workspace / "moved.csv")
         (workspace / "data/relabels.csv").mkdir()
-        answer = desk.call("decide", HASHES[:1], "sad", "ann")
+        answer = review_app.call("decide", HASHES[:1], "sad", "ann")
         assert re.match(r"Is a directory: .*relabels\.csv: expected a file", answer)
     assert "Traceback" not in capfd.readouterr().err

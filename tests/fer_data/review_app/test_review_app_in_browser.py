@@ -1,4 +1,4 @@
-"""People at the desk: a real browser on a real process, which is killed hard."""
+"""People in the review app: a real browser on a real process, which is killed hard."""
 
 import re
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from tests.support.servers.review_app import (
     EXPRESSIONS,
     RELABELS,
     make_workspace,
-    running_desk,
+    running_review_app,
     standing,
 )
 from tests.support.servers.review_page import HASHES, MANIFEST, press, wait_for_face
@@ -25,8 +25,8 @@ TIME_TO_NEXT_FACE = """() => new Promise((resolve) => {
   const start = performance.now();
   document.dispatchEvent(new KeyboardEvent("keydown", { key: "k", bubbles: true }));
   const look = () => {
-    const picture = document.getElementById("face");
-    const shows = document.getElementById("single").dataset.face !== before && picture.complete;
+    const image = document.getElementById("face");
+    const shows = document.getElementById("single").dataset.face !== before && image.complete;
     if (shows) requestAnimationFrame(() => resolve(performance.now() - start));
     else requestAnimationFrame(look);
   };
@@ -43,22 +43,22 @@ def test_ten_faces_by_keyboard_and_one_undone_outlive_a_hard_kill(
     workspace: Path, sit_down: Callable[..., Page]
 ) -> None:
     words = ["sad", "happy", "sad", "angry", "keep", "drop", "happy", "keep", "angry", "sad"]
-    with running_desk(workspace, "--annotator", "ann") as desk:
-        page = sit_down(desk)
+    with running_review_app(workspace, "--annotator", "ann") as review_app:
+        page = sit_down(review_app)
         wait_for_face(page, 0)
         press(page, "3231kx2k13", from_row=0)
         page.keyboard.press("u")
         wait_for_face(page, 9)
         expect(page.locator("#message")).to_have_text("Taken back.")
-        desk.kill()
+        review_app.kill()
     assert list(standing(workspace).items()) == list(zip(HASHES[:9], words[:9], strict=True))
     lines = read_relabels(workspace / RELABELS, expressions=EXPRESSIONS)
     assert list(lines["decision"]) == [*words, "undo"]
     assert list(lines["given_label"]) == [*MANIFEST["label"][:10], MANIFEST["label"][9]]
     assert set(lines["annotator"]) == {"ann"}
 
-    with running_desk(workspace, "--annotator", "ann") as desk:
-        page = sit_down(desk)
+    with running_review_app(workspace, "--annotator", "ann") as review_app:
+        page = sit_down(review_app)
         wait_for_face(page, 9)
         expect(page.locator("[data-kind='']")).to_have_text("all 9 of 40")
         expect(page.locator("[data-kind='wrong']")).to_have_text("wrong label? 5 of 20")
@@ -73,31 +73,31 @@ def test_ten_faces_by_keyboard_and_one_undone_outlive_a_hard_kill(
     assert list(standing(workspace)) == HASHES[:8]
 
 
-def test_a_desk_that_is_away_decides_nothing_and_the_page_goes_on_when_it_is_back(
+def test_a_review_app_that_is_away_decides_nothing_and_the_page_goes_on_when_it_is_back(
     workspace: Path, sit_down: Callable[..., Page]
 ) -> None:
-    with running_desk(workspace, "--annotator", "ann") as desk:
-        page = sit_down(desk)
+    with running_review_app(workspace, "--annotator", "ann") as review_app:
+        page = sit_down(review_app)
         wait_for_face(page, 0)
-        desk.kill()
+        review_app.kill()
         page.keyboard.press("1")
         expect(page.locator("#message")).to_have_text(re.compile("does not answer"))
         wait_for_face(page, 0)
         assert standing(workspace) == {}
-        port = desk.address.strip("/").rpartition(":")[2]
-        with running_desk(workspace, "--annotator", "ann", "--port", port):
-            again = "The desk answers again: #1 → angry was not written."
+        port = review_app.address.strip("/").rpartition(":")[2]
+        with running_review_app(workspace, "--annotator", "ann", "--port", port):
+            again = "The review app answers again: #1 → angry was not written."
             expect(page.locator("#message")).to_have_text(again, timeout=20000)
             press(page, "1", from_row=0)
     assert standing(workspace) == {HASHES[0]: "angry"}
 
 
-def test_what_one_desk_decides_leaves_the_other(
+def test_what_one_review_app_decides_leaves_the_other(
     workspace: Path, sit_down: Callable[..., Page]
 ) -> None:
     with (
-        running_desk(workspace, "--annotator", "ann") as ann,
-        running_desk(workspace, "--annotator", "bob") as bob,
+        running_review_app(workspace, "--annotator", "ann") as ann,
+        running_review_app(workspace, "--annotator", "bob") as bob,
     ):
         at_ann, at_bob = sit_down(ann), sit_down(bob)
         wait_for_face(at_bob, 0)
@@ -116,8 +116,8 @@ def test_what_one_desk_decides_leaves_the_other(
 
 
 def test_a_grid_decides_on_many_at_once(workspace: Path, sit_down: Callable[..., Page]) -> None:
-    with running_desk(workspace, "--annotator", "ann") as desk:
-        page = sit_down(desk)
+    with running_review_app(workspace, "--annotator", "ann") as review_app:
+        page = sit_down(review_app)
         wait_for_face(page, 0)
         page.keyboard.press("g")
         tiles = page.locator(".tile")
@@ -144,14 +144,14 @@ def test_a_grid_decides_on_many_at_once(workspace: Path, sit_down: Callable[...,
 
 
 def test_the_next_face_shows_at_once(workspace: Path, sit_down: Callable[..., Page]) -> None:
-    with running_desk(workspace, "--annotator", "ann") as desk:
-        page = sit_down(desk)
+    with running_review_app(workspace, "--annotator", "ann") as review_app:
+        page = sit_down(review_app)
         wait_for_face(page, 0)
         page.wait_for_timeout(500)
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
         press(page, "k", from_row=0)
-        assert f"{desk.address}faces/{HASHES[1]}.png" not in asked  # it was there already
+        assert f"{review_app.address}faces/{HASHES[1]}.png" not in asked  # it was there already
         milliseconds = [page.evaluate(TIME_TO_NEXT_FACE) for _ in range(20)]
     assert len(standing(workspace)) == 21
     # 100 ms is what people take for at once; a busy machine gets some leave.
@@ -175,8 +175,8 @@ SLOW = """(outcome) => {
     ("outcome", "message", "second"),
     [
         ("written", "Taken back.", {}),
-        ("refused", "The desk answers again: #2 → angry was not written.", {}),
-        ("lost", "The desk answers again: #2 → angry was written.", {HASHES[1]: "angry"}),
+        ("refused", "The review app answers again: #2 → angry was not written.", {}),
+        ("lost", "The review app answers again: #2 → angry was written.", {HASHES[1]: "angry"}),
     ],
 )
 def test_u_during_a_write_takes_back_what_is_being_written_or_nothing(
@@ -186,8 +186,8 @@ def test_u_during_a_write_takes_back_what_is_being_written_or_nothing(
     message: str,
     second: dict[str, str],
 ) -> None:
-    with running_desk(workspace, "--annotator", "ann") as desk:
-        page = sit_down(desk)
+    with running_review_app(workspace, "--annotator", "ann") as review_app:
+        page = sit_down(review_app)
         wait_for_face(page, 0)
         press(page, "3", from_row=0)
         page.evaluate(SLOW, outcome)

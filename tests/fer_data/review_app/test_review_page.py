@@ -1,4 +1,4 @@
-"""What the desk shows, and to whom: on wide screens and on a phone, with and without a queue."""
+"""What the review app shows, and to whom: on wide screens and on a phone, with and without a queue."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +11,10 @@ from tests.support.data.findings import HOSTILE
 from tests.support.servers.browser import needs_chromium
 from tests.support.servers.review_app import (
     EXPRESSIONS,
-    NEIGHBOUR_ROWS,
+    NEIGHBOR_ROWS,
     RELABELS,
     make_workspace,
-    running_desk,
+    running_review_app,
     standing,
 )
 from tests.support.servers.review_page import HASHES, MANIFEST, press, wait_for_face
@@ -30,8 +30,8 @@ def workspace(tmp_path: Path) -> Path:
 def test_the_suggestion_shows_when_it_is_asked_for_and_hides_with_the_next_face(
     workspace: Path, sit_down: Callable[..., Page]
 ) -> None:
-    with running_desk(workspace, "--annotator", "ann") as desk:
-        page = sit_down(desk)
+    with running_review_app(workspace, "--annotator", "ann") as review_app:
+        page = sit_down(review_app)
         wait_for_face(page, 0)
         assert "Suggested" not in page.inner_text("body")
         page.keyboard.press("s")
@@ -45,24 +45,24 @@ def test_a_setting_shows_the_suggestion_at_once(
     tmp_path: Path, sit_down: Callable[..., Page]
 ) -> None:
     workspace = make_workspace(tmp_path / "workspace", show_suggestion=True)
-    with running_desk(workspace, "--annotator", "ann") as desk:
-        expect(sit_down(desk).locator("#suggestion")).to_have_text("Suggested: happy")
+    with running_review_app(workspace, "--annotator", "ann") as review_app:
+        expect(sit_down(review_app).locator("#suggestion")).to_have_text("Suggested: happy")
 
 
-def test_neighbours_and_twins_stand_beside_and_names_are_text(
+def test_neighbors_and_duplicates_stand_beside_and_names_are_text(
     workspace: Path, sit_down: Callable[..., Page]
 ) -> None:
-    with running_desk(workspace, "--annotator", "ann") as desk:
-        page = sit_down(desk)
+    with running_review_app(workspace, "--annotator", "ann") as review_app:
+        page = sit_down(review_app)
         wait_for_face(page, 0)
-        labels = list(MANIFEST["label"].iloc[NEIGHBOUR_ROWS])
-        expect(page.locator("#neighbours figcaption")).to_have_text(labels)
-        expect(page.locator("#twins figcaption")).to_have_text(
+        labels = list(MANIFEST["label"].iloc[NEIGHBOR_ROWS])
+        expect(page.locator("#neighbors figcaption")).to_have_text(labels)
+        expect(page.locator("#duplicates figcaption")).to_have_text(
             [MANIFEST["label"][50], "in Testing"]
         )
         page.keyboard.press("ArrowRight")
         wait_for_face(page, 1)
-        expect(page.locator("#twins")).to_be_hidden()
+        expect(page.locator("#duplicates")).to_be_hidden()
         expect(page.locator("#path")).to_have_text(f"Training/Happy/{HOSTILE}.jpg")
         page.keyboard.press("ArrowLeft")
         wait_for_face(page, 0)
@@ -71,8 +71,8 @@ def test_neighbours_and_twins_stand_beside_and_names_are_text(
 def test_the_page_asks_who_decides_and_remembers(
     workspace: Path, sit_down: Callable[..., Page]
 ) -> None:
-    with running_desk(workspace) as desk:
-        page = sit_down(desk)
+    with running_review_app(workspace) as review_app:
+        page = sit_down(review_app)
         page.locator("#who input").press("Escape")
         page.locator("#who input").fill("Åsa & Co")
         page.keyboard.press("Enter")
@@ -89,8 +89,8 @@ def test_an_empty_queue_is_a_friendly_page(
     tmp_path: Path, sit_down: Callable[..., Page], number: int, title: str
 ) -> None:
     workspace = make_workspace(tmp_path / "workspace", number=number)
-    with running_desk(workspace, "--annotator", "ann") as desk:
-        page = sit_down(desk)
+    with running_review_app(workspace, "--annotator", "ann") as review_app:
+        page = sit_down(review_app)
         for key in "kk"[:number]:
             expect(page.locator("#single")).to_be_visible()
             page.keyboard.press(key)
@@ -100,8 +100,8 @@ def test_an_empty_queue_is_a_friendly_page(
 
 
 def test_a_thumb_decides_on_a_phone(workspace: Path, sit_down: Callable[..., Page]) -> None:
-    with running_desk(workspace, "--annotator", "ann") as desk:
-        page = sit_down(desk, width=390)
+    with running_review_app(workspace, "--annotator", "ann") as review_app:
+        page = sit_down(review_app, width=390)
         wait_for_face(page, 0)
         buttons = page.locator("#keys button")
         expect(buttons).to_have_text(["1angry", "2happy", "3sad", "kkeep", "xdrop", "uundo"])

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from fer_data.core.errors import UserError
-from fer_data.review_app.review_server import open_desk
+from fer_data.review_app.review_server import open_review_app
 from flows.cli.main import main
 from tests.support.servers.processes import FERFLOW, Served
 from tests.support.servers.review_app import (
@@ -21,7 +21,7 @@ from tests.support.servers.review_app import (
     RELABELS,
     archive,
     make_workspace,
-    running_desk,
+    running_review_app,
     standing,
 )
 
@@ -45,11 +45,11 @@ def workspace(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """One desk for the tests that decide nothing."""
-    folder = make_workspace(tmp_path_factory.mktemp("desk") / "workspace")
-    with running_desk(folder, "--annotator", "ann") as desk:
-        yield desk
+def review_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One review app for the tests that decide nothing."""
+    folder = make_workspace(tmp_path_factory.mktemp("review app") / "workspace")
+    with running_review_app(folder, "--annotator", "ann") as review_app:
+        yield review_app
 
 
 def fetch(address: str, **headers: str) -> tuple[str, dict[str, str]]:
@@ -59,30 +59,30 @@ def fetch(address: str, **headers: str) -> tuple[str, dict[str, str]]:
 
 
 def test_the_api_offers_decides_and_takes_back(workspace: Path) -> None:
-    with running_desk(workspace, "--annotator", "ann") as desk:
-        offered = desk.call("queue")
+    with running_review_app(workspace, "--annotator", "ann") as review_app:
+        offered = review_app.call("queue")
         assert [face["rank"] for face in offered["faces"][:30]] == list(range(1, 31))
         assert offered["decided"] == {}
-        decided = desk.call("decide", HASHES[:2], "sad", "ann")
+        decided = review_app.call("decide", HASHES[:2], "sad", "ann")
         assert list(decided) == HASHES[:2]
         assert standing(workspace) == dict.fromkeys(HASHES[:2], "sad")
-        assert desk.call("undo", HASHES[:1], "ann") == desk.call("decided")
+        assert review_app.call("undo", HASHES[:1], "ann") == review_app.call("decided")
         assert list(standing(workspace)) == HASHES[1:2]
         # A user's mistake is one line, and writes nothing.
-        assert desk.call("decide", HASHES[:1], "glad", "ann").startswith("decision on")
-        assert "queue has no face" in desk.call("decide", ["<b>"], "sad", "ann")
+        assert review_app.call("decide", HASHES[:1], "glad", "ann").startswith("decision on")
+        assert "queue has no face" in review_app.call("decide", ["<b>"], "sad", "ann")
         assert list(standing(workspace)) == HASHES[1:2]
         with (workspace / RELABELS).open("a") as file:
             file.write("12,angry,sad,ann,2026-01-31T10:00:00Z,\n")
-        assert "line 5: got the pixel hash '12'" in desk.call("decided")
+        assert "line 5: got the pixel hash '12'" in review_app.call("decided")
 
 
-def test_pictures_are_served_by_their_hash(desk: Served) -> None:
-    data, headers = fetch(f"{desk.address}faces/{HASHES[0]}.png")
+def test_images_are_served_by_their_hash(review_app: Served) -> None:
+    data, headers = fetch(f"{review_app.address}faces/{HASHES[0]}.png")
     assert data.startswith("\x89PNG")
     assert "immutable" in headers["cache-control"]
     with pytest.raises(urllib.error.HTTPError, match="404") as caught:
-        fetch(f"{desk.address}faces/{'0' * 64}.png")
+        fetch(f"{review_app.address}faces/{'0' * 64}.png")
     caught.value.close()
 
 
@@ -94,22 +94,24 @@ def test_pictures_are_served_by_their_hash(desk: Served) -> None:
         {"all_proxy": "socks5://192.0.2.1:9"},
     ],
 )
-def test_a_desk_listens_on_loopback_and_connects_to_nobody(
+def test_a_review_app_listens_on_loopback_and_connects_to_nobody(
     workspace: Path, tmp_path: Path, proxy: dict[str, str]
 ) -> None:
     log = tmp_path / "sockets.log"
     (tmp_path / "sitecustomize.py").write_text(SPY.format(log=str(log)))
     paths = f"{tmp_path}:{NOBODY['PYTHONPATH']}"
-    with running_desk(workspace, "--annotator", "ann", PYTHONPATH=paths, **proxy) as desk:
-        assert desk.call("decide", HASHES[:1], "sad", "ann")
+    with running_review_app(
+        workspace, "--annotator", "ann", PYTHONPATH=paths, **proxy
+    ) as review_app:
+        assert review_app.call("decide", HASHES[:1], "sad", "ann")
         seen = set(log.read_text().splitlines())
     assert {"socket.bind 127.0.0.1", "socket.connect 127.0.0.1"} <= seen
     assert {line.split()[1] for line in seen} == {"127.0.0.1"}
 
 
-def test_no_other_site_can_decide(desk: Served) -> None:
+def test_no_other_site_can_decide(review_app: Served) -> None:
     body = f'{{"data": [["{HASHES[0]}"], "sad", "mallory"]}}'.encode()
-    verb = f"{desk.address}gradio_api/run/decide"
+    verb = f"{review_app.address}gradio_api/run/decide"
     # What a form may send from elsewhere; and a name that somebody lets point at this machine.
     for headers in (
         {"Content-Type": "text/plain"},
@@ -122,11 +124,11 @@ def test_no_other_site_can_decide(desk: Served) -> None:
         caught.value.close()
         named = {name.lower() for name in caught.value.headers}
         assert "access-control-allow-origin" not in named
-    assert desk.call("decided") == {}
+    assert review_app.call("decided") == {}
 
 
-def test_the_page_may_fetch_from_the_desk_alone(desk: Served) -> None:
-    page, headers = fetch(desk.address)
+def test_the_page_may_fetch_from_the_review_app_alone(review_app: Served) -> None:
+    page, headers = fetch(review_app.address)
     assert '"annotator": "ann"' in page
     assert "default-src 'none'; connect-src 'self'" in headers["content-security-policy"]
     assert "http" not in page
@@ -137,17 +139,17 @@ def test_without_a_flag_git_s_name_decides_or_the_page_asks(
     workspace: Path, tmp_path: Path, name: str
 ) -> None:
     (tmp_path / "gitconfig").write_text(f"[user]\nname = {name}\n")
-    with running_desk(workspace, GIT_CONFIG_GLOBAL=str(tmp_path / "gitconfig")) as desk:
-        assert f'"annotator": "{name}"' in fetch(desk.address)[0]
+    with running_review_app(workspace, GIT_CONFIG_GLOBAL=str(tmp_path / "gitconfig")) as review_app:
+        assert f'"annotator": "{name}"' in fetch(review_app.address)[0]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_ends_the_desk_kindly_in_the_background_too(workspace: Path, number) -> None:
+def test_ctrl_c_ends_the_review_app_kindly_in_the_background_too(workspace: Path, number) -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # what the shell does for `command &`
     try:
-        with running_desk(workspace, "--annotator", "ann") as desk:
-            desk.process.send_signal(number)
-            assert desk.process.wait(30) == 0
+        with running_review_app(workspace, "--annotator", "ann") as review_app:
+            review_app.process.send_signal(number)
+            assert review_app.process.wait(30) == 0
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -170,7 +172,7 @@ def test_outside_of_a_workspace_one_line_says_so(tmp_path: Path, monkeypatch) ->
 @pytest.mark.parametrize(
     "missing",
     [
-        *("data/review_queue/suspects.csv", "data/review_queue/neighbours.parquet"),
+        *("data/review_queue/suspects.csv", "data/review_queue/neighbors.parquet"),
         *("data/faces/manifest.parquet", "data/faces/pixels.npy", "data/split/assignments.parquet"),
     ],
 )
@@ -235,9 +237,14 @@ def test_a_wrong_name_is_refused(workspace: Path, monkeypatch, name: str, messag
     ],
 )
 def test_a_port_in_use_or_out_of_range_is_said(
-    desk: Served, workspace: Path, port: str | None, message: str
+    review_app: Served, workspace: Path, port: str | None, message: str
 ) -> None:
-    command = [FERFLOW, "relabel", "--port", port or desk.address.strip("/").rpartition(":")[2]]
+    command = [
+        FERFLOW,
+        "relabel",
+        "--port",
+        port or review_app.address.strip("/").rpartition(":")[2],
+    ]
     finished = subprocess.run(
         command,
         cwd=workspace,
@@ -255,11 +262,11 @@ def test_a_port_in_use_or_out_of_range_is_said(
 
 def test_the_temporary_folder_stays_as_it_was(workspace: Path, tmp_path: Path) -> None:
     (tmp_path / "temporary").mkdir()
-    with running_desk(workspace, TMPDIR=str(tmp_path / "temporary")):
+    with running_review_app(workspace, TMPDIR=str(tmp_path / "temporary")):
         assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_a_graph_without_a_queue_is_said(workspace: Path) -> None:
     (workspace / "dvc.yaml").write_text(yaml.safe_dump({"stages": {**GRAPH, "review_queue": {}}}))
     with pytest.raises(UserError, match=r"no stage 'review_queue' with an output 'suspects\.csv'"):
-        open_desk(workspace)
+        open_review_app(workspace)

@@ -7,19 +7,19 @@ from fer_data.core.errors import UserError
 from fer_data.review_app.review_session import Review, queued_faces
 from tests.support.servers.review_app import (
     EXPRESSIONS,
-    NEAR_TWINS,
-    NEIGHBOUR_ROWS,
+    NEAR_DUPLICATES,
+    NEIGHBOR_ROWS,
     RELABELS,
     archive,
     make_workspace,
-    neighbours_of,
+    neighbors_of,
     queue,
     standing,
 )
 
 MANIFEST, FACES = archive()
 SUSPECTS = queue(MANIFEST)
-NEIGHBOURS = neighbours_of(SUSPECTS, MANIFEST)
+NEIGHBORS = neighbors_of(SUSPECTS, MANIFEST)
 HASHES = list(MANIFEST["pixel_hash"])
 
 
@@ -28,21 +28,21 @@ def workspace(tmp_path: Path) -> Path:
     return make_workspace(tmp_path)
 
 
-def desk_on(workspace: Path) -> Review:
+def review_app_on(workspace: Path) -> Review:
     """As another process would open it."""
-    faces = queued_faces(SUSPECTS, MANIFEST, NEIGHBOURS)
+    faces = queued_faces(SUSPECTS, MANIFEST, NEIGHBORS)
     return Review(faces, workspace / RELABELS, expressions=EXPRESSIONS)
 
 
 @pytest.fixture
 def review(workspace: Path) -> Review:
-    return desk_on(workspace)
+    return review_app_on(workspace)
 
 
 def test_the_most_doubtful_faces_come_first() -> None:
     shuffled = SUSPECTS.sample(frac=1, random_state=0)
-    faces = queued_faces(shuffled, MANIFEST, NEIGHBOURS)
-    # Near twins (29, 32 and 34) are next to each other.
+    faces = queued_faces(shuffled, MANIFEST, NEIGHBORS)
+    # Near-duplicates (29, 32 and 34) are next to each other.
     rows = [*range(30), 32, 34, 30, 31, 33, *range(35, 40)]
     assert [face["rank"] for face in faces] == [row + 1 for row in rows]
     assert faces[2] == {
@@ -53,16 +53,16 @@ def test_the_most_doubtful_faces_come_first() -> None:
         "rank": 3,
         "kind": "ambiguous",
         "near_group": 2,
-        "neighbours": [
-            {"pixel_hash": HASHES[row], "label": MANIFEST["label"][row]} for row in NEIGHBOUR_ROWS
+        "neighbors": [
+            {"pixel_hash": HASHES[row], "label": MANIFEST["label"][row]} for row in NEIGHBOR_ROWS
         ],
-        "twins": [],
+        "duplicates": [],
     }
 
 
-def test_twins_tell_their_labels_save_those_in_testing() -> None:
-    twins = queued_faces(SUSPECTS, MANIFEST, NEIGHBOURS)[0]["twins"]
-    assert twins == [
+def test_duplicates_tell_their_labels_save_those_in_testing() -> None:
+    duplicates = queued_faces(SUSPECTS, MANIFEST, NEIGHBORS)[0]["duplicates"]
+    assert duplicates == [
         {
             "path": MANIFEST["path"][50],
             "pixel_hash": HASHES[0],
@@ -78,11 +78,11 @@ def test_twins_tell_their_labels_save_those_in_testing() -> None:
     ]
 
 
-def test_near_twins_are_told_of_in_the_queue_and_elsewhere() -> None:
-    face = queued_faces(SUSPECTS, MANIFEST, NEIGHBOURS)[30]
+def test_near_duplicates_are_told_of_in_the_queue_and_elsewhere() -> None:
+    face = queued_faces(SUSPECTS, MANIFEST, NEIGHBORS)[30]
     assert face["path"] == MANIFEST["path"][32]
-    assert face["near_group"] == NEAR_TWINS[0]
-    told = [(twin["pixel_hash"], twin["label"]) for twin in face["twins"]]
+    assert face["near_group"] == NEAR_DUPLICATES[0]
+    told = [(duplicate["pixel_hash"], duplicate["label"]) for duplicate in face["duplicates"]]
     assert told == [(HASHES[row], MANIFEST["label"][row]) for row in (29, 34, 52)] + [
         (HASHES[65], None)
     ]
@@ -90,34 +90,34 @@ def test_near_twins_are_told_of_in_the_queue_and_elsewhere() -> None:
 
 def test_suspects_with_equal_pixels_are_one_face_to_decide_on() -> None:
     both = pd.concat([SUSPECTS, SUSPECTS.iloc[[0]].assign(path=MANIFEST["path"][50], rank=99)])
-    faces = queued_faces(both, MANIFEST, neighbours_of(both, MANIFEST))
+    faces = queued_faces(both, MANIFEST, neighbors_of(both, MANIFEST))
     assert len(faces) == len(SUSPECTS)
     assert faces[0]["path"] == MANIFEST["path"][0]
 
 
 def test_an_empty_queue_has_no_face() -> None:
-    assert queued_faces(SUSPECTS.head(0), MANIFEST, NEIGHBOURS.head(0)) == []
+    assert queued_faces(SUSPECTS.head(0), MANIFEST, NEIGHBORS.head(0)) == []
 
 
 @pytest.mark.parametrize(
-    ("suspects", "neighbours", "message"),
+    ("suspects", "neighbors", "message"),
     [
-        (SUSPECTS, NEIGHBOURS.head(3), r"holds .*/000003\.jpg, which neighbours\.parquet lacks"),
+        (SUSPECTS, NEIGHBORS.head(3), r"holds .*/000003\.jpg, which neighbors\.parquet lacks"),
         (
             SUSPECTS.assign(path="gone.jpg"),
-            NEIGHBOURS.assign(path="gone.jpg"),
+            NEIGHBORS.assign(path="gone.jpg"),
             r"holds gone\.jpg, which the manifest lacks: `dvc repro` ranks the labels anew",
         ),
         (
             SUSPECTS,
-            NEIGHBOURS.assign(neighbours=[["gone.jpg"]] * len(NEIGHBOURS)),
+            NEIGHBORS.assign(neighbors=[["gone.jpg"]] * len(NEIGHBORS)),
             r"holds gone\.jpg, which the manifest lacks",
         ),
     ],
 )
-def test_a_queue_of_other_faces_is_refused(suspects, neighbours, message: str) -> None:
+def test_a_queue_of_other_faces_is_refused(suspects, neighbors, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        queued_faces(suspects, MANIFEST, neighbours)
+        queued_faces(suspects, MANIFEST, neighbors)
 
 
 def test_a_decision_is_in_the_file_before_it_is_acknowledged(
@@ -128,7 +128,7 @@ def test_a_decision_is_in_the_file_before_it_is_acknowledged(
     told = {"decision": "happy", "annotator": "ann", "decided_at": line.split(",")[4]}
     assert decided == {HASHES[0]: told}
     assert line.startswith(f"{HASHES[0]},angry,happy,ann,20")
-    assert desk_on(workspace).decided() == decided
+    assert review_app_on(workspace).decided() == decided
 
 
 def test_one_key_decides_on_many_faces_each_with_its_own_label(
@@ -141,8 +141,8 @@ def test_one_key_decides_on_many_faces_each_with_its_own_label(
     ]
 
 
-def test_two_desks_see_each_other_s_decisions_and_lose_none(workspace: Path) -> None:
-    one, other = desk_on(workspace), desk_on(workspace)
+def test_two_review_apps_see_each_other_s_decisions_and_lose_none(workspace: Path) -> None:
+    one, other = review_app_on(workspace), review_app_on(workspace)
     one.decide(HASHES[:1], "happy", annotator="ann")
     assert HASHES[0] in other.decided()
     decided = other.decide(HASHES[:2], "drop", annotator="bob")
@@ -178,7 +178,7 @@ def test_undo_takes_back_the_annotator_s_own_decisions_alone(
 def test_decisions_on_faces_that_left_the_queue_do_not_count(
     workspace: Path, review: Review
 ) -> None:
-    faces = queued_faces(SUSPECTS.tail(5), MANIFEST, NEIGHBOURS)
+    faces = queued_faces(SUSPECTS.tail(5), MANIFEST, NEIGHBORS)
     review.decide(HASHES[:1], "sad", annotator="ann")
     later = Review(faces, workspace / RELABELS, expressions=EXPRESSIONS)
     assert later.decided() == {}
@@ -213,4 +213,4 @@ def test_a_broken_file_is_told_before_anybody_looks_at_a_face(workspace: Path) -
     with (workspace / RELABELS).open("a") as file:
         file.write("12,angry,sad,ann,2026-01-31T10:00:00Z,\n")
     with pytest.raises(UserError, match=r"relabels\.csv, line 2: got the pixel hash '12'"):
-        desk_on(workspace)
+        review_app_on(workspace)

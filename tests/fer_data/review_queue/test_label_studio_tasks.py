@@ -32,7 +32,7 @@ def only(root: ElementTree.Element, tag: str) -> ElementTree.Element:
     return found
 
 
-def test_the_configuration_offers_what_a_decision_may_say_with_the_desk_s_keys() -> None:
+def test_the_configuration_offers_what_a_decision_may_say_with_the_review_app_s_keys() -> None:
     choices = only(config(), "Choices").findall("Choice")
     offered = {one.get("value"): one.get("hotkey") for one in choices}
     assert offered == {"angry": "1", "happy": "2", "sad": "3", "keep": "k", "drop": "x"}

@@ -28,7 +28,7 @@ def ranked() -> pd.DataFrame:
         label_quality=np.linspace(0, 1, len(training)),
         rank=np.arange(1, len(training) + 1),
         kind="wrong",
-        role="train",
+        split="train",
     )
     return with_probabilities(rows, np.full((len(rows), 3), 1 / 3))
 
@@ -40,7 +40,7 @@ def ranks(ranked: pd.DataFrame, decided: pd.DataFrame = NOBODY, *, budget: int =
 def test_the_queue_holds_the_most_doubtful_without_probabilities(ranked: pd.DataFrame) -> None:
     queue = review_queue(ranked, NOBODY, budget=5, balance="none")
     assert list(queue["rank"]) == [1, 2, 3, 4, 5]
-    assert not {"probabilities", "role"} & set(queue.columns)
+    assert not {"probabilities", "split"} & set(queue.columns)
     assert ranks(ranked.sample(frac=1, random_state=0)) == [1, 2, 3, 4, 5]
 
 
@@ -50,8 +50,8 @@ def test_the_budget_is_for_faces_that_nobody_has_decided_on(ranked: pd.DataFrame
 
 
 def test_excluded_faces_wait_for_nobody(ranked: pd.DataFrame) -> None:
-    roles = ranked["role"].where(~ranked["rank"].isin([1, 4]), "excluded")
-    assert ranks(ranked.assign(role=roles)) == [2, 3, 5, 6, 7]
+    splits = ranked["split"].where(~ranked["rank"].isin([1, 4]), "excluded")
+    assert ranks(ranked.assign(split=splits)) == [2, 3, 5, 6, 7]
 
 
 def test_exact_duplicates_wait_once_whatever_their_labels(ranked: pd.DataFrame) -> None:
@@ -77,7 +77,7 @@ def run_main(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         "nearest": "nearest.parquet",
         "relabels": "relabels.csv",
         "suspects": "out/suspects.csv",
-        "neighbours": "out/neighbours.parquet",
+        "neighbors": "out/neighbors.parquet",
         "label-studio": "out/label_studio.json",
     }
     words = [word for name, value in flags.items() for word in (f"--{name}", value)]
@@ -90,10 +90,10 @@ def workspace(tmp_path: Path, ranked: pd.DataFrame) -> Path:
     manifest, pixels = plain_manifest()
     write_table(manifest, tmp_path / "manifest.parquet")
     np.save(tmp_path / "pixels.npy", pixels)
-    write_table(manifest[["path"]].assign(role="train"), tmp_path / "assignments.parquet")
-    write_table(ranked.drop(columns="role"), tmp_path / "label_quality.parquet")
+    write_table(manifest[["path"]].assign(split="train"), tmp_path / "assignments.parquet")
+    write_table(ranked.drop(columns="split"), tmp_path / "label_quality.parquet")
     nearest = [list(manifest["path"][:8])] * len(ranked)
-    write_table(ranked[["path"]].assign(neighbours=nearest), tmp_path / "nearest.parquet")
+    write_table(ranked[["path"]].assign(neighbors=nearest), tmp_path / "nearest.parquet")
     (tmp_path / "relabels.csv").write_text(",".join(RELABEL_COLUMNS) + "\n")
     settings = {"data": {"expressions": EXPRESSIONS}}
     settings |= {"review_queue": {"budget": 7, "balance": "none"}}
@@ -110,9 +110,9 @@ def test_the_stage_writes_queue_neighbors_and_tasks_in_the_same_order(
     run_main(monkeypatch, workspace)
     queue = pd.read_csv(workspace / "out/suspects.csv")
     assert list(queue["rank"]) == list(range(2, 9))
-    nearby = read_table(workspace / "out/neighbours.parquet")
+    nearby = read_table(workspace / "out/neighbors.parquet")
     assert list(nearby["path"]) == list(queue["path"])
-    assert {len(paths) for paths in nearby["neighbours"]} == {8}
+    assert {len(paths) for paths in nearby["neighbors"]} == {8}
     tasks = json.loads((workspace / "out/label_studio.json").read_text())
     for row, task in zip(queue.to_dict("records"), tasks, strict=True):
         assert task["data"]["path"] == row["path"]

@@ -33,7 +33,7 @@ def faces() -> pd.DataFrame:
     """Forty Training faces of two classes, three of them excluded, and one of Testing."""
     sources = [TRAINING] * 40 + [TESTING]
     labels = ["happy", "sad"] * 20 + ["sad"]
-    why = ["near-duplicate in Testing", "twin in Testing", "near-duplicate in Testing"]
+    why = ["near-duplicate in Testing", "duplicate in Testing", "near-duplicate in Testing"]
     return pd.DataFrame({"source": sources, "label": labels, "exclusion": why + [""] * 38})
 
 
@@ -42,13 +42,13 @@ def test_exclusions_are_counted_by_class_and_reason(faces: pd.DataFrame) -> None
     assert counts.to_dict("index") == {
         "happy": {
             "faces": 20,
-            "twin in Testing": 0,
+            "duplicate in Testing": 0,
             "near-duplicate in Testing": 2,
             "near_fraction": 0.1,
         },
         "sad": {
             "faces": 20,
-            "twin in Testing": 1,
+            "duplicate in Testing": 1,
             "near-duplicate in Testing": 0,
             "near_fraction": 0.0,
         },

@@ -61,9 +61,9 @@ def test_the_same_arguments_give_the_same_bytes(tmp_path):
 def test_names_are_those_of_the_kaggle_archive(members):
     assert len(members) == NUM_FACES + 2
     for name in members:
-        folder, label, picture = name.split("/")
+        folder, label, image = name.split("/")
         assert label in {"Angry", "Fear", "Happy", "Neutral", "Sad", "Suprise"}
-        kind, number = picture.removesuffix(".jpg").split("_")
+        kind, number = image.removesuffix(".jpg").split("_")
         assert kind in {"Training": {"Training"}, "Testing": {"PublicTest", "PrivateTest"}}[folder]
         assert len(number) == 8
 
@@ -79,7 +79,7 @@ def test_names_are_those_of_the_kaggle_archive(members):
 )
 def test_classes_have_the_imbalance_of_the_kaggle_archive(members, faults, folder, count):
     unreadable = faults.loc[
-        faults[FAULT].isin([drawn_archive.TRUNCATED, drawn_archive.NOT_A_PICTURE]), PATH
+        faults[FAULT].isin([drawn_archive.TRUNCATED, drawn_archive.NOT_A_IMAGE]), PATH
     ].tolist()
     found = [name for name in members if name.startswith(folder + "/") and name not in unreadable]
     assert abs(len(found) - count / 35_340 * NUM_FACES) < 1
@@ -92,7 +92,7 @@ def test_readable_members_are_grey_jpegs_and_the_two_others_are_refused(archive,
     assert len(intake.manifest) == NUM_FACES
     assert set(intake.manifest["mode"]) == {"L"}
     assert set(intake.manifest["format"]) == {"JPEG"}
-    unreadable = faults[faults[FAULT].isin([drawn_archive.TRUNCATED, drawn_archive.NOT_A_PICTURE])]
+    unreadable = faults[faults[FAULT].isin([drawn_archive.TRUNCATED, drawn_archive.NOT_A_IMAGE])]
     assert sorted(intake.rejected[PATH]) == sorted(unreadable[PATH])
     labels = intake.manifest.set_index(PATH)[LABEL]
     planted = faults[~faults[PATH].isin(unreadable[PATH])].set_index(PATH)[LABEL]
@@ -110,9 +110,9 @@ def test_the_listed_copies_are_the_only_ones(members, faults):
 @pytest.mark.parametrize(
     ("fault", "same_class", "folders"),
     [
-        (drawn_archive.TWIN, True, {("Training", "Training"), ("Testing", "Testing")}),
+        (drawn_archive.DUPLICATE, True, {("Training", "Training"), ("Testing", "Testing")}),
         (drawn_archive.LEAK, True, {("Testing", "Training")}),
-        (drawn_archive.CONFLICTING_TWIN, False, {("Training", "Training")}),
+        (drawn_archive.CONFLICTING_DUPLICATE, False, {("Training", "Training")}),
     ],
 )
 def test_copies_are_where_their_kind_says(faults, fault, same_class, folders):
@@ -158,7 +158,7 @@ def test_wrong_labels_show_what_the_table_says(monkeypatch, tmp_path):
             assert abs(shade - shades[drawn]) < 3, name
 
 
-def test_black_pictures_are_black_and_in_one_folder(faults, members):
+def test_black_images_are_black_and_in_one_folder(faults, members):
     rows = of_kind(faults, drawn_archive.BLACK)
     assert len(rows) == drawn_archive.NUM_BLACK
     assert len({row[PATH].rsplit("/", 1)[0] for row in rows}) == 1
@@ -168,14 +168,14 @@ def test_black_pictures_are_black_and_in_one_folder(faults, members):
         assert not np.asarray(Image.open(io.BytesIO(members[row[PATH]]))).any()
 
 
-def test_one_picture_is_truncated_and_one_is_a_text(faults, members):
+def test_one_image_is_truncated_and_one_is_a_text(faults, members):
     [truncated] = of_kind(faults, drawn_archive.TRUNCATED)
-    picture = Image.open(io.BytesIO(members[truncated[PATH]]))
-    assert picture.size == (48, 48)
+    image = Image.open(io.BytesIO(members[truncated[PATH]]))
+    assert image.size == (48, 48)
     with pytest.raises(OSError, match="truncated"):
-        picture.load()
-    [text] = of_kind(faults, drawn_archive.NOT_A_PICTURE)
-    assert b"not a picture" in members[text[PATH]]
+        image.load()
+    [text] = of_kind(faults, drawn_archive.NOT_A_IMAGE)
+    assert b"not an image" in members[text[PATH]]
 
 
 @pytest.mark.parametrize("num_faces", [120, 121, 3000])
@@ -186,7 +186,7 @@ def test_faults_are_disjoint_and_every_kind_is_there(monkeypatch, tmp_path, num_
         assert faults[PATH].is_unique
         assert faults[PATH].is_monotonic_increasing
         counts = faults[FAULT].value_counts()
-        assert counts.drop([drawn_archive.TRUNCATED, drawn_archive.NOT_A_PICTURE]).min() >= 2
+        assert counts.drop([drawn_archive.TRUNCATED, drawn_archive.NOT_A_IMAGE]).min() >= 2
         partners = faults.loc[
             (faults[PARTNER] != "") & (faults[FAULT] != drawn_archive.BLACK), PARTNER
         ]

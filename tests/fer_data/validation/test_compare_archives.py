@@ -39,7 +39,7 @@ def test_faces_that_came_went_and_changed_are_counted_by_their_pixels(old: pd.Da
     assert changes(old, renamed) == {}
 
 
-def test_a_copy_is_a_twin_and_no_new_face(old: pd.DataFrame) -> None:
+def test_a_copy_is_a_duplicate_and_no_new_face(old: pd.DataFrame) -> None:
     copies = old.iloc[[0, 1, 2]].assign(
         source=["training", "training", "testing"], label=["happy", "sad", "happy"]
     )
@@ -48,7 +48,7 @@ def test_a_copy_is_a_twin_and_no_new_face(old: pd.DataFrame) -> None:
     assert dict(result.groups["old"]) == {
         "files": 150,
         "different faces": 150,
-        "groups of twins": 0,
+        "groups of duplicates": 0,
         "with conflicting labels": 0,
         "in Training and Testing": 0,
     }

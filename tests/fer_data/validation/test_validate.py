@@ -43,8 +43,8 @@ def planted(fault: str) -> tuple[pd.DataFrame, set[int]]:
     faces, sources, labels = list(faces), list(rows["source"]), list(rows["label"])
     copies = {
         "leaks": (0, TESTING, "happy"),
-        "conflicting_twins": (0, TRAINING, "sad"),
-        "twins": (0, TRAINING, "happy"),
+        "conflicting_duplicates": (0, TRAINING, "sad"),
+        "duplicates": (0, TRAINING, "happy"),
     }
     if fault in copies:
         original, source, label = copies[fault]
@@ -72,7 +72,7 @@ def test_a_good_archive_passes_everything(good: pd.DataFrame) -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        *("twins", "leaks", "conflicting_twins"),
+        *("duplicates", "leaks", "conflicting_duplicates"),
         *("black_faces", "white_faces", "low_contrast", "two_tone"),
     ],
 )
@@ -113,7 +113,7 @@ def test_drift_of_brightness_is_a_warning(good: pd.DataFrame) -> None:
 @pytest.mark.parametrize(
     ("column", "value", "name"), [("mode", "RGB", "native_grey"), ("format", "PNG", "one_format")]
 )
-def test_pictures_unlike_the_others_are_named(good: pd.DataFrame, column, value, name) -> None:
+def test_images_unlike_the_others_are_named(good: pd.DataFrame, column, value, name) -> None:
     mixed = good.assign(**{column: good[column].where(good.index >= 3, value)})
     caught = failures(mixed)
     assert list(caught) == [name]

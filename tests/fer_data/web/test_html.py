@@ -16,9 +16,9 @@ def test_a_face_comes_back_from_its_uri() -> None:
     uri = face_uri(face)
     head, _, data = uri.partition(",")
     assert head == "data:image/png;base64"
-    with Image.open(io.BytesIO(base64.b64decode(data))) as picture:
-        assert picture.mode == "L"
-        np.testing.assert_array_equal(np.asarray(picture), face)
+    with Image.open(io.BytesIO(base64.b64decode(data))) as image:
+        assert image.mode == "L"
+        np.testing.assert_array_equal(np.asarray(image), face)
     assert len(uri) < 3500
 
 

@@ -1,4 +1,4 @@
-"""What a server of ours refuses: raw requests, to a real desk and to a guarded app of our own."""
+"""What a server of ours refuses: raw requests, to a real review app and to a guarded app of our own."""
 
 import asyncio
 import http.client
@@ -14,7 +14,7 @@ import pytest
 from fer_data.core.errors import UserError
 from fer_data.web.request_guard import Guard, Uploads, host_names
 from tests.support.servers.processes import Served
-from tests.support.servers.review_app import make_workspace, running_desk
+from tests.support.servers.review_app import make_workspace, running_review_app
 
 FORM = {"Content-Type": "multipart/form-data; boundary=x"}
 FILE = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n%s\r\n--x--\r\n'
@@ -22,10 +22,12 @@ HOST = "127.0.0.1:7860"
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = make_workspace(tmp_path_factory.mktemp("desk") / "workspace")
-    with running_desk(folder, "--annotator", "ann", "--allow-host", "faces.example") as desk:
-        yield desk
+def review_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = make_workspace(tmp_path_factory.mktemp("review app") / "workspace")
+    with running_review_app(
+        folder, "--annotator", "ann", "--allow-host", "faces.example"
+    ) as review_app:
+        yield review_app
 
 
 def asked(
@@ -62,15 +64,15 @@ JSON = {"Content_Type": "application/json"}
         {"Sec-Fetch-Site": "same-site"},
     ],
 )
-def test_what_another_page_sends_is_refused(desk: Served, headers: dict[str, str]) -> None:
-    assert asked(desk, *CALL, **JSON)[0] == 200
-    assert asked(desk, *CALL, **JSON, **headers) == (
+def test_what_another_page_sends_is_refused(review_app: Served, headers: dict[str, str]) -> None:
+    assert asked(review_app, *CALL, **JSON)[0] == 200
+    assert asked(review_app, *CALL, **JSON, **headers) == (
         403,
         "Only this server's own page may ask it.\n",
     )
-    assert asked(desk, "/gradio_api/info", **headers)[0] == 403
+    assert asked(review_app, "/gradio_api/info", **headers)[0] == 403
     form = {"Content-Type": FORM["Content-Type"]}
-    assert asked(desk, "/gradio_api/upload", "POST", FILE % b"a", **form, **headers)[0] == 403
+    assert asked(review_app, "/gradio_api/upload", "POST", FILE % b"a", **form, **headers)[0] == 403
 
 
 @pytest.mark.parametrize(
@@ -85,28 +87,30 @@ def test_what_another_page_sends_is_refused(desk: Served, headers: dict[str, str
         {"Host": "[::1]:9000"},
     ],
 )
-def test_what_its_own_page_sends_is_answered(desk: Served, headers: dict[str, str]) -> None:
-    own = {name: desk.address.rstrip("/") if it == "OWN" else it for name, it in headers.items()}
-    assert asked(desk, *CALL, **JSON, **own)[0] == 200
+def test_what_its_own_page_sends_is_answered(review_app: Served, headers: dict[str, str]) -> None:
+    own = {
+        name: review_app.address.rstrip("/") if it == "OWN" else it for name, it in headers.items()
+    }
+    assert asked(review_app, *CALL, **JSON, **own)[0] == 200
 
 
-def test_a_link_elsewhere_may_open_the_page_and_nothing_else(desk: Served) -> None:
+def test_a_link_elsewhere_may_open_the_page_and_nothing_else(review_app: Served) -> None:
     link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
-    assert asked(desk, "/", **link)[0] == 200
-    assert asked(desk, "/gradio_api/info", **link)[0] == 403
+    assert asked(review_app, "/", **link)[0] == 200
+    assert asked(review_app, "/gradio_api/info", **link)[0] == 403
 
 
-def test_another_host_is_told_what_to_do(desk: Served) -> None:
-    status, text = asked(desk, "/", Host="evil.example:80")
+def test_another_host_is_told_what_to_do(review_app: Served) -> None:
+    status, text = asked(review_app, "/", Host="evil.example:80")
     assert status == 400
     assert "'evil.example:80', expected one of 127.0.0.1, localhost, [::1], faces.example." in text
     assert "`--allow-host HOST`" in text
 
 
 @pytest.mark.parametrize("path", ["upload", "process_recording", "component_server", "vibe-edit"])
-def test_a_desk_takes_no_files(desk: Served, path: str) -> None:
+def test_a_review_app_takes_no_files(review_app: Served, path: str) -> None:
     body = FILE % b"a"
-    status, text = asked(desk, f"/gradio_api/{path}", "POST", body, **FORM)
+    status, text = asked(review_app, f"/gradio_api/{path}", "POST", body, **FORM)
     assert (status, text) == (404, f"This server takes nothing at /gradio_api/{path}.\n")
 
 
@@ -121,18 +125,18 @@ def test_a_desk_takes_no_files(desk: Served, path: str) -> None:
         "/static/x",
     ],
 )
-def test_what_no_page_of_ours_reads_is_not_there(desk: Served, path: str) -> None:
-    status, text = asked(desk, path)
+def test_what_no_page_of_ours_reads_is_not_there(review_app: Served, path: str) -> None:
+    status, text = asked(review_app, path)
     assert (status, text) == (404, f"There is nothing at '{path.partition('?')[0]}'.\n")
 
 
 @pytest.mark.parametrize("body", [b'"' + bytes(1_000_000), [b'"', bytes(500_000), bytes(500_000)]])
-def test_a_call_is_not_larger_than_a_page_makes_it(desk: Served, body: Any) -> None:
+def test_a_call_is_not_larger_than_a_page_makes_it(review_app: Served, body: Any) -> None:
     if isinstance(body, list):
         headers = {"Transfer-Encoding": "chunked"}
-        status, text = asked(desk, CALL[0], "POST", body, **JSON, **headers)
+        status, text = asked(review_app, CALL[0], "POST", body, **JSON, **headers)
     else:
-        status, text = asked(desk, CALL[0], "POST", body, **JSON)
+        status, text = asked(review_app, CALL[0], "POST", body, **JSON)
     assert (status, "expected at most 1000000 bytes" in text) == (413, True)
 
 

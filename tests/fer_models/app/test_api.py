@@ -12,7 +12,7 @@ from fer_data.core.errors import UserError
 from fer_data.web.html import face_uri
 from fer_models.app.api import MOST_FACES, Service, in_words
 from fer_models.detection.face_detector import Face, FaceFinder
-from fer_models.inference.model_store import open_shelf
+from fer_models.inference.model_store import open_model_store
 from tests.support.models.images import background, encoded
 from tests.support.models.tiny_dataset import EXPRESSIONS, banded_faces
 from tests.support.models.trained_workspace import MEASURED, make_models
@@ -22,14 +22,14 @@ URIS = [face_uri(face) for face in FACES]
 
 
 class Finder(FaceFinder):
-    """Finds so many faces, the last ones the surest, whatever the picture."""
+    """Finds so many faces, the last ones the surest, whatever the image."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
         self.number = number
 
-    def find(self, picture: np.ndarray, *, smallest_face: float = 0.0) -> list[Face]:
-        assert (picture.shape, smallest_face) == ((480, 720, 3), 0)
+    def find(self, image: np.ndarray, *, smallest_face: float = 0.0) -> list[Face]:
+        assert (image.shape, smallest_face) == ((480, 720, 3), 0)
         return [
             Face((number, 2, 30, 40), None, FACES[number], confidence=0.9 + number / 1000)
             for number in range(self.number)
@@ -42,7 +42,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def service_of(workspace: Path, *, number: int = 2) -> Service:
-    return Service(open_shelf(workspace=workspace), Finder(number))
+    return Service(open_model_store(workspace=workspace), Finder(number))
 
 
 def test_models_are_listed_with_what_they_lack(workspace: Path) -> None:
@@ -69,10 +69,10 @@ def test_the_best_model_comes_first(workspace: Path, tmp_path: Path) -> None:
     assert service_of(copy).first() == "scratch"
 
 
-def test_a_picture_s_faces_come_with_their_pixels_and_readings(workspace: Path) -> None:
+def test_a_image_s_faces_come_with_their_pixels_and_readings(workspace: Path) -> None:
     answer = service_of(workspace).read(encoded(background()), "scratch")
     assert (answer["width"], answer["height"], answer["num_found"]) == (720, 480, 2)
-    expected = open_shelf(workspace=workspace).predictor("scratch").read(FACES[:2])
+    expected = open_model_store(workspace=workspace).predictor("scratch").read(FACES[:2])
     assert expected.sets is not None
     for number, face in enumerate(answer["faces"]):
         assert face["box"] == [number, 2, 30, 40]
@@ -93,7 +93,7 @@ def test_of_too_many_faces_the_surest_are_read(workspace: Path) -> None:
     assert [face["box"][0] for face in found["faces"]] == list(range(5, 35))
 
 
-def test_without_a_face_nothing_is_read_unless_the_whole_picture_is_to_be(workspace: Path) -> None:
+def test_without_a_face_nothing_is_read_unless_the_whole_image_is_to_be(workspace: Path) -> None:
     service = service_of(workspace, number=0)
     assert service.read(encoded(background()), "scratch")["faces"] == []
     found = service.find(encoded(background()), whole=True)
@@ -105,7 +105,7 @@ def test_a_heat_map_lies_over_the_face(workspace: Path) -> None:
     seen = service.heat_map(URIS[0], "scratch")
     best = service.ask(URIS[:1], "scratch")[0]["set"][0]
     assert seen["expression"] == best
-    data = base64.b64decode(seen["picture"].partition(",")[2])
+    data = base64.b64decode(seen["image"].partition(",")[2])
     with Image.open(io.BytesIO(data)) as layer:
         assert (layer.mode, layer.size) == ("RGBA", (48, 48))
         opacity = np.asarray(layer.getchannel("A"))
@@ -114,7 +114,7 @@ def test_a_heat_map_lies_over_the_face(workspace: Path) -> None:
 
 def test_a_model_without_maps_shows_none(workspace: Path, monkeypatch) -> None:
     monkeypatch.setattr("fer_models.app.api.heat_map", lambda *_: None)
-    assert service_of(workspace).heat_map(URIS[0], "scratch")["picture"] is None
+    assert service_of(workspace).heat_map(URIS[0], "scratch")["image"] is None
 
 
 def uri_of(image: Image.Image) -> str:

@@ -30,7 +30,7 @@ META = {"_type": "gradio.FileData"}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with nothing but a bundle and some pictures."""
+    """A folder with nothing but a bundle and some images."""
     folder = tmp_path_factory.mktemp("app")
     workspace = make_models(tmp_path_factory.mktemp("workspace"), "scratch", "ensemble")
     pack(Workspace(workspace), ["scratch", "ensemble"], folder / "bundle.zip", revision=None)
@@ -54,7 +54,7 @@ def test_five_lines_of_gradio_client_suffice(app: App, folder: Path, monkeypatch
     parts = (ROOT / "docs/using.md").read_text().split("```python\n")
     code = next(part.split("```")[0] for part in parts if "gradio_client" in part)
     assert sum(bool(line) for line in code.splitlines()) == 5
-    code = code.replace("http://127.0.0.1:7860", app.address).replace("picture.jpg", "two.png")
+    code = code.replace("http://127.0.0.1:7860", app.address).replace("image.jpg", "two.png")
     said: list[tuple] = []
     monkeypatch.chdir(folder)
     exec(code, {"print": lambda *words: said.append(words)})
@@ -78,15 +78,15 @@ def test_the_parts_of_a_reading_can_be_asked_for(client: Client, folder: Path) -
     ]
     np.testing.assert_allclose([sum(one["probabilities"].values()) for one in both], 1, rtol=1e-4)
     seen = client.predict(faces[0], "scratch", api_name="/heat_map")
-    assert seen["picture"].startswith("data:image/png;base64,")
+    assert seen["image"].startswith("data:image/png;base64,")
 
 
-def bad_pictures(folder: Path) -> dict[str, bytes]:
+def bad_images(folder: Path) -> dict[str, bytes]:
     frames = [Image.new("L", (60, 60), grey) for grey in (0, 99, 200)]
     frames[0].save(folder / "moving.gif", save_all=True, append_images=frames[1:])
     huge = encoded(Image.new("1", (9000, 9000)))
     return {
-        "is not a picture": b"hello, this is a text",
+        "is not an image": b"hello, this is a text",
         "is PDF": b"%PDF-1.7\n" + bytes(100),
         "is HEIC": b"\0\0\0\x18ftypheic" + bytes(100),
         "has several frames": (folder / "moving.gif").read_bytes(),
@@ -96,8 +96,8 @@ def bad_pictures(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_bad_pictures_are_one_clear_line_each(app: App, client: Client, folder: Path) -> None:
-    for words, content in bad_pictures(folder).items():
+def test_bad_images_are_one_clear_line_each(app: App, client: Client, folder: Path) -> None:
+    for words, content in bad_images(folder).items():
         file = folder / "bad"
         file.write_bytes(content)
         with pytest.raises(AppError, match=words) as error:
@@ -106,7 +106,7 @@ def test_bad_pictures_are_one_clear_line_each(app: App, client: Client, folder: 
     assert app.kept() == []
 
 
-def test_pictures_are_not_kept(app: App, client: Client, folder: Path) -> None:
+def test_images_are_not_kept(app: App, client: Client, folder: Path) -> None:
     client.predict(handle_file(folder / "two.png"), "scratch", api_name="/read")
     assert app.kept() == []
     assert any(path.name.startswith("ferflow-app-") for path in app.uploads.iterdir())
@@ -157,16 +157,16 @@ def test_uploads_that_nobody_asks_about_do_not_pile_up(app: App) -> None:
     ("verb", "arguments", "words"),
     [
         ("find", [], "find: got 0 arguments, expected 2"),
-        ("find", [None, False], "find: got None for picture"),
-        ("find", [{"path": None}, False], "the picture was not uploaded here"),
-        ("find", [{"path": "\0", "meta": META}, False], "the picture was not uploaded here"),
-        ("read", [{"path": "a" * 9999, "meta": META}, "scratch"], "the picture was not uploaded"),
+        ("find", [None, False], "find: got None for image"),
+        ("find", [{"path": None}, False], "the image was not uploaded here"),
+        ("find", [{"path": "\0", "meta": META}, False], "the image was not uploaded here"),
+        ("read", [{"path": "a" * 9999, "meta": META}, "scratch"], "the image was not uploaded"),
         (
             "read",
             [{"path": "x", "url": "http://192.0.2.1/", "meta": META}, "scratch"],
-            "the picture",
+            "the image",
         ),
-        ("read", [{"path": "http://192.0.2.1/x.png", "meta": META}, "scratch"], "the picture was"),
+        ("read", [{"path": "http://192.0.2.1/x.png", "meta": META}, "scratch"], "the image was"),
         ("ask", [None, "scratch"], "ask: got None for faces"),
         ("ask", [[None], "scratch"], "ask: got None for faces.0"),
         ("ask", [[], 5], "ask: got 5 for model"),
@@ -214,7 +214,7 @@ def test_ctrl_c_ends_it_and_leaves_nothing_however_often_it_is_pressed(
         assert list(app.uploads.glob("ferflow-app-*"))
         app.process.send_signal(signal.SIGINT)
         lines = [app.process.stdout.readline() for _ in range(2)]
-        assert lines == ["\n", "Ended; no picture was kept.\n"]
+        assert lines == ["\n", "Ended; no image was kept.\n"]
         while app.process.poll() is None:
             app.process.send_signal(signal.SIGINT)
         assert app.process.wait(60) == 0

@@ -1,4 +1,4 @@
-"""The app takes no address for a picture: nobody can let this machine ask another one."""
+"""The app takes no address for an image: nobody can let this machine ask another one."""
 
 import http.server
 import os
@@ -86,8 +86,8 @@ def app(tmp_path_factory: pytest.TempPathFactory, elsewhere: Elsewhere) -> Itera
 
 @pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}])
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_an_address_is_no_picture(app: App, elsewhere: Elsewhere, meta: dict, scheme: str) -> None:
-    address = f"{scheme}://{HOST}:{elsewhere.port}/picture.png"
+def test_an_address_is_no_image(app: App, elsewhere: Elsewhere, meta: dict, scheme: str) -> None:
+    address = f"{scheme}://{HOST}:{elsewhere.port}/image.png"
     for verb in ("read", "find"):
         words = app.call(verb, {"path": address, "url": address, **meta}, "scratch")
         assert "send the file, not a" in words
@@ -97,14 +97,14 @@ def test_an_address_is_no_picture(app: App, elsewhere: Elsewhere, meta: dict, sc
 
 @pytest.mark.parametrize("verb", ["ask", "heat_map"])
 def test_no_other_verb_fetches_either(app: App, elsewhere: Elsewhere, verb: str) -> None:
-    address = f"http://{HOST}:{elsewhere.port}/picture.png"
+    address = f"http://{HOST}:{elsewhere.port}/image.png"
     file = {"path": address, "meta": {"_type": "gradio.FileData"}}
     app.call(verb, file, "scratch")
     assert not elsewhere.was_asked()
 
 
 def test_it_passes_nothing_on(app: App, elsewhere: Elsewhere) -> None:
-    address = f"http://{HOST}:{elsewhere.port}/picture.png"
+    address = f"http://{HOST}:{elsewhere.port}/image.png"
     for route in ("file=", "proxy="):
         response = httpx.get(f"{app.address}gradio_api/{route}{address}", timeout=60)
         assert response.status_code >= 400

@@ -1,4 +1,4 @@
-"""People with a picture: a real browser on a real app, with nothing but the loopback device."""
+"""People with an image: a real browser on a real app, with nothing but the loopback device."""
 
 import base64
 import re
@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from fer_models.app.api import Service
 from fer_models.detection.face_detector import FaceFinder
-from fer_models.inference.model_store import open_shelf
+from fer_models.inference.model_store import open_model_store
 from tests.support.models.images import background, encoded, paste_face, two_faces
 from tests.support.models.trained_workspace import MEASURED, make_models
 from tests.support.servers.browser import needs_chromium, visit
@@ -22,10 +22,10 @@ NAMES = ("scratch", "mobilenetv2", "ensemble")
 CAMERA = """() => { navigator.mediaDevices.getUserMedia = async () => {
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [720, 480];
-  const picture = new Image();
-  picture.src = "%s";
-  await picture.decode();
-  setInterval(() => canvas.getContext("2d").drawImage(picture, 0, 0), 30);
+  const image = new Image();
+  image.src = "%s";
+  await image.decode();
+  setInterval(() => canvas.getContext("2d").drawImage(image, 0, 0), 30);
   return canvas.captureStream(20);
 }; }"""
 
@@ -62,7 +62,7 @@ def test_each_tab_reads_the_expressions_of_an_off_centre_face(page: Page, folder
     choose(page, folder / "off_centre.png")
     expect(page.locator("#message")).to_have_text("One face found.")
     expect(page.locator("#boxes rect.around")).to_have_count(1)
-    service = Service(open_shelf(workspace=folder), FaceFinder())
+    service = Service(open_model_store(workspace=folder), FaceFinder())
     content = (folder / "off_centre.png").read_bytes()
     left, top, width, height = service.find(content)["faces"][0]["box"]
     for name in NAMES:
@@ -75,7 +75,7 @@ def test_each_tab_reads_the_expressions_of_an_off_centre_face(page: Page, folder
             expect(row).to_contain_text(f"{round(100 * probability)} %")
             expect(row).to_have_class("in" if expression in face["set"] else "")
     box = page.locator("#boxes rect.around").bounding_box()
-    shown = page.locator("#picture").bounding_box()
+    shown = page.locator("#image").bounding_box()
     assert box is not None
     assert shown is not None
     scale = shown["width"] / 720
@@ -112,7 +112,7 @@ def test_a_heat_map_shows_and_hides(page: Page, folder: Path) -> None:
     expect(page.locator(".heat")).to_have_count(0)
 
 
-def test_where_no_face_is_the_whole_picture_is_offered(page: Page, folder: Path) -> None:
+def test_where_no_face_is_the_whole_image_is_offered(page: Page, folder: Path) -> None:
     choose(page, folder / "nobody.png")
     expect(page.locator("#panel h2")).to_have_text("No face found")
     page.locator("#whole").click()
@@ -120,19 +120,17 @@ def test_where_no_face_is_the_whole_picture_is_offered(page: Page, folder: Path)
     expect(page.locator(".odds")).to_have_count(1)
 
 
-def test_what_is_no_picture_is_one_line_and_the_next_picture_is_read(
-    page: Page, folder: Path
-) -> None:
+def test_what_is_no_image_is_one_line_and_the_next_image_is_read(page: Page, folder: Path) -> None:
     choose(page, folder / "letter.pdf")
     expect(page.locator("#message.failed")).to_have_text(
-        re.compile("^the picture is PDF: expected JPEG, PNG or WebP$")
+        re.compile("^the image is PDF: expected JPEG, PNG or WebP$")
     )
     choose(page, folder / "off_centre.png")
     expect(page.locator("#message")).to_have_text("One face found.")
     expect(page.locator(".odds")).to_have_count(1)
 
 
-def test_a_pasted_picture_is_read(page: Page, folder: Path) -> None:
+def test_a_pasted_image_is_read(page: Page, folder: Path) -> None:
     data = list((folder / "two.png").read_bytes())
     page.evaluate(
         """(data) => {
@@ -145,7 +143,7 @@ def test_a_pasted_picture_is_read(page: Page, folder: Path) -> None:
     expect(page.locator("#message")).to_have_text("2 faces found.")
 
 
-def test_the_camera_is_read_live_until_a_picture_is_taken(page: Page) -> None:
+def test_the_camera_is_read_live_until_a_image_is_taken(page: Page) -> None:
     page.evaluate(
         CAMERA % ("data:image/png;base64," + base64.b64encode(encoded(two_faces())).decode())
     )

@@ -15,7 +15,7 @@ from fer_models.core.class_names import check_expressions, expressions_in
 from fer_models.core.serialization import save_model
 from fer_models.export.export import export
 from fer_models.inference.bundle import pack
-from fer_models.inference.model_store import open_shelf
+from fer_models.inference.model_store import open_model_store
 from fer_models.inference.sources import Workspace
 from tests.fer_models.inference.test_bundle import rewritten
 from tests.fer_models.inference.test_earlier_bundles import BUNDLE
@@ -78,10 +78,10 @@ def test_the_names_are_in_the_file_which_keras_alone_loads(tmp_path: Path) -> No
 
 
 def test_a_workspace_of_another_order_refuses_its_models(reordered: Path) -> None:
-    shelf = open_shelf(workspace=reordered)
+    store = open_model_store(workspace=reordered)
     for name in ("scratch", str(model_of(reordered))):
         with pytest.raises(UserError, match=REFUSED) as error:
-            shelf.predictor(name)
+            store.predictor(name)
         assert "\n" not in str(error.value)
 
 
@@ -106,7 +106,7 @@ def test_a_bundle_that_names_another_order_than_its_model_is_refused(
     text = json.dumps({**contents, "expressions": list(REORDERED)}).encode()
     other = rewritten(bundle, tmp_path / "other.zip", "bundle.json", text)
     with pytest.raises(UserError, match=REFUSED):
-        open_shelf(bundle=other).predictor("scratch")
+        open_model_store(bundle=other).predictor("scratch")
 
 
 def test_a_model_without_names_is_taken_at_what_it_was_measured_by(
@@ -115,11 +115,11 @@ def test_a_model_without_names_is_taken_at_what_it_was_measured_by(
     forget_names(model_of(reordered))
     measure(reordered, *EXPRESSIONS)
     with pytest.raises(UserError, match=REFUSED):
-        open_shelf(workspace=reordered).predictor("scratch")
+        open_model_store(workspace=reordered).predictor("scratch")
     with pytest.raises(UserError, match=REFUSED):
         pack(Workspace(reordered), ["scratch"], tmp_path / "bundle.zip", revision=None)
     (reordered / "params.yaml").write_bytes((trained / "params.yaml").read_bytes())
-    assert open_shelf(workspace=reordered).predictor("scratch").expressions == EXPRESSIONS
+    assert open_model_store(workspace=reordered).predictor("scratch").expressions == EXPRESSIONS
     assert caplog.records == []
 
 
@@ -130,7 +130,7 @@ def test_a_model_of_which_no_names_are_known_is_taken_with_a_line_that_says_so(
     forget_names(model_of(reordered))
     name = str(model_of(reordered)) if of_path else "scratch"
     with caplog.at_level(logging.WARNING):
-        open_shelf(workspace=reordered).predictor(name)
+        open_model_store(workspace=reordered).predictor(name)
     said = (
         "does not name the expressions that it tells apart: taken for sad, happy, neutral, in this"
     )
@@ -141,7 +141,7 @@ def test_a_bundle_of_an_earlier_version_is_taken_at_its_own_names_with_a_line(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        assert open_shelf(bundle=BUNDLE).predictor("scratch").expressions == EXPRESSIONS
+        assert open_model_store(bundle=BUNDLE).predictor("scratch").expressions == EXPRESSIONS
     assert "scratch does not name the expressions" in caplog.text
 
 

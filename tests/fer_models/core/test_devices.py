@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from fer_models.core import devices
 from fer_models.core.devices import dtype_policy, in_words, strategy
-from fer_models.core.training_settings import Recipe
+from fer_models.core.training_settings import TrainingSettings
 from fer_models.training.checkpoints import Checkpoints
 from fer_models.training.trainer import fit
 from tests.fer_models.training.test_trainer import network, samples
@@ -29,12 +29,12 @@ from fer_models.core.input_pipeline import make_repeatable
 from fer_models.training.checkpoints import Checkpoints
 from fer_models.core.devices import strategy
 from fer_models.training.fused_batch_norm import fused
-from fer_models.core.training_settings import Recipe
+from fer_models.core.training_settings import TrainingSettings
 from fer_models.training.trainer import fit
 from tests.fer_models.training.test_trainer import network, samples
 
 make_repeatable(0, deterministic=True)
-recipe = Recipe.model_validate_json(sys.argv[1])
+recipe = TrainingSettings.model_validate_json(sys.argv[1])
 parts = (samples(100), samples(32, seed=1))  # its last batch is a small one
 
 def train(folder, epochs):
@@ -84,7 +84,7 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 4)
 from fer_models.training.checkpoints import Checkpoints
 from fer_models.core.devices import strategy
-from fer_models.core.training_settings import Recipe
+from fer_models.core.training_settings import TrainingSettings
 from fer_models.training.trainer import fit
 from tests.fer_models.training.test_trainer import samples
 
@@ -94,7 +94,7 @@ with strategy("CPU").scope():
     dense = keras.layers.Dense(3, "softmax")
     model = keras.Model(faces, dense(keras.layers.Flatten()(maps)))
 folder = Path(tempfile.mkdtemp())
-recipe = Recipe.model_validate_json(sys.argv[1])
+recipe = TrainingSettings.model_validate_json(sys.argv[1])
 parts = samples(17), samples(9, seed=1)
 history = fit(model, *parts, recipe=recipe, logs=folder, kept=Checkpoints(folder))
 print(history["val_loss"].tolist())
@@ -129,7 +129,7 @@ def printed_by(script: str, *words: str) -> str:
 def test_two_devices_share_a_batch_and_learn_what_one_learns(tmp_path: Path) -> None:
     settings = {**RECIPE, "batch_size": 16, "epochs": 3, "learning_rate": 0.001}
     two = trained_on(2, settings)
-    recipe = Recipe.model_validate_json(json.dumps(settings))
+    recipe = TrainingSettings.model_validate_json(json.dumps(settings))
     parts = (samples(100), samples(32, seed=1))
     one = fit(network(), *parts, recipe=recipe, logs=tmp_path, kept=Checkpoints(tmp_path))
     assert two["loss"] == pytest.approx(list(one["loss"]), rel=0.05)  # dropout differs
@@ -140,7 +140,7 @@ def test_two_devices_share_a_batch_and_learn_what_one_learns(tmp_path: Path) -> 
 def test_here_one_device_and_floats_are_the_default() -> None:
     if tf.config.list_physical_devices("GPU"):
         pytest.skip("there is a GPU")
-    recipe = Recipe.model_validate_json(json.dumps(RECIPE))
+    recipe = TrainingSettings.model_validate_json(json.dumps(RECIPE))
     assert strategy().num_replicas_in_sync == 1
     assert dtype_policy(recipe) == "float32"
     assert dtype_policy(recipe.model_copy(update={"mixed_precision": "on"})) == "mixed_float16"
@@ -164,7 +164,7 @@ def test_gpus_compute_in_the_half_precision_that_they_are_good_at(
 ) -> None:
     gpus = [{"compute_capability": capability} for capability in capabilities]
     monkeypatch.setattr(devices, "_gpus", lambda: gpus)
-    recipe = Recipe.model_validate_json(json.dumps({**RECIPE, "mixed_precision": wish}))
+    recipe = TrainingSettings.model_validate_json(json.dumps({**RECIPE, "mixed_precision": wish}))
     assert dtype_policy(recipe) == policy
 
 
@@ -191,5 +191,7 @@ def test_bfloat16_is_for_processors_that_compute_in_it(
     if flags is not None:
         processor.write_text(f"processor\t: 0\nflags\t\t: {flags}\n")
     monkeypatch.setattr(devices, "_PROCESSOR", processor)
-    recipe = Recipe.model_validate_json(json.dumps({**RECIPE, "mixed_precision": "bfloat16"}))
+    recipe = TrainingSettings.model_validate_json(
+        json.dumps({**RECIPE, "mixed_precision": "bfloat16"})
+    )
     assert dtype_policy(recipe) == policy

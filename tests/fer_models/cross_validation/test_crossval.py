@@ -27,7 +27,7 @@ SETTINGS = CrossvalSettings(
     zoom=0.02,
     num_networks=1,
     calibration_fraction=0.2,
-    num_neighbours=4,
+    num_neighbors=4,
     deterministic=True,
     seed=0,
 )
@@ -39,8 +39,8 @@ def data() -> tuple[pd.DataFrame, np.ndarray]:
     faces, labels = banded_faces(240)
     fold = np.arange(240) % 3
     fold[-30:] = -1
-    role = np.where(np.arange(240) % 10 == 0, "excluded", "train").astype(object)
-    role[-30:] = "test"
+    split = np.where(np.arange(240) % 10 == 0, "excluded", "train").astype(object)
+    split[-30:] = "test"
     assignments = pd.DataFrame(
         {
             "path": [f"{number:03d}.jpg" for number in range(240)],
@@ -48,7 +48,7 @@ def data() -> tuple[pd.DataFrame, np.ndarray]:
             "near_group": np.arange(240),
             "source": np.where(fold < 0, "testing", "training"),
             "label": np.array(EXPRESSIONS, dtype=object)[labels],
-            "role": role,
+            "split": split,
             "fold": fold,
         }
     )
@@ -98,20 +98,20 @@ def test_faces_are_smoothed_where_training_moved_them(
     assert smoothed == [{"smoothed": expected}]
 
 
-def test_neighbours_are_faces_that_the_networks_learned_from(data, scored) -> None:
+def test_neighbors_are_faces_that_the_networks_learned_from(data, scored) -> None:
     rows = data[0].set_index("path")
-    for path, neighbours in zip(scored["path"], scored["neighbours"], strict=True):
+    for path, neighbors in zip(scored["path"], scored["neighbors"], strict=True):
         if rows.loc[path, "source"] == "testing":
-            assert neighbours is None
+            assert neighbors is None
             continue
-        assert len(set(neighbours)) == 4
-        nearby = rows.loc[list(neighbours)]
+        assert len(set(neighbors)) == 4
+        nearby = rows.loc[list(neighbors)]
         assert set(nearby["fold"]) <= {0, 2}
-        assert (nearby["role"] == "train").all()
+        assert (nearby["split"] == "train").all()
     training = scored[scored["source"] == "training"]
     agree = [
         (rows.loc[list(near), "label"] == rows.loc[path, "label"]).mean()
-        for path, near in zip(training["path"], training["neighbours"], strict=True)
+        for path, near in zip(training["path"], training["neighbors"], strict=True)
     ]
     assert np.mean(agree) > 0.6  # by chance: a third
 
@@ -131,7 +131,7 @@ def test_labels_of_unseen_faces_change_nothing(data, scored, unseen: str) -> Non
     assignments, faces = data
     rows = {
         "the fold": assignments["fold"] == 1,
-        "excluded faces": assignments["role"] == "excluded",
+        "excluded faces": assignments["split"] == "excluded",
         "testing faces": assignments["source"] == "testing",
     }[unseen]
     changed = assignments.assign(label=assignments["label"].where(~rows, "sad"))
@@ -158,7 +158,7 @@ def stage(data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     hashes = assignments.assign(pixel_hash=[f"{number:064x}" for number in range(len(faces))])
     columns = ["path", "pixel_hash"]
     write_table(hashes[[*columns, "source", "label"]], tmp_path / "manifest.parquet")
-    write_table(hashes[[*columns, "near_group", "role", "fold"]], tmp_path / "assignments.parquet")
+    write_table(hashes[[*columns, "near_group", "split", "fold"]], tmp_path / "assignments.parquet")
     np.save(tmp_path / "pixels.npy", faces)
     params = {"data": {"expressions": EXPRESSIONS}, "crossval": SETTINGS.model_dump()}
     (tmp_path / "params.yaml").write_text(json.dumps(params))
@@ -193,8 +193,8 @@ def test_accepted_decisions_teach_and_are_scored_but_never_testing_s(data, stage
         taught = stage(seen, decision)
         assert list(taught["path"]) == list(none["path"])
         assert (probabilities_of(taught) != probabilities_of(none)).any()
-        neighbours = {path for near in taught["neighbours"].dropna() for path in near}
-        assert bool(neighbours & set(assignments.loc[seen, "path"])) == (decision == "sad")
+        neighbors = {path for near in taught["neighbors"].dropna() for path in near}
+        assert bool(neighbors & set(assignments.loc[seen, "path"])) == (decision == "sad")
 
 
 def test_accepted_decisions_of_a_retired_expression_teach_nothing(

@@ -63,7 +63,7 @@ def test_batches_are_moved_side_by_side_and_come_in_order() -> None:
         np.testing.assert_allclose(one[0], expected, atol=1e-3)
 
 
-def test_smoothing_gives_each_pixel_a_little_of_its_neighbours() -> None:
+def test_smoothing_gives_each_pixel_a_little_of_its_neighbors() -> None:
     faces = keras.Input((48, 48, 1))
     pixels = keras.layers.Flatten()(faces)
     echo = keras.Model(faces, {"features": pixels, "logits": pixels[:, :6]})

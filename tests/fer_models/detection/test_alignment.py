@@ -47,9 +47,9 @@ def test_an_upright_face_comes_back_as_it_was(side: int) -> None:
 def test_a_leaning_face_is_set_upright() -> None:
     face = drawn_face()
     middle = np.array([160.0, 120.0])
-    picture = Image.fromarray(scene((64, 24, 192)))
+    image = Image.fromarray(scene((64, 24, 192)))
     # PIL turns counter-clockwise, which with y downwards is a negative angle.
-    leaning = np.asarray(picture.rotate(-20, Image.Resampling.BICUBIC))
+    leaning = np.asarray(image.rotate(-20, Image.Resampling.BICUBIC))
     points = moved(4 * ARCHIVE_POINTS - 96, degrees=20, scale=1, shift=tuple(middle))
     again = aligned(leaning, points)[6:-6, 6:-6]
     assert np.corrcoef(again.ravel(), face[6:-6, 6:-6].ravel())[0, 1] > 0.97
@@ -57,9 +57,9 @@ def test_a_leaning_face_is_set_upright() -> None:
     assert np.corrcoef(crooked.ravel(), face[6:-6, 6:-6].ravel())[0, 1] < 0.9
 
 
-def test_beyond_the_edge_a_picture_goes_on_as_it_is_there() -> None:
-    picture = np.full((60, 60, 3), 200, np.uint8)
-    assert (aligned(picture, 2 * ARCHIVE_POINTS - [40, 30]) == 200).all()
+def test_beyond_the_edge_a_image_goes_on_as_it_is_there() -> None:
+    image = np.full((60, 60, 3), 200, np.uint8)
+    assert (aligned(image, 2 * ARCHIVE_POINTS - [40, 30]) == 200).all()
 
 
 def test_an_absurd_scale_stays_within_memory() -> None:

@@ -4,7 +4,7 @@ from PIL import Image
 
 from fer_models.detection.alignment import ARCHIVE_POINTS
 from fer_models.detection.boxes import Detections
-from fer_models.detection.face_detector import Face, FaceFinder, whole_picture
+from fer_models.detection.face_detector import Face, FaceFinder, whole_image
 from tests.support.models.scenes import drawn_face, empty_scene, scene
 
 
@@ -20,10 +20,10 @@ class FakeCascade:
         self.answers = list(looks)
         self.asked: list[tuple[np.ndarray, float]] = []
 
-    def detect(self, picture: np.ndarray, *, smallest_face: float, reduced: float) -> Detections:
-        assert picture.dtype == np.uint8
+    def detect(self, image: np.ndarray, *, smallest_face: float, reduced: float) -> Detections:
+        assert image.dtype == np.uint8
         assert smallest_face == 0
-        self.asked.append((picture, reduced))
+        self.asked.append((image, reduced))
         return self.answers.pop(0)
 
 
@@ -35,10 +35,10 @@ def seen(*faces: tuple[float, int, int, int]) -> Detections:
     return Detections(np.concatenate([corners, corners + sides], axis=1), points, rows[:, 0])
 
 
-def found_by(fake: FakeCascade, picture: np.ndarray) -> list[Face]:
+def found_by(fake: FakeCascade, image: np.ndarray) -> list[Face]:
     finder = FaceFinder()
     finder._loaded = fake  # type: ignore[assignment] # stands in for the networks
-    return finder.find(picture)
+    return finder.find(image)
 
 
 def centre(face: Face) -> tuple[float, float]:
@@ -70,20 +70,20 @@ def test_nothing_is_found_in_noise(finder: FaceFinder) -> None:
 
 @pytest.mark.parametrize("size", [(20, 300), (300, 8), (1, 1)])
 def test_odd_shapes_do_no_harm(finder: FaceFinder, size: tuple[int, int]) -> None:
-    picture = np.zeros((*size, 3), np.uint8)
-    assert all(face.confidence == 1 for face in finder.find(picture))
+    image = np.zeros((*size, 3), np.uint8)
+    assert all(face.confidence == 1 for face in finder.find(image))
 
 
-def test_a_large_picture_is_searched_in_its_own_pixels(finder: FaceFinder) -> None:
+def test_a_large_image_is_searched_in_its_own_pixels(finder: FaceFinder) -> None:
     large = Image.fromarray(scene((200, 60, 100))).resize((3200, 2400))
     (face,) = finder.find(np.asarray(large))
     assert centre(face) == pytest.approx((2500, 1100), abs=150)
 
 
 def test_small_faces_can_be_left_out(finder: FaceFinder) -> None:
-    picture = scene((20, 20, 60), (140, 40, 170))
-    assert len(finder.look(picture)) == 2
-    assert len(finder.look(picture, smallest_face=110)) == 1
+    image = scene((20, 20, 60), (140, 40, 170))
+    assert len(finder.look(image)) == 2
+    assert len(finder.look(image, smallest_face=110)) == 1
 
 
 def test_a_face_is_followed(finder: FaceFinder) -> None:
@@ -103,19 +103,19 @@ def test_a_face_crop_is_taken_as_it_is() -> None:
     assert (taken.box, taken.eyes, taken.confidence) == ((0, 0, 48, 48), None, 1.0)
 
 
-def test_one_face_that_fills_the_picture_is_the_picture() -> None:
-    picture = scene((0, 0, 240), size=(240, 240))
-    (face,) = found_by(FakeCascade(seen((0.9, 5, 5, 230))), picture)
-    np.testing.assert_array_equal(face.pixels, whole_picture(picture).pixels)
-    (face,) = found_by(FakeCascade(seen((0.9, 40, 40, 150))), picture)
+def test_one_face_that_fills_the_image_is_the_image() -> None:
+    image = scene((0, 0, 240), size=(240, 240))
+    (face,) = found_by(FakeCascade(seen((0.9, 5, 5, 230))), image)
+    np.testing.assert_array_equal(face.pixels, whole_image(image).pixels)
+    (face,) = found_by(FakeCascade(seen((0.9, 40, 40, 150))), image)
     assert face.eyes is not None
 
 
 def test_small_crops_ask_no_network() -> None:
     finder = FaceFinder()
     for size in ((96, 80), (48, 48), (60, 50)):
-        picture = np.resize(np.arange(99, dtype=np.uint8), (*size, 3))
-        assert [face.confidence for face in finder.find(picture)] == [1]
+        image = np.resize(np.arange(99, dtype=np.uint8), (*size, 3))
+        assert [face.confidence for face in finder.find(image)] == [1]
     assert finder._loaded is None
 
 
@@ -126,11 +126,11 @@ def test_an_icon_is_no_face(finder: FaceFinder, side: int) -> None:
     assert [face.confidence for face in finder.find(np.full((side, side, 3), 90, np.uint8))] == []
 
 
-def test_a_small_picture_of_one_colour_is_no_face(finder: FaceFinder) -> None:
+def test_a_small_image_of_one_colour_is_no_face(finder: FaceFinder) -> None:
     assert finder.find(np.full((48, 48, 3), 90, np.uint8)) == []
 
 
-def test_faces_come_from_left_to_right_inside_of_the_picture() -> None:
+def test_faces_come_from_left_to_right_inside_of_the_image() -> None:
     faces = found_by(FakeCascade(seen((0.99, 250, 100, 100), (0.8, -20, -10, 80))), scene())
     assert [face.box for face in faces] == [(0, 0, 60, 70), (250, 100, 70, 100)]
     assert [face.confidence for face in faces] == [0.8, 0.99]
@@ -152,17 +152,17 @@ def test_a_face_that_shows_in_the_mirror_is_found_where_it_is() -> None:
 
 
 def test_an_unsure_face_counts_where_looks_agree_on_it() -> None:
-    # It is at 100, 60 large; in the mirror of a picture 320 wide at 320 - 100 - 60.
+    # It is at 100, 60 large; in the mirror of an image 320 wide at 320 - 100 - 60.
     here, mirrored = seen((0.4, 100, 50, 60)), seen((0.35, 160, 50, 60))
     again, other = seen((0.55, 104, 52, 60)), seen((0.65, 4, 4, 30))
     fake = FakeCascade(here, mirrored, again, other)
-    picture = scene((100, 50, 60))
-    (face,) = found_by(fake, picture)
+    image = scene((100, 50, 60))
+    (face,) = found_by(fake, image)
     assert face.confidence == 0.55  # that of the surest look
     assert face.box == (104, 52, 60, 60)
     assert [reduced for _, reduced in fake.asked] == [1.0, 1.0, 0.6, 0.6]
     for number, (asked, _) in enumerate(fake.asked):
-        np.testing.assert_array_equal(asked, picture[:, ::-1] if number % 2 else picture)
+        np.testing.assert_array_equal(asked, image[:, ::-1] if number % 2 else image)
 
 
 def test_what_one_look_alone_takes_for_a_face_is_none() -> None:
@@ -172,9 +172,9 @@ def test_what_one_look_alone_takes_for_a_face_is_none() -> None:
     assert [face.box for face in found_by(surer, scene())] == [(100, 50, 60, 60)]
 
 
-def test_a_whole_picture_is_its_middle_square() -> None:
-    picture = np.zeros((100, 200, 3), np.uint8)
-    picture[:, 50:150] = 77
-    face = whole_picture(picture)
+def test_a_whole_image_is_its_middle_square() -> None:
+    image = np.zeros((100, 200, 3), np.uint8)
+    image[:, 50:150] = 77
+    face = whole_image(image)
     assert (face.pixels == 77).all()
     assert (face.box, face.eyes, face.confidence) == ((50, 0, 100, 100), None, 0.0)

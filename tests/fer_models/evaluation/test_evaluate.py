@@ -16,7 +16,7 @@ from fer_data.core.schema import (
     PATH,
     PIXEL_HASH,
     PREDICTION,
-    ROLE,
+    SPLIT,
     TEST,
     VALIDATION,
 )
@@ -26,7 +26,7 @@ from fer_models.evaluation import evaluate
 from tests.support.models.evaluation_inputs import (
     EXPRESSIONS,
     PARAMS,
-    ROLE_LABELS,
+    SPLIT_LABELS,
     enter_evaluation,
     read_strictly,
     save_tiny_model,
@@ -66,19 +66,19 @@ def test_outputs_agree_with_each_other_and_with_the_model(workspace: Path):
 
     metrics = read_strictly(output / "metrics.json")
     table = read_table(output / "predictions.parquet")
-    assert list(table.columns) == [PATH, PIXEL_HASH, ROLE, LABEL, PREDICTION, "probabilities"]
+    assert list(table.columns) == [PATH, PIXEL_HASH, SPLIT, LABEL, PREDICTION, "probabilities"]
     assert list(metrics) == [
         *("protocol", VALIDATION, TEST, "calibration", "conformal", "without_duplicates", "slices")
     ]
     model: Any = keras.saving.load_model(workspace / "models" / "tiny" / "model.keras")
     model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    for role in (VALIDATION, TEST):
-        figures = metrics[role]
-        examples = tfrecord.read_role(workspace / "data" / "tfrecords", role)
-        rows = table.loc[table[ROLE] == role]
+    for split in (VALIDATION, TEST):
+        figures = metrics[split]
+        examples = tfrecord.read_split(workspace / "data" / "tfrecords", split)
+        rows = table.loc[table[SPLIT] == split]
         assert rows[PATH].tolist() == examples.paths
         assert rows[PIXEL_HASH].tolist() == examples.pixel_hashes
-        assert rows[LABEL].tolist() == [EXPRESSIONS[label] for label in ROLE_LABELS[role]]
+        assert rows[LABEL].tolist() == [EXPRESSIONS[label] for label in SPLIT_LABELS[split]]
         probabilities = probabilities_of(rows)
         expected = model.predict(examples.faces, verbose=0)
         np.testing.assert_allclose(probabilities, expected, atol=1e-5)
@@ -87,7 +87,7 @@ def test_outputs_agree_with_each_other_and_with_the_model(workspace: Path):
         loss, accuracy = model.evaluate(examples.faces, examples.labels, verbose=0)
         assert figures["loss"]["value"] == pytest.approx(loss, rel=1e-5)
         assert figures["accuracy"]["value"] == pytest.approx(accuracy, rel=1e-6)
-        assert figures["faces"] == len(rows) == len(ROLE_LABELS[role])
+        assert figures["faces"] == len(rows) == len(SPLIT_LABELS[split])
         crossed = pd.crosstab(rows[LABEL], rows[PREDICTION])
         crossed = crossed.reindex(index=EXPRESSIONS, columns=EXPRESSIONS, fill_value=0)
         assert figures["confusion_matrix"] == crossed.to_numpy().tolist()
@@ -110,9 +110,9 @@ def test_a_class_without_faces_is_null_in_the_metrics_and_has_no_curve(workspace
         ("precision_recall.csv", ["recall", "precision"]),
     ):
         curves = pd.read_csv(output / file)
-        assert list(curves.columns) == [ROLE, "expression", *columns]
-        curves_of_role = curves.groupby(ROLE)["expression"].unique().map(list).to_dict()
-        assert curves_of_role == {VALIDATION: ["angry", "happy"], TEST: list(EXPRESSIONS)}
+        assert list(curves.columns) == [SPLIT, "expression", *columns]
+        curves_of_split = curves.groupby(SPLIT)["expression"].unique().map(list).to_dict()
+        assert curves_of_split == {VALIDATION: ["angry", "happy"], TEST: list(EXPRESSIONS)}
 
 
 def test_the_card_is_of_the_model_its_records_and_its_figures(workspace: Path):
@@ -125,14 +125,14 @@ def test_the_card_is_of_the_model_its_records_and_its_figures(workspace: Path):
     accuracy = read_strictly(output / "metrics.json")[TEST]["accuracy"]["value"]
     assert "On the 60 Testing faces" in card
     assert f"- accuracy: {100 * accuracy:.1f}" in card
-    assert "77 faces of the role `train`" in card
+    assert "77 faces of the split `train`" in card
 
 
 def test_confusion_lists_the_test_faces_alone(workspace: Path):
     evaluate.main()
     output = workspace / "reports" / "tiny"
     table = read_table(output / "predictions.parquet")
-    expected = table.loc[table[ROLE] == TEST, [LABEL, PREDICTION]].to_numpy().tolist()
+    expected = table.loc[table[SPLIT] == TEST, [LABEL, PREDICTION]].to_numpy().tolist()
     confusion = pd.read_csv(output / "confusion.csv")
     assert list(confusion.columns) == [LABEL, PREDICTION]
     assert confusion.to_numpy().tolist() == expected

@@ -6,7 +6,7 @@ import pytest
 
 from fer_data.core import tfrecord
 from fer_data.core.errors import UserError
-from fer_data.core.schema import LABEL, PREDICTION, ROLE, TEST, VALIDATION
+from fer_data.core.schema import LABEL, PREDICTION, SPLIT, TEST, VALIDATION
 from fer_data.core.tables import probabilities_of, read_table, write_table
 from fer_data.splitting.leaks import LEAK_FREE, LEAKY
 from fer_models.calibration.conformal import set_threshold
@@ -15,7 +15,7 @@ from fer_models.core.out_of_sample import write_cross_fitted
 from fer_models.evaluation import evaluate
 from fer_models.metrics.prediction_table import Answers
 from tests.support.models.evaluation_inputs import (
-    ROLE_LABELS,
+    SPLIT_LABELS,
     enter_evaluation,
     read_strictly,
     save_tiny_model,
@@ -36,17 +36,17 @@ def test_the_temperature_is_of_validation_and_its_worth_is_of_test(workspace: Pa
     evaluate.main()
     metrics = read_strictly(workspace / "reports" / "tiny" / "metrics.json")
     calibration = metrics["calibration"]
-    assert calibration["faces"] == len(ROLE_LABELS[VALIDATION])
+    assert calibration["faces"] == len(SPLIT_LABELS[VALIDATION])
     assert calibration["before"]["calibration_error"] == metrics[TEST]["calibration_error"]
     assert calibration["before"]["loss"] == metrics[TEST]["loss"]
     points = pd.read_csv(workspace / "reports" / "tiny" / "reliability.csv")
-    assert list(points.columns) == ["temperature", "faces", "confidence", "accuracy", ROLE]
-    assert set(points[ROLE]) == {TEST}
+    assert list(points.columns) == ["temperature", "faces", "confidence", "accuracy", SPLIT]
+    assert set(points[SPLIT]) == {TEST}
     for step in ("before", "after"):
         of_step = points.loc[points["temperature"] == step, ["faces", "confidence", "accuracy"]]
         assert of_step.to_dict("records") == calibration[step]["bins"]
         faces = sum(one["faces"] for one in calibration[step]["bins"])
-        assert faces == len(ROLE_LABELS[TEST])
+        assert faces == len(SPLIT_LABELS[TEST])
 
 
 def test_sets_are_of_the_threshold_that_validation_chose(workspace: Path):
@@ -55,13 +55,13 @@ def test_sets_are_of_the_threshold_that_validation_chose(workspace: Path):
     sets = read_strictly(output / "metrics.json")["conformal"]
     assert sets["promised"] == 0.9
     table = read_table(output / "predictions.parquet")
-    for role, faces in (
+    for split, faces in (
         (VALIDATION, sets["faces"]),
         (TEST, sum(sets["sizes"])),
     ):
-        assert faces == len(ROLE_LABELS[role])
-    probabilities = probabilities_of(table[table[ROLE] == TEST])
-    covered = probabilities[range(len(probabilities)), ROLE_LABELS[TEST]] >= sets["threshold"]
+        assert faces == len(SPLIT_LABELS[split])
+    probabilities = probabilities_of(table[table[SPLIT] == TEST])
+    covered = probabilities[range(len(probabilities)), SPLIT_LABELS[TEST]] >= sets["threshold"]
     assert sets["coverage"]["value"] == pytest.approx(covered.mean())
 
 
@@ -72,12 +72,12 @@ def test_slices_hold_all_test_faces_and_their_accuracy(workspace: Path):
     for quarters in metrics["slices"].values():
         faces = [quarter["faces"] for quarter in quarters]
         accuracies = [quarter["accuracy"]["value"] for quarter in quarters]
-        assert sum(faces) == len(ROLE_LABELS[TEST])
+        assert sum(faces) == len(SPLIT_LABELS[TEST])
         accuracy = metrics[TEST]["accuracy"]["value"]
         assert np.average(accuracies, weights=faces) == pytest.approx(accuracy)
     # Label quality rises with the number of the face.
     table = read_table(workspace / "reports" / "tiny" / "predictions.parquet")
-    test = table[table[ROLE] == TEST]
+    test = table[table[SPLIT] == TEST]
     first = metrics["slices"]["label_quality"][0]
     assert first["faces"] == 15
     assert first["accuracy"]["value"] == (test[LABEL] == test[PREDICTION])[:15].mean()
@@ -88,9 +88,9 @@ def test_faces_without_a_duplicate_in_training_are_measured_by_themselves(worksp
     output = workspace / "reports" / "tiny"
     metrics = read_strictly(output / "metrics.json")
     alone = metrics["without_duplicates"]
-    assert alone["faces"] == len(ROLE_LABELS[TEST]) - 20
+    assert alone["faces"] == len(SPLIT_LABELS[TEST]) - 20
     table = read_table(output / "predictions.parquet")
-    test = table[table[ROLE] == TEST]
+    test = table[table[SPLIT] == TEST]
     accuracy = alone["accuracy"]
     assert accuracy["value"] == pytest.approx((test[LABEL] == test[PREDICTION])[20:].mean())
     assert accuracy["value"] != metrics[TEST]["accuracy"]["value"]
@@ -100,12 +100,12 @@ def test_faces_without_a_duplicate_in_training_are_measured_by_themselves(worksp
 
 
 @pytest.mark.parametrize(
-    ("role", "protocol"), [("excluded", LEAK_FREE), ("validation", LEAK_FREE), ("train", LEAKY)]
+    ("split", "protocol"), [("excluded", LEAK_FREE), ("validation", LEAK_FREE), ("train", LEAKY)]
 )
-def test_the_protocol_is_that_of_the_split(workspace: Path, role: str, protocol: str):
-    split = read_table(workspace / "assignments.parquet")
-    split.loc[0, ROLE] = role
-    write_table(split, workspace / "assignments.parquet")
+def test_the_protocol_is_that_of_the_split(workspace: Path, split: str, protocol: str):
+    assignments = read_table(workspace / "assignments.parquet")
+    assignments.loc[0, SPLIT] = split
+    write_table(assignments, workspace / "assignments.parquet")
     evaluate.main()
     output = workspace / "reports" / "tiny"
     assert read_strictly(output / "metrics.json")["protocol"] == protocol
@@ -113,15 +113,15 @@ def test_the_protocol_is_that_of_the_split(workspace: Path, role: str, protocol:
 
 
 def test_a_split_of_other_faces_is_refused(workspace: Path):
-    split = read_table(workspace / "assignments.parquet")
-    write_table(split.iloc[:-2], workspace / "assignments.parquet")
+    assignments = read_table(workspace / "assignments.parquet")
+    write_table(assignments.iloc[:-2], workspace / "assignments.parquet")
     with pytest.raises(UserError, match=r"2 of 60 test faces were not split, such as test/58\.jpg"):
         evaluate.main()
 
 
 def test_what_an_ensemble_says_of_its_own_faces_chooses_nothing(workspace: Path) -> None:
     """Its head was fitted on `validation`: a temperature of what it says of them would flatter it."""
-    examples = tfrecord.read_role(workspace / "data" / "tfrecords", VALIDATION)
+    examples = tfrecord.read_split(workspace / "data" / "tfrecords", VALIDATION)
     generator = np.random.default_rng(5)
     out_of_sample = generator.dirichlet([0.3] * 3, len(examples.labels)).astype(np.float32)
     model = workspace / "models" / "tiny" / "model.keras"

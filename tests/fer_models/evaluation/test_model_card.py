@@ -67,7 +67,7 @@ def test_the_table_has_a_row_an_expression(tmp_path: Path) -> None:
 
 def test_it_says_what_it_learned_from_and_by_which_settings(tmp_path: Path) -> None:
     card = card_of(tmp_path, settings={"epochs": 12, "head": {"units": [128, 6]}})
-    assert "- 24,955 faces of the role `train`\n" in card
+    assert "- 24,955 faces of the split `train`\n" in card
     assert f"sha256sum`: `{'b' * 64}`" in card
     assert f"322,118 parameters in `model.keras`, SHA-256 `{'a' * 64}`" in card
     assert "12 epochs with seed 0; the weights of epoch 10 were kept" in card
@@ -147,5 +147,5 @@ def test_hashes_are_of_the_bytes_of_the_model_and_of_the_train_records_alone(
 
 
 def test_no_train_records_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no records of the role 'train': `dvc repro tfrecords`"):
+    with pytest.raises(UserError, match="no records of the split 'train': `dvc repro tfrecords`"):
         hashes_of(tmp_path / "model.keras", tmp_path)

@@ -6,16 +6,16 @@ from fer_data.core.errors import UserError
 from fer_models.evaluation.slices import (
     accuracy_by_quarter,
     accuracy_of_part,
+    image_qualities,
     label_qualities,
-    picture_qualities,
 )
 
 
-def test_qualities_of_flat_and_striped_pictures() -> None:
+def test_qualities_of_flat_and_striped_images() -> None:
     flat = np.full((48, 48), 200, np.uint8)
     stripes = np.tile(np.array([0, 255], np.uint8), (48, 24))
     halves = np.repeat(np.array([0, 255], np.uint8), 24)[None].repeat(48, axis=0)
-    found = picture_qualities(np.stack([flat, stripes, halves])[..., None])
+    found = image_qualities(np.stack([flat, stripes, halves])[..., None])
     assert found["brightness"].tolist() == [200, 127.5, 127.5]
     assert found["contrast"].tolist() == [0, 127.5, 127.5]
     assert found["sharpness"][0] == 0
@@ -26,7 +26,7 @@ def test_qualities_of_flat_and_striped_pictures() -> None:
 def test_a_blurred_face_is_less_sharp() -> None:
     face = np.random.default_rng(0).integers(0, 256, (1, 48, 48)).astype(np.uint8)
     blurred = (face[:, :-1].astype(int) + face[:, 1:]) // 2
-    sharp, soft = (picture_qualities(one)["sharpness"][0] for one in (face, blurred))
+    sharp, soft = (image_qualities(one)["sharpness"][0] for one in (face, blurred))
     assert soft < sharp / 2
 
 

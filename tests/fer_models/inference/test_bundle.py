@@ -13,7 +13,7 @@ from fer_data.core.errors import UserError
 from fer_models.app.api import Service
 from fer_models.detection.face_detector import FaceFinder
 from fer_models.inference.bundle import pack
-from fer_models.inference.model_store import open_predictor, open_shelf
+from fer_models.inference.model_store import open_model_store, open_predictor
 from fer_models.inference.sources import Workspace
 from tests.support.models.tiny_dataset import EXPRESSIONS, banded_faces
 from tests.support.models.trained_workspace import make_models, metrics
@@ -42,14 +42,14 @@ def rewritten(bundle: Path, target: Path, path: str, content: bytes) -> Path:
 
 
 def test_a_bundle_answers_as_its_workspace_does(workspace: Path, bundle: Path) -> None:
-    shelf = open_shelf(bundle=bundle)
-    assert shelf.names == NAMES
-    assert shelf.expressions == EXPRESSIONS
-    assert shelf.title("mobilenetv2") == "Tiny mobilenetv2"
+    store = open_model_store(bundle=bundle)
+    assert store.names == NAMES
+    assert store.expressions == EXPRESSIONS
+    assert store.title("mobilenetv2") == "Tiny mobilenetv2"
     faces, _ = banded_faces(20)
     for name in NAMES:
-        packed = shelf.predictor(name)
-        direct = open_shelf(workspace=workspace).predictor(name)
+        packed = store.predictor(name)
+        direct = open_model_store(workspace=workspace).predictor(name)
         assert packed.trust == direct.trust
         np.testing.assert_array_equal(
             packed.read(faces).probabilities, direct.read(faces).probabilities
@@ -79,17 +79,17 @@ def test_a_damaged_file_is_found_when_it_is_used(bundle: Path, tmp_path: Path, p
     with zipfile.ZipFile(bundle) as archive:
         content = archive.read(path)
     other = rewritten(bundle, tmp_path / "other.zip", path, content[:-1] + b"!")
-    shelf = open_shelf(bundle=other)
+    store = open_model_store(bundle=other)
     with pytest.raises(UserError, match=rf"other\.zip is damaged: models/scratch/{part} in it"):
-        shelf.predictor("scratch")
-    shelf.predictor("mobilenetv2")
+        store.predictor("scratch")
+    store.predictor("mobilenetv2")
 
 
 def test_a_bundle_that_was_cut_off_is_none(bundle: Path, tmp_path: Path) -> None:
     cut = tmp_path / "cut.zip"
     cut.write_bytes(bundle.read_bytes()[:-100])
     with pytest.raises(UserError, match=r"cut\.zip is no bundle: expected what `ferflow bundle`"):
-        open_shelf(bundle=cut)
+        open_model_store(bundle=cut)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_bundle_of_another_format_is_refused(
     content = json.dumps(contents).encode()
     other = rewritten(bundle, tmp_path / "new.zip", "bundle.json", content)
     with pytest.raises(UserError, match=message):
-        open_shelf(bundle=other)
+        open_model_store(bundle=other)
 
 
 @pytest.mark.parametrize(
@@ -129,17 +129,17 @@ def test_a_bundle_of_no_or_strange_names_is_refused(
     text = json.dumps({**contents, key: value}).encode()
     other = rewritten(bundle, tmp_path / "other.zip", "bundle.json", text)
     with pytest.raises(UserError, match=rf"this version cannot read \({place}: "):
-        open_shelf(bundle=other)
+        open_model_store(bundle=other)
 
 
 def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no bundle at .*absent\.zip: `ferflow bundle` makes one"):
-        open_shelf(bundle=tmp_path / "absent.zip")
+        open_model_store(bundle=tmp_path / "absent.zip")
     (tmp_path / "text.zip").write_text("not a zip archive")
     with pytest.raises(UserError, match=r"text\.zip is no bundle"):
-        open_shelf(bundle=tmp_path / "text.zip")
+        open_model_store(bundle=tmp_path / "text.zip")
     with pytest.raises(UserError, match="is no bundle"):
-        open_shelf(bundle=tmp_path)
+        open_model_store(bundle=tmp_path)
 
 
 def test_a_missing_model_is_packed_by_nobody(workspace: Path, tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_missing_model_is_packed_by_nobody(workspace: Path, tmp_path: Path) ->
 def test_a_bundle_needs_no_workspace(bundle: Path, tmp_path: Path, monkeypatch) -> None:
     copy = shutil.copyfile(bundle, tmp_path / "copy.zip")
     monkeypatch.chdir(tmp_path)
-    assert open_shelf(bundle=Path(copy.name)).predictor("scratch").expressions == EXPRESSIONS
+    assert open_model_store(bundle=Path(copy.name)).predictor("scratch").expressions == EXPRESSIONS
 
 
 def with_part(bundle: Path, target: Path, part: str, content: bytes) -> Path:
@@ -233,15 +233,15 @@ def test_odd_metrics_are_one_line_and_stop_no_other_model(
         with pytest.raises(UserError, match=message) as error:
             open_predictor(name, bundle=other)
         assert "\n" not in str(error.value)
-    shelf = open_shelf(bundle=other)
-    service = Service(shelf, FaceFinder())
+    store = open_model_store(bundle=other)
+    service = Service(store, FaceFinder())
     assert [model["fault"] is None for model in service.models()] == [False, True]
     assert service.first() == "mobilenetv2"
-    assert shelf.predictor("mobilenetv2").expressions == EXPRESSIONS
+    assert store.predictor("mobilenetv2").expressions == EXPRESSIONS
 
 
 def test_a_summary_without_a_title_is_one_line(bundle: Path, tmp_path: Path) -> None:
     other = with_part(bundle, tmp_path / "odd.zip", "summary.json", b'{"title": 5}')
-    shelf = open_shelf(bundle=other)
-    assert "summary.json of the model 'scratch'" in str(shelf.fault("scratch"))
-    assert shelf.title("scratch") == "scratch"
+    store = open_model_store(bundle=other)
+    assert "summary.json of the model 'scratch'" in str(store.fault("scratch"))
+    assert store.title("scratch") == "scratch"

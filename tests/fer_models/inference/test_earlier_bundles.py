@@ -4,17 +4,17 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_models.inference.model_store import open_shelf
+from fer_models.inference.model_store import open_model_store
 from tests.support.models.tiny_dataset import EXPRESSIONS, banded_faces
 
 BUNDLE = Path(__file__).parents[2] / "fixtures/format_1/bundle.zip"
 
 
 def test_a_bundle_of_format_1_gives_the_probabilities_that_it_gave() -> None:
-    shelf = open_shelf(bundle=BUNDLE)
-    assert shelf.names == ("scratch",)
-    assert shelf.expressions == EXPRESSIONS
-    predictor = shelf.predictor("scratch")
+    store = open_model_store(bundle=BUNDLE)
+    assert store.names == ("scratch",)
+    assert store.expressions == EXPRESSIONS
+    predictor = store.predictor("scratch")
     trust = predictor.trust
     assert trust is not None
     assert (trust.temperature, trust.threshold, trust.coverage) == (2.0, 0.3, 0.9)

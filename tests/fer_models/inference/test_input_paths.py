@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer_models.inference.input_paths import is_film, named_files
+from fer_models.inference.input_paths import is_video, named_files
 from fer_models.inference.video import _frames as frames_of
 from fer_models.inference.video import _opened as opened
 
@@ -57,9 +57,9 @@ def test_a_file_whose_name_looks_like_a_pattern_is_that_file(folder: Path) -> No
     assert [str(file) for file in named_files(["a[1].png"])] == ["a[1].png"]
 
 
-def test_films_are_known_by_their_names_where_nothing_else_is_known() -> None:
-    assert is_film(Path("some/Clip.MP4"))
-    assert not is_film(Path("clip.gif"))
+def test_videos_are_known_by_their_names_where_nothing_else_is_known() -> None:
+    assert is_video(Path("some/Clip.MP4"))
+    assert not is_video(Path("clip.gif"))
 
 
 def image(form: str) -> bytes:
@@ -67,25 +67,25 @@ def image(form: str) -> bytes:
     return stream.getvalue()
 
 
-def film(form: str, codec: str) -> bytes:
+def video(form: str, codec: str) -> bytes:
     with av.open(stream := io.BytesIO(), "w", format=form) as target:
-        pictures = target.add_stream(codec, rate=25)
-        assert isinstance(pictures, av.VideoStream)
-        pictures.width, pictures.height, pictures.pix_fmt = 64, 64, "yuv420p"
+        images = target.add_stream(codec, rate=25)
+        assert isinstance(images, av.VideoStream)
+        images.width, images.height, images.pix_fmt = 64, 64, "yuv420p"
         for _ in range(30):
             frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), "rgb24")
-            target.mux(pictures.encode(frame))
-        target.mux(pictures.encode())
+            target.mux(images.encode(frame))
+        target.mux(images.encode())
     return stream.getvalue()
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "AVIF", "BMP", "TIFF", "GIF"])
-def test_a_picture_is_known_by_what_it_holds(folder: Path, form: str) -> None:
+def test_a_image_is_known_by_what_it_holds(folder: Path, form: str) -> None:
     (folder / "empty/it").write_bytes(image(form))
     (folder / "empty/it.mp4").write_bytes(image(form))
     files = list(named_files(["empty"]))
     assert [file.name for file in files] == ["it", "it.mp4"]
-    assert not any(map(is_film, files))
+    assert not any(map(is_video, files))
 
 
 @pytest.mark.parametrize(
@@ -103,9 +103,11 @@ def test_a_picture_is_known_by_what_it_holds(folder: Path, form: str) -> None:
         (".jpg", "mov", "mpeg4"),
     ],
 )
-def test_a_film_is_known_by_what_it_holds(folder: Path, suffix: str, form: str, codec: str) -> None:
-    (file := folder / f"empty/it{suffix}").write_bytes(film(form, codec))
-    assert is_film(file)
+def test_a_video_is_known_by_what_it_holds(
+    folder: Path, suffix: str, form: str, codec: str
+) -> None:
+    (file := folder / f"empty/it{suffix}").write_bytes(video(form, codec))
+    assert is_video(file)
     assert list(named_files([str(folder / "empty")])) == [file]
     # And it can be read.
     with opened(file) as (container, _):
@@ -120,7 +122,7 @@ def test_what_is_left_out_of_a_folder_is_counted_by_kind(folder: Path) -> None:
     lines: list[str] = []
     assert [file.name for file in named_files(["empty"], leave_out=lines.append)] == ["d.heic"]
     assert lines == [
-        "left out of empty, being neither pictures nor films: "
+        "left out of empty, being neither images nor videos: "
         "1 .faces.mp4, 1 .ts, 2 .txt, 1 without a suffix"
     ]
     assert list(named_files(["sub"], leave_out=lines.append))
@@ -129,4 +131,4 @@ def test_what_is_left_out_of_a_folder_is_counted_by_kind(folder: Path) -> None:
 
 def test_a_pipe_is_not_read_to_know_what_it_is(folder: Path) -> None:
     os.mkfifo(folder / "pipe")
-    assert not is_film(folder / "pipe")  # and waits for nobody
+    assert not is_video(folder / "pipe")  # and waits for nobody

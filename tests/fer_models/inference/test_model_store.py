@@ -8,7 +8,7 @@ import pytest
 from fer_data.core.errors import UserError
 from fer_models.calibration.temperature_scaling import softmax
 from fer_models.inference import model_store
-from fer_models.inference.model_store import open_shelf
+from fer_models.inference.model_store import open_model_store
 from fer_models.inference.predictor import Predictor, Trust
 from tests.support.models.ensemble_members import tiny_member
 from tests.support.models.tiny_dataset import EXPRESSIONS, banded_faces
@@ -19,11 +19,11 @@ FACES, LABELS = banded_faces(200, seed=1)
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_models(tmp_path_factory.mktemp("shelf") / "workspace", "scratch", "mobilenetv2")
+    return make_models(tmp_path_factory.mktemp("store") / "workspace", "scratch", "mobilenetv2")
 
 
 def test_a_workspace_s_models_answer_calibrated(workspace: Path) -> None:
-    opened = open_shelf(workspace=workspace)
+    opened = open_model_store(workspace=workspace)
     assert opened.names == MEASURED
     assert opened.expressions == EXPRESSIONS
     assert opened.title("scratch") == "Tiny scratch"
@@ -38,7 +38,7 @@ def test_a_workspace_s_models_answer_calibrated(workspace: Path) -> None:
 
 
 def test_no_face_is_an_answer_of_no_rows(workspace: Path) -> None:
-    reading = open_shelf(workspace=workspace).predictor("scratch").read(FACES[:0])
+    reading = open_model_store(workspace=workspace).predictor("scratch").read(FACES[:0])
     assert reading.probabilities.shape == (0, 3)
 
 
@@ -57,7 +57,7 @@ def test_a_model_is_loaded_once_whoever_asks_at_the_same_time(workspace: Path, m
         return tiny_member(0)
 
     monkeypatch.setattr(model_store, "load_model", load_model)
-    opened = open_shelf(workspace=workspace)
+    opened = open_model_store(workspace=workspace)
     assert loads == []
     found: list[Predictor] = []
     threads = [
@@ -73,7 +73,7 @@ def test_a_model_is_loaded_once_whoever_asks_at_the_same_time(workspace: Path, m
 
 
 def test_a_missing_model_names_the_three_ways_to_get_it(workspace: Path) -> None:
-    opened = open_shelf(workspace=workspace)
+    opened = open_model_store(workspace=workspace)
     message = (
         r"models/resnet50/model\.keras is missing: `dvc pull` fetches it, a bundle brings it along "
         r"\(`--bundle FILE`\), `dvc repro evaluate@resnet50` trains and measures it"
@@ -88,16 +88,16 @@ def test_a_model_that_nobody_measured_is_missing_too(workspace: Path, tmp_path: 
     copy = shutil.copytree(workspace, tmp_path / "copy")
     (copy / "reports/evaluate/scratch/metrics.json").unlink()
     with pytest.raises(UserError, match=r"evaluate/scratch/metrics\.json is missing: `dvc pull`"):
-        open_shelf(workspace=copy).predictor("scratch")
+        open_model_store(workspace=copy).predictor("scratch")
 
 
 def test_an_unknown_model_names_those_that_there_are(workspace: Path) -> None:
     with pytest.raises(UserError, match="no model 'vgg': expected one of scratch, resnet50, mob"):
-        open_shelf(workspace=workspace).predictor("vgg")
+        open_model_store(workspace=workspace).predictor("vgg")
 
 
 def test_a_path_is_a_model_of_which_nothing_was_measured(workspace: Path) -> None:
-    opened = open_shelf(workspace=workspace)
+    opened = open_model_store(workspace=workspace)
     reading = opened.predictor(str(workspace / "models/scratch/model.keras")).read(FACES)
     assert reading.sets is None
     named = opened.predictor("scratch").model.predict(FACES[..., np.newaxis], verbose=0)
@@ -113,7 +113,7 @@ def test_a_model_of_other_classes_is_refused() -> None:
 
 def test_outside_of_a_workspace_one_line_says_so(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no dvc\.yaml in"):
-        open_shelf(workspace=tmp_path)
+        open_model_store(workspace=tmp_path)
 
 
 class Broken:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from fer_data.core.errors import UserError
 from fer_models.export import to_onnx
-from fer_models.inference.model_store import open_predictor, open_shelf
+from fer_models.inference.model_store import open_model_store, open_predictor
 from tests.fer_models.predicting import Typed, rows_of, typed_in, write_clip
 from tests.support.models.scenes import drawn_face, empty_scene, scene
 from tests.support.models.tiny_dataset import EXPRESSIONS, banded_faces
@@ -32,7 +32,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray(face).save(folder / f"crops/{number:02d}.png")
     Image.fromarray(scene((30, 60, 100), (180, 20, 120))).save(folder / "two.png")
     Image.fromarray(empty_scene()).save(folder / "none.png")
-    (folder / "bad.jpg").write_text("no picture")
+    (folder / "bad.jpg").write_text("no image")
     write_clip(folder / "clip.mp4", num_frames=24)
     return folder
 
@@ -59,7 +59,7 @@ def test_a_folder_of_crops_is_read_calibrated(run) -> None:
         assert (row["face"], row["width"], row["confidence"]) == ("1", "48", "1.0000")
 
 
-def test_all_faces_of_a_picture_are_rows_and_a_bad_file_stops_nothing(run) -> None:
+def test_all_faces_of_a_image_are_rows_and_a_bad_file_stops_nothing(run) -> None:
     words = ("bad.jpg", "two.png", "absent.png", "none.png", "crops/00.png")
     out, err, exit_message = run(*words, "--model", "scratch", "--format", "jsonl")
     rows = [json.loads(line) for line in out.splitlines()]
@@ -71,14 +71,14 @@ def test_all_faces_of_a_picture_are_rows_and_a_bad_file_stops_nothing(run) -> No
     assert rows[0]["expression"] in rows[0]["set"]
     assert (rows[2]["expression"], rows[2]["probabilities"]) == (None, None)
     assert err.splitlines() == [
-        "bad.jpg is not a picture: expected JPEG, PNG or WebP",
+        "bad.jpg is not an image: expected JPEG, PNG or WebP",
         "absent.png: No such file or directory",
     ]
     assert exit_message == "error: 2 of the files could not be read"
 
 
-def test_a_picture_without_a_face_can_be_taken_whole(run) -> None:
-    out, _, exit_message = run("none.png", "--whole-pictures", "--format", "csv")
+def test_a_image_without_a_face_can_be_taken_whole(run) -> None:
+    out, _, exit_message = run("none.png", "--whole-images", "--format", "csv")
     (row,) = rows_of(out)
     assert exit_message is None
     assert (row["face"], row["left"], row["width"], row["confidence"]) == (
@@ -149,15 +149,15 @@ def test_a_model_that_is_not_there_is_one_line(run, words, message) -> None:
 
 def test_without_a_name_the_best_on_validation_is_asked(workspace: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(workspace, tmp_path / "workspace")
-    assert open_shelf(workspace=folder).best() == "scratch"  # both are as good: the first
+    assert open_model_store(workspace=folder).best() == "scratch"  # both are as good: the first
     file = folder / "reports/evaluate/mobilenetv2/metrics.json"
     metrics = json.loads(file.read_text())
     metrics["validation"]["accuracy"]["value"] = 0.76
     file.write_text(json.dumps(metrics))
-    assert open_shelf(workspace=folder).best() == "mobilenetv2"
+    assert open_model_store(workspace=folder).best() == "mobilenetv2"
     shutil.rmtree(folder / "models")
     with pytest.raises(UserError, match=r"^no model to ask: .*scratch/model\.keras is missing"):
-        open_shelf(workspace=folder).best()
+        open_model_store(workspace=folder).best()
 
 
 def test_faces_of_a_small_crop_need_no_detector(run) -> None:

@@ -5,7 +5,7 @@ from fer_models.detection.face_detector import Face
 from fer_models.inference.predictor import Reading
 from fer_models.inference.tracking import Tracker
 
-PICTURE = np.zeros((240, 320, 3), np.uint8)
+IMAGE = np.zeros((240, 320, 3), np.uint8)
 
 
 def face(left: int, grey: int = 0) -> Face:
@@ -19,13 +19,13 @@ class FakeFinder:
     def __init__(self, *frames: list[Face]) -> None:
         self.frames, self.calls = list(frames), []
 
-    def look(self, picture: np.ndarray, *, smallest_face: float) -> list[Face]:
-        assert 0 < smallest_face < picture.shape[0]
+    def look(self, image: np.ndarray, *, smallest_face: float) -> list[Face]:
+        assert 0 < smallest_face < image.shape[0]
         self.calls.append("look")
         return self.frames.pop(0)
 
-    def follow(self, picture: np.ndarray, faces: list[Face]) -> list[Face]:
-        assert picture.shape == PICTURE.shape
+    def follow(self, image: np.ndarray, faces: list[Face]) -> list[Face]:
+        assert image.shape == IMAGE.shape
         self.calls.append(len(faces))
         return self.frames.pop(0)
 
@@ -47,12 +47,12 @@ def tracker(finder: FakeFinder, **options: float) -> Tracker:
 
 def numbers(tracked: Tracker, num_frames: int, *, seconds: float = 0.04) -> list[list[int]]:
     return [
-        [one.number for one in tracked.step(PICTURE, seconds=number * seconds)]
+        [one.number for one in tracked.step(IMAGE, seconds=number * seconds)]
         for number in range(num_frames)
     ]
 
 
-def test_a_film_is_searched_every_few_frames_and_followed_in_between() -> None:
+def test_a_video_is_searched_every_few_frames_and_followed_in_between() -> None:
     finder = FakeFinder(*([face(10 + 5 * number)] for number in range(7)))
     assert numbers(tracker(finder, look_every=3), 7) == [[1]] * 7
     assert finder.calls == ["look", 1, 1, "look", 1, 1, "look"]
@@ -62,7 +62,7 @@ def test_people_keep_their_numbers_when_the_order_changes() -> None:
     finder = FakeFinder([face(0), face(200)], [face(200), face(10)], [face(20), face(200)])
     tracked = tracker(finder)
     boxes = [
-        {one.number: one.face.box[0] for one in tracked.step(PICTURE, seconds=0.04 * number)}
+        {one.number: one.face.box[0] for one in tracked.step(IMAGE, seconds=0.04 * number)}
         for number in range(3)
     ]
     assert boxes == [{1: 0, 2: 200}, {1: 10, 2: 200}, {1: 20, 2: 200}]
@@ -87,8 +87,8 @@ def test_probabilities_follow_slowly_by_time_and_not_by_frame() -> None:
     frames = [[face(0, 0)]] + [[face(0, 255)]] * 10
     coarse = tracker(FakeFinder(*frames), smoothing_seconds=0.5)
     fine = tracker(FakeFinder(*frames), smoothing_seconds=0.5)
-    shown = [coarse.step(PICTURE, seconds=0.1 * number)[0] for number in range(6)]
-    again = [fine.step(PICTURE, seconds=0.05 * number)[0] for number in range(11)]
+    shown = [coarse.step(IMAGE, seconds=0.1 * number)[0] for number in range(6)]
+    again = [fine.step(IMAGE, seconds=0.05 * number)[0] for number in range(11)]
     happy = [float(one.probabilities[0]) for one in shown]
     np.testing.assert_allclose(happy, 1 - np.exp(-0.2 * np.arange(6)), atol=1e-6)
     assert float(again[-1].probabilities[0]) == pytest.approx(happy[-1], abs=1e-5)
@@ -99,7 +99,6 @@ def test_without_smoothing_each_frame_stands_alone() -> None:
     finder = FakeFinder([face(0, 0)], [face(0, 255)], [face(0, 0)])
     tracked = tracker(finder, smoothing_seconds=0)
     happy = [
-        float(tracked.step(PICTURE, seconds=0.04 * number)[0].probabilities[0])
-        for number in range(3)
+        float(tracked.step(IMAGE, seconds=0.04 * number)[0].probabilities[0]) for number in range(3)
     ]
     assert happy == [0, 1, 0]

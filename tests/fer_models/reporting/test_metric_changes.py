@@ -24,11 +24,11 @@ def evaluation(accuracy: float, macro_f1: float | None = 0.4) -> dict[str, Any]:
         bounds = (None, None) if value is None else (value - 0.01, value + 0.01)
         return dict(zip(("value", "low", "high"), (value, *bounds), strict=True))
 
-    role = {"accuracy": figure(accuracy), "macro_f1": figure(macro_f1)}
-    return {"test": role, "validation": role}
+    split = {"accuracy": figure(accuracy), "macro_f1": figure(macro_f1)}
+    return {"test": split, "validation": split}
 
 
-def role(accuracy: float | None, macro_f1: float | None = 0.4) -> dict[str, float | None]:
+def split(accuracy: float | None, macro_f1: float | None = 0.4) -> dict[str, float | None]:
     return {"accuracy": accuracy, "macro_f1": macro_f1}
 
 
@@ -36,17 +36,17 @@ def outcomes_then(right: np.ndarray) -> dict[str, Outcomes]:
     return {name: outcomes_of(answers(name, right)) for name in ("validation", "test")}
 
 
-def answers(role_name: str, right: np.ndarray) -> pd.DataFrame:
+def answers(split_name: str, right: np.ndarray) -> pd.DataFrame:
     columns = {
         "path": [f"{number}.jpg" for number in range(len(right))],
-        "role": role_name,
+        "split": split_name,
         "label": "sad",
         "prediction": np.where(right, "sad", "happy"),
     }
     return pd.DataFrame(columns)
 
 
-def both_roles(right: np.ndarray) -> pd.DataFrame:
+def both_splits(right: np.ndarray) -> pd.DataFrame:
     return pd.concat([answers(name, right) for name in ("validation", "test")])
 
 
@@ -59,14 +59,14 @@ def changes_of(
     **accepted: Any,
 ) -> list[Change]:
     """Of `scratch`, whose predictions of then and now are those."""
-    figures = role(float(before.mean()))
+    figures = split(float(before.mean()))
     kept = {"scratch": outcomes_then(before)} if outcomes else {}
     metrics = {"scratch": {"test": figures, "validation": figures}}
     then = Accepted(by="ann", at="", num_decisions=1, **{"metrics": metrics, "outcomes": kept})
     found = changes_since(
         then.model_copy(update=accepted),
         {"scratch": evaluation(float(now.mean()))},
-        {"scratch": both_roles(now)},
+        {"scratch": both_splits(now)},
         seed_spread={"scratch": spread},
     )
     return found["scratch"]
@@ -79,7 +79,7 @@ MUCH_MORE = np.arange(7_000) < 4_420  # 6 points
 
 def test_each_figure_is_compared_on_validation_and_on_test() -> None:
     changes = changes_of(RIGHT, MORE)
-    assert [(one.role, one.measure, one.difference is None) for one in changes] == [
+    assert [(one.split, one.measure, one.difference is None) for one in changes] == [
         ("validation", "accuracy", False),
         ("validation", "macro_f1", True),
         ("test", "accuracy", False),
@@ -110,7 +110,7 @@ def test_without_the_predictions_of_then_nothing_is_claimed() -> None:
 
 
 def test_other_labels_or_faces_are_not_paired() -> None:
-    now = both_roles(MORE)
+    now = both_splits(MORE)
     relabeled = now.assign(label=["happy", *now["label"][1:]])
     then = outcomes_then(RIGHT)["validation"]
     for other in (relabeled[:7_000], now[:6_999]):
@@ -122,17 +122,17 @@ def test_other_labels_or_faces_are_not_paired() -> None:
 
 
 def test_only_models_measured_both_times_are_compared() -> None:
-    metrics = {"gone": {"test": role(0.5)}, "kept": {"test": role(0.5)}}
+    metrics = {"gone": {"test": split(0.5)}, "kept": {"test": split(0.5)}}
     then = Accepted.model_validate(ACCEPTED | {"metrics": metrics})
-    predictions = {name: both_roles(RIGHT) for name in ("new", "kept")}
+    predictions = {name: both_splits(RIGHT) for name in ("new", "kept")}
     now = {"new": evaluation(0.5), "kept": evaluation(0.5)}
     assert list(changes_since(then, now, predictions, seed_spread={})) == ["kept"]
 
 
 def test_a_figure_that_was_or_is_not_defined_is_left_out() -> None:
-    then = Accepted.model_validate(ACCEPTED | {"metrics": {"scratch": {"test": role(None, 0.4)}}})
+    then = Accepted.model_validate(ACCEPTED | {"metrics": {"scratch": {"test": split(None, 0.4)}}})
     now = {"scratch": evaluation(0.5, macro_f1=None)}
-    found = changes_since(then, now, {"scratch": both_roles(RIGHT)}, seed_spread={})
+    found = changes_since(then, now, {"scratch": both_splits(RIGHT)}, seed_spread={})
     assert found == {"scratch": []}
 
 

@@ -74,7 +74,7 @@ def trained(folder: Path) -> Path:
 
 
 def test_one_model_of_faces_beats_its_members(trained: Path) -> None:
-    test = tfrecord.read_role(trained / "records", "test")
+    test = tfrecord.read_split(trained / "records", "test")
     accuracies = {}
     for name in ("ensemble", *NAMES):
         file = trained / "models" / name / "model.keras"
@@ -111,7 +111,7 @@ def test_the_way_of_the_lowest_loss_is_saved(trained: Path) -> None:
 
 def test_what_evaluate_chooses_by_is_out_of_sample(trained: Path) -> None:
     """It is measured as the page says, and is not what the saved model says of the same faces."""
-    validation = tfrecord.read_role(trained / "records", "validation")
+    validation = tfrecord.read_split(trained / "records", "validation")
     file = trained / "models/ensemble/model.keras"
     said = read_cross_fitted(validation, model=file)
     assert said is not None
@@ -138,7 +138,7 @@ def test_the_paper_s_head_can_be_asked_for(trained: Path, tmp_path: Path) -> Non
     assert finished.returncode == 0, finished.stderr
     found = json.loads((folder / "report" / "summary.json").read_text())["combinations"]
     assert (found["chosen"], found["chosen_by"]) == ("head", "head")
-    validation = tfrecord.read_role(folder / "records", "validation")
+    validation = tfrecord.read_split(folder / "records", "validation")
     said = read_model(folder / "models/ensemble/model.keras", expressions=EXPRESSIONS).predict(
         validation.faces, verbose=0
     )
@@ -192,7 +192,7 @@ def write_more_records(folder: Path) -> None:
         ),
         (
             write_more_records,
-            "error: frozen/resnet50.parquet was made from other records: it has 180 faces of the role "
+            "error: frozen/resnet50.parquet was made from other records: it has 180 faces of the split "
             "'train', the records have 240; `dvc repro frozen@resnet50` makes it anew",
         ),
     ],

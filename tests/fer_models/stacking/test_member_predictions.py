@@ -24,12 +24,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_table_holds_what_the_member_says_of_train_and_validation(folder: Path) -> None:
     table = read_table(folder / "frozen/resnet50.parquet", expressions=EXPRESSIONS)
-    assert list(table.columns) == ["role", "path", "probabilities", "model_hash"]
-    assert list(table["role"].unique()) == ["train", "validation"]
+    assert list(table.columns) == ["split", "path", "probabilities", "model_hash"]
+    assert list(table["split"].unique()) == ["train", "validation"]
     file = folder / "models/resnet50/model.keras"
     assert set(table["model_hash"]) == {hashlib.sha256(file.read_bytes()).hexdigest()}
-    for role, rows in table.groupby("role"):
-        examples = tfrecord.read_role(folder / "records", str(role))
+    for split, rows in table.groupby("split"):
+        examples = tfrecord.read_split(folder / "records", str(split))
         assert list(rows["path"]) == examples.paths
         expected = read_model(file, expressions=EXPRESSIONS).predict(examples.faces, verbose=0)
         np.testing.assert_allclose(probabilities_of(rows), expected, rtol=1e-4, atol=1e-6)

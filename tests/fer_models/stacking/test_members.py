@@ -131,10 +131,10 @@ def write_outputs(folder: Path, examples: dict[str, Examples]) -> tuple[Path, Pa
     model_file.write_text("weights")
     tables = [
         with_probabilities(
-            pd.DataFrame({"role": role, "path": asked.paths}),
+            pd.DataFrame({"split": split, "path": asked.paths}),
             np.full((len(asked.paths), 3), 1 / 3),
         )
-        for role, asked in examples.items()
+        for split, asked in examples.items()
     ]
     table = pd.concat(tables, ignore_index=True).assign(model_hash=sha256_of(model_file))
     write_table(table, folder / "resnet50.parquet", expressions=EXPRESSIONS)
@@ -149,9 +149,9 @@ def examples_named(*paths: str) -> Examples:
 ASKED = {"train": examples_named("a", "a", "b"), "validation": examples_named("c")}
 
 
-def test_outputs_are_read_by_role(tmp_path: Path) -> None:
+def test_outputs_are_read_by_split(tmp_path: Path) -> None:
     outputs = read_outputs(*write_outputs(tmp_path, ASKED), examples=ASKED, expressions=EXPRESSIONS)
-    assert {role: said.shape for role, said in outputs.items()} == {
+    assert {split: said.shape for split, said in outputs.items()} == {
         "train": (3, 3),
         "validation": (1, 3),
     }
@@ -172,7 +172,7 @@ def test_outputs_of_another_model_file_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("train", "message"),
     [
-        (("a", "a"), "it has 3 faces of the role 'train', the records have 2; `dvc repro frozen@"),
+        (("a", "a"), "it has 3 faces of the split 'train', the records have 2; `dvc repro frozen@"),
         (("a", "b", "a"), "made from other records"),
     ],
 )

@@ -55,7 +55,7 @@ def trained(folder: Path) -> Path:
 
 def test_the_network_learns(folder: Path, trained: Path) -> None:
     model = keras.models.load_model(trained / "model" / "model.keras")
-    test = tfrecord.read_role(folder / "records", "test")
+    test = tfrecord.read_split(folder / "records", "test")
     predictions = model.predict(test.faces, verbose=0).argmax(axis=1)
     assert (predictions == test.labels).mean() > 0.8
 
@@ -138,7 +138,7 @@ def test_the_best_epoch_is_kept_by_validation(folder: Path, tmp_path: Path) -> N
     )
     keras.utils.set_random_seed(3)
     model = scratch.build_model(recipe, 3)
-    train, validation = (samples_of(folder / "records", role) for role in ("train", "validation"))
+    train, validation = (samples_of(folder / "records", split) for split in ("train", "validation"))
     noise = np.random.default_rng(0).permutation(train.labels)  # so that the epochs differ
     train = Samples(train.inputs, noise, train.weights)
     kept = Checkpoints(tmp_path)
@@ -152,7 +152,7 @@ def test_the_best_epoch_is_kept_by_validation(folder: Path, tmp_path: Path) -> N
 def test_weights_of_the_examples_count(folder: Path, tmp_path: Path) -> None:
     """Faces with no weight are not learned from: only one class is predicted."""
     recipe = scratch.ModelSettings.model_validate_json(json.dumps(SETTINGS))
-    train, validation = (samples_of(folder / "records", role) for role in ("train", "validation"))
+    train, validation = (samples_of(folder / "records", split) for split in ("train", "validation"))
     weighted = Samples(train.inputs, train.labels, (train.labels == 2).astype(np.float32))
     model = scratch.build_model(recipe, 3)
     fit(model, weighted, validation, recipe=recipe, logs=tmp_path, kept=Checkpoints(tmp_path))

@@ -13,15 +13,15 @@ from fer_data.core.errors import UserError
 from fer_data.stages.settings import SettingsError, read_settings
 from fer_models.core.devices import precision
 from fer_models.core.serialization import save_model
-from fer_models.core.training_settings import Recipe
+from fer_models.core.training_settings import TrainingSettings
 from fer_models.training import trainer
 from fer_models.training.checkpoints import Checkpoints
 from fer_models.training.trainer import Samples, fit, learning_rate, with_noisy_copies
 from tests.support.models.tiny_dataset import RECIPE, banded_faces
 
 
-def recipe_of(**changes: Any) -> Recipe:
-    return Recipe.model_validate_json(json.dumps({**RECIPE, "epochs": 2, **changes}))
+def training_settings_of(**changes: Any) -> TrainingSettings:
+    return TrainingSettings.model_validate_json(json.dumps({**RECIPE, "epochs": 2, **changes}))
 
 
 def samples(num_faces: int, *, seed: int = 0) -> Samples:
@@ -44,7 +44,7 @@ def trained(tmp_path: Path) -> Callable[..., tuple[keras.Model, pd.DataFrame]]:
         model = network()
         history = fit(
             *(model, samples(96), samples(32, seed=1)),
-            recipe=recipe_of(**changes),
+            recipe=training_settings_of(**changes),
             logs=tmp_path,
             kept=Checkpoints(tmp_path),
         )
@@ -68,11 +68,11 @@ def test_smoothing_needs_the_loss_that_can_be_smoothed(tmp_path: Path) -> None:
     file = tmp_path / "params.yaml"
     file.write_text(json.dumps({"models": {"scratch": {**RECIPE, "label_smoothing": 0.1}}}))
     with pytest.raises(SettingsError, match="label_smoothing needs the loss categorical_cross"):
-        read_settings(Recipe, "models.scratch", file=file)
+        read_settings(TrainingSettings, "models.scratch", file=file)
 
 
 def test_training_stops_when_patience_ends_and_stays_stopped(tmp_path: Path) -> None:
-    recipe = recipe_of(
+    recipe = training_settings_of(
         epochs=30, patience=2, keep_epoch="best", monitor="val_loss", learning_rate=1.0
     )
     model, kept = network(), Checkpoints(tmp_path)
@@ -104,7 +104,7 @@ def test_the_step_size_follows_the_schedule(
     schedule: str, warmup: float, expected: list[float]
 ) -> None:
     rate = learning_rate(
-        recipe_of(learning_rate=0.01, schedule=schedule, warmup_fraction=warmup), 100
+        training_settings_of(learning_rate=0.01, schedule=schedule, warmup_fraction=warmup), 100
     )
     steps = [0, 25, 50, 100]
     sizes = [float(np.array(rate(step))) if callable(rate) else rate for step in steps]
@@ -125,8 +125,8 @@ def test_augmentation_and_noise_are_in_training_and_not_in_the_model(trained: Ca
 
 def test_noisy_copies_are_appended() -> None:
     plain = samples(600)
-    assert with_noisy_copies(plain, recipe_of()) is plain
-    recipe = recipe_of(salt_and_pepper={"fraction": 0.3, "apply": "copies"})
+    assert with_noisy_copies(plain, training_settings_of()) is plain
+    recipe = training_settings_of(salt_and_pepper={"fraction": 0.3, "apply": "copies"})
     both = with_noisy_copies(plain, recipe)
     assert both.inputs.shape == (1200, 48, 48, 1)
     assert both.inputs.dtype == np.uint8
@@ -144,7 +144,7 @@ def test_half_precision_trains_and_the_saved_model_is_of_floats(
         model = network()
     assert keras.config.dtype_policy().name == "float32"
     parts = (samples(96), samples(32, seed=1))
-    recipe = recipe_of(epochs=4, learning_rate=0.02)
+    recipe = training_settings_of(epochs=4, learning_rate=0.02)
     history = fit(model, *parts, recipe=recipe, logs=tmp_path, kept=Checkpoints(tmp_path))
     assert history["loss"].iloc[-1] < history["loss"].iloc[0]
     names = tuple(f"class_{number}" for number in range(model.output_shape[-1]))
@@ -162,7 +162,7 @@ def test_float16_scales_the_loss_and_resumes_with_its_scale(tmp_path: Path) -> N
         folder.mkdir(exist_ok=True)
         with precision("mixed_float16"):
             model = network()
-        recipe = recipe_of(epochs=epochs, optimizer="adam", weight_decay=0.01)
+        recipe = training_settings_of(epochs=epochs, optimizer="adam", weight_decay=0.01)
         fit(model, *parts, recipe=recipe, logs=folder, kept=Checkpoints(folder))
         return model
 
@@ -180,13 +180,13 @@ def test_a_history_without_numbers_is_not_gone_on_with(
 ) -> None:
     """As version 0.1.0 kept it."""
     kept, parts = Checkpoints(tmp_path), (samples(32), samples(32, seed=1))
-    fit(network(), *parts, recipe=recipe_of(epochs=1), logs=tmp_path, kept=kept)
+    fit(network(), *parts, recipe=training_settings_of(epochs=1), logs=tmp_path, kept=kept)
     checkpoint = kept.newest()
     assert checkpoint is not None
     checkpoint.state["history"][0]["loss"] = float("inf")
     monkeypatch.setattr(Checkpoints, "newest", lambda _: checkpoint)
     with pytest.raises(UserError, match="training diverged in epoch 1: loss is inf"):
-        fit(network(), *parts, recipe=recipe_of(), logs=tmp_path, kept=kept)
+        fit(network(), *parts, recipe=training_settings_of(), logs=tmp_path, kept=kept)
 
 
 def test_xla_by_order_is_refused_where_it_would_be_ignored(tmp_path: Path) -> None:
@@ -196,9 +196,9 @@ def test_xla_by_order_is_refused_where_it_would_be_ignored(tmp_path: Path) -> No
         file.write_text(json.dumps({"models": {"scratch": settings}}))
         if refused:
             with pytest.raises(SettingsError, match=r"xla 'on' is ignored where .* deterministic"):
-                read_settings(Recipe, "models.scratch", file=file)
+                read_settings(TrainingSettings, "models.scratch", file=file)
         else:
-            assert read_settings(Recipe, "models.scratch", file=file).xla == "on"
+            assert read_settings(TrainingSettings, "models.scratch", file=file).xla == "on"
 
 
 @pytest.mark.parametrize(

@@ -158,7 +158,7 @@ def test_what_is_no_file_is_not_replaced(tmp_path: Path, monkeypatch) -> None:
 def test_an_export_needs_records(tmp_path: Path, monkeypatch) -> None:
     make_models(tmp_path / "bare", "scratch")
     monkeypatch.chdir(tmp_path / "bare")
-    with pytest.raises(SystemExit, match="has no records of the role 'validation'"):
+    with pytest.raises(SystemExit, match="has no records of the split 'validation'"):
         run(monkeypatch, "export", "scratch", "--format", "onnx")
     assert not list((tmp_path / "bare").glob("*.onnx"))
 

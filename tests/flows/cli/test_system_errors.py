@@ -20,9 +20,9 @@ from tests.support.models.trained_workspace import make_models
 ROOT = Path(__file__).parents[3]
 FULL = r"^error: No space left on device: .*free some, and try again$"
 PRINTING = {
-    "predict": ["predict", "face.png", "--whole-pictures"],
-    "predict as CSV": ["predict", "face.png", "--whole-pictures", "--format", "csv"],
-    "predict as JSON": ["predict", "face.png", "--whole-pictures", "--format", "jsonl"],
+    "predict": ["predict", "face.png", "--whole-images"],
+    "predict as CSV": ["predict", "face.png", "--whole-images", "--format", "csv"],
+    "predict as JSON": ["predict", "face.png", "--whole-images", "--format", "jsonl"],
     "bundle": ["bundle", "scratch", "--output", "out.zip"],
     "export": ["export", "scratch", "--format", "litert", "--output", "out.tflite"],
     "sample": ["sample", "out.zip", "--faces", "120"],

@@ -53,7 +53,7 @@ def test_decisions_become_the_snapshot_with_who_when_and_the_metrics(tmp_path, m
 def test_which_faces_were_predicted_rightly_is_kept(tmp_path: Path, manifest) -> None:
     decide(tmp_path, manifest, 0)
     write_metrics(tmp_path)
-    columns = {"path": list("abc"), "role": ["validation", "test", "test"]}
+    columns = {"path": list("abc"), "split": ["validation", "test", "test"]}
     predictions = pd.DataFrame({**columns, "label": "sad", "prediction": ["sad", "happy", "sad"]})
     write_table(predictions, tmp_path / "reports/evaluate/scratch/predictions.parquet")
     accept_relabels(by="ann", folder=tmp_path)
@@ -61,7 +61,7 @@ def test_which_faces_were_predicted_rightly_is_kept(tmp_path: Path, manifest) ->
     assert record is not None
     kept = record.outcomes["scratch"]
     right = {
-        name: right_on(one, predictions[predictions["role"] == name]) for name, one in kept.items()
+        name: right_on(one, predictions[predictions["split"] == name]) for name, one in kept.items()
     }
     assert {name: one is not None and one.tolist() for name, one in right.items()} == {
         "validation": [True],
@@ -140,20 +140,20 @@ def test_a_decision_made_meanwhile_is_neither_lost_nor_accepted_by_half(
     decide(tmp_path, manifest, 0)
     face = manifest.iloc[1]
     one = Decision(face.pixel_hash, face.label, "sad", "bob", "2026-01-31T10:00:00Z")
-    desk = threading.Thread(
+    review_app = threading.Thread(
         target=append_decisions,
         args=(tmp_path / RELABELS, [one]),
         kwargs={"expressions": EXPRESSIONS},
     )
 
     def now() -> str:  # between reading and the commit
-        desk.start()
-        desk.join(0.5)
+        review_app.start()
+        review_app.join(0.5)
         return "2026-01-31T10:00:00Z"
 
     monkeypatch.setattr(accept, "now", now)
     accept_relabels(by="ann", folder=tmp_path)
-    desk.join(30)
+    review_app.join(30)
     committed = git(tmp_path, "show", f"HEAD:{RELABELS}")
     assert committed == git(tmp_path, "show", f"HEAD:{ACCEPTED}/relabels.csv")
     assert (tmp_path / RELABELS).read_text().count("\n") == committed.count("\n") + 1

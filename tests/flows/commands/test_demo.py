@@ -56,7 +56,7 @@ PLANTED = pd.DataFrame(
         "path": ["a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg"],
         "fault": [
             *(drawn_archive.WRONG_LABEL, drawn_archive.WRONG_LABEL, drawn_archive.LEAK),
-            *(drawn_archive.TRUNCATED, drawn_archive.TWIN),
+            *(drawn_archive.TRUNCATED, drawn_archive.DUPLICATE),
         ],
     }
 )
@@ -69,7 +69,7 @@ def test_what_was_planted_is_held_against_what_was_found(workspace: Path) -> Non
         drawn_archive.WRONG_LABEL: (2, 1),
         drawn_archive.LEAK: (1, 1),
         drawn_archive.TRUNCATED: (1, 1),
-        drawn_archive.TWIN: (1, 0),  # its expectation is not in the verdict
+        drawn_archive.DUPLICATE: (1, 0),  # its expectation is not in the verdict
     }
 
 
@@ -95,12 +95,12 @@ def test_every_planted_fault_has_its_catcher() -> None:
     kinds = {*demo.CATCHERS, *demo.REFUSED, drawn_archive.WRONG_LABEL}
     names = (
         "WRONG_LABEL",
-        "TWIN",
+        "DUPLICATE",
         "LEAK",
-        "CONFLICTING_TWIN",
+        "CONFLICTING_DUPLICATE",
         "BLACK",
         "TRUNCATED",
-        "NOT_A_PICTURE",
+        "NOT_A_IMAGE",
     )
     assert kinds == {getattr(drawn_archive, name) for name in names}
 

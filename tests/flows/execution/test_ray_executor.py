@@ -53,7 +53,7 @@ def make(folder: Path, address: str, tmp_path: Path) -> Path:
     line = make_line(folder, stages, params=params)
     (line / "tensorflow.py").write_text(FAKE_TENSORFLOW.replace("{cards}", "('0', '1')"))
     ok(line, "git", "add", "tensorflow.py")  # else no node gets it
-    ok(line, "dvc", "remote", "add", "--default", "shelf", str(tmp_path / "shelf"))
+    ok(line, "dvc", "remote", "add", "--default", "store", str(tmp_path / "store"))
     return line
 
 

@@ -19,7 +19,7 @@ from tests.support.servers.webhook import receiving
 pytestmark = pytest.mark.timeout(900)
 OUTPUTS = {
     "validate": ["reports/validate"],
-    "review_queue": ["data/review_queue/suspects.csv", "data/review_queue/neighbours.parquet"],
+    "review_queue": ["data/review_queue/suspects.csv", "data/review_queue/neighbors.parquet"],
     "evaluate": ["reports/evaluate/${item.model}"],
     "report": ["reports/index.html", "reports/metrics.json"],
     "quality_report": ["reports/data_quality/index.html"],
@@ -45,7 +45,7 @@ def line(tmp_path: Path) -> Path:
     folder = make_line(tmp_path / "line", stages)
     configure(folder, destination="../site")
     write_reports(folder / "made")
-    pd.DataFrame({"path": []}).to_parquet(folder / "made/data/review_queue/neighbours.parquet")
+    pd.DataFrame({"path": []}).to_parquet(folder / "made/data/review_queue/neighbors.parquet")
     (folder / "data").mkdir(exist_ok=True)
     shutil.copy(folder / "made/data/relabels.csv", folder / "data")
     commit(folder, "Make reports")

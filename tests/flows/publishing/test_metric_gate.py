@@ -26,9 +26,9 @@ def figure(value: float) -> Figure:
     return Figure(value=value, low=value - 0.05, high=value + 0.05)
 
 
-def change(now: float, before: float | None, *, role="validation", measure="macro_f1") -> Change:
+def change(now: float, before: float | None, *, split="validation", measure="macro_f1") -> Change:
     then = None if before is None else figure(before)
-    return Change("scratch", role, measure, now=figure(now), before=then)
+    return Change("scratch", split, measure, now=figure(now), before=then)
 
 
 def test_the_figures_are_those_of_the_reported_models(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_the_verdict_on_accuracy_is_by_what_chance_explains(value, p, verdict) -
     one = replace(change(0.8 + value, 0.8, measure="accuracy"), tested=tested, p_adjusted=p)
     assert one.verdict == verdict
     assert one.is_regression == (verdict == "worse")
-    assert not replace(one, role="test").is_regression
+    assert not replace(one, split="test").is_regression
 
 
 def test_retrainings_that_change_nothing_are_held_back_less_than_one_time_in_twenty() -> None:

@@ -251,7 +251,7 @@ def test_the_verb_says_which_decisions_wait(workspace: Path, monkeypatch, capsys
     write(workspace / "data/curated/summary.json", json.dumps(mark))
     write_table(
         pd.DataFrame({"path": []}),
-        workspace / "data/review_queue/neighbours.parquet",
+        workspace / "data/review_queue/neighbors.parquet",
         metadata={MARK: json.dumps(mark[MARK])},
     )
     run(monkeypatch, "site", "--run", "one")

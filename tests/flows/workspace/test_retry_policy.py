@@ -27,7 +27,7 @@ def test_a_stage_s_own_line_is_the_reason_and_cannot_pass() -> None:
         (255, ["ERROR: unexpected error - [Errno 111] Connection refused"]),
         (255, ["ERROR: Unable to read RWLock-file '.dvc/tmp/rwlock'. JSON structure is corrupted"]),
         (1, ["ERROR: failed to transfer 'c4' - Cannot connect to host 127.0.0.1:9 ssl:default"]),
-        (255, ["ERROR: Could not connect to the endpoint URL: http://127.0.0.1:9/shelf"]),
+        (255, ["ERROR: Could not connect to the endpoint URL: http://127.0.0.1:9/store"]),
         (255, ["socket.gaierror: [Errno -3] Temporary failure in name resolution", OF_DVC]),
     ],
 )

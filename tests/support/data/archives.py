@@ -68,7 +68,7 @@ def noise(seed: int, *, width: int = 48, height: int = 48) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
 
 
-def picture(
+def image(
     seed: int = 0,
     *,
     kind: str = "PNG",
@@ -76,7 +76,7 @@ def picture(
     size: tuple[int, int] = (48, 48),
     **options: Any,
 ) -> bytes:
-    """The bytes of a picture of noise; `options` go to Pillow."""
+    """The bytes of an image of noise; `options` go to Pillow."""
     width, height = size
     return encode(
         Image.fromarray(noise(seed, width=width, height=height)).convert(mode), kind, **options
@@ -84,7 +84,7 @@ def picture(
 
 
 def encode(image: Image.Image, kind: str, **options: Any) -> bytes:
-    """The bytes of a picture file."""
+    """The bytes of an image file."""
     stream = io.BytesIO()
     image.save(stream, kind, **options)
     return stream.getvalue()
@@ -109,13 +109,13 @@ def png_of(*chunks: tuple[bytes, bytes]) -> bytes:
 
 
 def good_members(num_each: int = 1) -> dict[str, bytes]:
-    """Pictures of each class in each of the two folders, all different."""
+    """Images of each class in each of the two folders, all different."""
     members: dict[str, bytes] = {}
     for source in ("Training", "Testing"):
         for folder in FOLDERS:
             for number in range(num_each):
                 seed = len(members)
-                members[f"{source}/{folder}/{number}.png"] = picture(seed)
+                members[f"{source}/{folder}/{number}.png"] = image(seed)
     return members
 
 

@@ -8,10 +8,10 @@ import pandas as pd
 from fer_data.core.schema import (
     AMBIGUOUS,
     DUPLICATE,
+    DUPLICATE_IN_TESTING,
     NEAR_DUPLICATE,
     NON_FACE,
     RELABEL_COLUMNS,
-    TWIN_IN_TESTING,
     WRONG,
 )
 from fer_data.core.tables import with_probabilities
@@ -21,7 +21,7 @@ EXPRESSIONS = ("angry", "happy", "sad")
 TIMES = "\N{MULTIPLICATION SIGN}"
 HOSTILE = '"><script>alert(1)</script>'
 
-# Twelve faces: rows 0 and 1 are twins with conflicting labels, 2 and 9 a leak, 3 has a twin.
+# Twelve faces: rows 0 and 1 are duplicates with conflicting labels, 2 and 9 a leak, 3 has a duplicate.
 LABELS = ["angry", "happy", "angry", "happy", "happy", "sad"]
 LABELS += ["sad", "happy", "happy", "angry", "happy", "sad"]
 GROUPS = [0, 0, 1, 2, 2, 3, 4, 5, 6, 1, 7, 8]
@@ -55,12 +55,12 @@ def findings(**changes: Any) -> Findings:
             "pixel_hash": [f"{group:064x}" for group in GROUPS],
         }
     )
-    roles = ["train"] * 2 + ["excluded"] + ["train"] * 4 + ["validation"] * 2 + ["test"] * 3
+    splits = ["train"] * 2 + ["excluded"] + ["train"] * 4 + ["validation"] * 2 + ["test"] * 3
     assignments = manifest[["path", "pixel_hash"]].assign(
         duplicate_group=GROUPS,
         near_group=NEAR_GROUPS,
-        role=roles,
-        exclusion=[TWIN_IN_TESTING if role == "excluded" else "" for role in roles],
+        split=splits,
+        exclusion=[DUPLICATE_IN_TESTING if split == "excluded" else "" for split in splits],
         fold=0,
         leak=["", "", DUPLICATE, *[""] * 5, NEAR_DUPLICATE, DUPLICATE, NEAR_DUPLICATE, ""],
     )
@@ -71,14 +71,14 @@ def findings(**changes: Any) -> Findings:
         kind=[WRONG, AMBIGUOUS, WRONG, WRONG, NON_FACE, *([AMBIGUOUS] * (NUM_TRAINING - 5))],
     )
     checks = [
-        check("a", "Every picture is square", success=True),
+        check("a", "Every image is square", success=True),
         check("b", "No face is all black", success=False, unexpected=23, paths=[HOSTILE]),
         check("c", "Paths stand once", success=False, severity="error"),
     ]
     values = {
         "manifest": manifest,
         "pixels": PIXELS,
-        "rejected": pd.DataFrame({"path": [HOSTILE, "b.txt"], "reason": ["no picture", HOSTILE]}),
+        "rejected": pd.DataFrame({"path": [HOSTILE, "b.txt"], "reason": ["no image", HOSTILE]}),
         "validation": {"success": False, "faces": 12, "profile": None, "expectations": checks},
         "assignments": assignments,
         "label_quality": with_probabilities(ranked, np.full((NUM_TRAINING, 3), 1 / 3)),

@@ -1,4 +1,4 @@
-"""A workspace whose stages seem to have run: the reports that are published, small, without pictures."""
+"""A workspace whose stages seem to have run: the reports that are published, small, without images."""
 
 import json
 import shutil
@@ -41,7 +41,7 @@ def write_reports(folder: Path, **macro_f1: float) -> None:
     write(folder / "reports/validate/all faces.html", '<link href="https://cdn/x.css">')
     write(folder / "reports/validate/unlinked.html", "")
     checks = [
-        {"name": "twins", "meaning": "No face stands twice", "severity": "warning",
+        {"name": "duplicates", "meaning": "No face stands twice", "severity": "warning",
          "success": False, "unexpected": 3, "paths": []},
         {"name": "known_classes", "meaning": "Every class is known", "severity": "error",
          "success": True, "unexpected": 0, "paths": []},
@@ -64,8 +64,8 @@ def write_reports(folder: Path, **macro_f1: float) -> None:
 
 def evaluation(macro_f1: float) -> dict[str, Any]:
     """What `evaluate` writes of a model, as far as it is compared; accuracy is a little higher."""
-    role = {"accuracy": figure(macro_f1 + 0.01), "macro_f1": figure(macro_f1)}
-    return {"validation": role, "test": role}
+    split = {"accuracy": figure(macro_f1 + 0.01), "macro_f1": figure(macro_f1)}
+    return {"validation": split, "test": split}
 
 
 def predictions(accuracy: float) -> pd.DataFrame:
@@ -74,7 +74,7 @@ def predictions(accuracy: float) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "path": [f"Training/{number}.png" for number in numbers],
-            "role": "validation",
+            "split": "validation",
             "label": "happy",
             "prediction": ["happy" if number < 1000 * accuracy else "sad" for number in numbers],
         }

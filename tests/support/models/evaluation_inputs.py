@@ -19,7 +19,7 @@ from fer_data.core.schema import (
     LEAK,
     NEAR_DUPLICATE,
     PATH,
-    ROLE,
+    SPLIT,
     TEST,
     VALIDATION,
 )
@@ -27,7 +27,7 @@ from fer_data.core.tables import write_table
 from fer_models.core.serialization import save_model
 
 EXPRESSIONS = ("angry", "happy", "sad")
-ROLE_LABELS = {VALIDATION: [0, 1] * 15, TEST: [0, 1, 2, 2] * 15}  # nobody is sad in `validation`
+SPLIT_LABELS = {VALIDATION: [0, 1] * 15, TEST: [0, 1, 2, 2] * 15}  # nobody is sad in `validation`
 SECTION = {
     "batch_size": 16,
     "bootstrap_resamples": 100,
@@ -75,16 +75,16 @@ FLAGS = {
 
 
 def make_evaluation(folder: Path) -> None:
-    """Writes settings, records of noise in two roles, and an untrained model."""
+    """Writes settings, records of noise in two splits, and an untrained model."""
     generator = np.random.default_rng(0)
     tfrecords = folder / "data" / "tfrecords"
     tfrecords.mkdir(parents=True)
-    for role, labels in ROLE_LABELS.items():
-        file = tfrecords / f"{tfrecord.NAME}-{role}.tfrecord-00000-of-00001"
+    for split, labels in SPLIT_LABELS.items():
+        file = tfrecords / f"{tfrecord.NAME}-{split}.tfrecord-00000-of-00001"
         with tf.io.TFRecordWriter(str(file)) as writer:
             for number, label in enumerate(labels):
                 face = generator.integers(256, size=(FACE_SIZE, FACE_SIZE), dtype=np.uint8)
-                path, pixel_hash = f"{role}/{number}.jpg", f"{role}{number:060}"
+                path, pixel_hash = f"{split}/{number}.jpg", f"{split}{number:060}"
                 writer.write(
                     tfrecord.to_record(face, label, weight=1.0, path=path, pixel_hash=pixel_hash)
                 )
@@ -95,14 +95,14 @@ def make_evaluation(folder: Path) -> None:
         b"what it learned from"
     )
     (folder / "summary.json").write_text(json.dumps(TRAINING))
-    paths = [f"{TEST}/{number}.jpg" for number in range(len(ROLE_LABELS[TEST]))]
+    paths = [f"{TEST}/{number}.jpg" for number in range(len(SPLIT_LABELS[TEST]))]
     rated = pd.DataFrame({PATH: paths[::-1], LABEL_QUALITY: np.linspace(1, 0, len(paths))})
     write_table(rated, folder / "testing_quality.parquet")
     # The first third of the Testing faces has a duplicate in Training, exact or near.
     leaks = [DUPLICATE] * 10 + [NEAR_DUPLICATE] * 10 + [""] * (len(paths) - 20)
-    split = pd.DataFrame({PATH: ["training/0.jpg", *paths], LEAK: [DUPLICATE, *leaks]})
-    roles = [EXCLUDED] + [TEST] * len(paths)
-    write_table(split.assign(**{ROLE: roles}), folder / "assignments.parquet")
+    assignments = pd.DataFrame({PATH: ["training/0.jpg", *paths], LEAK: [DUPLICATE, *leaks]})
+    splits = [EXCLUDED] + [TEST] * len(paths)
+    write_table(assignments.assign(**{SPLIT: splits}), folder / "assignments.parquet")
 
 
 def enter_evaluation(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

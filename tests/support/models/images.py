@@ -1,4 +1,4 @@
-"""Pictures of drawn faces that are not in the middle, for the tests of who reads them."""
+"""Images of drawn faces that are not in the middle, for the tests of who reads them."""
 
 import io
 
@@ -21,26 +21,26 @@ def background(*, width: int = 720, height: int = 480, seed: int = 0) -> Image.I
 
 
 def paste_face(
-    picture: Image.Image, expression: str, *, seed: int, at: tuple[int, int], side: int
+    image: Image.Image, expression: str, *, seed: int, at: tuple[int, int], side: int
 ) -> None:
-    """Draws somebody into a picture, with soft edges."""
+    """Draws somebody into an image, with soft edges."""
     face = Image.fromarray(draw_face(expression, np.random.default_rng(seed)))
     mask = Image.new("L", (side, side), 0)
     ImageDraw.Draw(mask).ellipse((4, -side // 8, side - 4, side + side // 8), fill=255)
     large = face.resize((side, side), Image.Resampling.BICUBIC).convert("RGB")
-    picture.paste(large, at, mask.filter(ImageFilter.GaussianBlur(6)))
+    image.paste(large, at, mask.filter(ImageFilter.GaussianBlur(6)))
 
 
 def two_faces() -> Image.Image:
     """Somebody happy on the left, somebody surprised on the right."""
-    picture = background()
-    paste_face(picture, "happy", seed=3, at=(60, 170), side=210)
-    paste_face(picture, "surprise", seed=5, at=(430, 60), side=190)
-    return picture
+    image = background()
+    paste_face(image, "happy", seed=3, at=(60, 170), side=210)
+    paste_face(image, "surprise", seed=5, at=(430, 60), side=190)
+    return image
 
 
-def encoded(picture: Image.Image, form: str = "PNG") -> bytes:
+def encoded(image: Image.Image, form: str = "PNG") -> bytes:
     """The bytes of a file."""
     buffer = io.BytesIO()
-    picture.save(buffer, form)
+    image.save(buffer, form)
     return buffer.getvalue()

@@ -142,7 +142,7 @@ def predictions(accuracy: float) -> pd.DataFrame:
     right = np.arange(7_067) < round(7_067 * accuracy)
     columns = {
         "path": [f"Testing/sad/{place}.jpg" for place in range(7_067)],
-        "role": TEST,
+        "split": TEST,
         "label": "sad",
         "prediction": np.where(right, "sad", "happy"),
     }
@@ -195,7 +195,7 @@ def write_reports(
         "settings": {"epochs": 12, "optimizer": "rmsprop", "head": {"units": [128, 6]}},
     }
     (train / "summary.json").write_text(json.dumps(values | summary))
-    roles = {
+    splits = {
         "protocol": LEAK_FREE,
         VALIDATION: measured(0.5701, faces=2_781, seed=1),
         TEST: measured(test_accuracy, faces=7_067, seed=2),
@@ -204,8 +204,8 @@ def write_reports(
         "without_duplicates": {"faces": 6_257, "accuracy": figure(0.5387, 0.012)},
         "slices": slices(),
     }
-    (evaluate / "metrics.json").write_text(json.dumps(roles))
-    card = model_card(values | summary, roles, Hashes(model="a" * 64, train_records="b" * 64))
+    (evaluate / "metrics.json").write_text(json.dumps(splits))
+    card = model_card(values | summary, splits, Hashes(model="a" * 64, train_records="b" * 64))
     (evaluate / "model_card.md").write_text(card, encoding="utf-8")
     (evaluate / "cost.json").write_text(json.dumps(COST))
     write_table(predictions(test_accuracy), evaluate / "predictions.parquet")
@@ -217,9 +217,9 @@ def write_reports(
     }.items():
         curves = [
             pd.DataFrame(
-                {"role": role, "expression": name, x: rates, y: rates ** (1 / (number + 3))}
+                {"split": split, "expression": name, x: rates, y: rates ** (1 / (number + 3))}
             )
-            for role in (VALIDATION, TEST)
+            for split in (VALIDATION, TEST)
             for number, name in enumerate(EXPRESSIONS)
         ]
         pd.concat(curves).to_csv(evaluate / file, index=False)
@@ -252,12 +252,12 @@ def accepted_when(
     Of earlier versions, which did not keep what was predicted rightly; or with the predictions.
     """
     figures = {"accuracy": 0.5701, "macro_f1": 0.534, "macro_auroc": None}
-    roles = {VALIDATION: figures, TEST: figures | {"accuracy": test_accuracy}}
+    splits = {VALIDATION: figures, TEST: figures | {"accuracy": test_accuracy}}
     kept = {model: {TEST: outcomes_of(predictions(test_accuracy))}} if outcomes else {}
     return Accepted(
         by="ann",
         at="2026-01-31T10:00:00Z",
         num_decisions=1234,
-        metrics={model: roles},
+        metrics={model: splits},
         outcomes=kept,
     )

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from fer_data.stages.settings import read_params
-from fer_models.core.training_settings import Recipe
+from fer_models.core.training_settings import TrainingSettings
 from fer_models.networks.registry import ZOO, Base
 
 PARAMS = Path(__file__).parents[3] / "params.yaml"
@@ -17,7 +17,7 @@ SMALLEST = {name: row.base.min_size for name, row in ZOO.items() if row.base}
 """The smallest input of each fine-tune, in pixels."""
 
 
-def settings_of(name: str, **changes: Any) -> Recipe:
+def settings_of(name: str, **changes: Any) -> TrainingSettings:
     """The section `models.NAME`, changed; a fine-tune is small and starts from nothing unless told."""
     values = read_params(PARAMS)["models"][name]
     if name in SMALLEST:

@@ -55,15 +55,15 @@ def banded_faces(num_faces: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarr
 def write_tiny_records(folder: Path, *, num_faces: int = 240) -> None:
     """Records of banded faces: most in train, an eighth each in validation and test."""
     faces, labels = banded_faces(num_faces)
-    role = np.full(num_faces, "train", dtype=object)
-    role[: num_faces // 8] = "validation"
-    role[-num_faces // 8 :] = "test"
+    split = np.full(num_faces, "train", dtype=object)
+    split[: num_faces // 8] = "validation"
+    split[-num_faces // 8 :] = "test"
     examples = pd.DataFrame(
         {
             "path": [f"{number:04d}.jpg" for number in range(num_faces)],
             "pixel_hash": [hashlib.sha256(face.tobytes()).hexdigest() for face in faces],
             "label": np.array(EXPRESSIONS, dtype=object)[labels],
-            "role": role,
+            "split": split,
             "weight": np.float32(1),
             "repeats": 1,
             "row": np.arange(num_faces),
@@ -71,4 +71,4 @@ def write_tiny_records(folder: Path, *, num_faces: int = 240) -> None:
     )
     folder.mkdir()
     write_records(folder, examples, faces, expressions=EXPRESSIONS, faces_per_shard=1000, seed=0)
-    assert tfrecord.read_role(folder, "train").labels.size
+    assert tfrecord.read_split(folder, "train").labels.size

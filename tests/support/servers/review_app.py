@@ -1,4 +1,4 @@
-"""A small workspace with a review queue, and real desks on it, for the tests of the desk."""
+"""A small workspace with a review queue, and real review apps on it, for the tests of the review app."""
 
 import os
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ import yaml
 from fer_data.annotation.apply_decisions import latest_decisions
 from fer_data.annotation.decision_log import read_relabels
 from fer_data.core.schema import RELABEL_COLUMNS
-from fer_data.label_quality.mislabels import NUM_NEIGHBOURS_SHOWN
+from fer_data.label_quality.mislabels import NUM_NEIGHBORS_SHOWN
 from tests.support.data.findings import HOSTILE, blob
 from tests.support.data.manifests import manifest_of
 from tests.support.servers.processes import ROOT, Served, served
@@ -22,9 +22,9 @@ EXPRESSIONS = ("angry", "happy", "sad")
 KINDS = ("wrong", "wrong", "ambiguous", "non_face")
 NUM_SUSPECTS = 40
 NUM_TRAINING = 60
-NEIGHBOUR_ROWS = range(NUM_TRAINING - NUM_NEIGHBOURS_SHOWN, NUM_TRAINING)
-"""Rows of each suspect's neighbours: as many as the stage gives it."""
-NEAR_TWINS = [29, 32, 34, 52, 65]
+NEIGHBOR_ROWS = range(NUM_TRAINING - NUM_NEIGHBORS_SHOWN, NUM_TRAINING)
+"""Rows of each suspect's neighbors: as many as the stage gives it."""
+NEAR_DUPLICATES = [29, 32, 34, 52, 65]
 """Rows of the archive: two sad faces and a happy one of the queue, one elsewhere, one in Testing."""
 RELABELS = Path("data/relabels.csv")
 GRAPH = {
@@ -32,7 +32,7 @@ GRAPH = {
     "split": {"outs": ["data/split/assignments.parquet"]},
     "review_queue": {
         "deps": [str(RELABELS)],
-        "outs": ["data/review_queue/neighbours.parquet", "data/review_queue/suspects.csv"],
+        "outs": ["data/review_queue/neighbors.parquet", "data/review_queue/suspects.csv"],
     },
     "quality_report": {"deps": [str(RELABELS)]},
 }
@@ -41,19 +41,19 @@ GRAPH = {
 def archive() -> tuple[pd.DataFrame, np.ndarray]:
     """A manifest and its faces: 60 in Training, 10 in Testing.
 
-    Face 0 has the twins 50 (Training, another label) and 60 (Testing); face 1 has a hostile name.
-    `NEAR_TWINS` are mirrored or brighter copies of the first of them.
+    Face 0 has the duplicates 50 (Training, another label) and 60 (Testing); face 1 has a hostile name.
+    `NEAR_DUPLICATES` are mirrored or brighter copies of the first of them.
     """
     faces = np.stack([blob(seed) for seed in range(NUM_TRAINING + 10)])
     faces[50] = faces[60] = faces[0]
-    for number, row in enumerate(NEAR_TWINS[1:], start=1):
-        faces[row] = faces[NEAR_TWINS[0], :, :: (-1) ** number] // 2 + 10 * number
+    for number, row in enumerate(NEAR_DUPLICATES[1:], start=1):
+        faces[row] = faces[NEAR_DUPLICATES[0], :, :: (-1) ** number] // 2 + 10 * number
     sources = ["training"] * NUM_TRAINING + ["testing"] * 10
     labels = [EXPRESSIONS[number % 3] for number in range(len(faces))]
     manifest = manifest_of(faces, sources, labels)
     manifest.loc[1, "path"] = f"Training/Happy/{HOSTILE}.jpg"
     groups = np.arange(len(faces))
-    groups[[50, 60]], groups[NEAR_TWINS] = 0, NEAR_TWINS[0]
+    groups[[50, 60]], groups[NEAR_DUPLICATES] = 0, NEAR_DUPLICATES[0]
     return manifest.assign(near_group=groups), faces
 
 
@@ -71,14 +71,14 @@ def queue(manifest: pd.DataFrame, *, number: int = NUM_SUSPECTS) -> pd.DataFrame
     )
 
 
-def neighbours_of(suspects: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
-    """The same neighbours for each suspect."""
-    nearest = list(manifest["path"].iloc[NEIGHBOUR_ROWS])
-    return suspects[["path"]].assign(neighbours=[nearest] * len(suspects))
+def neighbors_of(suspects: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
+    """The same neighbors for each suspect."""
+    nearest = list(manifest["path"].iloc[NEIGHBOR_ROWS])
+    return suspects[["path"]].assign(neighbors=[nearest] * len(suspects))
 
 
 def make_workspace(folder: Path, *, number: int = NUM_SUSPECTS, **settings: Any) -> Path:
-    """Writes what the desk reads, with `number` suspects; `settings` are those of `relabel`."""
+    """Writes what the review app reads, with `number` suspects; `settings` are those of `relabel`."""
     manifest, faces = archive()
     suspects = queue(manifest, number=number)
     for part in ("data/faces", "data/review_queue", "data/split"):
@@ -89,7 +89,7 @@ def make_workspace(folder: Path, *, number: int = NUM_SUSPECTS, **settings: Any)
     manifest.to_parquet(folder / "data/faces/manifest.parquet", index=False)
     np.save(folder / "data/faces/pixels.npy", faces)
     suspects.to_csv(folder / "data/review_queue/suspects.csv", index=False)
-    neighbours_of(suspects, manifest).to_parquet(folder / "data/review_queue/neighbours.parquet")
+    neighbors_of(suspects, manifest).to_parquet(folder / "data/review_queue/neighbors.parquet")
     (folder / RELABELS).write_text(",".join(RELABEL_COLUMNS) + "\n")
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": GRAPH}))
     sections = {
@@ -114,7 +114,9 @@ NOBODY = {
 
 
 @contextmanager
-def running_desk(workspace: Path, *words: str, **changes: str) -> Iterator[Served]:
-    """A desk; `changes` are of the environment, in which git knows nobody."""
-    with served("relabel", *words, folder=workspace, errors=None, **(NOBODY | changes)) as desk:
-        yield desk
+def running_review_app(workspace: Path, *words: str, **changes: str) -> Iterator[Served]:
+    """A review app; `changes` are of the environment, in which git knows nobody."""
+    with served(
+        "relabel", *words, folder=workspace, errors=None, **(NOBODY | changes)
+    ) as review_app:
+        yield review_app

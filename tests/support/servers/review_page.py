@@ -1,4 +1,4 @@
-"""A person's way through a desk's page in a browser."""
+"""A person's way through a review app's page in a browser."""
 
 from playwright.sync_api import Page, expect
 

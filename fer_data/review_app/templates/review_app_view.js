@@ -3,7 +3,7 @@
 const settings = JSON.parse(document.getElementById("settings").textContent);
 const at = (id) => document.getElementById(id);
 const KINDS = { wrong: "wrong label?", ambiguous: "ambiguous?", non_face: "no face?" };
-const pictures = new Map();
+const images = new Map();
 
 const url = (hash) => `/faces/${hash}.png`;
 
@@ -21,14 +21,14 @@ function named(label) {
   return make("span", { className: "named" }, dot, label);
 }
 
-// Fetches and decodes pictures before they are needed.
+// Fetches and decodes images before they are needed.
 function prefetch(faces) {
-  for (const { pixel_hash, neighbours, twins } of faces) {
-    for (const hash of [pixel_hash, ...[...twins, ...neighbours].map((other) => other.pixel_hash)]) {
-      if (pictures.has(hash)) continue;
-      const picture = Object.assign(new Image(), { src: url(hash) });
-      picture.decode().catch(() => pictures.delete(hash));
-      pictures.set(hash, picture);
+  for (const { pixel_hash, neighbors, duplicates } of faces) {
+    for (const hash of [pixel_hash, ...[...duplicates, ...neighbors].map((other) => other.pixel_hash)]) {
+      if (images.has(hash)) continue;
+      const image = Object.assign(new Image(), { src: url(hash) });
+      image.decode().catch(() => images.delete(hash));
+      images.set(hash, image);
     }
   }
 }
@@ -42,19 +42,19 @@ function drawFace(face, revealed) {
   at("suggestion").hidden = !revealed;
   at("suggestion").replaceChildren(...(revealed ? ["Suggested: ", named(face.suggested_label)] : []));
   document.querySelector(".suggestion [data-key]").hidden = revealed;
-  small("neighbours", face.neighbours, (other) => [url(other.pixel_hash), named(other.label)]);
+  small("neighbors", face.neighbors, (other) => [url(other.pixel_hash), named(other.label)]);
 }
 
-// The same picture elsewhere: first the copies that wait, which a key decides too unless they are taken singly.
-function drawTwins(face, { copies, decided, singly }) {
+// The same image elsewhere: first the copies that wait, which a key decides too unless they are taken singly.
+function drawDuplicates(face, { copies, decided, singly }) {
   const waiting = new Set(copies.slice(1).map((other) => other.pixel_hash));
-  const isWaiting = (twin) => waiting.has(twin.pixel_hash);
-  const twins = [...face.twins].sort((one, other) => isWaiting(other) - isWaiting(one));
-  small("twins", twins, (twin) => [
-    url(twin.pixel_hash),
-    twin.label === null ? "in Testing" : named(twin.label),
-    { title: twin.path, className: isWaiting(twin) && !singly ? "with" : "" },
-    ...(twin.pixel_hash in decided ? [` → ${decided[twin.pixel_hash].decision}`] : []),
+  const isWaiting = (duplicate) => waiting.has(duplicate.pixel_hash);
+  const duplicates = [...face.duplicates].sort((one, other) => isWaiting(other) - isWaiting(one));
+  small("duplicates", duplicates, (duplicate) => [
+    url(duplicate.pixel_hash),
+    duplicate.label === null ? "in Testing" : named(duplicate.label),
+    { title: duplicate.path, className: isWaiting(duplicate) && !singly ? "with" : "" },
+    ...(duplicate.pixel_hash in decided ? [` → ${decided[duplicate.pixel_hash].decision}`] : []),
   ]);
   const labels = new Set(copies.map((one) => one.label));
   at("together").hidden = copies.length === 1;
@@ -69,9 +69,9 @@ function small(id, others, show) {
   at(id).querySelector("ul").replaceChildren(
     ...others.map((other) => {
       const [src, caption, properties = {}, ...more] = show(other);
-      const picture = make("img", { src, width: 48, height: 48, alt: "" });
+      const image = make("img", { src, width: 48, height: 48, alt: "" });
       const words = make("figcaption", {}, caption, ...more);
-      return make("li", properties, make("figure", {}, picture, words));
+      return make("li", properties, make("figure", {}, image, words));
     }),
   );
 }

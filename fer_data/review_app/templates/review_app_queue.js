@@ -1,6 +1,6 @@
-// What waits, and whom a key decides. Near twins are one question, unless the person takes them one by one.
+// What waits, and whom a key decides. Near-duplicates are one question, unless the person takes them one by one.
 
-let faces = []; // the queue, the most doubtful first, near twins next to each other
+let faces = []; // the queue, the most doubtful first, near-duplicates next to each other
 let decided = {}; // what stands, by pixel hash, the latest last
 let annotator = settings.annotator;
 let kind = "";
@@ -9,7 +9,7 @@ const singly = new Set(); // the near groups that are taken one by one
 const waits = (face) => !(face.pixel_hash in decided);
 const faceOf = (hash) => faces.find((face) => face.pixel_hash === hash);
 
-// The faces to show: of near twins, the first.
+// The faces to show: of near-duplicates, the first.
 function waiting() {
   const asked = new Set();
   return faces.filter((face) => {
@@ -19,7 +19,7 @@ function waiting() {
   });
 }
 
-// A face and those of its near twins that wait too, of whatever kind; the face first.
+// A face and those of its near-duplicates that wait too, of whatever kind; the face first.
 function copies(face) {
   const others = faces.filter((other) => other.near_group === face.near_group && other !== face);
   return [face, ...others.filter(waits)];
@@ -32,14 +32,14 @@ const together = (face) => (singly.has(face.near_group) ? [face] : copies(face))
 const meant = (face, decision) =>
   together(face).filter((one) => decision !== "keep" || one.label === face.label);
 
-// Where a face shows among those that wait, or the near twin that stands for it; else -1.
+// Where a face shows among those that wait, or the near-duplicate that stands for it; else -1.
 function placeOf(hash) {
   const [wait, face] = [waiting(), faceOf(hash)];
   const itself = wait.indexOf(face);
   return itself < 0 ? wait.findIndex((one) => one.near_group === face?.near_group) : itself;
 }
 
-// What the annotator decided last, by one key: near twins in the same second, the last first.
+// What the annotator decided last, by one key: near-duplicates in the same second, the last first.
 function decidedLast() {
   const own = Object.keys(decided).filter((hash) => decided[hash].annotator === annotator);
   const trace = (hash) => {

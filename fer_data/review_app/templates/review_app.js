@@ -12,7 +12,7 @@ let revealed = settings.show_suggestion;
 let writing = null; // resolves when the call that writes has ended, to whether it went well
 let writes = 0;
 let answering = true;
-let lost = null; // the call that was writing when the desk ceased to answer
+let lost = null; // the call that was writing when the review app ceased to answer
 const selected = new Set();
 const done = []; // what this page decided, for `u`: lists of pixel hashes, a list a key
 
@@ -26,12 +26,12 @@ async function call(verb, ...data) {
   } catch {
     answering = false;
     if (verb === "decide" || verb === "undo") lost = { verb, hashes: data[0], decision: data[1] };
-    throw new Error("The desk does not answer: is “ferflow relabel” still running?");
+    throw new Error("The review app does not answer: is “ferflow relabel” still running?");
   }
-  if (!answering) say("The desk answers again.");
+  if (!answering) say("The review app answers again.");
   answering = true;
   if (verb === "decide" || verb === "undo") lost = null; // the reply shows what stands
-  if (!response.ok) throw new Error(reply.error ?? "The desk failed: its terminal says why.");
+  if (!response.ok) throw new Error(reply.error ?? "The review app failed: its terminal says why.");
   return reply.data[0];
 }
 
@@ -75,7 +75,7 @@ function draw() {
   } else {
     const face = wait[place];
     drawFace(face, revealed);
-    drawTwins(face, { copies: copies(face), decided, singly: singly.has(face.near_group) });
+    drawDuplicates(face, { copies: copies(face), decided, singly: singly.has(face.near_group) });
   }
   const step = grid ? TILES : 1;
   prefetch(wait.slice(place + step, place + step + (grid ? TILES : AHEAD)));
@@ -137,19 +137,19 @@ async function undo() {
   });
 }
 
-// Says whether what was being written when the desk ceased to answer stands in its file.
+// Says whether what was being written when the review app ceased to answer stands in its file.
 function sayOfLost(now) {
   const { verb, hashes, decision } = lost;
   const written = hashes.every((hash) => JSON.stringify(now[hash]) !== JSON.stringify(decided[hash]));
   const faces = hashes.length > 1 ? `${hashes.length} faces` : `#${faceOf(hashes[0])?.rank}`;
   const what = verb === "undo" ? `u on ${faces}` : `${faces} → ${decision}`;
-  say(`The desk answers again: ${what} was ${written ? "" : "not "}written.`, { failed: !written });
+  say(`The review app answers again: ${what} was ${written ? "" : "not "}written.`, { failed: !written });
   if (written && verb === "decide") done.push(hashes);
   if (written && verb === "undo") done.pop();
   lost = null;
 }
 
-// What other desks have decided leaves this one too.
+// What other review apps have decided leaves this one too.
 async function refresh() {
   if (writing || document.hidden) return;
   const before = writes;
@@ -173,7 +173,7 @@ function adopt(now) {
   draw();
 }
 
-// From near twins all at once to one by one, and back.
+// From near-duplicates all at once to one by one, and back.
 function toggleSingly() {
   const { face } = at("single").dataset;
   const { near_group } = faceOf(face);

@@ -1,7 +1,7 @@
-"""Takes the pictures of the documentation: reports, desk, app and a flow, in headless Chromium.
+"""Takes the images of the documentation: reports, review app, app and a flow, in headless Chromium.
 
-    python -m docs.pictures WORKSPACE          # all of them
-    python -m docs.pictures WORKSPACE --flow   # of the flow alone; it trains the folds' networks anew
+    python -m docs.images WORKSPACE          # all of them
+    python -m docs.images WORKSPACE --flow   # of the flow alone; it trains the folds' networks anew
 
 WORKSPACE is what `ferflow demo --workspace WORKSPACE` has made.
 """
@@ -21,13 +21,13 @@ from tests.support.servers.browser import chromium
 from tests.support.servers.prefect import Server, make_held_line, serving
 from tests.support.servers.processes import served
 
-PICTURES = Path(__file__).parent / "pictures"
+IMAGES = Path(__file__).parent / "images"
 WIDTH = 1180
 SETTLED_MS = 5000  # of the graph of the tasks, which moves while it is laid out
 
 
 def main() -> None:
-    """Writes the pictures."""
+    """Writes the images."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("workspace", type=Path)
     parser.add_argument("--flow", action="store_true", help="of the flow alone")
@@ -39,19 +39,19 @@ def main() -> None:
 
 
 def take_pages(browser: Browser, workspace: Path) -> None:
-    """Opens the two reports, the desk and the app."""
+    """Opens the two reports, the review app and the app."""
     models = output("report", "index.html", workspace=workspace)
     data = output("quality_report", "index.html", workspace=workspace)
     page = browser.new_page(viewport={"width": WIDTH, "height": 1300})
     page.goto(models.as_uri())
     page.locator("#model-1").evaluate("section => section.scrollIntoView()")
-    page.screenshot(path=PICTURES / "models.png")
+    page.screenshot(path=IMAGES / "models.png")
     page.goto(data.as_uri())
-    page.screenshot(path=PICTURES / "data-quality.png")
+    page.screenshot(path=IMAGES / "data-quality.png")
     page.set_viewport_size({"width": WIDTH, "height": 880})
-    with served("relabel", "--annotator", "ann", folder=workspace) as desk:
-        page.goto(desk.address, wait_until="networkidle")
-        page.screenshot(path=PICTURES / "desk.png")
+    with served("relabel", "--annotator", "ann", folder=workspace) as review_app:
+        page.goto(review_app.address, wait_until="networkidle")
+        page.screenshot(path=IMAGES / "review app.png")
     with served("app", folder=workspace) as app:
         page.goto(app.address)
         page.locator("#file").set_input_files(
@@ -60,7 +60,7 @@ def take_pages(browser: Browser, workspace: Path) -> None:
         page.locator("[data-heat='0']").click(timeout=120_000)
         page.locator(".heat").wait_for()
         page.mouse.move(0, 0)
-        page.screenshot(path=PICTURES / "app.png")
+        page.screenshot(path=IMAGES / "app.png")
 
 
 def take_flow(browser: Browser, workspace: Path) -> None:
@@ -75,7 +75,7 @@ def take_flow(browser: Browser, workspace: Path) -> None:
 
 
 def photograph(page: Page, server: Server, workspace: Path) -> None:
-    """Rebuilds a workspace, and writes the picture of the run's page."""
+    """Rebuilds a workspace, and writes the image of the run's page."""
     finished = server.rebuild(workspace)
     if finished.returncode:
         sys.exit(finished.stdout + finished.stderr)
@@ -83,7 +83,7 @@ def photograph(page: Page, server: Server, workspace: Path) -> None:
     page.goto(f"{server.url.removesuffix('/api')}/runs/flow-run/{run['id']}")
     page.get_by_text(run["name"]).first.wait_for()
     page.wait_for_timeout(SETTLED_MS)
-    page.screenshot(path=PICTURES / "prefect.png")
+    page.screenshot(path=IMAGES / "prefect.png")
 
 
 if __name__ == "__main__":

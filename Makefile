@@ -44,8 +44,8 @@ test: setup ## Run the tests; FERFLOW_ARCHIVE=path/to/archive.zip adds those on 
 newest: ## Run a short line on the newest supported Python of this machine
 	@.ci/newest
 
-lint: setup ## Check style and types
-	@ruff check . && ruff format --check . && pyright
+lint: setup ## Check style, which package imports which, and types
+	@ruff check . && ruff format --check . && lint-imports && pyright
 
 repro: setup ## Rebuild; ARCHIVE=path/to/archive.zip adds an archive, PROFILE=name settings, WEIGHTS="model file" weights
 	@$(if $(value ARCHIVE),ferflow add $(call typed,ARCHIVE),true)

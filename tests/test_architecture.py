@@ -1,4 +1,4 @@
-"""The import rules of ARCHITECTURE.md, and `dvc.yaml` against the imports of its stages."""
+"""The sizes and names of modules, and `dvc.yaml` against the imports of its stages."""
 
 import ast
 import re
@@ -12,46 +12,6 @@ from fer_models.networks.registry import ZOO
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("fer_data", "fer_models", "flows")
-VOCABULARY = {
-    "fer_data.core.catalog",
-    "fer_data.annotation.apply_decisions",
-    "fer_data.annotation.decision_marks",
-    "fer_data.core.files",
-    "fer_data.splitting.leaks",
-    "fer_models.reporting.outcomes",
-    "fer_data.core.errors",
-    "fer_data.core.face_store",
-    "fer_data.core.git_environment",
-    "fer_data.web.request_guard",
-    "fer_data.stages.input_changes",
-    "fer_data.core.locks",
-    "fer_data.web.loopback",
-    "fer_data.core.own_files",
-    "fer_data.web.html",
-    "fer_data.stages.settings",
-    "fer_data.core.tfrecord",
-    "fer_data.core.schema",
-    "fer_data.stages.all_settings",
-    "fer_data.web.local_server",
-    "fer_data.stages.stage",
-    "fer_data.core.tables",
-    "fer_data.core.yaml_files",
-}
-FOR_FLOWS = {
-    "fer_data.annotation.append_lines",
-    "fer_data.ingestion.zip_archive",
-    "fer_data.annotation.pending_decisions",
-    "fer_data.validation.compare_archives",
-    "fer_data.annotation.decision_writer",
-    "fer_data.synthetic.scoring",
-    "fer_data.decision_import.import_plan",
-    "fer_data.validation.baseline",
-    "fer_data.annotation.decision_log",
-    "fer_data.synthetic.drawn_archive",
-    "fer_models.reporting.significance",
-    "fer_models.reporting.report_settings",
-    "fer_models.reporting.seed_spread",
-}
 JSON_OF_PASSING_TEXTS = {
     "fer_data.decision_import.label_studio_export": 1,  # to be read back at once
     "fer_models.training.checkpoints": 1,  # of a digest
@@ -103,25 +63,29 @@ def test_modules_are_found() -> None:
     assert "fer_data.stages.stage" in imports("fer_data.splitting.split")
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_rooms_import_only_what_they_may(module: str) -> None:
-    room = module.split(".")[0]
-    allowed = {
-        "fer_data": {name for name in MODULES if name.startswith("fer_data.")},
-        "fer_models": VOCABULARY | {name for name in MODULES if name.startswith("fer_models.")},
-        "flows": VOCABULARY | FOR_FLOWS | {name for name in MODULES if name.startswith("flows.")},
-    }[room]
-    if module == "flows.cli.actions":
-        allowed = set(MODULES)
-    assert imports(module) <= allowed
+def test_no_folder_of_source_is_crowded() -> None:
+    counts: dict[str, int] = {}
+    for module in MODULES:
+        package = module.rpartition(".")[0]
+        counts[package] = counts.get(package, 0) + 1
+    assert {package: count for package, count in counts.items() if count > 12} == {}
 
 
-def test_no_module_imports_a_stage() -> None:
-    stages = set(MODULE_OF_STAGE.values())
-    importers = {
-        module for module in MODULES if module != "flows.cli.actions" and imports(module) & stages
-    }
-    assert not importers
+def test_no_two_modules_share_a_name() -> None:
+    names = [module.rpartition(".")[2] for module in MODULES]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
+def test_no_file_is_long() -> None:
+    files = [file for folder in (*PACKAGES, "benchmarks") for file in (ROOT / folder).rglob("*.py")]
+    lines = {str(file.relative_to(ROOT)): file.read_text().count("\n") for file in files}
+    assert {file: count for file, count in lines.items() if count > 260} == {}
+
+
+@pytest.mark.parametrize("name", ["crossval", "train", "frozen", "ensemble"])
+def test_what_pages_are_made_of_makes_no_training_stale(name: str) -> None:
+    away = ("fer_data/core/clock.py", "fer_data/web/", "fer_models/reporting/")
+    assert [path for path in STAGES[name]["deps"] if path.startswith(away)] == []
 
 
 def test_the_vocabulary_s_names_import_nothing_of_ours() -> None:

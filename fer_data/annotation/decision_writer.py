@@ -4,7 +4,6 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from fer_data.annotation.append_lines import locked
@@ -26,17 +25,6 @@ class Decision:
     decided_at: str
     """When, as `now` gives it."""
     note: str = ""
-
-
-def now() -> str:
-    """The time in UTC, to the second: `2026-01-31T10:00:00Z`."""
-    return to_utc(datetime.now(UTC))
-
-
-def to_utc(moment: datetime) -> str:
-    """A moment as `now` gives it; one without a time zone is taken for UTC."""
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def append_decisions(

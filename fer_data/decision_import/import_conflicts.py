@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from fer_data.annotation.apply_decisions import effective_times, final_labels, latest_decisions
-from fer_data.annotation.decision_writer import Decision, to_utc
+from fer_data.annotation.decision_writer import Decision
+from fer_data.core.clock import to_utc
 from fer_data.core.schema import ANNOTATOR, DECIDED_AT, DECISION, GIVEN_LABEL, PIXEL_HASH
 
 FINAL = "final_label"

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from fer_data.annotation.decision_writer import Decision, to_utc
+from fer_data.annotation.decision_writer import Decision
+from fer_data.core.clock import to_utc
 from fer_data.core.errors import UserError
 from fer_data.decision_import.import_rows import Entry, Reading, Refusal
 from fer_data.review_queue.label_studio_tasks import CHOICES, CHOICES_TYPE

@@ -11,8 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from fer_data.annotation.decision_writer import Decision, now
+from fer_data.annotation.decision_writer import Decision
 from fer_data.annotation.standing_decisions import Standing
+from fer_data.core.clock import now
 from fer_data.core.errors import UserError
 from fer_data.core.schema import (
     ANNOTATOR,

@@ -14,7 +14,7 @@ from fer_models.evaluation.evaluate_settings import MeasureSettings
 from fer_models.evaluation.slices import accuracy_by_quarter, accuracy_of_part
 from fer_models.metrics.bootstrap import bootstrap_intervals
 from fer_models.metrics.classification import class_measures, confusion_counts, headlines
-from fer_models.metrics.precision_recall import average_precisions
+from fer_models.metrics.curves import average_precisions
 from fer_models.metrics.prediction_table import Answers
 
 

@@ -11,15 +11,13 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from fer_data.core.catalog import output
 from fer_data.core.errors import UserError
 from fer_data.core.files import atomic_write
 from fer_data.core.own_files import refuse_foreign
 from fer_data.core.schema import TRAIN, VALIDATION
-from fer_data.core.tfrecord import Examples, read_split
+from fer_data.core.tfrecord import Examples
 from fer_models.core.prediction import predict
 from fer_models.export.formats import FORMATS, ExportedModel, imported
-from fer_models.inference.model_store import open_model_store
 
 MOST_DIFFERENCE = 1e-3
 """Of a probability, between an exported model and the original."""
@@ -52,46 +50,7 @@ class Comparison:
         return f"{words}; accuracy there {after:.4f} with 8 bits, {before:.4f} without"
 
 
-def export(
-    name: str,
-    *,
-    form: str,
-    int8: bool = False,
-    target: Path | None = None,
-    workspace: Path = Path(),
-) -> str:
-    """Exports a model of a workspace, and holds it against the original.
-
-    Args:
-        name: The model's name, or the path of a `.keras` file.
-        form: One of `FORMATS`.
-        int8: Whether weights and activations get 8 bits.
-        target: What to write; by default `NAME.onnx` or the like in the current folder.
-        workspace: Where the models and the records lie, on whose faces the two are compared.
-
-    Returns:
-        What was written, and how it differs from the original, in words.
-
-    Raises:
-        UserError: As `export_model`; or the model or the records are missing.
-    """
-    _check(form, int8=int8)
-    store = open_model_store(workspace=workspace)
-    if target is None:
-        stem = name if name in store.names else Path(name).stem
-        target = Path(f"{stem}{'-int8' * int8}{FORMATS[form].suffix}")
-    _check_target(target, form=form)
-    model = store.predictor(name).model
-    folder = output("tfrecords", "tfrecords", workspace=workspace)
-    splits = (VALIDATION, TRAIN) if int8 else (VALIDATION,)
-    examples = {split: read_split(folder, split) for split in splits}
-    comparison = export_model(
-        model, target, form=form, expressions=store.expressions, examples=examples, int8=int8
-    )
-    return f"{name} -> {target}: {comparison}"
-
-
-def _check(form: str, *, int8: bool) -> None:
+def check_format(form: str, *, int8: bool) -> None:
     """Refuses what cannot be done before anything is loaded."""
     if form not in FORMATS:
         raise UserError(f"no format '{form}': expected one of {', '.join(FORMATS)}")
@@ -100,7 +59,7 @@ def _check(form: str, *, int8: bool) -> None:
         raise UserError(f"{form} has no 8 bits here: `--int8` is for {able}")
 
 
-def _check_target(target: Path, *, form: str) -> None:
+def check_target(target: Path, *, form: str) -> None:
     """Refuses to replace anything but an earlier export to the same format."""
     refuse_foreign(target, is_own=imported(form).is_own, command=f"ferflow export --format {form}")
 
@@ -131,8 +90,8 @@ def export_model(
             and is no export to this format, or the written model says something else than the
             original. Nothing is written then.
     """
-    _check(form, int8=int8)
-    _check_target(target, form=form)
+    check_format(form, int8=int8)
+    check_target(target, form=form)
     module = imported(form)
     validation = examples[VALIDATION]
     asked = validation.faces if int8 else validation.faces[:_COMPARED_FACES]

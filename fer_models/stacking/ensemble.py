@@ -17,7 +17,6 @@ from fer_data.core.schema import NEAR_GROUP, PATH, TRAIN, VALIDATION
 from fer_data.core.tables import read_table
 from fer_data.stages import stage
 from fer_data.stages.settings import read_settings
-from fer_models.core.general_settings import TrainingSettings
 from fer_models.core.input_pipeline import make_repeatable
 from fer_models.core.out_of_sample import write_cross_fitted
 from fer_models.core.prediction import read_model
@@ -29,6 +28,7 @@ from fer_models.stacking.heads import WAYS, cross_fitted, folds_of
 from fer_models.stacking.members import MEMBER_SPLITS, build_head, join, read_outputs
 from fer_models.training.checkpoints import checkpoints, fingerprint_of
 from fer_models.training.conditions import conditions
+from fer_models.training.resume_settings import ResumeSettings
 from fer_models.training.summary import summary_of
 from fer_models.training.trainer import Samples, fit
 
@@ -85,7 +85,7 @@ def main() -> None:
         *("checkpoints", "model_folder", "report"),
     )
     settings = read_settings(EnsembleSettings, "ensemble")
-    resume = read_settings(TrainingSettings, "training").resume
+    resume = read_settings(ResumeSettings, "training").resume
     make_repeatable(settings.seed, deterministic=settings.deterministic)
     expressions = tfrecord.expressions(flags.records)
     examples = {split: tfrecord.read_split(flags.records, split) for split in MEMBER_SPLITS}

@@ -12,12 +12,12 @@ from fer_data.core.schema import TRAIN, VALIDATION
 from fer_data.stages import stage
 from fer_data.stages.settings import read_settings
 from fer_models.core.devices import dtype_policy, in_words, precision, strategy
-from fer_models.core.general_settings import TrainingSettings
 from fer_models.core.input_pipeline import make_repeatable
 from fer_models.core.serialization import save_model
 from fer_models.networks.registry import model_named
 from fer_models.training.checkpoints import checkpoints, fingerprint_of
 from fer_models.training.conditions import conditions
+from fer_models.training.resume_settings import ResumeSettings
 from fer_models.training.summary import summary_of
 from fer_models.training.trainer import Samples, fit, with_noisy_copies
 
@@ -31,7 +31,7 @@ def main() -> None:
     )
     row = model_named(flags.model)
     recipe = read_settings(row.settings_class, f"models.{flags.model}")
-    resume = read_settings(TrainingSettings, "training").resume
+    resume = read_settings(ResumeSettings, "training").resume
     make_repeatable(recipe.seed, deterministic=recipe.deterministic)
     train, validation = (samples_of(flags.records, split) for split in (TRAIN, VALIDATION))
     logger.info("train: %s, %d faces, on %s", flags.model, len(train.labels), in_words())

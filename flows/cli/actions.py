@@ -175,10 +175,12 @@ def accept_profile(arguments: argparse.Namespace) -> None:
 
 def export(arguments: argparse.Namespace) -> None:
     """Turns a model into a file for other programs."""
-    from fer_models.export.export import export
+    from flows.commands.export_stored import export_stored
 
     print(
-        export(arguments.model, form=arguments.format, int8=arguments.int8, target=arguments.output)
+        export_stored(
+            arguments.model, form=arguments.format, int8=arguments.int8, target=arguments.output
+        )
     )
 
 

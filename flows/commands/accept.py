@@ -15,8 +15,9 @@ from fer_data.annotation.apply_decisions import (
     retired_counts,
 )
 from fer_data.annotation.decision_log import checked_rows, fault_of_text
-from fer_data.annotation.decision_writer import Decision, lines_of, now
+from fer_data.annotation.decision_writer import Decision, lines_of
 from fer_data.core.catalog import dependency, output
+from fer_data.core.clock import now
 from fer_data.core.errors import UserError
 from fer_data.core.files import atomic_write
 from fer_data.core.schema import RELABEL_COLUMNS, SPLIT, TEST, VALIDATION

@@ -16,7 +16,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.logging.loggers import flow_run_logger
 from prefect.utilities.urls import url_for
 
-from fer_data.annotation.decision_writer import now
+from fer_data.core.clock import now
 from fer_data.core.errors import UserError
 from fer_data.stages.settings import PARAMS_FILE, read_settings
 from flows.publishing.publish import PublishSettings

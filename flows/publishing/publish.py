@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from fer_data.annotation.decision_writer import now
 from fer_data.annotation.pending_decisions import waiting
+from fer_data.core.clock import now
 from fer_data.core.errors import UserError
 from fer_data.stages.settings import PARAMS_FILE, read_settings
 from fer_models.reporting.report_settings import ReportSettings

@@ -10,7 +10,8 @@ import pytest
 from fer_data.annotation.append_lines import read_whole
 from fer_data.annotation.apply_decisions import latest_decisions
 from fer_data.annotation.decision_log import read_relabels
-from fer_data.annotation.decision_writer import Decision, append_decisions, lines_of, now
+from fer_data.annotation.decision_writer import Decision, append_decisions, lines_of
+from fer_data.core.clock import now
 from fer_data.core.errors import UserError
 
 HEADER = "pixel_hash,given_label,decision,annotator,decided_at,note\n"

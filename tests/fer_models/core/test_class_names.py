@@ -13,10 +13,10 @@ import yaml
 from fer_data.core.errors import UserError
 from fer_models.core.class_names import check_expressions, expressions_in
 from fer_models.core.serialization import save_model
-from fer_models.export.export import export
 from fer_models.inference.bundle import pack
 from fer_models.inference.model_store import open_model_store
 from fer_models.inference.sources import Workspace
+from flows.commands.export_stored import export_stored
 from tests.fer_models.inference.test_bundle import rewritten
 from tests.fer_models.inference.test_earlier_bundles import BUNDLE
 from tests.support.models.ensemble_members import tiny_member
@@ -92,7 +92,7 @@ def test_what_would_rename_the_classes_is_neither_packed_nor_exported(
     with pytest.raises(UserError, match=REFUSED):
         pack(Workspace(reordered), ["scratch"], target, revision=None)
     with pytest.raises(UserError, match=REFUSED):
-        export("scratch", form="onnx", target=tmp_path / "model.onnx", workspace=reordered)
+        export_stored("scratch", form="onnx", target=tmp_path / "model.onnx", workspace=reordered)
     assert [path.name for path in tmp_path.iterdir()] == ["workspace"]
 
 

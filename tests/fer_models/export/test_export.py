@@ -17,11 +17,12 @@ from ai_edge_litert.interpreter import Interpreter
 
 from fer_data.core.errors import UserError
 from fer_data.core.tfrecord import Examples
-from fer_models.export import export, to_onnx
+from fer_models.export import to_onnx
 from fer_models.export.export import Comparison, export_model
 from fer_models.export.formats import FORMATS, ExportedModel, read_exported
 from fer_models.networks.registry import ZOO, Base
 from fer_models.stacking.members import build_head, join
+from flows.commands.export_stored import export_stored
 from tests.support.models.ensemble_members import tiny_member
 from tests.support.models.small_networks import build, seen_faces
 from tests.support.models.tiny_dataset import EXPRESSIONS, banded_faces
@@ -211,7 +212,7 @@ class _Without(SimpleNamespace):
 )
 def test_what_cannot_be_done_is_said_first(form: str, int8: bool, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        export.export("scratch", form=form, int8=int8)
+        export_stored("scratch", form=form, int8=int8)
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from fer_data.stages.settings import SettingsError, read_settings
-from fer_models.core.general_settings import TrainingSettings
 from fer_models.training import conditions as module
 from fer_models.training.conditions import conditions, differences
+from fer_models.training.resume_settings import ResumeSettings
 
 
 def test_threads_precision_devices_and_onednn_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,4 +50,4 @@ def test_a_misspelt_wish_is_named(tmp_path: Path) -> None:
     file = tmp_path / "params.yaml"
     file.write_text("training: {resume: exactly}")
     with pytest.raises(SettingsError, match=r"'training\.resume': got 'exactly'"):
-        read_settings(TrainingSettings, "training", file=file)
+        read_settings(ResumeSettings, "training", file=file)

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
-from fer_models.metrics.precision_recall import average_precisions, precision_recall_points
+from fer_models.metrics.curves import average_precisions, precision_recall_points
 from fer_models.metrics.prediction_table import Answers
 
 EXPRESSIONS = ("angry", "happy", "sad")

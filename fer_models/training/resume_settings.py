@@ -5,7 +5,7 @@ from typing import Literal
 from fer_data.stages.settings import Settings
 
 
-class TrainingSettings(Settings):
+class ResumeSettings(Settings):
     """Section `training`: what holds for every training, and changes no finished one."""
 
     resume: Literal["continue", "exact"]
@@ -13,4 +13,4 @@ class TrainingSettings(Settings):
     refused."""
 
 
-SECTIONS = {"training": TrainingSettings}
+SECTIONS = {"training": ResumeSettings}

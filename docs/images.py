@@ -51,7 +51,7 @@ def take_pages(browser: Browser, workspace: Path) -> None:
     page.set_viewport_size({"width": WIDTH, "height": 880})
     with served("relabel", "--annotator", "ann", folder=workspace) as review_app:
         page.goto(review_app.address, wait_until="networkidle")
-        page.screenshot(path=IMAGES / "review app.png")
+        page.screenshot(path=IMAGES / "review_app.png")
     with served("app", folder=workspace) as app:
         page.goto(app.address)
         page.locator("#file").set_input_files(

@@ -18,7 +18,7 @@ from flows.pipeline import flow, serve
 from flows.workspace.create import environment, make_workspace
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 OURS = ("ferflow", "make", "python", "prefect", "dvc")
 ELSEWHERE = {
     "git": "git's own, of the reader's repository",

@@ -50,8 +50,8 @@ def client(app: App) -> Client:
 
 
 def test_five_lines_of_gradio_client_suffice(app: App, folder: Path, monkeypatch) -> None:
-    """Those of docs/using.md."""
-    parts = (ROOT / "docs/using.md").read_text().split("```python\n")
+    """Those of docs/guide/using.md."""
+    parts = (ROOT / "docs/guide/using.md").read_text().split("```python\n")
     code = next(part.split("```")[0] for part in parts if "gradio_client" in part)
     assert sum(bool(line) for line in code.splitlines()) == 5
     code = code.replace("http://127.0.0.1:7860", app.address).replace("image.jpg", "two.png")

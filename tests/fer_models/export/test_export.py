@@ -96,8 +96,8 @@ def test_the_ensemble_says_the_same(form: str, ensemble: keras.Model, tmp_path: 
 
 
 def test_five_lines_of_onnx_runtime_suffice(ensemble: keras.Model, tmp_path: Path) -> None:
-    """Those of docs/using.md."""
-    lines = (Path(__file__).parents[3] / "docs/using.md").read_text().split("```python\n")
+    """Those of docs/guide/using.md."""
+    lines = (Path(__file__).parents[3] / "docs/guide/using.md").read_text().split("```python\n")
     code = next(part.split("```")[0] for part in lines if "onnxruntime" in part)
     assert sum(bool(line) for line in code.splitlines()) == 5
     file = tmp_path / "scratch.onnx"

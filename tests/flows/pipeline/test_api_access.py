@@ -208,7 +208,7 @@ def run_now(server: Server) -> str:
 
 
 def test_a_second_terminal_finds_the_server(prefect_server: Server) -> None:
-    """As `docs/operating.md` says it; nothing but the folder tells where the server is."""
+    """As `docs/guide/operating.md` says it; nothing but the folder tells where the server is."""
     finished = subprocess.run(
         ["prefect", "deployment", "run", "rebuild/on-demand"],
         cwd=prefect_server.workspace,

@@ -23,7 +23,7 @@ import pandas as pd
 
 from fer_data.core.catalog import output
 from fer_data.stages.settings import read_params
-from flows.workspace.create import environment
+from flows.workspace.client import environment
 
 
 def start(model: str, folder: Path) -> subprocess.Popen[bytes]:

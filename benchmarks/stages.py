@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from fer_data.stages.settings import read_params
-from flows.workspace.create import environment
+from flows.workspace.client import environment
 
 DATA_STAGES = (
     "ingest",

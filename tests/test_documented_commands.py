@@ -15,7 +15,8 @@ from dvc.cli.parser import DvcParser, get_main_parser
 from fer_data.synthetic.drawn_archive import write_sample
 from flows.cli import main
 from flows.pipeline import flow, serve
-from flows.workspace.create import environment, make_workspace
+from flows.workspace.client import environment
+from flows.workspace.create import make_workspace
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]

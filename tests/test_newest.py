@@ -12,7 +12,8 @@ from pathlib import Path
 from PIL import Image
 
 from fer_data.synthetic.drawn_archive import write_sample
-from flows.workspace.create import environment, make_workspace
+from flows.workspace.client import environment
+from flows.workspace.create import make_workspace
 from tests.support.models.scenes import scene
 from tests.support.models.tiny_dataset import EXPRESSIONS
 from tests.support.models.trained_workspace import make_models

@@ -15,7 +15,7 @@ def demo(arguments: argparse.Namespace) -> None:
 
     from fer_data.synthetic.drawn_archive import write_sample
     from flows.commands import demo
-    from flows.workspace import create, overrides
+    from flows.workspace import client, create, overrides
 
     console = Console()
     started = time.monotonic()
@@ -23,7 +23,7 @@ def demo(arguments: argparse.Namespace) -> None:
     if arguments.workspace:
         create.check_new(arguments.workspace)  # before any work
     folder = arguments.workspace or Path(tempfile.mkdtemp(prefix="ferflow-demo-"))
-    overlay = overrides.read_profile("demo", folder=create.project_root())
+    overlay = overrides.read_profile("demo", folder=client.project_root())
     with tempfile.TemporaryDirectory() as scratch:
         archive = Path(scratch) / "archive.zip"
         planted = write_sample(archive, num_faces=arguments.faces, seed=arguments.seed)
@@ -187,7 +187,7 @@ def export(arguments: argparse.Namespace) -> None:
 def bundle(arguments: argparse.Namespace) -> None:
     """Packs models into one file."""
     from fer_models.inference.bundle import pack_workspace
-    from flows.workspace.create import revision
+    from flows.workspace.client import revision
 
     for line in pack_workspace(
         Path(), arguments.models, arguments.output, revision=revision(Path())

@@ -26,7 +26,7 @@ from fer_data.stages.settings import PARAMS_FILE, DataSettings, read_settings
 from fer_data.stages.stage import json_text
 from fer_data.validation.baseline import ArchiveProfile, profile_of, profile_text, read_profile
 from fer_models.reporting.outcomes import outcomes_of
-from flows.workspace.create import git
+from flows.workspace.client import git
 
 METRICS_NAME = "metrics.json"
 

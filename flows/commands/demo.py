@@ -27,7 +27,7 @@ from fer_data.synthetic.drawn_archive import (
     WRONG_LABEL,
 )
 from fer_data.synthetic.scoring import within_class_auroc
-from flows.workspace.create import environment
+from flows.workspace.client import environment
 
 LOG_NAME = "demo.log"
 MIN_FACES = 500

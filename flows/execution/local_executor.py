@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from flows.execution.flow_settings import FlowSettings
-from flows.workspace.create import environment
+from flows.workspace.client import environment
 from flows.workspace.graph import Graph
 from flows.workspace.retry_policy import StageError
 from flows.workspace.stage_runner import run_stage

@@ -19,7 +19,7 @@ from flows.execution.flow_settings import FlowSettings
 from flows.execution.local_executor import LocalEngine
 from flows.execution.ray_worker import Order, Outcome, work
 from flows.execution.snapshot import LOCK_FILE, pack
-from flows.workspace.create import dvc, environment
+from flows.workspace.client import dvc, environment
 from flows.workspace.graph import Graph
 from flows.workspace.retry_policy import StageError, failure_of, timed_out
 from flows.workspace.stage_runner import RAN, outcome_of

@@ -14,7 +14,7 @@ from pathlib import Path
 from fer_data.core.errors import UserError
 from flows.execution.local_executor import device_name, threads
 from flows.execution.snapshot import LOCK_FILE, Packed, unpack
-from flows.workspace.create import dvc, environment
+from flows.workspace.client import dvc, environment
 from flows.workspace.retry_policy import failure_of
 from flows.workspace.stage_runner import run_stage
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from fer_data.core.catalog import stages_in
 from fer_data.core.errors import UserError
-from flows.workspace.create import ARCHIVE, dvc, git
+from flows.workspace.client import dvc, git
+from flows.workspace.create import ARCHIVE
 
 LOCAL_CONFIG = ".dvc/config.local"
 LOCK_FILE = "dvc.lock"

@@ -8,7 +8,7 @@ from typing import Any
 from fer_data.core.errors import UserError
 from fer_data.stages.settings import PARAMS_FILE
 from flows.execution.snapshot import LOCK_FILE, is_clone_of, pack, unpack
-from flows.workspace.create import dvc, git
+from flows.workspace.client import dvc, git
 from flows.workspace.overrides import check_overlay, lay_over
 
 CHECKPOINTS = "checkpoints"

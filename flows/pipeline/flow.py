@@ -32,7 +32,7 @@ from flows.pipeline.experiments import clone_with, record
 from flows.pipeline.notifications import tell_of_failure
 from flows.pipeline.publish_task import end_of_run
 from flows.pipeline.tasks import CACHED, run_all
-from flows.workspace.create import dvc
+from flows.workspace.client import dvc
 from flows.workspace.flow_lock import clear_left_locks, one_at_a_time
 from flows.workspace.graph import Graph, changed_stages, gpu_stages, planned, read_graph
 from flows.workspace.stage_runner import outcomes

@@ -26,7 +26,7 @@ from fer_data.web.loopback import exempt_loopback
 from flows.pipeline.api_access import AUTH_FILE, HOME, PROFILE_FILE, announced, protection
 from flows.pipeline.dead_runs import sweep, sweep_at_start
 from flows.pipeline.supervised import Part, running
-from flows.workspace.create import environment
+from flows.workspace.client import environment
 
 HOST = "127.0.0.1"
 POOL = "ferflow"

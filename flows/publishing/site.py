@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from fer_data.core.catalog import output
 from fer_data.core.errors import UserError
 from fer_data.core.tables import missing, read_json
-from flows.workspace.create import dvc
+from flows.workspace.client import dvc
 
 logger = logging.getLogger(__name__)
 

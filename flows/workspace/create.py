@@ -2,33 +2,21 @@
 
 import filecmp
 import json
-import os
-import re
 import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from fer_data.core.errors import UserError
 from fer_data.core.files import atomic_write, refuse_folder
-from fer_data.core.git_environment import without_repository
 from fer_data.core.schema import RELABEL_COLUMNS
 from fer_data.ingestion.zip_archive import check_archive
 from fer_data.stages.settings import PARAMS_FILE, read_params
+from flows.workspace.client import OWN_SETTINGS, commit, dvc, git, project_root
 from flows.workspace.overrides import lay_over
-from flows.workspace.redaction import without_passwords
-from flows.workspace.subprocesses import captured
 
 ARCHIVE = Path("data/raw/archive.zip")
 WEIGHTS = Path("data/weights")
-PATIENCE_SECONDS = 6 * 3600.0
-PAUSE_SECONDS = 5.0
-_BUSY = re.compile(r"unable to acquire lock|is being blocked by|rwlock-file", re.IGNORECASE)
-_KEYS = ("PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_KEY")
-"""What no stage needs, and what is not to reach another machine."""
 _NOTHING_YET = {
     "data/relabels.csv": ",".join(RELABEL_COLUMNS),
     "data/accepted/relabels.csv": ",".join(RELABEL_COLUMNS),
@@ -36,41 +24,6 @@ _NOTHING_YET = {
     "data/accepted/metrics.json": "null",
 }
 """What people have not decided or accepted yet, file by file."""
-_OWN_SETTINGS = (
-    *("-c", "user.name=Ferflow", "-c", "user.email=ferflow@localhost"),
-    *("-c", "commit.gpgSign=false", "-c", "core.hooksPath=/dev/null"),
-    *("-c", "core.excludesFile=/dev/null", "-c", "init.defaultRefFormat=files"),
-)
-"""Of git in a workspace that Ferflow makes: a person's own neither sign, check nor hide its commit."""
-
-
-def environment() -> dict[str, str]:
-    """The environment that stages, git and DVC run in.
-
-    This interpreter comes first, there is no telemetry and no key to Prefect's API, and the folder alone
-    says which repository is meant.
-    """
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    return {
-        **{name: value for name, value in without_repository().items() if name not in _KEYS},
-        "PATH": path,
-        "DO_NOT_TRACK": "1",
-        "DVC_NO_ANALYTICS": "1",
-    }
-
-
-def project_root() -> Path:
-    """The checkout that this code belongs to.
-
-    Raises:
-        UserError: It is no git checkout.
-    """
-    root = Path(__file__).resolve().parent.parent.parent
-    if not (root / ".git").exists():
-        raise UserError(
-            f"{root} is not a git checkout: clone the project, and run this in the clone"
-        )
-    return root
 
 
 def check_new(folder: Path) -> None:
@@ -111,79 +64,8 @@ def make_workspace(folder: Path, *, archive: Path, overlay: Mapping[str, Any]) -
     (folder / ARCHIVE).parent.mkdir(parents=True, exist_ok=True)
     shutil.move(archive, folder / ARCHIVE)
     options = ("--initial-branch=main", "--template=", "--object-format=sha1")  # as DVC reads
-    git(*_OWN_SETTINGS, "init", "--quiet", *options, cwd=folder)
+    git(*OWN_SETTINGS, "init", "--quiet", *options, cwd=folder)
     commit(folder, "Start")
-
-
-def commit(folder: Path, message: str) -> None:
-    """Commits all that git does not ignore, in the name of a made-up person."""
-    git(*_OWN_SETTINGS, "add", "--all", cwd=folder)
-    words = ("--quiet", "--allow-empty", "--message", message)
-    git(*_OWN_SETTINGS, "commit", *words, cwd=folder)
-
-
-def git(*arguments: str, cwd: Path) -> str:
-    """What a git command prints.
-
-    Raises:
-        UserError: It failed; the message says in what words, on one line.
-    """
-    command = ["git", *arguments]
-    finished = subprocess.run(
-        command, cwd=cwd, env=environment(), capture_output=True, text=True, check=False
-    )
-    if finished.returncode:
-        words = without_passwords(" ".join(finished.stderr.split()))
-        verb = arguments[len(_OWN_SETTINGS) if arguments[0] == "-c" else 0]
-        raise UserError(f"git {verb} failed in {cwd}: {words}")
-    return finished.stdout
-
-
-def revision(folder: Path) -> str | None:
-    """The commit that a folder is at, or None outside of git and before the first commit."""
-    try:
-        return git("rev-parse", "HEAD", cwd=folder).strip()
-    except UserError:
-        return None
-
-
-def dvc(
-    *arguments: str,
-    cwd: Path,
-    timeout_seconds: float = PATIENCE_SECONDS,
-    pause_seconds: float = PAUSE_SECONDS,
-) -> str:
-    """What a DVC command prints; it waits for whatever else DVC does in the folder, such as a push.
-
-    Args:
-        *arguments: The verb and what it takes.
-        cwd: The folder.
-        timeout_seconds: After which it is ended, with its children.
-        pause_seconds: Between tries, where another process has one of the files.
-
-    Raises:
-        UserError: It failed, or took too long; the message says in what words, on one line.
-    """
-    deadline = time.monotonic() + timeout_seconds
-    # By the flag, which goes before the verb, DVC waits for its lock of the folder, but not of files.
-    command = ["dvc", "--wait-for-lock", *arguments]
-    while True:
-        left = deadline - time.monotonic()
-        try:
-            finished = captured(command, cwd=cwd, environment=environment(), timeout_seconds=left)
-        except subprocess.TimeoutExpired:
-            raise UserError(
-                f"`dvc {arguments[0]}` did not end in {cwd} within {timeout_seconds:.0f} seconds: "
-                "does another DVC command run there?"
-            ) from None
-        if not finished.returncode:
-            return finished.stdout
-        if not (_BUSY.search(finished.stderr) and time.monotonic() + pause_seconds < deadline):
-            lines = finished.stderr.splitlines()
-            errors = [line for line in lines if line.startswith("ERROR: ")]
-            words = without_passwords(" ".join(" ".join(errors or lines).split()))
-            raise UserError(f"`dvc {arguments[0]}` failed in {cwd}: {words}")
-        time.sleep(pause_seconds)
 
 
 def add_archive(archive: Path, *, folder: Path = Path()) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fer_data.core.catalog import GRAPH_FILE, stages_in
 from fer_data.core.errors import UserError
-from flows.workspace.create import dvc
+from flows.workspace.client import dvc
 
 _NODE = re.compile(r'^"(?P<stage>[^"]+)";$')
 _EDGE = re.compile(r'^"(?P<above>[^"]+)" -> "(?P<below>[^"]+)";$')

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from fer_data.synthetic.drawn_archive import write_sample
-from flows.workspace.create import commit, make_workspace
+from flows.workspace.client import commit
+from flows.workspace.create import make_workspace
 from tests.support.flows.typed_commands import MODELS, NUM_FOLDS, keep_few, ok, repro
 
 NUM_FACES = 480

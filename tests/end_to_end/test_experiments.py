@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.workspace.create import commit
+from flows.workspace.client import commit
 from tests.support.flows.typed_commands import BELOW_MEMBERS, ok, repro, stages_run
 
 pytestmark = pytest.mark.timeout(1500)  # the first test waits for every stage of the line

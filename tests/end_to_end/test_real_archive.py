@@ -12,7 +12,8 @@ import yaml
 
 from fer_data.core import tfrecord
 from fer_data.core.tables import read_table, write_table
-from flows.workspace.create import environment, make_workspace
+from flows.workspace.client import environment
+from flows.workspace.create import make_workspace
 
 pytestmark = pytest.mark.skipif(
     "FERFLOW_ARCHIVE" not in os.environ, reason="FERFLOW_ARCHIVE does not name the real archive"

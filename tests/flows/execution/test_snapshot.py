@@ -5,7 +5,7 @@ import pytest
 from fer_data.core.errors import UserError
 from flows.execution.snapshot import pack, unpack
 from flows.pipeline.experiments import clone_with
-from flows.workspace.create import commit, git
+from flows.workspace.client import commit, git
 from tests.support.flows.tiny_graph import fan, make_line
 from tests.support.flows.typed_commands import ok, repro
 

@@ -16,7 +16,7 @@ from websockets.sync.client import connect
 
 from fer_data.core.errors import UserError
 from flows.pipeline.api_access import AUTH_FILE, PROFILE_FILE, announced, auth_string
-from flows.workspace.create import environment
+from flows.workspace.client import environment
 from tests.support.flows.tiny_graph import fan, make_line, write
 from tests.support.servers.browser import chromium, needs_chromium
 from tests.support.servers.prefect import (

@@ -10,7 +10,7 @@ import yaml
 
 from flows.publishing.runs import latest_run
 from flows.publishing.storage import Destination
-from flows.workspace.create import commit
+from flows.workspace.client import commit
 from tests.support.flows.report_site import write_reports
 from tests.support.flows.tiny_graph import FLOWS, make_line
 from tests.support.servers.prefect import Server

@@ -5,7 +5,7 @@ import pytest
 
 from fer_data.core.errors import UserError
 from flows.publishing.site import site_files
-from flows.workspace.create import dvc, git
+from flows.workspace.client import dvc, git
 from tests.support.flows.report_site import make_reports, write
 
 

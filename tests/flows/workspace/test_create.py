@@ -10,8 +10,9 @@ from fer_data.annotation.decision_log import read_relabels
 from fer_data.core.errors import UserError
 from fer_data.core.git_environment import REPOSITORY_VARIABLES
 from fer_data.stages.settings import read_params
-from flows.workspace import create
-from flows.workspace.create import add_archive, add_weights, make_workspace, project_root
+from flows.workspace import client, create
+from flows.workspace.client import project_root
+from flows.workspace.create import add_archive, add_weights, make_workspace
 
 
 @pytest.fixture
@@ -106,7 +107,7 @@ def test_a_repository_in_the_environment_is_not_the_workspace_s(
     write_zip(tmp_path / "next.zip", "next")
     (folder / "data/raw/archive.zip").unlink()
     add_archive(tmp_path / "next.zip", folder=folder)
-    assert create.revision(folder) != create.revision(elsewhere)
+    assert client.revision(folder) != client.revision(elsewhere)
     for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
         monkeypatch.delenv(name)
     assert git(elsewhere, "log", "--format=%s") == "Mine\n"
@@ -166,7 +167,7 @@ def test_a_person_s_settings_of_git_do_not_stop_the_first_commit(
     make_workspace(folder, archive=tmp_path / "archive.zip", overlay={})
     assert git(folder, "log", "--format=%s by %an %G?") == "Start by Ferflow N\n"
     assert "data/relabels.csv" in git(folder, "ls-files").splitlines()
-    assert len(create.revision(folder) or "") == 40  # as DVC reads
+    assert len(client.revision(folder) or "") == 40  # as DVC reads
     assert not (folder / ".git/hooks").exists()
 
 

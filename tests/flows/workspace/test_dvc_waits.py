@@ -16,7 +16,7 @@ import zc.lockfile
 
 from fer_data.core.errors import UserError
 from flows.pipeline.flow import _check_nothing_is_left  # pyright: ignore[reportPrivateUsage]
-from flows.workspace.create import dvc, environment
+from flows.workspace.client import dvc, environment
 from flows.workspace.flow_lock import DVC_LOCK
 from flows.workspace.graph import Graph, changed_stages
 from tests.support.flows.tiny_graph import make_line, stage, write
@@ -84,7 +84,7 @@ def test_what_dvc_runs_ends_with_a_flow_that_is_killed(tmp_path: Path) -> None:
     sleep = 'import os, time; open("pid", "w").write(str(os.getpid())); time.sleep(1000)'
     line = make_line(tmp_path / "line", {"only": stage(sleep, deps=["source"], outs=["only"])})
     code = (
-        "from pathlib import Path; from flows.workspace.create import dvc; dvc('repro', cwd=Path())"
+        "from pathlib import Path; from flows.workspace.client import dvc; dvc('repro', cwd=Path())"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code], cwd=line, env=environment() | {"PYTHONPATH": str(ROOT)}

@@ -9,7 +9,7 @@ from fer_data.core.errors import UserError
 from fer_data.stages.settings import SettingsError, read_settings
 from flows.pipeline.notifications import Failure, tell
 from flows.publishing.publish_settings import PublishSettings
-from flows.workspace.create import git
+from flows.workspace.client import git
 from flows.workspace.redaction import without_passwords
 from flows.workspace.retry_policy import StageError
 

@@ -6,7 +6,7 @@ import pytest
 
 from fer_data.stages.input_changes import changed_error
 from flows.pipeline.tasks import EDITS_BORNE, run_once
-from flows.workspace.create import environment
+from flows.workspace.client import environment
 from flows.workspace.retry_policy import StageError
 from flows.workspace.stage_runner import RAN, RESTORED, UNCHANGED, outcomes, run_stage
 from tests.support.flows.tiny_graph import make_line, stage, write

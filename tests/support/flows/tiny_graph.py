@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from flows.workspace.create import commit, git
+from flows.workspace.client import commit, git
 from tests.support.flows.typed_commands import ok
 
 FLOWS = {

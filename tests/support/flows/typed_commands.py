@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from flows.workspace.create import environment
+from flows.workspace.client import environment
 
 MODELS = ("scratch", "compact")
 """Those of the tests' workspace, and the members of its ensemble; `ferflow demo` runs them all."""

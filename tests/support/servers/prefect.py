@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from flows.workspace.create import environment
+from flows.workspace.client import environment
 from tests.support.flows.tiny_graph import fan, make_line, write
 from tests.support.servers.processes import ROOT, free_port
 

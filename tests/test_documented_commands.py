@@ -187,7 +187,7 @@ def test_a_command_can_be_typed(command: str, is_whole: bool) -> None:
         "ferflow export --formt onnx scratch",
         "make serv",
         "make serve PROT=4200",
-        "python -m flows.pipeline.flow --engine rays",
+        "python -m flows.pipeline.flow --executor rays",
         "python benchmarks/ensemble.py --no-such-flag",
         "prefect deployment run rebuild/weekly",
         "dvc repor",

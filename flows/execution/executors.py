@@ -1,4 +1,4 @@
-"""Which engine goes by which name. It is imported when it is chosen, since Ray is an extra, and slow."""
+"""The executors by name. One is imported when it is chosen, since Ray is an extra, and slow."""
 
 import importlib
 import os
@@ -7,34 +7,34 @@ from typing import Literal
 
 from fer_data.core.errors import UserError
 from flows.execution.flow_settings import FlowSettings
-from flows.execution.local_executor import Engine
+from flows.execution.local_executor import Executor
 
-EngineName = Literal["local", "ray"]
-ENGINES = {
-    "local": "flows.execution.local_executor.LocalEngine",
-    "ray": "flows.execution.ray_executor.RayEngine",
+ExecutorName = Literal["local", "ray"]
+EXECUTORS = {
+    "local": "flows.execution.local_executor.LocalExecutor",
+    "ray": "flows.execution.ray_executor.RayExecutor",
 }
 LOOPBACK = "127.0.0.1"
 
 
-def engine_named(name: EngineName, *, settings: FlowSettings) -> Callable[..., Engine]:
-    """The class of an engine.
+def executor_named(name: ExecutorName, *, settings: FlowSettings) -> Callable[..., Executor]:
+    """The class of an executor.
 
     Args:
-        name: The engine.
+        name: The executor.
         settings: Say whether Ray is to be reached from other machines.
 
     Raises:
         UserError: What it needs is not installed.
     """
-    module, _, of_class = ENGINES[name].rpartition(".")
+    module, _, of_class = EXECUTORS[name].rpartition(".")
     if name == "ray":
         os.environ.update(ray_variables(settings.ray_address))
     try:
         return getattr(importlib.import_module(module), of_class)
     except ModuleNotFoundError as error:
         raise UserError(
-            f"the engine {name} needs {error.name}: pip install 'ferflow[{name}]'"
+            f"the executor {name} needs {error.name}: pip install 'ferflow[{name}]'"
         ) from None
 
 

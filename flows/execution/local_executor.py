@@ -32,7 +32,7 @@ print({_ANSWER!r}, name or found[0].name if found else "", flush=True)
 _PROBE_SECONDS = 300.0
 
 
-class Engine(Protocol):
+class Executor(Protocol):
     """What the flow's tasks ask to run their stage."""
 
     description: str
@@ -75,7 +75,7 @@ class Slots:
             self._free.put(slot)
 
 
-class LocalEngine:
+class LocalExecutor:
     """Runs stages on this machine, in the workspace itself."""
 
     def __init__(
@@ -83,7 +83,7 @@ class LocalEngine:
         workspace: Path,
         *,
         settings: FlowSettings,
-        graph: Graph,  # noqa: ARG002 an engine elsewhere has to know what a stage reads
+        graph: Graph,  # noqa: ARG002 an executor elsewhere has to know what a stage reads
         on_gpu: frozenset[str],
         stop: threading.Event,
     ) -> None:

@@ -16,19 +16,19 @@ import ray.exceptions
 from fer_data.core.errors import UserError
 from flows.execution.executors import LOOPBACK
 from flows.execution.flow_settings import FlowSettings
-from flows.execution.local_executor import LocalEngine
-from flows.execution.ray_worker import Order, Outcome, work
+from flows.execution.local_executor import LocalExecutor
+from flows.execution.ray_worker import StageRequest, StageResult, work
 from flows.execution.snapshot import LOCK_FILE, pack
 from flows.workspace.client import dvc, environment
 from flows.workspace.graph import Graph
 from flows.workspace.retry_policy import StageError, failure_of, timed_out
-from flows.workspace.stage_runner import RAN, outcome_of
+from flows.workspace.stage_runner import RAN, result_of
 from flows.workspace.subprocesses import POLL_SECONDS, StoppedError, run
 
 ANSWER_SECONDS = 30.0
 
 
-class RayEngine:
+class RayExecutor:
     """Runs the stages that want a GPU on a Ray cluster, the others in the workspace itself."""
 
     def __init__(
@@ -51,7 +51,7 @@ class RayEngine:
         self._above = graph.above
         self._on_gpu = on_gpu
         self._stop = stop
-        self._beside = LocalEngine(
+        self._beside = LocalExecutor(
             workspace, settings=settings, graph=graph, on_gpu=frozenset(), stop=stop
         )
         dvc("push", cwd=workspace)
@@ -77,7 +77,7 @@ class RayEngine:
         ray.shutdown()
 
     def _send(self, stage: str, *, on_line: Callable[[str], None]) -> str:
-        order = Order(
+        request = StageRequest(
             stage=stage,
             above=self._above[stage],
             lock=(self._workspace / LOCK_FILE).read_bytes(),
@@ -89,8 +89,8 @@ class RayEngine:
         try:
             # As it is now, since somebody may have edited it since the flow began.
             packed = ray.put(pack(self._workspace))
-            for word in said(remote.remote(packed, order), stop=self._stop):
-                if isinstance(word, Outcome):
+            for word in said(remote.remote(packed, request), stop=self._stop):
+                if isinstance(word, StageResult):
                     return word.value
                 on_line(word)
         except ray.exceptions.RayTaskError as error:
@@ -107,7 +107,7 @@ class RayEngine:
         """Takes the results out of the remote; fails before anything is trained a second time."""
 
         def check(line: str) -> None:
-            if outcome_of([line]) == RAN:
+            if result_of([line]) == RAN:
                 raise StageError(stage, "the DVC remote does not hold its results", True)
             on_line(line)
 
@@ -171,7 +171,7 @@ def needs(nodes: list[Mapping[str, float]], *, num_slots: int) -> dict[str, Any]
     return {"num_cpus": max(1, int(smallest) // num_slots)}
 
 
-def said(words: ray.ObjectRefGenerator, *, stop: threading.Event) -> Iterator[str | Outcome]:
+def said(words: ray.ObjectRefGenerator, *, stop: threading.Event) -> Iterator[str | StageResult]:
     """What a node says, as it says it.
 
     Raises:

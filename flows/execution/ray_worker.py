@@ -23,7 +23,7 @@ NODE_FOLDER = "FERFLOW_NODE"
 
 
 @dataclass(frozen=True)
-class Order:
+class StageRequest:
     """A stage to run, and what it needs to know."""
 
     stage: str
@@ -37,18 +37,18 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StageResult:
     """The last word of a node: `stages.RAN` and the like."""
 
     value: str
 
 
-def work(packed: Packed, order: Order) -> Iterator[str | Outcome]:
+def work(packed: Packed, request: StageRequest) -> Iterator[str | StageResult]:
     """Runs a stage on this node.
 
     Args:
         packed: The coordinator's workspace.
-        order: The stage.
+        request: The stage.
 
     Yields:
         Its log, line by line as it comes, and at last its outcome.
@@ -59,14 +59,14 @@ def work(packed: Packed, order: Order) -> Iterator[str | Outcome]:
     lines: queue.Queue[str | None] = queue.Queue()
     stop = threading.Event()
     with ThreadPoolExecutor(1) as thread:
-        done = thread.submit(_work, packed, order, on_line=lines.put, stop=stop)
+        done = thread.submit(_work, packed, request, on_line=lines.put, stop=stop)
         done.add_done_callback(lambda _: lines.put(None))
         try:
             while (line := lines.get()) is not None:
                 yield line
         finally:
             stop.set()
-        yield Outcome(done.result())
+        yield StageResult(done.result())
 
 
 def node_folder() -> Path:
@@ -93,29 +93,31 @@ def node_folder() -> Path:
 
 
 def _work(
-    packed: Packed, order: Order, *, on_line: Callable[[str], None], stop: threading.Event
+    packed: Packed, request: StageRequest, *, on_line: Callable[[str], None], stop: threading.Event
 ) -> str:
-    stage = order.stage
+    stage = request.stage
     # The cache is the node's; a clone is the stage's, and that of a run that was cut off is used again.
     try:
         node = node_folder()
     except UserError as error:
         raise failure_of(stage, 1, [f"error: {error}"]) from None
     folder = node / packed.key / stage
-    variables = environment() | ({} if order.num_threads is None else threads(order.num_threads))
+    variables = environment() | (
+        {} if request.num_threads is None else threads(request.num_threads)
+    )
     try:
         if not folder.is_dir():
             unpack(packed, folder, cache=node / "cache")
-        (folder / LOCK_FILE).write_bytes(order.lock)
-        dvc("pull", *order.above, cwd=folder)
-        if order.num_threads is None:
+        (folder / LOCK_FILE).write_bytes(request.lock)
+        dvc("pull", *request.above, cwd=folder)
+        if request.num_threads is None:
             name = device_name(stage, workspace=folder, environment=variables, stop=stop)
             on_line(f"GPU: {name}")
         outcome = run_stage(
             stage,
             workspace=folder,
             environment=variables,
-            timeout_minutes=order.timeout_minutes,
+            timeout_minutes=request.timeout_minutes,
             stop=stop,
             on_line=on_line,
         )

@@ -25,7 +25,7 @@ from fer_data.core.errors import UserError, told_in_one_line
 from fer_data.core.yaml_files import parse_yaml
 from fer_data.stages.all_settings import check_settings
 from fer_data.stages.settings import PARAMS_FILE, read_settings
-from flows.execution.executors import ENGINES, EngineName, engine_named
+from flows.execution.executors import EXECUTORS, ExecutorName, executor_named
 from flows.execution.flow_settings import FlowSettings
 from flows.pipeline.api_access import join
 from flows.pipeline.experiments import clone_with, record
@@ -47,7 +47,7 @@ CLONES = Path(".dvc/tmp/flows")
     on_crashed=[tell_of_failure],
 )
 def rebuild(
-    engine: EngineName = "local",
+    executor: ExecutorName = "local",
     models: list[str] | None = None,
     overrides: dict[str, Any] | None = None,
     force: bool = False,
@@ -55,7 +55,7 @@ def rebuild(
     """Rebuilds the workspace that it runs in: what changed, and nothing else.
 
     Args:
-        engine: Where the stages run.
+        executor: Where the stages run.
         models: The models to train and measure; none given, all.
         overrides: Settings to replace, section by section, for an experiment in a clone: neither
             `params.yaml` nor any output of the workspace is touched, and nothing is published.
@@ -68,16 +68,18 @@ def rebuild(
     try:
         with one_at_a_time(workspace):
             if not overrides:
-                graph, done = _rebuild(workspace, engine=engine, models=models)
+                graph, done = _rebuild(workspace, executor=executor, models=models)
                 return end_of_run(workspace, graph, done=done, force=force)
             with _experiment(workspace, overrides) as folder:
-                _, done = _rebuild(folder, engine=engine, models=models)
+                _, done = _rebuild(folder, executor=executor, models=models)
             return Completed(message=done)
     except UserError as error:
         return Failed(message=str(error))
 
 
-def _rebuild(workspace: Path, *, engine: EngineName, models: list[str] | None) -> tuple[Graph, str]:
+def _rebuild(
+    workspace: Path, *, executor: ExecutorName, models: list[str] | None
+) -> tuple[Graph, str]:
     """The stages that were seen to, and what was done, in one line."""
     check_settings(workspace)
     settings = read_settings(FlowSettings, "flows", file=workspace / PARAMS_FILE)
@@ -89,13 +91,13 @@ def _rebuild(workspace: Path, *, engine: EngineName, models: list[str] | None) -
     try:
         on_gpu = gpu_stages(workspace, graph)
         with closing(
-            engine_named(engine, settings=settings)(
+            executor_named(executor, settings=settings)(
                 workspace, settings=settings, graph=graph, on_gpu=on_gpu, stop=stop
             )
         ) as runner:
             get_run_logger().info(
-                "%d stages, %d of them changed or below a change; engine %s: %s",
-                *(len(graph.above), len(needed), engine, runner.description),
+                "%d stages, %d of them changed or below a change; executor %s: %s",
+                *(len(graph.above), len(needed), executor, runner.description),
             )
             states = run_all(graph, runner, needed=needed, settings=settings)
     finally:
@@ -153,7 +155,7 @@ def _run(flags: argparse.Namespace) -> None:
     join(Path.cwd())
     models = flags.models.split(",") if flags.models else None
     state = rebuild(
-        engine=flags.engine,
+        executor=flags.executor,
         models=models,
         overrides=overrides,
         force=flags.force,
@@ -169,7 +171,7 @@ def command_line() -> argparse.ArgumentParser:
         prog="python -m flows.pipeline.flow", description=rebuild.description
     )
     parser.add_argument(
-        "--engine", choices=list(ENGINES), default="local", help="where the stages run"
+        "--executor", choices=list(EXECUTORS), default="local", help="where the stages run"
     )
     parser.add_argument("--models", help="names, with commas between them (default: all)")
     parser.add_argument(

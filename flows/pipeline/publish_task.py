@@ -24,7 +24,7 @@ HELD_BACK = "Held back"
 _PAGES = {"report", "quality_report"}
 
 
-def _can_pass(_task: Task[..., Any], _run: TaskRun, state: State) -> bool:
+def _is_retryable(_task: Task[..., Any], _run: TaskRun, state: State) -> bool:
     return isinstance(state.data, UnreachableError)
 
 
@@ -33,7 +33,7 @@ def _can_pass(_task: Task[..., Any], _run: TaskRun, state: State) -> bool:
     task_run_name="publish",
     cache_policy=NO_CACHE,
     persist_result=False,
-    retry_condition_fn=_can_pass,
+    retry_condition_fn=_is_retryable,
 )
 def publish_reports(workspace: Path, *, run_name: str, force: bool) -> State:
     """Publishes a workspace's reports, where a destination is set, and makes its artifacts.

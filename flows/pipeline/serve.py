@@ -25,7 +25,7 @@ from fer_data.core.errors import UserError, told_in_one_line
 from fer_data.web.loopback import exempt_loopback
 from flows.pipeline.api_access import AUTH_FILE, HOME, PROFILE_FILE, announced, protection
 from flows.pipeline.dead_runs import sweep, sweep_at_start
-from flows.pipeline.supervised import Part, running
+from flows.pipeline.supervised import SupervisedProcess, running
 from flows.workspace.client import environment
 
 HOST = "127.0.0.1"
@@ -90,7 +90,7 @@ def serve(workspace: Path, *, port: int) -> None:
             _keep(server, worker)
 
 
-def _keep(*parts: Part) -> NoReturn:
+def _keep(*parts: SupervisedProcess) -> NoReturn:
     """Starts parts again that end, and sweeps every minute, until it is interrupted."""
     swept = time.monotonic()
     while True:
@@ -128,7 +128,7 @@ def _say(words: str) -> None:
     sys.stdout.flush()
 
 
-def _wait_for(url: str, server: Part) -> None:
+def _wait_for(url: str, server: SupervisedProcess) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while server.runs and time.monotonic() < deadline:
         with contextlib.suppress(httpx.TransportError):

@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from fer_data.core.errors import UserError
-from flows.workspace.watchdog import leashed
+from flows.workspace.watchdog import watched_command
 
 GRACE_SECONDS = 30.0
 NUM_STARTS = 3
 WINDOW_SECONDS = 60.0
 
 
-class Part:
+class SupervisedProcess:
     """A Prefect process, such as the server, that is to run as long as its keeper does."""
 
     def __init__(self, *words: str, variables: Mapping[str, str], log: Path) -> None:
@@ -32,7 +32,7 @@ class Part:
         with self.log.open("ab") as file:
             command = [sys.executable, "-m", "prefect", *self._words]
             self._process = subprocess.Popen(
-                leashed(command, grace_seconds=GRACE_SECONDS),
+                watched_command(command, grace_seconds=GRACE_SECONDS),
                 env=self._variables,
                 stdin=subprocess.PIPE,
                 stdout=file,
@@ -68,9 +68,9 @@ class Part:
 
 
 @contextlib.contextmanager
-def running(*words: str, variables: Mapping[str, str], log: Path) -> Iterator[Part]:
+def running(*words: str, variables: Mapping[str, str], log: Path) -> Iterator[SupervisedProcess]:
     """A part that is ended at the end."""
-    part = Part(*words, variables=variables, log=log)
+    part = SupervisedProcess(*words, variables=variables, log=log)
     try:
         yield part
     finally:

@@ -12,7 +12,7 @@ from prefect.tasks import Task, exponential_backoff
 
 from fer_data.core.errors import UserError
 from flows.execution.flow_settings import FlowSettings
-from flows.execution.local_executor import Engine
+from flows.execution.local_executor import Executor
 from flows.workspace.graph import Graph
 from flows.workspace.retry_policy import StageError, failure_of
 from flows.workspace.stage_runner import UNCHANGED
@@ -23,39 +23,39 @@ EDITS_BORNE = 3
 """How often a stage is run again at once since somebody edited what it reads while it ran."""
 
 
-def _can_pass(_task: Task[..., Any], _run: TaskRun, state: State) -> bool:
-    return isinstance(state.data, StageError) and state.data.can_pass
+def _is_retryable(_task: Task[..., Any], _run: TaskRun, state: State) -> bool:
+    return isinstance(state.data, StageError) and state.data.retryable
 
 
-@task(cache_policy=NO_CACHE, persist_result=False, retry_condition_fn=_can_pass)
-def rebuild_stage(stage: str, engine: Engine, *, needed: bool) -> State:
+@task(cache_policy=NO_CACHE, persist_result=False, retry_condition_fn=_is_retryable)
+def rebuild_stage(stage: str, executor: Executor, *, needed: bool) -> State:
     """Runs one stage; `Cached` where nothing was to be done.
 
     Args:
         stage: Its name.
-        engine: Runs it.
+        executor: Runs it.
         needed: Whether it may have changed; otherwise no process is started.
     """
     if not needed:
         return Completed(name=CACHED, message="nothing that it depends on changed")
     logger = get_run_logger()
     try:
-        outcome = run_once(stage, engine, on_line=logger.info)
+        outcome = run_once(stage, executor, on_line=logger.info)
     except (StageError, UserError) as error:
         failure = error if isinstance(error, StageError) else failure_of(stage, 1, [str(error)])
-        logger.error("%s (%s)", failure, "can pass" if failure.can_pass else "cannot pass")
+        logger.error("%s (%s)", failure, "retryable" if failure.retryable else "not retryable")
         return Failed(message=str(failure), data=failure)
     except StoppedError:
         return Cancelled(message=f"{stage}: ended with the flow; the next run goes on from here")
     return Completed(name=CACHED if outcome == UNCHANGED else None, message=outcome)
 
 
-def run_once(stage: str, engine: Engine, *, on_line: Callable[[str], None]) -> str:
+def run_once(stage: str, executor: Executor, *, on_line: Callable[[str], None]) -> str:
     """Runs a stage, and again at once where what it reads was edited meanwhile.
 
     Args:
         stage: Its name.
-        engine: Runs it.
+        executor: Runs it.
         on_line: Called with each line of its log.
 
     Returns:
@@ -66,22 +66,22 @@ def run_once(stage: str, engine: Engine, *, on_line: Callable[[str], None]) -> s
     """
     for _ in range(EDITS_BORNE):
         try:
-            return engine.run(stage, on_line=on_line)
+            return executor.run(stage, on_line=on_line)
         except StageError as error:
             if not error.is_of_an_edit:
                 raise
             on_line(f"{error}: at once")
-    return engine.run(stage, on_line=on_line)
+    return executor.run(stage, on_line=on_line)
 
 
 def run_all(
-    graph: Graph, engine: Engine, *, needed: frozenset[str], settings: FlowSettings
+    graph: Graph, executor: Executor, *, needed: frozenset[str], settings: FlowSettings
 ) -> Mapping[str, State]:
     """Runs the stages of a graph, side by side where it lets them.
 
     Args:
         graph: The stages.
-        engine: Runs them.
+        executor: Runs them.
         needed: Those that may have changed.
         settings: Say how often to try again.
 
@@ -97,7 +97,7 @@ def run_all(
             retry_delay_seconds=exponential_backoff(settings.retry_delay_seconds),
         )
         futures[stage] = named.submit(
-            *(stage, engine),
+            *(stage, executor),
             needed=stage in needed,
             wait_for=[futures[one] for one in above],
             return_state=False,

@@ -8,7 +8,7 @@ from flows.workspace.redaction import without_passwords
 _BY_A_SIGNAL = re.compile(r"exited with (-\d+|129|1[3-5]\d)\b")
 """DVC's word on its stage: minus the signal, or 128 and the signal where a shell stood between."""
 _SIGNALS = range(129, 160)
-_CAN_PASS = re.compile(
+_RETRYABLE = re.compile(
     "|".join(
         [
             r"no space left on device",
@@ -36,13 +36,13 @@ _OF_DVC = "ERROR: "
 class StageError(Exception):
     """A stage failed, for a reason that is one line."""
 
-    def __init__(self, stage: str, reason: str, can_pass: bool) -> None:
+    def __init__(self, stage: str, reason: str, retryable: bool) -> None:
         """Says which stage failed, why, and whether another try may succeed."""
         reason = without_passwords(reason)  # a remote's URL may hold one
-        super().__init__(stage, reason, can_pass)
+        super().__init__(stage, reason, retryable)
         self.stage = stage
         self.reason = reason
-        self.can_pass = can_pass
+        self.retryable = retryable
 
     @property
     def is_of_an_edit(self) -> bool:
@@ -70,14 +70,14 @@ def failure_of(stage: str, code: int, lines: Sequence[str]) -> StageError:
     ours = [line for line in lines if line.startswith(_OURS)]
     of_dvc = [line for line in lines if line.startswith(_OF_DVC)]
     if ours:
-        can_pass = bool(_CAN_PASS.search(ours[-1]) or _EDITED.search(ours[-1]))
-        return StageError(stage, ours[-1].removeprefix(_OURS), can_pass)
+        retryable = bool(_RETRYABLE.search(ours[-1]) or _EDITED.search(ours[-1]))
+        return StageError(stage, ours[-1].removeprefix(_OURS), retryable)
     text = "\n".join(lines)
     signal = _signal_of(code, text)
     if signal:
         return StageError(stage, f"killed by signal {signal}", True)
     reason = (of_dvc or lines or ["no word"])[-1].removeprefix(_OF_DVC)
-    return StageError(stage, reason, bool(_CAN_PASS.search(text)))
+    return StageError(stage, reason, bool(_RETRYABLE.search(text)))
 
 
 def _signal_of(code: int, text: str) -> int | None:

@@ -60,10 +60,10 @@ def run_stage(
         raise timed_out(stage, timeout_minutes)
     if finished.code:
         raise failure_of(stage, finished.code, finished.lines)
-    return outcome_of(finished.lines)
+    return result_of(finished.lines)
 
 
-def outcome_of(lines: Iterable[str]) -> str:
+def result_of(lines: Iterable[str]) -> str:
     """What DVC did with a single stage, read from its log."""
     found = [outcome for _, outcome in outcomes(lines)]
     return RAN if RAN in found else RESTORED if RESTORED in found else UNCHANGED

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows.workspace.watchdog import leashed
+from flows.workspace.watchdog import watched_command
 
 LINES_KEPT = 200
 GRACE_SECONDS = 5.0
@@ -61,7 +61,7 @@ def run(
     if stop.is_set():
         raise StoppedError
     process = subprocess.Popen(
-        leashed(command, grace_seconds=GRACE_SECONDS),
+        watched_command(command, grace_seconds=GRACE_SECONDS),
         cwd=cwd,
         env=dict(environment),
         stdin=subprocess.PIPE,
@@ -112,9 +112,9 @@ def captured(
     Raises:
         subprocess.TimeoutExpired: It took too long, and was ended.
     """
-    read, held = os.pipe()  # the leash ends what it runs once `held` is closed
+    read, held = os.pipe()  # the watchdog ends what it runs once `held` is closed
     with subprocess.Popen(
-        leashed(command, grace_seconds=GRACE_SECONDS),
+        watched_command(command, grace_seconds=GRACE_SECONDS),
         cwd=cwd,
         env=dict(environment),
         stdin=read,
@@ -141,7 +141,7 @@ def _read(process: subprocess.Popen[str], lines: "queue.Queue[str | None]") -> N
 
 
 def _let_go(process: subprocess.Popen[str]) -> None:
-    """Lets the leash end what still runs, waits until it has, and ends what was left behind."""
+    """Lets the watchdog end what still runs, waits until it has, and ends what was left behind."""
     if process.stdin:
         process.stdin.close()
     process.wait()

@@ -34,8 +34,8 @@ def main() -> None:
     sys.exit(code if code >= 0 else 128 - code)
 
 
-def leashed(command: list[str], *, grace_seconds: float) -> list[str]:
-    """The command line that runs a command on a leash.
+def watched_command(command: list[str], *, grace_seconds: float) -> list[str]:
+    """The command line that runs a command under a watchdog.
 
     Args:
         command: The program and its arguments.

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from flows.execution.flow_settings import FlowSettings
-from flows.execution.local_executor import LocalEngine, Slots, gpu_names, shares, visible_gpus
+from flows.execution.local_executor import LocalExecutor, Slots, gpu_names, shares, visible_gpus
 from flows.workspace.graph import Graph
 from flows.workspace.retry_policy import StageError
 from flows.workspace.stage_runner import RAN
@@ -36,9 +36,9 @@ def settings(**changes: Any) -> FlowSettings:
     return FlowSettings(**{**FLOWS, **changes})
 
 
-def engine(line: Path, *, stop: threading.Event | None = None, **changes: Any) -> LocalEngine:
+def executor(line: Path, *, stop: threading.Event | None = None, **changes: Any) -> LocalExecutor:
     on_gpu = frozenset(f"part@{number}" for number in range(4))
-    return LocalEngine(
+    return LocalExecutor(
         line,
         settings=settings(**changes),
         graph=Graph({}),
@@ -57,7 +57,7 @@ def line(tmp_path: Path) -> Path:
 
 
 def test_no_card_is_given_to_two_stages_at_once(line: Path) -> None:
-    running, lines = engine(line, gpus=2), []
+    running, lines = executor(line, gpus=2), []
     assert running.run("first", on_line=lines.append) == RAN
     stages = [f"part@{number}" for number in range(4)]
     with ThreadPoolExecutor() as threads:
@@ -70,7 +70,7 @@ def test_no_card_is_given_to_two_stages_at_once(line: Path) -> None:
 
 def test_a_stage_that_was_given_a_card_fails_where_tensorflow_sees_none(line: Path) -> None:
     (line / "tensorflow.py").write_text(FAKE_TENSORFLOW.replace("{cards}", "()"))
-    running = engine(line, gpus=1)
+    running = executor(line, gpus=1)
     running.run("first", on_line=lambda _: None)
     for _ in range(2):  # the card is free again after the failure
         with pytest.raises(StageError, match="was given GPU 0, but TensorFlow sees none"):
@@ -87,7 +87,7 @@ def test_a_line_of_tensorflow_s_log_is_neither_a_card_nor_a_reason(line: Path) -
     lines: list[str] = []
     seeing = FAKE_TENSORFLOW.replace("{cards}", "('0',)")
     (line / "tensorflow.py").write_text(seeing + LATE)
-    running = engine(line, gpus=1)
+    running = executor(line, gpus=1)
     running.run("first", on_line=lambda _: None)
     running.run("part@0", on_line=lines.append)
     assert "GPU 0: Pretended 0" in lines
@@ -98,7 +98,7 @@ def test_a_line_of_tensorflow_s_log_is_neither_a_card_nor_a_reason(line: Path) -
 
 def test_a_tensorflow_that_breaks_is_told_by_its_last_line(line: Path) -> None:
     (line / "tensorflow.py").write_text("raise ImportError('no libcudart')")
-    running = engine(line, gpus=1)
+    running = executor(line, gpus=1)
     running.run("first", on_line=lambda _: None)
     message = "TensorFlow ended with code 1; its last line: ImportError: no libcudart"
     with pytest.raises(StageError, match=message):
@@ -108,7 +108,7 @@ def test_a_tensorflow_that_breaks_is_told_by_its_last_line(line: Path) -> None:
 def test_a_stage_that_wants_no_card_sees_none(line: Path) -> None:
     stages = {"only": {"cmd": "echo -n $CUDA_VISIBLE_DEVICES. > only", "outs": ["only"]}}
     folder = make_line(line.parent / "other", stages)
-    engine(folder, gpus=2).run("only", on_line=lambda _: None)
+    executor(folder, gpus=2).run("only", on_line=lambda _: None)
     assert (folder / "only").read_text() == "."
 
 

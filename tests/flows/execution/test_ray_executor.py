@@ -19,7 +19,7 @@ from tests.support.servers.prefect import PATIENCE, Server
 
 os.environ.update(ray_variables(None))  # which Ray reads while it is imported
 cluster_utils = pytest.importorskip("ray.cluster_utils")
-ray_engine = pytest.importorskip("flows.execution.ray_executor")
+ray_executor = pytest.importorskip("flows.execution.ray_executor")
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -96,7 +96,7 @@ def test_a_node_that_is_killed_costs_one_stage_another_run(
     doomed = cluster.list_all_nodes()[-1]
     line = make(tmp_path / "line", cluster.address, tmp_path)
     (tmp_path / "hold").touch()
-    with prefect_server.rebuilding(line, "--engine", "ray") as flow:
+    with prefect_server.rebuilding(line, "--executor", "ray") as flow:
         try:
             wait_for(lambda: len(notes(tmp_path)) == 2, flow)
             addresses = listening(cluster)
@@ -120,13 +120,13 @@ def test_a_node_that_is_killed_costs_one_stage_another_run(
 
 def test_a_workspace_without_a_remote_is_refused(tmp_path: Path) -> None:
     line = make_line(tmp_path / "line", fan())
-    with pytest.raises(ray_engine.UserError, match="travel by a DVC remote, and there is none"):
-        ray_engine.check_remote(line)
+    with pytest.raises(ray_executor.UserError, match="travel by a DVC remote, and there is none"):
+        ray_executor.check_remote(line)
 
 
 def test_a_cluster_that_is_not_there_is_refused() -> None:
-    with pytest.raises(ray_engine.UserError, match=r"no Ray cluster at 127\.0\.0\.1:9"):
-        ray_engine.join("127.0.0.1:9")
+    with pytest.raises(ray_executor.UserError, match=r"no Ray cluster at 127\.0\.0\.1:9"):
+        ray_executor.join("127.0.0.1:9")
 
 
 @pytest.mark.parametrize(
@@ -138,4 +138,4 @@ def test_a_cluster_that_is_not_there_is_refused() -> None:
     ],
 )
 def test_a_stage_asks_for_a_gpu_or_a_share_of_a_node(nodes: list, asked: dict) -> None:
-    assert ray_engine.needs(nodes, num_slots=2) == asked
+    assert ray_executor.needs(nodes, num_slots=2) == asked

@@ -118,7 +118,7 @@ def worker_of(server: Server) -> psutil.Process:
 
 
 def processes_of(run: str) -> Iterator[psutil.Process]:
-    """The flow's own processes, not its stages, that are on a leash."""
+    """The flow's own processes, not its stages, that are under a watchdog."""
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             is_of_run = process.environ().get(RUN_ID) == run

@@ -1,4 +1,4 @@
-"""Artifacts and alarms as a Prefect server gets them, from flows that a test defines."""
+"""Artifacts and notifications as a Prefect server gets them, from flows that a test defines."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -44,7 +44,7 @@ def wait_until_parts_run(server: Server, run: str) -> None:
 
 
 def part_of(server: Server, name: str) -> psutil.Process:
-    """The Prefect process of that name, not its leash."""
+    """The Prefect process of that name, not its watchdog."""
     (found,) = (
         child
         for child in psutil.Process(server.pid).children(recursive=True)

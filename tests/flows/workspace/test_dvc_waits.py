@@ -1,4 +1,4 @@
-"""DVC's commands wait for whatever else DVC does in the workspace, on a leash and not for ever."""
+"""DVC's commands wait for whatever else DVC does in the workspace, under a watchdog and not for ever."""
 
 import json
 import signal

@@ -12,7 +12,7 @@ OF_DVC = "ERROR: failed to reproduce 'split': failed to run: python -m x, exited
 def test_a_stage_s_own_line_is_the_reason_and_cannot_pass() -> None:
     failure = failure_of("split", 255, ["Running stage 'split':", OURS, OF_DVC])
     assert str(failure) == f"split: {OURS.removeprefix('error: ')}"
-    assert not failure.can_pass
+    assert not failure.retryable
 
 
 @pytest.mark.parametrize(
@@ -32,13 +32,13 @@ def test_a_stage_s_own_line_is_the_reason_and_cannot_pass() -> None:
     ],
 )
 def test_what_a_machine_did_can_pass(code: int, lines: list[str]) -> None:
-    assert failure_of("train@a", code, lines).can_pass
+    assert failure_of("train@a", code, lines).retryable
 
 
 def test_a_stage_whose_inputs_were_edited_is_worth_another_try_at_once() -> None:
     line = str(changed_error(["data/relabels.csv"], "rebalance"))
     failure = failure_of("rebalance", 255, [f"error: {line}", OF_DVC])
-    assert failure.can_pass
+    assert failure.retryable
     assert failure.is_of_an_edit
     assert not failure_of("split", 255, [OURS, OF_DVC]).is_of_an_edit
 
@@ -59,15 +59,15 @@ def test_a_signal_is_named_whichever_way_dvc_s_shell_tells_it(said: str) -> None
     ],
 )
 def test_what_the_code_or_the_data_did_cannot(lines: list[str]) -> None:
-    assert not failure_of("train@a", 255, lines).can_pass
+    assert not failure_of("train@a", 255, lines).retryable
 
 
 def test_a_stage_that_took_too_long_says_which_setting_ended_it() -> None:
     failure = timed_out("train@a", 0.5)
-    assert failure.can_pass
+    assert failure.retryable
     assert str(failure) == "train@a: ended after 0.5 minutes (flows.timeout_minutes)"
 
 
 def test_a_failure_travels_between_machines() -> None:
     copy = pickle.loads(pickle.dumps(StageError("train@a", "killed by signal 9", True)))
-    assert (copy.stage, copy.reason, copy.can_pass) == ("train@a", "killed by signal 9", True)
+    assert (copy.stage, copy.reason, copy.retryable) == ("train@a", "killed by signal 9", True)

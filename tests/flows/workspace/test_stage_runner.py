@@ -45,22 +45,22 @@ def test_a_stage_that_hangs_is_ended(tmp_path: Path) -> None:
     line = make_line(tmp_path / "line", {"only": stage(code, deps=["source"], outs=["only"])})
     with pytest.raises(StageError, match=r"only: ended after 0\.05 minutes") as caught:
         run(line, minutes=0.05)
-    assert caught.value.can_pass
+    assert caught.value.retryable
 
 
 @pytest.mark.parametrize(
-    ("code", "reason", "can_pass"),
+    ("code", "reason", "retryable"),
     [
         ('raise SystemExit("error: a bad setting")', "only: a bad setting", False),
         ("import os; os.kill(os.getpid(), 9)", "only: killed by signal 9", True),
         ('open("/dev/full", "wb", 0).write(b"x")', "exited with 1", True),  # a full disk
     ],
 )
-def test_a_failure_says_why(tmp_path: Path, code: str, reason: str, can_pass: bool) -> None:
+def test_a_failure_says_why(tmp_path: Path, code: str, reason: str, retryable: bool) -> None:
     line = make_line(tmp_path / "line", {"only": stage(code, deps=["source"], outs=["only"])})
     with pytest.raises(StageError, match=reason) as caught:
         run(line)
-    assert caught.value.can_pass is can_pass
+    assert caught.value.retryable is retryable
 
 
 def test_a_log_of_many_stages_says_what_became_of_each() -> None:
@@ -98,7 +98,7 @@ def test_dvc_records_nothing_of_a_stage_whose_source_was_edited(tmp_path: Path) 
 
 
 class Edited:
-    """An engine whose stages are edited a few times."""
+    """An executor whose stages are edited a few times."""
 
     description = ""
 
@@ -117,13 +117,13 @@ class Edited:
 
 @pytest.mark.parametrize("edits", [0, 1, EDITS_BORNE])
 def test_an_edited_stage_runs_again_at_once(edits: int) -> None:
-    engine = Edited(edits)
-    assert run_once("only", engine, on_line=print) == RAN
-    assert engine.runs == edits + 1
+    executor = Edited(edits)
+    assert run_once("only", executor, on_line=print) == RAN
+    assert executor.runs == edits + 1
 
 
 def test_one_that_is_edited_again_and_again_is_left_to_later() -> None:
-    engine = Edited(99)
+    executor = Edited(99)
     with pytest.raises(StageError, match="source changed"):
-        run_once("only", engine, on_line=print)
-    assert engine.runs == EDITS_BORNE + 1
+        run_once("only", executor, on_line=print)
+    assert executor.runs == EDITS_BORNE + 1

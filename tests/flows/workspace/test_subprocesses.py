@@ -141,9 +141,9 @@ def test_a_command_dies_where_holder_and_leash_are_killed_at_once() -> None:
     with holder:
         assert holder.stdout
         child = int(holder.stdout.readline())
-        (leash,) = psutil.Process(holder.pid).children()
+        (watchdog,) = psutil.Process(holder.pid).children()
         family = psutil.Process(holder.pid).children(recursive=True)
-        leash.kill()
+        watchdog.kill()
         holder.kill()
         for process in family:
             wait_until_gone(process.pid)

@@ -21,97 +21,103 @@ OTHERS += ["frozen@scratch", "ensemble", "evaluate@scratch", "report"]
 SHIM = """#!{python}
 import os, pathlib, runpy, subprocess, sys
 
+edit = pathlib.Path(os.environ["EDITS"], os.environ["DVC_STAGE"])
+
 def decide():
     with open("data/relabels.csv", "a") as file:
-        file.write(pathlib.Path(os.environ["EDIT"]).read_text())
-    os.remove(os.environ["EDIT"])
+        file.write(edit.read_text())
+    edit.unlink()
 
-due = os.environ["DVC_STAGE"] == os.environ["EDIT_STAGE"] and os.path.exists(os.environ["EDIT"])
-if due and os.environ["EDIT_MOMENT"] == "during":
+if edit.exists() and os.environ["EDIT_MOMENT"] == "during":
     sys.path.insert(0, "")
-    from fer_data.stages import input_changes
-    check = inputs.Inputs.check_code
+    from fer_data.stages.input_changes import Inputs
+    check = Inputs.check_code
     def check_and_decide(self, *, since):
         check(self, since=since)
         decide()
-    inputs.Inputs.check_code = check_and_decide
+    Inputs.check_code = check_and_decide
     sys.argv = sys.argv[2:]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 else:
     code = subprocess.run([sys.executable, *sys.argv[1:]]).returncode
-    if due:
+    if edit.exists():
         decide()
     sys.exit(code)
 """
 """A `python` that makes a decision when a stage has looked at its inputs, or when it has ended."""
 
 
-def run(workspace: Path, stage: str, moment: str, line: str) -> tuple[int, str]:
-    """Runs a stage while somebody decides at that moment; gives DVC's exit code and output."""
-    tools = workspace.parent / "tools"
+def run(workspace: Path, lines: dict[str, str], moment: str) -> tuple[int, str]:
+    """Runs stages, during each of which, or after it, somebody decides; gives code and output."""
+    tools, edits = workspace.parent / "tools", workspace.parent / "edits"
     tools.mkdir()
+    edits.mkdir()
     (tools / "python").write_text(SHIM.replace("{python}", sys.executable))
     (tools / "python").chmod(0o755)
-    (tools / "decision").write_text(line)
-    variables = [f"EDIT={tools / 'decision'}", f"EDIT_STAGE={stage}", f"EDIT_MOMENT={moment}"]
-    script = f'PATH="{tools}:$PATH" exec dvc repro --force --single-item {stage}'
+    for stage, line in lines.items():
+        (edits / stage).write_text(line)
+    variables = [f"EDITS={edits}", f"EDIT_MOMENT={moment}"]
+    stages = " ".join(lines)
+    script = f'PATH="{tools}:$PATH" exec dvc repro --force --single-item --keep-going {stages}'
     finished = call(workspace, "env", *variables, "sh", "-c", script)
-    assert not (tools / "decision").exists(), finished.stdout + finished.stderr
+    assert not list(edits.iterdir()), finished.stdout + finished.stderr
     return finished.returncode, finished.stdout + finished.stderr
 
 
-def decision(workspace: Path, note: str) -> tuple[str, str]:
-    """A face of `train`, and a line that gives it another label.
+def decisions(workspace: Path, stages: list[str], moment: str) -> tuple[list[str], dict[str, str]]:
+    """A face of `train` for each stage, and the lines that give them another label.
 
-    The note makes it another line in each test: they share DVC's run cache, and a run that was recorded
-    with a decision that it had not read is handed on by it (and named as waiting again).
+    The note makes them other lines in each test: they share DVC's run cache, and a run that was
+    recorded with a decision that it had not read is handed on by it (and named as waiting again).
     """
     faces = read_table(workspace / "data/curated/examples.parquet")
-    face = faces[(faces["split"] == "train") & (faces["label"] == "happy")].iloc[0]
-    return face.pixel_hash, f"{face.pixel_hash},happy,surprise,ann,2026-01-01T00:00:00Z,{note}\n"
+    happy = faces[(faces["split"] == "train") & (faces["label"] == "happy")]
+    hashes = happy["pixel_hash"].drop_duplicates().tolist()[: len(stages)]
+    return hashes, {
+        stage: f"{pixel_hash},happy,surprise,ann,2026-01-01T00:00:00Z,{moment} {stage}\n"
+        for stage, pixel_hash in zip(stages, hashes, strict=True)
+    }
 
 
-def is_applied(workspace: Path, pixel_hash: str) -> bool:
+def are_applied(workspace: Path, pixel_hashes: list[str]) -> bool:
     examples = read_table(workspace / "data/curated/examples.parquet")
-    return set(examples.loc[examples["pixel_hash"] == pixel_hash, "label"]) == {"surprise"}
+    labels = examples.set_index("pixel_hash").loc[pixel_hashes, "label"]
+    return set(labels) == {"surprise"}
 
 
-@pytest.mark.parametrize("stage", READERS)
-def test_a_stage_that_reads_decisions_refuses_one_made_meanwhile(
-    workspace: Path, stage: str
-) -> None:
-    pixel_hash, line = decision(workspace, f"during {stage}")
-    code, printed = run(workspace, stage, DURING, line)
+def test_stages_that_read_decisions_refuse_those_made_meanwhile(workspace: Path) -> None:
+    hashes, lines = decisions(workspace, READERS, DURING)
+    code, printed = run(workspace, lines, DURING)
     assert code != 0
-    assert f"error: {RELABELS} changed while '{stage}' ran" in printed
-    ok(workspace, "dvc", "repro", "rebalance", "review_queue", "quality_report")
-    assert is_applied(workspace, pixel_hash)
+    for stage in READERS:
+        assert f"error: {RELABELS} changed while '{stage}' ran" in printed
+    ok(workspace, "dvc", "repro", *READERS)
+    assert are_applied(workspace, hashes)
 
 
-@pytest.mark.parametrize("stage", OTHERS)
-def test_a_stage_that_reads_none_leaves_it_to_those_that_do(workspace: Path, stage: str) -> None:
-    pixel_hash, line = decision(workspace, f"during {stage}")
-    code, printed = run(workspace, stage, DURING, line)
+def test_stages_that_read_none_leave_them_to_those_that_do(workspace: Path) -> None:
+    hashes, lines = decisions(workspace, OTHERS, DURING)
+    code, printed = run(workspace, lines, DURING)
     assert code == 0, printed
     assert "rebalance" in json.loads(ok(workspace, "dvc", "status", "--json"))
     (words,) = waiting(workspace)
-    assert words.startswith("1 decision of ")
-    assert words.endswith(" is not yet applied: `dvc repro`")
+    assert words.startswith(f"{len(OTHERS)} decisions of ")
+    assert words.endswith(" are not yet applied: `dvc repro`")
     ok(workspace, "dvc", "repro", "rebalance")
-    assert is_applied(workspace, pixel_hash)
+    assert are_applied(workspace, hashes)
 
 
 @pytest.mark.parametrize("stage", ["rebalance", "review_queue"])
 def test_one_made_before_dvc_records_is_named_with_what_applies_it(
     workspace: Path, stage: str
 ) -> None:
-    pixel_hash, line = decision(workspace, f"after {stage}")
-    code, printed = run(workspace, stage, AFTER, line)
+    hashes, lines = decisions(workspace, [stage], AFTER)
+    code, printed = run(workspace, lines, AFTER)
     assert code == 0, printed
     assert stage not in json.loads(ok(workspace, "dvc", "status", "--json", stage))
     remedy = f"`dvc repro --force --single-item {stage}`, then `dvc repro`"
     assert [words for words in waiting(workspace) if words.endswith(remedy)]
     ok(workspace, "dvc", "repro", "--force", "--single-item", stage)
     ok(workspace, "dvc", "repro", "rebalance", "review_queue")
-    assert is_applied(workspace, pixel_hash)
+    assert are_applied(workspace, hashes)
     assert waiting(workspace) == []

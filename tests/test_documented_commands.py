@@ -26,6 +26,7 @@ ELSEWHERE = {
     "pip": "asks a package index",
     "ray": "starts a cluster; tests/flows/execution/test_ray_executor.py has one",
     "find": "of the system",
+    "source": "of the shell",
     "pre-commit": "writes a hook into .git",
 }
 """Programs whose words are not checked, with the reason."""
@@ -40,6 +41,8 @@ RUN = (
 """Commands that take seconds, in an order in which a reader types them."""
 NOT_RUN = {
     "make demo": "minutes; tests/flows/commands/test_demo.py",
+    "ferflow demo": "minutes; tests/flows/commands/test_demo.py",
+    "ferflow sample": "part of a sentence; tests/fer_data/synthetic/test_drawn_archive.py",
     "make test": "these tests",
     "make repro": "hours",
     "make serve": "tests/support/servers/prefect.py starts what it starts",
@@ -51,6 +54,7 @@ NOT_RUN = {
     "python -m flows.pipeline.flow": "hours; tests/flows/pipeline/test_flow.py has tiny workspaces",
     "python benchmarks": "minutes to hours",
     "dvc repro": "hours",
+    "dvc --wait-for-lock": "part of a sentence; tests/flows/workspace/test_stage_runner.py",
     "dvc exp": "hours; tests/end_to_end/test_experiments.py",
     "dvc push": "needs a remote that answers",
     "dvc pull": "needs a remote that answers",

@@ -1,7 +1,7 @@
 """Takes the images of the documentation: reports, review app, app and a flow, in headless Chromium.
 
     python -m docs.images WORKSPACE          # all of them
-    python -m docs.images WORKSPACE --flow   # of the flow alone; it trains the folds' networks anew
+    python -m docs.images WORKSPACE --flow   # of the flow alone; it trains the fold models again
 
 WORKSPACE is what `ferflow demo --workspace WORKSPACE` has made.
 """

@@ -82,7 +82,7 @@ def test_no_file_is_long() -> None:
     assert {file: count for file, count in lines.items() if count > 260} == {}
 
 
-@pytest.mark.parametrize("name", ["crossval", "train", "frozen", "ensemble"])
+@pytest.mark.parametrize("name", ["crossval", "train", "member_predictions", "ensemble"])
 def test_what_pages_are_made_of_makes_no_training_stale(name: str) -> None:
     away = ("fer_data/core/clock.py", "fer_data/web/", "fer_models/reporting/")
     assert [path for path in STAGES[name]["deps"] if path.startswith(away)] == []
@@ -184,7 +184,7 @@ def test_every_model_of_the_graph_has_a_section_and_a_row() -> None:
 
 def test_the_members_that_run_are_those_of_the_settings() -> None:
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    assert GRAPH["frozen"]["foreach"] == "${ensemble.members}"
+    assert GRAPH["member_predictions"]["foreach"] == "${ensemble.members}"
     assert set(params["ensemble"]["members"]) <= set(params["models"])
 
 

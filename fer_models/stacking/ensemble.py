@@ -1,7 +1,7 @@
-"""Puts a head on what frozen models say, the one that `validation` prefers: tables in, one model out.
+"""Trains the ensemble: fits several combiners of its members and saves the one with the lowest loss.
 
-The members have run once, in the stages `frozen@MEMBER`; an epoch of the head takes a second. Killed and
-started again, it goes on after the last finished epoch.
+The members predict once, in the stages `member_predictions@MEMBER`; an epoch of the head then takes a
+second. A killed run resumes after the last finished epoch.
 """
 
 import logging
@@ -25,7 +25,7 @@ from fer_models.networks.registry import PaperFigures
 from fer_models.stacking.comparison import HEAD, combinations
 from fer_models.stacking.ensemble_settings import EnsembleSettings
 from fer_models.stacking.heads import WAYS, cross_fitted, folds_of
-from fer_models.stacking.members import MEMBER_SPLITS, build_head, join, read_outputs
+from fer_models.stacking.members import MEMBER_SPLITS, build_head, join, read_member_predictions
 from fer_models.training.checkpoints import checkpoints, fingerprint_of
 from fer_models.training.conditions import conditions
 from fer_models.training.resume_settings import ResumeSettings
@@ -81,7 +81,7 @@ def near_groups(assignments: pd.DataFrame, paths: Sequence[str]) -> np.ndarray:
 def main() -> None:
     """Reads the members and their outputs, writes the ensemble's folder and its training report."""
     flags = stage.parse_flags(
-        *(__doc__, "records", "assignments", "frozen", "members"),
+        *(__doc__, "records", "assignments", "member_predictions", "members"),
         *("checkpoints", "model_folder", "report"),
     )
     settings = read_settings(EnsembleSettings, "ensemble")
@@ -93,8 +93,10 @@ def main() -> None:
     files = {name: flags.members / name / "model.keras" for name in settings.members}
     members = {name: read_model(file, expressions=expressions) for name, file in files.items()}
     outputs = {
-        name: read_outputs(
-            *(flags.frozen / f"{name}.parquet", file), examples=examples, expressions=expressions
+        name: read_member_predictions(
+            *(flags.member_predictions / f"{name}.parquet", file),
+            examples=examples,
+            expressions=expressions,
         )
         for name, file in files.items()
     }

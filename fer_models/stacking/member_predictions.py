@@ -1,7 +1,7 @@
-"""Runs a frozen member of the ensemble once over `train` and `validation`, and keeps what it says.
+"""Predicts `train` and `validation` with one member of the ensemble, once, and saves a table.
 
-An ensemble's head then learns from the table, as if the member ran in every epoch, which would give the
-same outputs each time. A retrained member costs its own table alone.
+The members are frozen, so they would give the same probabilities in every epoch of the head. The head
+therefore learns from these tables. A retrained member costs its own table alone.
 """
 
 import logging
@@ -25,10 +25,10 @@ logger = logging.getLogger(__name__)
 _BATCH = 128  # faces; at 299x299 pixels, the largest maps of InceptionV3 take a gigabyte
 
 
-def frozen_outputs(
+def predict_splits(
     model: keras.Model, examples: Mapping[str, tfrecord.Examples], *, num_classes: int
 ) -> pd.DataFrame:
-    """What a member says of all faces.
+    """Predicts all faces of several splits.
 
     Args:
         model: From uint8 faces (N, 48, 48, 1) to probabilities (N, K).
@@ -39,28 +39,31 @@ def frozen_outputs(
         One row a face, split after split: `split`, `path` and `probabilities`.
 
     Raises:
-        UserError: The model has another number of classes, or gives what is no probability.
+        UserError: The model has another number of classes, or its output is no probability.
     """
     tables = []
-    for split, asked in examples.items():
-        rows = pd.DataFrame({SPLIT: split, PATH: asked.paths})
-        said = predict(model, asked.faces, num_classes=num_classes, batch_size=_BATCH)
-        tables.append(with_probabilities(rows, said))
+    for split, faces in examples.items():
+        rows = pd.DataFrame({SPLIT: split, PATH: faces.paths})
+        probabilities = predict(model, faces.faces, num_classes=num_classes, batch_size=_BATCH)
+        tables.append(with_probabilities(rows, probabilities))
         check_inputs()
     return pd.concat(tables, ignore_index=True)
 
 
 def main() -> None:
-    """Reads the records and the member, writes its outputs."""
-    flags = stage.parse_flags(__doc__, "records", "model", "outputs")
+    """Reads the records and the member, writes the table of its predictions."""
+    flags = stage.parse_flags(__doc__, "records", "model", "predictions")
     make_repeatable(0, deterministic=True)
     expressions = tfrecord.expressions(flags.records)
     model = read_model(flags.model, expressions=expressions)
     examples = {split: tfrecord.read_split(flags.records, split) for split in MEMBER_SPLITS}
-    outputs = frozen_outputs(model, examples, num_classes=len(expressions))
-    outputs = outputs.assign(**{MODEL_HASH: sha256_of(flags.model)})
-    write_table(outputs, flags.outputs, expressions=expressions)
-    logger.info("frozen: %s on %d faces -> %s", flags.model, len(outputs), flags.outputs)
+    predictions = predict_splits(model, examples, num_classes=len(expressions))
+    predictions = predictions.assign(**{MODEL_HASH: sha256_of(flags.model)})
+    write_table(predictions, flags.predictions, expressions=expressions)
+    logger.info(
+        "member_predictions: %s on %d faces -> %s",
+        *(flags.model, len(predictions), flags.predictions),
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The members of an ensemble: what each says of the records, kept in a table, and one model of them all.
+"""Reads the predictions of an ensemble's members, builds its head, and joins them to one model.
 
 A table has one row a face of `train` and `validation`, in the order of the records: `split`, `path`,
-`probabilities` and `model_hash`, which ties it to the very file that was asked.
+`probabilities` and `model_hash`, the hash of the model file that made the predictions.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,21 +18,21 @@ from fer_data.core.tables import probabilities_of, read_table
 from fer_data.core.tfrecord import Examples
 
 MEMBER_SPLITS = (TRAIN, VALIDATION)
-"""What members are asked about: the faces that the head learns from, and those it is compared on."""
+"""The splits that members predict: the head is trained on the first and compared on the second."""
 
 MODEL_HASH = "model_hash"
 """The column with the SHA-256 of the member's file, in hexadecimal."""
 
 
-def read_outputs(
+def read_member_predictions(
     file: Path, model_file: Path, *, examples: Mapping[str, Examples], expressions: tuple[str, ...]
 ) -> dict[str, np.ndarray]:
-    """Reads what a member says of the records.
+    """Reads the predictions of a member.
 
     Args:
         file: The table, `MEMBER.parquet`.
-        model_file: The member's file, which must be the one that was asked.
-        examples: For each split, the faces that it must have been asked about.
+        model_file: The member's file, whose hash the table must carry.
+        examples: For each split, the faces that the table must hold.
         expressions: The K classes, in the order of the records' numbers.
 
     Returns:
@@ -42,23 +42,23 @@ def read_outputs(
         UserError: The table is missing, or is of another model file, of other records or classes.
     """
     table = read_table(file, expressions=expressions)
-    anew = f"`dvc repro frozen@{file.stem}` makes it anew"
+    rebuild = f"`dvc repro member_predictions@{file.stem}` rebuilds it"
     if set(table[MODEL_HASH]) != {sha256_of(model_file)}:
-        raise UserError(f"{file} is not what {model_file} says, which has changed since: {anew}")
-    outputs: dict[str, np.ndarray] = {}
-    for split, asked in examples.items():
+        raise UserError(f"{file} was made by another version of {model_file}: {rebuild}")
+    predictions: dict[str, np.ndarray] = {}
+    for split, expected in examples.items():
         rows = table[table[SPLIT] == split]
-        if list(rows[PATH]) != asked.paths:
+        if list(rows[PATH]) != expected.paths:
             raise UserError(
                 f"{file} was made from other records: it has {len(rows)} faces of the split '{split}', "
-                f"the records have {len(asked.paths)}; {anew}"
+                f"the records have {len(expected.paths)}; {rebuild}"
             )
-        outputs[split] = probabilities_of(rows)
-    return outputs
+        predictions[split] = probabilities_of(rows)
+    return predictions
 
 
 def build_head(num_members: int, num_classes: int) -> keras.Model:
-    """Builds the one layer that an ensemble trains (the paper's stacked softmax).
+    """Builds the paper's stacked softmax: one dense layer, the only one that an ensemble trains.
 
     Args:
         num_members: M.
@@ -76,20 +76,21 @@ def join(
     members: Mapping[str, keras.Model],
     head: keras.Model | Callable[[keras.KerasTensor], keras.KerasTensor],
 ) -> keras.Model:
-    """Makes one model of frozen members and a head.
+    """Joins frozen members and a head to one model.
 
     Args:
-        members: By name, models from uint8 faces (N, 48, 48, 1) to probabilities (N, K); they become
-            untrainable, and their batch norms keep their means even in training.
-        head: As `build_head` makes it, for as many members, in this order; or the `layers` of another
-            way to combine them.
+        members: By name, models from uint8 faces (N, 48, 48, 1) to probabilities (N, K). They are made
+            untrainable, so that their batch norms use the moving averages even in training.
+        head: The model of `build_head` for these members in this order, or the method `layers` of
+            another combiner.
 
     Returns:
         A model from uint8 faces (N, 48, 48, 1) to probabilities (N, K); the head alone can be trained.
     """
     faces = keras.Input((FACE_SIZE, FACE_SIZE, 1), dtype="uint8", name="faces")
-    outputs = []
+    outputs: list[keras.KerasTensor] = []
     for name, member in members.items():
+        # A model of the same layers under the member's name: names of layers must differ.
         frozen = keras.Model(member.inputs[0], member.outputs[0], name=name)
         frozen.trainable = False
         outputs.append(frozen(faces))

@@ -16,7 +16,7 @@ RELABELS = "data/relabels.csv"
 DURING, AFTER = "during", "after"
 READERS = ["rebalance", "review_queue", "quality_report"]
 OTHERS = ["ingest", "validate", "split", "crossval@0", "mislabels", "tfrecords", "train@scratch"]
-OTHERS += ["frozen@scratch", "ensemble", "evaluate@scratch", "report"]
+OTHERS += ["member_predictions@scratch", "ensemble", "evaluate@scratch", "report"]
 
 SHIM = """#!{python}
 import os, pathlib, runpy, subprocess, sys

@@ -109,7 +109,9 @@ def test_a_decision_lets_a_scheduled_run_retrain_evaluate_and_publish(
     history = prefect_server.ask("GET", f"flow_run_states/?flow_run_id={run['id']}")
     assert [history[0]["name"], history[-1]["name"]] == ["Scheduled", "Completed"]
     rebuilt = {name for name, state in states.items() if state == "Completed"}
-    of_models = {f"{part}@{name}" for part in ("train", "frozen", "evaluate") for name in MODELS}
+    of_models = {
+        f"{part}@{name}" for part in ("train", "member_predictions", "evaluate") for name in MODELS
+    }
     data = {"review_queue", "quality_report", "rebalance", "tfrecords"}
     assert rebuilt == {*data, *of_models, *BELOW_MEMBERS, "publish"}
     assert {state for name, state in states.items() if name not in rebuilt} == {"Cached"}

@@ -19,7 +19,7 @@ NOT_ABOVE_RECORDS = {
     "review_queue",
     "quality_report",
     "train",
-    "frozen",
+    "member_predictions",
     "ensemble",
     "evaluate",
     "report",

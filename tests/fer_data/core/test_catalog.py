@@ -14,7 +14,11 @@ ROOT = Path(__file__).parents[3]
         ("review_queue", "suspects.csv", "data/review_queue/suspects.csv"),
         ("report", "index.html", "reports/index.html"),
         ("train@scratch", "scratch", "models/scratch"),
-        ("frozen@resnet50", "resnet50.parquet", "data/frozen/resnet50.parquet"),
+        (
+            "member_predictions@resnet50",
+            "resnet50.parquet",
+            "data/member_predictions/resnet50.parquet",
+        ),
         ("ensemble", "ensemble", "models/ensemble"),
         ("crossval@3", "fold-3.parquet", "data/crossval/fold-3.parquet"),
     ],

@@ -132,6 +132,6 @@ def test_a_decision_reruns_the_queue_and_what_learns_from_labels_and_no_fold() -
     readers = {name for name, one in stages.items() if "data/relabels.csv" in one.get("deps", [])}
     assert readers == {"review_queue", "quality_report", "rebalance"}
     rerun = {stage.partition("@")[0] for stage in graph.below(readers)}
-    learners = {"tfrecords", "train", "frozen", "ensemble", "evaluate", "report"}
+    learners = {"tfrecords", "train", "member_predictions", "ensemble", "evaluate", "report"}
     assert rerun == readers | learners
     assert graph.below({"review_queue"}) == {"review_queue", "quality_report"}  # a leaf

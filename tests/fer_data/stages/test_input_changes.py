@@ -191,7 +191,13 @@ def test_the_inputs_of_one_of_several_stages(workspace: Path) -> None:
 
 def test_the_inputs_of_our_own_graph_are_files_of_ours() -> None:
     root = Path(__file__).parents[3]
-    for stage in ("ingest", "crossval@3", "train@resnet50", "frozen@resnet50", "evaluate@ensemble"):
+    for stage in (
+        "ingest",
+        "crossval@3",
+        "train@resnet50",
+        "member_predictions@resnet50",
+        "evaluate@ensemble",
+    ):
         found = stage_inputs(stage, folder=root)
         assert found is not None
         deps, params = found

@@ -16,7 +16,7 @@ from fer_data.stages.settings import SettingsError, read_settings
 from fer_models.core.out_of_sample import read_cross_fitted
 from fer_models.core.prediction import read_model
 from fer_models.stacking.ensemble import EnsembleSettings, near_groups
-from tests.support.models.ensemble_members import NAMES, call, freeze, write_members
+from tests.support.models.ensemble_members import NAMES, call, predict_member, write_members
 from tests.support.models.tiny_dataset import EXPRESSIONS, RECIPE, write_tiny_records
 
 PARAMS = Path(__file__).parents[3] / "params.yaml"
@@ -42,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_tiny_records(folder / "records")
     write_members(folder / "models", *NAMES)
     for name in NAMES:
-        assert freeze(folder, name).returncode == 0
+        assert predict_member(folder, name).returncode == 0
     paths = [f"{number:04d}.jpg" for number in range(240)]
     groups = pd.DataFrame({"path": paths, "near_group": range(240)})
     write_table(groups, folder / "assignments.parquet")
@@ -58,7 +58,7 @@ def train(folder: Path) -> subprocess.CompletedProcess[str]:
         "ensemble",
         records="records",
         assignments="assignments.parquet",
-        frozen="frozen",
+        member_predictions="member_predictions",
         members="models",
         checkpoints="checkpoints",
         model_folder="models/ensemble",
@@ -165,7 +165,8 @@ def test_each_face_has_its_group_of_duplicates() -> None:
 
 
 def damage_the_table(folder: Path) -> None:
-    shutil.copyfile(folder / "frozen" / "resnet50.parquet", folder / "frozen/mobilenetv2.parquet")
+    tables = folder / "member_predictions"
+    shutil.copyfile(tables / "resnet50.parquet", tables / "mobilenetv2.parquet")
 
 
 def remove_a_model(folder: Path) -> None:
@@ -182,8 +183,8 @@ def write_more_records(folder: Path) -> None:
     [
         (
             damage_the_table,
-            "error: frozen/mobilenetv2.parquet is not what models/mobilenetv2/model.keras says, which "
-            "has changed since: `dvc repro frozen@mobilenetv2` makes it anew",
+            "error: member_predictions/mobilenetv2.parquet was made by another version of "
+            "models/mobilenetv2/model.keras: `dvc repro member_predictions@mobilenetv2` rebuilds it",
         ),
         (
             remove_a_model,
@@ -192,8 +193,9 @@ def write_more_records(folder: Path) -> None:
         ),
         (
             write_more_records,
-            "error: frozen/resnet50.parquet was made from other records: it has 180 faces of the split "
-            "'train', the records have 240; `dvc repro frozen@resnet50` makes it anew",
+            "error: member_predictions/resnet50.parquet was made from other records: it has 180 "
+            "faces of the split 'train', the records have 240; "
+            "`dvc repro member_predictions@resnet50` rebuilds it",
         ),
     ],
 )

@@ -7,23 +7,23 @@ import pytest
 from fer_data.core import tfrecord
 from fer_data.core.tables import probabilities_of, read_table
 from fer_models.core.prediction import read_model
-from tests.support.models.ensemble_members import freeze, write_members
+from tests.support.models.ensemble_members import predict_member, write_members
 from tests.support.models.tiny_dataset import EXPRESSIONS, write_tiny_records
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("frozen")
+    folder = tmp_path_factory.mktemp("member_predictions")
     write_tiny_records(folder / "records")
     write_members(folder / "models", "resnet50")
     write_members(folder / "models", "mobilenetv2", expressions=("happy", "sad", "neutral"))
-    finished = freeze(folder, "resnet50")
+    finished = predict_member(folder, "resnet50")
     assert finished.returncode == 0, finished.stderr
     return folder
 
 
 def test_a_table_holds_what_the_member_says_of_train_and_validation(folder: Path) -> None:
-    table = read_table(folder / "frozen/resnet50.parquet", expressions=EXPRESSIONS)
+    table = read_table(folder / "member_predictions/resnet50.parquet", expressions=EXPRESSIONS)
     assert list(table.columns) == ["split", "path", "probabilities", "model_hash"]
     assert list(table["split"].unique()) == ["train", "validation"]
     file = folder / "models/resnet50/model.keras"
@@ -37,9 +37,9 @@ def test_a_table_holds_what_the_member_says_of_train_and_validation(folder: Path
 
 
 def test_a_second_run_gives_the_same_bytes(folder: Path) -> None:
-    file = folder / "frozen/resnet50.parquet"
+    file = folder / "member_predictions/resnet50.parquet"
     first = file.read_bytes()
-    assert freeze(folder, "resnet50").returncode == 0
+    assert predict_member(folder, "resnet50").returncode == 0
     assert file.read_bytes() == first
 
 
@@ -62,8 +62,8 @@ def test_a_second_run_gives_the_same_bytes(folder: Path) -> None:
 def test_a_member_that_cannot_serve_is_one_line_and_leaves_nothing(
     folder: Path, name: str, line: str
 ) -> None:
-    finished = freeze(folder, name)
+    finished = predict_member(folder, name)
     assert finished.returncode == 1
     assert finished.stderr.splitlines()[-1] == line
     assert "Traceback" not in finished.stderr
-    assert [file.name for file in (folder / "frozen").iterdir()] == ["resnet50.parquet"]
+    assert [file.name for file in (folder / "member_predictions").iterdir()] == ["resnet50.parquet"]

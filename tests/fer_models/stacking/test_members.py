@@ -13,7 +13,7 @@ from fer_data.core.tables import with_probabilities, write_table
 from fer_data.core.tfrecord import Examples
 from fer_models.core.prediction import read_model
 from fer_models.core.serialization import save_model
-from fer_models.stacking.members import build_head, join, read_outputs
+from fer_models.stacking.members import build_head, join, read_member_predictions
 from tests.support.models.ensemble_members import NAMES, tiny_member, write_members
 from tests.support.models.small_networks import FACES, SMALLEST, build
 from tests.support.models.tiny_dataset import EXPRESSIONS, banded_faces
@@ -59,7 +59,7 @@ def test_the_head_alone_can_be_trained() -> None:
     assert ensemble.trainable_variables[0].shape == (6, 3)
 
 
-def test_training_on_kept_outputs_is_training_with_the_members_in_every_epoch(faces) -> None:
+def test_training_on_saved_predictions_is_training_with_the_members_in_every_epoch(faces) -> None:
     """The same mathematics: equal weights, but for the last bits of the members' outputs."""
     pixels, labels = faces
     heads = (started_head(), started_head())
@@ -116,25 +116,25 @@ def test_the_saved_ensemble_needs_keras_alone_and_gives_equal_outputs_and_bytes(
     code = f"""
 import keras, numpy
 model = keras.models.load_model("{tmp_path}/first.keras")
-numpy.save("{tmp_path}/said.npy", model.predict(numpy.load("{tmp_path}/faces.npy"), verbose=0))
+numpy.save("{tmp_path}/predictions.npy", model.predict(numpy.load("{tmp_path}/faces.npy"), verbose=0))
 """
     np.save(tmp_path / "faces.npy", faces[0])
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
     expected = ensemble.predict(faces[0], verbose=0)
-    np.testing.assert_allclose(np.load(tmp_path / "said.npy"), expected, atol=1e-6)
+    np.testing.assert_allclose(np.load(tmp_path / "predictions.npy"), expected, atol=1e-6)
 
 
-def write_outputs(folder: Path, examples: dict[str, Examples]) -> tuple[Path, Path]:
+def write_predictions(folder: Path, examples: dict[str, Examples]) -> tuple[Path, Path]:
     """A member's file, and a table of uniform probabilities that belongs to it."""
     model_file = folder / "models/resnet50/model.keras"
     model_file.parent.mkdir(parents=True)
     model_file.write_text("weights")
     tables = [
         with_probabilities(
-            pd.DataFrame({"split": split, "path": asked.paths}),
-            np.full((len(asked.paths), 3), 1 / 3),
+            pd.DataFrame({"split": split, "path": faces.paths}),
+            np.full((len(faces.paths), 3), 1 / 3),
         )
-        for split, asked in examples.items()
+        for split, faces in examples.items()
     ]
     table = pd.concat(tables, ignore_index=True).assign(model_hash=sha256_of(model_file))
     write_table(table, folder / "resnet50.parquet", expressions=EXPRESSIONS)
@@ -146,56 +146,61 @@ def examples_named(*paths: str) -> Examples:
     return Examples(nothing, nothing, nothing, list(paths), list(paths))
 
 
-ASKED = {"train": examples_named("a", "a", "b"), "validation": examples_named("c")}
+EXAMPLES = {"train": examples_named("a", "a", "b"), "validation": examples_named("c")}
 
 
-def test_outputs_are_read_by_split(tmp_path: Path) -> None:
-    outputs = read_outputs(*write_outputs(tmp_path, ASKED), examples=ASKED, expressions=EXPRESSIONS)
-    assert {split: said.shape for split, said in outputs.items()} == {
+def test_predictions_are_read_by_split(tmp_path: Path) -> None:
+    predictions = read_member_predictions(
+        *write_predictions(tmp_path, EXAMPLES), examples=EXAMPLES, expressions=EXPRESSIONS
+    )
+    assert {split: of_split.shape for split, of_split in predictions.items()} == {
         "train": (3, 3),
         "validation": (1, 3),
     }
-    assert outputs["train"].dtype == np.float32
+    assert predictions["train"].dtype == np.float32
 
 
-def test_outputs_of_another_model_file_are_refused(tmp_path: Path) -> None:
-    table, model_file = write_outputs(tmp_path, ASKED)
+def test_predictions_of_another_model_file_are_refused(tmp_path: Path) -> None:
+    table, model_file = write_predictions(tmp_path, EXAMPLES)
     model_file.write_text("other weights")
     message = (
-        r"resnet50\.parquet is not what .*model\.keras says, which has changed since: "
-        "`dvc repro frozen@resnet50` makes it anew"
+        r"resnet50\.parquet was made by another version of .*model\.keras: "
+        "`dvc repro member_predictions@resnet50` rebuilds it"
     )
     with pytest.raises(UserError, match=message):
-        read_outputs(table, model_file, examples=ASKED, expressions=EXPRESSIONS)
+        read_member_predictions(table, model_file, examples=EXAMPLES, expressions=EXPRESSIONS)
 
 
 @pytest.mark.parametrize(
     ("train", "message"),
     [
-        (("a", "a"), "it has 3 faces of the split 'train', the records have 2; `dvc repro frozen@"),
+        (
+            ("a", "a"),
+            "it has 3 faces of the split 'train', the records have 2; `dvc repro member_predictions@",
+        ),
         (("a", "b", "a"), "made from other records"),
     ],
 )
-def test_outputs_of_other_records_are_refused(tmp_path: Path, train, message: str) -> None:
-    files = write_outputs(tmp_path, ASKED)
-    now = {**ASKED, "train": examples_named(*train)}
+def test_predictions_of_other_records_are_refused(tmp_path: Path, train, message: str) -> None:
+    files = write_predictions(tmp_path, EXAMPLES)
+    now = {**EXAMPLES, "train": examples_named(*train)}
     with pytest.raises(UserError, match=message):
-        read_outputs(*files, examples=now, expressions=EXPRESSIONS)
+        read_member_predictions(*files, examples=now, expressions=EXPRESSIONS)
 
 
 @pytest.mark.parametrize("others", [("neutral", "happy", "sad"), ("happy", "neutral")])
-def test_outputs_of_other_classes_or_another_order_are_refused(
+def test_predictions_of_other_classes_or_another_order_are_refused(
     tmp_path: Path, others: tuple[str, ...]
 ) -> None:
-    files = write_outputs(tmp_path, ASKED)
+    files = write_predictions(tmp_path, EXAMPLES)
     with pytest.raises(
         UserError, match=rf"of happy, neutral, sad; expected {', '.join(others)}, in this order"
     ):
-        read_outputs(*files, examples=ASKED, expressions=others)
+        read_member_predictions(*files, examples=EXAMPLES, expressions=others)
 
 
-def test_missing_outputs_are_named(tmp_path: Path) -> None:
-    table, model_file = write_outputs(tmp_path, ASKED)
+def test_missing_predictions_are_named(tmp_path: Path) -> None:
+    table, model_file = write_predictions(tmp_path, EXAMPLES)
     table.unlink()
     with pytest.raises(UserError, match=r"resnet50\.parquet is missing: `dvc repro` makes it"):
-        read_outputs(table, model_file, examples=ASKED, expressions=EXPRESSIONS)
+        read_member_predictions(table, model_file, examples=EXAMPLES, expressions=EXPRESSIONS)

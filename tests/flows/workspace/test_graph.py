@@ -46,7 +46,7 @@ def test_dvc_expands_this_repository_s_stages() -> None:
 
 def test_the_stages_that_train_or_predict_are_marked_for_a_gpu() -> None:
     marked = {stage.partition("@")[0] for stage in gpu_stages(ROOT, read_graph(ROOT))}
-    assert marked == {"crossval", "train", "frozen", "ensemble", "evaluate"}
+    assert marked == {"crossval", "train", "member_predictions", "ensemble", "evaluate"}
 
 
 def test_all_models_are_planned_unless_some_are_named() -> None:

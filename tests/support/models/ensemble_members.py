@@ -53,7 +53,9 @@ def call(folder: Path, module: str, **flags: str) -> subprocess.CompletedProcess
     )
 
 
-def freeze(folder: Path, name: str) -> subprocess.CompletedProcess[str]:
-    """Runs a member on the records."""
-    model, outputs = f"models/{name}/model.keras", f"frozen/{name}.parquet"
-    return call(folder, "member_predictions", records="records", model=model, outputs=outputs)
+def predict_member(folder: Path, name: str) -> subprocess.CompletedProcess[str]:
+    """Writes the predictions of a member for the records."""
+    model, predictions = f"models/{name}/model.keras", f"member_predictions/{name}.parquet"
+    return call(
+        folder, "member_predictions", records="records", model=model, predictions=predictions
+    )

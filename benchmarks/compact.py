@@ -69,26 +69,26 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 
 
-def shortened(recipe: TrainingSettings, part: float) -> TrainingSettings:
+def shortened(settings: TrainingSettings, part: float) -> TrainingSettings:
     """The recipe with a part of its epochs, or several times as many, of small and whole faces alike."""
-    small = round(part * recipe.small_faces.epochs)
-    changes = {"epochs": round(part * recipe.epochs), "small_faces": {"epochs": small}}
-    return changed(recipe, changes)
+    small = round(part * settings.small_faces.epochs)
+    changes = {"epochs": round(part * settings.epochs), "small_faces": {"epochs": small}}
+    return changed(settings, changes)
 
 
 def compare(
     names: Sequence[str], seeds: Sequence[int], *, part: float, faces: Faces, kept: Kept
 ) -> None:
     """Trains variants for a part of the recipe's epochs, and prints a table in Markdown."""
-    recipe = training_settings_of(MODEL)
+    settings = training_settings_of(MODEL)
     chosen = ["recipe", *(name for name in names if name != "recipe")]
     keys: dict[str, list[str]] = {name: [] for name in chosen}
     for seed, name in product(seeds, chosen):
-        variant = shortened(changed(recipe, {**VARIANTS[name], "seed": seed}), part)
+        variant = shortened(changed(settings, {**VARIANTS[name], "seed": seed}), part)
         keys[name].append(once(name, variant, faces=faces, kept=kept))
     num_faces = len(faces.validation.labels)
     found = {name: kept.trainings(keys[name], num_faces=num_faces) for name in chosen}
-    epochs = shortened(recipe, part).epochs
+    epochs = shortened(settings, part).epochs
     print(f"{num_faces:,} faces of `validation`, {epochs} epochs, seeds {list(seeds)}\n")
     print_points(found)
 
@@ -111,12 +111,12 @@ def print_points(found: Mapping[str, Trainings]) -> None:
 
 def publish(seeds: Sequence[int], *, part: float, faces: Faces, kept: Kept) -> None:
     """Trains the recipe, or a part of it, and prints what it reaches with each seed."""
-    recipe, test = shortened(training_settings_of(MODEL), part), read_test_faces()
+    settings, test = shortened(training_settings_of(MODEL), part), read_test_faces()
     keys = []
     for seed in seeds:
-        of_seed = changed(recipe, {"seed": seed})
+        of_seed = changed(settings, {"seed": seed})
         keys.append(once(f"{part:g} of the recipe", of_seed, faces=faces, kept=kept, test=test))
-    print(f"{recipe.epochs} epochs, {len(test.labels):,} faces of `test`\n")
+    print(f"{settings.epochs} epochs, {len(test.labels):,} faces of `test`\n")
     print("| seed | `validation` | `test` | minutes | of the processor |")
     print("|---|---|---|---|---|")
     sizes = {"num_faces": len(faces.validation.labels), "num_test_faces": len(test.labels)}
@@ -134,17 +134,17 @@ def publish(seeds: Sequence[int], *, part: float, faces: Faces, kept: Kept) -> N
 
 
 def once(
-    name: str, recipe: TrainingSettings, *, faces: Faces, kept: Kept, test: Samples | None = None
+    name: str, settings: TrainingSettings, *, faces: Faces, kept: Kept, test: Samples | None = None
 ) -> str:
     """Trains a recipe, unless that was done already; gives the key that it is kept by."""
     return kept.once(
-        partial(trained, MODEL, recipe, faces),
+        partial(trained, MODEL, settings, faces),
         faces,
-        settings=[MODEL, recipe.model_dump(mode="json")],
+        settings=[MODEL, settings.model_dump(mode="json")],
         test=test,
         arm=name,
-        seed=recipe.seed,
-        epochs=recipe.epochs,
+        seed=settings.seed,
+        epochs=settings.epochs,
     )
 
 

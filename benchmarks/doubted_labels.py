@@ -39,7 +39,7 @@ def doubted(share: float) -> tuple[list[str], float]:
 
 def compare(shares: Sequence[float], seeds: Sequence[int], *, part: float, kept: Kept) -> None:
     """Trains with all faces and without shares of them, and prints a table in Markdown."""
-    recipe = shortened(training_settings_of(MODEL), part)
+    settings = shortened(training_settings_of(MODEL), part)
     keys: dict[str, list[str]] = {}
     num_faces = 0
     for share in (0.0, *shares):
@@ -47,13 +47,13 @@ def compare(shares: Sequence[float], seeds: Sequence[int], *, part: float, kept:
         faces = read_faces(left_out=paths)
         num_faces = len(faces.validation.labels)
         name = f"{share:.0%} left out, below {quality:.3f}" if share else "all faces"
-        longer = {"epochs": round(recipe.epochs / (1 - share))}
+        longer = {"epochs": round(settings.epochs / (1 - share))}
         keys[name] = [
-            once(name, changed(recipe, {**longer, "seed": seed}), faces=faces, kept=kept)
+            once(name, changed(settings, {**longer, "seed": seed}), faces=faces, kept=kept)
             for seed in seeds
         ]
     found = {name: kept.trainings(of_name, num_faces=num_faces) for name, of_name in keys.items()}
-    print(f"{num_faces:,} faces of `validation`, {recipe.epochs} epochs, seeds {list(seeds)}\n")
+    print(f"{num_faces:,} faces of `validation`, {settings.epochs} epochs, seeds {list(seeds)}\n")
     print_points(found)
 
 

@@ -36,12 +36,12 @@ TOLERANCE = 1e-4  # the last bits depend on the size of the batches
 
 
 def trained(
-    model: keras.Model, train: Samples, validation: Samples, *, recipe: TrainingSettings
+    model: keras.Model, train: Samples, validation: Samples, *, settings: TrainingSettings
 ) -> pd.DataFrame:
     """The history of a training whose logs and checkpoints go to a folder of its own."""
     with tempfile.TemporaryDirectory() as logs:
         kept = Checkpoints(Path(logs))
-        return fit(model, train, validation, recipe=recipe, logs=Path(logs), kept=kept)
+        return fit(model, train, validation, settings=settings, logs=Path(logs), kept=kept)
 
 
 def first(samples: Samples, number: int) -> Samples:
@@ -83,11 +83,11 @@ def main() -> None:
 
     make_repeatable(settings.seed, deterministic=settings.deterministic)
     head = build_head(len(members), num_classes)
-    history = trained(head, outputs[TRAIN], outputs[VALIDATION], recipe=settings)
+    history = trained(head, outputs[TRAIN], outputs[VALIDATION], settings=settings)
     of_the_head = float(history["seconds"].iloc[1:].median())
     whole = join(members, build_head(len(members), num_classes))
     two_epochs = settings.model_copy(update={"epochs": 2})
-    with_members = trained(whole, faces[TRAIN], faces[VALIDATION], recipe=two_epochs)
+    with_members = trained(whole, faces[TRAIN], faces[VALIDATION], settings=two_epochs)
     of_all = float(with_members["seconds"].iloc[-1])
 
     epochs = len(history)

@@ -51,26 +51,28 @@ def main() -> None:
     seconds = time.perf_counter() - started
     print(f"reading {len(train.labels)} faces: {seconds:.2f} s, once a training")
     row = model_named(flags.model)
-    recipe = read_settings(row.settings_class, f"models.{flags.model}")
+    settings = read_settings(row.settings_class, f"models.{flags.model}")
     medians = {}
     for way in ("arrays", "pipeline"):
-        make_repeatable(recipe.seed, deterministic=recipe.deterministic)
-        model = row.build(recipe, len(tfrecord.expressions(folder)))
-        model.compile(recipe.optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+        make_repeatable(settings.seed, deterministic=settings.deterministic)
+        model = row.build(settings, len(tfrecord.expressions(folder)))
+        model.compile(settings.optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
         clock = Clock()
         common = {"epochs": flags.epochs + 1, "callbacks": [clock], "verbose": 0}
         arrays = (train.faces, train.labels, train.weights)
         if way == "arrays":
             faces, labels, weights = arrays
-            model.fit(faces, labels, sample_weight=weights, batch_size=recipe.batch_size, **common)
+            model.fit(
+                faces, labels, sample_weight=weights, batch_size=settings.batch_size, **common
+            )
         else:
             batches = training_batches(
                 *arrays,
-                batch_size=recipe.batch_size,
-                seed=recipe.seed,
+                batch_size=settings.batch_size,
+                seed=settings.seed,
                 epochs=range(flags.epochs + 1),
             )
-            steps = -(-len(train.labels) // recipe.batch_size)
+            steps = -(-len(train.labels) // settings.batch_size)
             model.fit(batches, steps_per_epoch=steps, shuffle=False, **common)
         medians[way] = float(np.median(clock.seconds[1:]))
         words = " ".join(f"{one:.2f}" for one in clock.seconds)

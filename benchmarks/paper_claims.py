@@ -135,25 +135,25 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, help="in place of the recipe's")
     parser.add_argument("--keep", type=Path, default=Path("reports/paper_claims.csv"))
     flags = parser.parse_args()
-    faces, recipe, kept = read_faces(), training_settings_of(MODEL), Kept(flags.keep)
+    faces, settings, kept = read_faces(), training_settings_of(MODEL), Kept(flags.keep)
     arms = [PAPER, *(arm for claim in flags.claims for arm in CLAIMS[claim].arms)]
     keys: dict[str, list[str]] = {arm.name: [] for arm in arms}
     # Seed by seed, so that the table of a run that is not finished yet has all changes.
     for seed, arm in product(flags.seeds, arms):
-        epochs = flags.epochs or recipe.epochs
+        epochs = flags.epochs or settings.epochs
         row = {"seed": seed, "epochs": epochs, "keep_epoch": "last"}
-        with_change = changed(recipe, {**arm.changes, **row})
+        with_change = changed(settings, {**arm.changes, **row})
         train = partial(
             trained, MODEL, with_change, faces, adapt=with_l1(arm.l1) if arm.l1 else None
         )
-        settings = [with_change.model_dump(mode="json"), arm.l1]
-        key = kept.once(train, faces, settings=settings, arm=arm.name, seed=seed, epochs=epochs)
+        key_settings = [with_change.model_dump(mode="json"), arm.l1]
+        key = kept.once(train, faces, settings=key_settings, arm=arm.name, seed=seed, epochs=epochs)
         keys[arm.name].append(key)
 
     num_faces = len(faces.validation.labels)
     found = {name: kept.trainings(keys[name], num_faces=num_faces) for name in keys}
     of_paper = found[PAPER.name]
-    seeds, epochs = ", ".join(map(str, flags.seeds)), flags.epochs or recipe.epochs
+    seeds, epochs = ", ".join(map(str, flags.seeds)), flags.epochs or settings.epochs
     print(f"{num_faces:,} faces of `validation`, {epochs} epochs, means of the seeds {seeds}.")
     print("Minutes are one core's.\n")
     print("| claim | trained with | accuracy | points | over seeds | over faces | | minutes |")

@@ -90,7 +90,7 @@ def main() -> None:
     expressions = read_settings(DataSettings, "data").expressions
     settings = read_settings(RebalanceSettings, "rebalance")
     row = model_named(MODEL)
-    recipe = read_settings(row.settings_class, f"models.{MODEL}")
+    training_settings = read_settings(row.settings_class, f"models.{MODEL}")
     manifest, pixels = read_faces(
         output("ingest", "manifest.parquet"), output("ingest", "pixels.npy")
     )
@@ -115,15 +115,15 @@ def main() -> None:
         epochs = round(flags.epochs * num_plain / len(parts[TRAIN].labels))
         said: dict[str, list[np.ndarray]] = {VALIDATION: [], TEST: []}
         for seed in flags.seeds:
-            seeded = recipe.model_copy(
+            seeded = training_settings.model_copy(
                 update={"seed": seed, "epochs": epochs, "keep_epoch": "best"}
             )
-            make_repeatable(seed, deterministic=recipe.deterministic)
+            make_repeatable(seed, deterministic=training_settings.deterministic)
             model = row.build(seeded, len(expressions))
             with tempfile.TemporaryDirectory() as logs:
                 fit(
                     *(model, parts[TRAIN], parts[VALIDATION]),
-                    recipe=seeded,
+                    settings=seeded,
                     logs=Path(logs),
                     kept=Checkpoints(Path(logs)),
                 )

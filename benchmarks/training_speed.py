@@ -123,10 +123,10 @@ class EpochEnds(Checkpoints):
 
 def milliseconds_of_training(num_faces: int, **changes: Any) -> float:
     """Those of the processor for a face in the second epoch of the recipe with changes."""
-    recipe = changed(training_settings_of(MODEL), {"epochs": 2, **changes})
+    settings = changed(training_settings_of(MODEL), {"epochs": 2, **changes})
     keras.backend.clear_session()
-    with precision(dtype_policy(recipe)):
-        model = model_named(MODEL).build(recipe, NUM_CLASSES)
+    with precision(dtype_policy(settings)):
+        model = model_named(MODEL).build(settings, NUM_CLASSES)
     random = np.random.default_rng(0)
     faces = random.integers(0, 256, (num_faces, FACE_SIZE, FACE_SIZE, 1), np.uint8)
     labels = random.integers(0, NUM_CLASSES, num_faces)
@@ -135,7 +135,7 @@ def milliseconds_of_training(num_faces: int, **changes: Any) -> float:
     ends: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         kept = EpochEnds(folder=Path(folder), seconds=ends)
-        fit(model, samples, few, recipe=recipe, logs=Path(folder), kept=kept)
+        fit(model, samples, few, settings=settings, logs=Path(folder), kept=kept)
     return 1000 * (ends[1] - ends[0]) / num_faces
 
 
@@ -144,19 +144,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--faces", type=int, default=64 * 64, help="of an epoch")
     flags = parser.parse_args()
-    recipe = training_settings_of(MODEL)
-    if dtype_policy(changed(recipe, {"mixed_precision": "bfloat16"})) != "mixed_bfloat16":
+    settings = training_settings_of(MODEL)
+    if dtype_policy(changed(settings, {"mixed_precision": "bfloat16"})) != "mixed_bfloat16":
         raise UserError(
             "bfloat16 is compared here, and this machine has no processor that computes in it "
             "(avx512_bf16, amx_bf16): run this on one that does"
         )
-    network = model_named(MODEL).build(recipe, NUM_CLASSES).get_layer(NETWORK)
+    network = model_named(MODEL).build(settings, NUM_CLASSES).get_layer(NETWORK)
     found = convolutions(network)
     forwards = sum(one.operations * times for one, times in found.items())
     peaks = {dtype: peak(dtype) for dtype in DTYPES}
     said = ", ".join(f"{speed / 1e9:.0f} GFLOP/s in {dtype.name}" for dtype, speed in peaks.items())
     print(f"{processor()}; a core multiplies matrices at {said}.")
-    print(f"{forwards / 1e6:.0f} MFLOP a face forwards, batches of {recipe.batch_size}.\n")
+    print(f"{forwards / 1e6:.0f} MFLOP a face forwards, batches of {settings.batch_size}.\n")
     print("| training by the recipe | ms a face | faces a second | GFLOP/s | of the core |")
     print("|---|---|---|---|---|")
     for words, dtype, is_fused in (
@@ -176,7 +176,7 @@ def main() -> None:
     print("| convolution of maps | times | MFLOP | forwards | of its input | of its filters |")
     print("|---|---|---|---|---|---|")
     for one, times in found.items():
-        measured = speeds(one, batch_size=recipe.batch_size, dtype=tf.bfloat16)
+        measured = speeds(one, batch_size=settings.batch_size, dtype=tf.bfloat16)
         cells = (f"{speed / 1e9:.0f}" for speed in measured)
         print(f"| {one} | {times} | {one.operations / 1e6:.1f} | {' | '.join(cells)} |")
 

@@ -57,17 +57,17 @@ def training_settings_of(model: str) -> TrainingSettings:
     return read_settings(model_named(model).settings_class, f"models.{model}")
 
 
-def changed(recipe: TrainingSettings, changes: Mapping[str, Any]) -> TrainingSettings:
+def changed(settings: TrainingSettings, changes: Mapping[str, Any]) -> TrainingSettings:
     """The recipe with changes, key by key within its sections, checked as `params.yaml` is."""
-    values = recipe.model_dump(mode="json")
+    values = settings.model_dump(mode="json")
     for name, value in changes.items():
         values[name] = values[name] | value if isinstance(value, Mapping) else value
-    return type(recipe).model_validate_json(json.dumps(values))
+    return type(settings).model_validate_json(json.dumps(values))
 
 
 def trained(
     model: str,
-    recipe: TrainingSettings,
+    settings: TrainingSettings,
     faces: Faces,
     kept: Checkpoints,
     *,
@@ -75,15 +75,15 @@ def trained(
 ) -> keras.Model:
     """Builds a model of the zoo, changes it by `adapt`, and trains it from its newest checkpoint on."""
     keras.backend.clear_session()
-    make_repeatable(recipe.seed, deterministic=recipe.deterministic)
-    with precision(dtype_policy(recipe)):
-        built = model_named(model).build(recipe, faces.num_classes)
+    make_repeatable(settings.seed, deterministic=settings.deterministic)
+    with precision(dtype_policy(settings)):
+        built = model_named(model).build(settings, faces.num_classes)
     if adapt is not None:
         adapt(built)
     with tempfile.TemporaryDirectory() as logs:
         fit(
-            *(built, with_noisy_copies(faces.train, recipe), faces.validation),
-            recipe=recipe,
+            *(built, with_noisy_copies(faces.train, settings), faces.validation),
+            settings=settings,
             logs=Path(logs),
             kept=kept,
         )

@@ -71,7 +71,7 @@ class Augmentation(_Noise):
         erased_fraction: float = 0.0,
         **layer: Any,
     ) -> None:
-        """Keeps the limits; `recipe.AugmentationSettings` says what each means.
+        """Keeps the limits; `AugmentationSettings` documents each.
 
         Args:
             mirror: Whether half of the faces are mirrored.

@@ -27,10 +27,10 @@ def strategy(kind: str = "GPU") -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy([device.name for device in devices])
 
 
-def dtype_policy(recipe: TrainingSettings) -> str:
+def dtype_policy(settings: TrainingSettings) -> str:
     """The name of Keras' dtype policy: `mixed_float16`, `mixed_bfloat16` or `float32`."""
     gpus = [details.get("compute_capability", (0, 0)) for details in _gpus()]
-    wish = recipe.mixed_precision
+    wish = settings.mixed_precision
     if wish != "off" and gpus and min(gpus) >= _BFLOAT16_CORES:
         return "mixed_bfloat16"  # of the range of float32: no loss needs scaling
     if wish == "bfloat16" and not gpus and _processor_has_bfloat16():

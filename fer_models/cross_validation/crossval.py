@@ -52,7 +52,7 @@ def score_fold(
             `fold`.
         faces: uint8 (N, 48, 48), in the same order.
         fold: The fold to score.
-        settings: The recipe.
+        settings: The training settings of the fold models.
         expressions: The classes, in the order of the columns of the probabilities.
 
     Returns:

@@ -63,7 +63,7 @@ def train_network(
     Args:
         faces: uint8 (N, 48, 48).
         targets: float32 (N, K), 1 for the label.
-        settings: The recipe.
+        settings: The training settings.
         seed: Seed of the order and the moves of the faces; initial weights and dropout follow the
             global seed.
 

@@ -11,7 +11,7 @@ from fer_models.metrics.bootstrap import bootstrap_intervals
 from fer_models.metrics.classification import SMALLEST_PROBABILITY, headlines
 
 HEAD = "head"
-"""The layer that is trained by the paper's recipe on what the members say of `train`."""
+"""The paper's dense layer, trained on the members' predictions for `train`."""
 
 _NUM_RESAMPLES = 1000
 

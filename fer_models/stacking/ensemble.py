@@ -118,7 +118,7 @@ def main() -> None:
         atomic_write(flags.report, replace_folder=True) as report,
     ):
         report.mkdir()
-        history = fit(head, train, validation, recipe=settings, logs=report, kept=kept)
+        history = fit(head, train, validation, settings=settings, logs=report, kept=kept)
         history.to_csv(report / "history.csv", index=False)
         validation_faces = examples[VALIDATION]
         said = {name: splits[VALIDATION] for name, splits in outputs.items()}

@@ -120,18 +120,19 @@ class Grow(keras.callbacks.Callback):
 class BestEpoch(keras.callbacks.EarlyStopping):
     """Early stopping that can be taken up again, and that restores the best epoch however it ends."""
 
-    def __init__(self, recipe: TrainingSettings, *, earlier: Mapping[str, Any]) -> None:
+    def __init__(self, settings: TrainingSettings, *, earlier: Mapping[str, Any]) -> None:
         """Starts where an interrupted training was.
 
         Args:
-            recipe: What epochs are compared by, how long to wait, and whether the best is kept.
+            settings: The metric to monitor, the patience, and whether to restore the best weights.
             earlier: What `state` returned then, and the best weights; or nothing.
         """
         super().__init__(
-            recipe.monitor,
-            mode="max" if recipe.monitor == "val_accuracy" else "min",
-            patience=recipe.patience or recipe.epochs,  # as long as the training: never stops early
-            restore_best_weights=recipe.keep_epoch == "best",
+            settings.monitor,
+            mode="max" if settings.monitor == "val_accuracy" else "min",
+            patience=settings.patience
+            or settings.epochs,  # as long as the training: never stops early
+            restore_best_weights=settings.keep_epoch == "best",
         )
         self._earlier = dict(earlier)
 

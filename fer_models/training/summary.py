@@ -10,13 +10,13 @@ from fer_models.networks.registry import PaperFigures
 
 
 def summary_of(
-    history: pd.DataFrame, recipe: TrainingSettings, *, title: str, paper: PaperFigures
+    history: pd.DataFrame, settings: TrainingSettings, *, title: str, paper: PaperFigures
 ) -> dict[str, Any]:
     """Sums a training up.
 
     Args:
         history: As `fer_models.training.trainer.fit` returns it.
-        recipe: The settings.
+        settings: The training settings.
         title: What the reports call the model.
         paper: What the paper reports for it.
 
@@ -24,16 +24,16 @@ def summary_of(
         What JSON can hold: `title`, `epochs`, the `kept_epoch`, `seconds`, `seed`, the kept epoch's
         figures of `training`, those of the `paper`, and the `settings`.
     """
-    by_monitor = history[recipe.monitor].to_numpy()
-    best = by_monitor.argmax() if recipe.monitor == "val_accuracy" else by_monitor.argmin()
-    kept = history.iloc[int(best) if recipe.keep_epoch == "best" else -1]
+    by_monitor = history[settings.monitor].to_numpy()
+    best = by_monitor.argmax() if settings.monitor == "val_accuracy" else by_monitor.argmin()
+    kept = history.iloc[int(best) if settings.keep_epoch == "best" else -1]
     return {
         "title": title,
         "epochs": len(history),
         "kept_epoch": int(kept["epoch"]),
         "seconds": float(history["seconds"].sum()),
-        "seed": recipe.seed,
+        "seed": settings.seed,
         "training": {name: float(kept[name]) for name in ("accuracy", "loss")},
         "paper": asdict(paper),
-        "settings": recipe.model_dump(mode="json"),
+        "settings": settings.model_dump(mode="json"),
     }

@@ -30,19 +30,19 @@ def main() -> None:
         __doc__, "records", "checkpoints", "model_folder", "report", model=str
     )
     row = model_named(flags.model)
-    recipe = read_settings(row.settings_class, f"models.{flags.model}")
+    settings = read_settings(row.settings_class, f"models.{flags.model}")
     resume = read_settings(ResumeSettings, "training").resume
-    make_repeatable(recipe.seed, deterministic=recipe.deterministic)
+    make_repeatable(settings.seed, deterministic=settings.deterministic)
     train, validation = (samples_of(flags.records, split) for split in (TRAIN, VALIDATION))
     logger.info("train: %s, %d faces, on %s", flags.model, len(train.labels), in_words())
     expressions = tfrecord.expressions(flags.records)
-    distribution, policy = strategy(), dtype_policy(recipe)
+    distribution, policy = strategy(), dtype_policy(settings)
     with distribution.scope(), precision(policy):
-        model = row.build(recipe, len(expressions))
+        model = row.build(settings, len(expressions))
     fingerprint = fingerprint_of(
-        recipe.model_dump(mode="json"),
+        settings.model_dump(mode="json"),
         *(train.inputs, train.labels, train.weights, validation.inputs, validation.labels),
-        files=row.files(recipe),
+        files=row.files(settings),
     )
     with (
         checkpoints(
@@ -54,8 +54,8 @@ def main() -> None:
     ):
         report.mkdir()
         history = fit(
-            *(model, with_noisy_copies(train, recipe), validation),
-            recipe=recipe,
+            *(model, with_noisy_copies(train, settings), validation),
+            settings=settings,
             logs=report,
             kept=kept,
         )
@@ -65,7 +65,7 @@ def main() -> None:
             "parameters": model.count_params(),
             "train_faces": len(train.labels),
             "validation_faces": len(validation.labels),
-            **summary_of(history, recipe, title=row.title_with(recipe), paper=row.paper),
+            **summary_of(history, settings, title=row.title_with(settings), paper=row.paper),
             **({"resumed": kept.resumed} if kept.resumed else {}),
         }
         text = stage.json_text(summary, of=flags.report / "summary.json")

@@ -1,4 +1,4 @@
-"""Trains a Keras model by a recipe, on whatever devices there are; takes up what was interrupted."""
+"""Trains a Keras model on one device or several, and resumes from its newest checkpoint."""
 
 import sys
 from dataclasses import dataclass
@@ -59,20 +59,20 @@ def fit(
     train: Samples,
     validation: Samples,
     *,
-    recipe: TrainingSettings,
+    settings: TrainingSettings,
     logs: Path,
     kept: Checkpoints,
 ) -> pd.DataFrame:
-    """Trains a model by its recipe; it ends with the weights of the epoch that the recipe keeps.
+    """Trains a model; it ends with the weights of the last or the best epoch, as the settings say.
 
-    Each finished epoch is kept in a checkpoint. Where there is one already, training goes on after
-    it; with a deterministic recipe it ends with the weights, bit for bit, of a training without a break.
+    A checkpoint is written after each epoch. Training resumes after the newest one. With
+    `deterministic: true` a resumed training ends with the weights, bit for bit, of one without a break.
 
     Args:
         model: From inputs to probabilities (N, K); built under the strategy that shall train it.
         train: What to learn from.
         validation: What the epochs are compared on.
-        recipe: Epochs, optimizer and the like.
+        settings: Epochs, optimizer and the like.
         logs: An existing folder, which gets `dvclive` and `tensorboard`.
         kept: The checkpoints of this very training.
 
@@ -81,23 +81,23 @@ def fit(
         losses with the network's weight decay) and `seconds`.
 
     Raises:
-        UserError: The device's memory does not suffice, it cannot do without chance what the recipe
-            wants repeatable, or the training diverges.
+        UserError: The device runs out of memory, it has no deterministic version of an operation and
+            the settings want one, or the training diverges.
     """
     split = model.distribute_strategy
     num_devices = split.num_replicas_in_sync
     with split.scope():
-        trained = _with_noise(model, recipe)
+        trained = _with_noise(model, settings)
         steps_per_epoch = num_batches(
-            len(train.labels), batch_size=recipe.batch_size, num_devices=num_devices
+            len(train.labels), batch_size=settings.batch_size, num_devices=num_devices
         )
         trained.compile(
             optimizer=_optimizer(
-                recipe, steps_per_epoch * recipe.epochs, policy=model.dtype_policy.name
+                settings, steps_per_epoch * settings.epochs, policy=model.dtype_policy.name
             ),
-            loss=_loss(recipe),
+            loss=_loss(settings),
             metrics=["accuracy"],
-            jit_compile={"auto": "auto", "on": True, "off": False}[recipe.xla],
+            jit_compile={"auto": "auto", "on": True, "off": False}[settings.xla],
         )
         trained.optimizer.build(trained.trainable_variables)
     checkpoint = kept.newest()
@@ -107,19 +107,19 @@ def fit(
             refuse_divergence(row)
         _restore(trained, checkpoint)
         earlier = {**checkpoint.state["best"], "best_weights": checkpoint.arrays["best"] or None}
-        finished = recipe.epochs if earlier["stopped_epoch"] else checkpoint.epoch
+        finished = settings.epochs if earlier["stopped_epoch"] else checkpoint.epoch
     epoch_log = EpochLog(logs, earlier=checkpoint.state["history"] if checkpoint else [])
-    best_epoch = BestEpoch(recipe, earlier=earlier)
+    best_epoch = BestEpoch(settings, earlier=earlier)
     train_labels, validation_labels = (
-        _targets(samples.labels, recipe, num_classes=model.output_shape[-1])
+        _targets(samples.labels, settings, num_classes=model.output_shape[-1])
         for samples in (train, validation)
     )
     try:
         batches = training_batches(
             *(train.inputs, train_labels, train.weights),
-            batch_size=recipe.batch_size,
-            seed=recipe.seed,
-            epochs=range(finished, recipe.epochs),
+            batch_size=settings.batch_size,
+            seed=settings.seed,
+            epochs=range(finished, settings.epochs),
             num_devices=num_devices,
         )
         compared_on = ordered_batches(
@@ -129,12 +129,12 @@ def fit(
         )
         trained.fit(
             shared(batches, split),
-            epochs=recipe.epochs,
+            epochs=settings.epochs,
             initial_epoch=finished,
             steps_per_epoch=steps_per_epoch,
             validation_data=shared(compared_on, split),
             callbacks=[
-                *(Grow(recipe.small_faces.epochs), Divergence()),
+                *(Grow(settings.small_faces.epochs), Divergence()),
                 *(epoch_log, best_epoch, CheckpointWriter(kept, epoch_log, best_epoch)),
                 InputsCheck(),
             ],
@@ -143,11 +143,11 @@ def fit(
         )
     except (tf.errors.ResourceExhaustedError, MemoryError):
         raise UserError(
-            f"out of memory with a batch_size of {recipe.batch_size}: try "
-            f"{max(1, recipe.batch_size // 2)}; finished epochs are kept"
+            f"out of memory with a batch_size of {settings.batch_size}: try "
+            f"{max(1, settings.batch_size // 2)}; finished epochs are kept"
         ) from None
     except tf.errors.UnimplementedError as error:
-        if not recipe.deterministic:
+        if not settings.deterministic:
             raise
         raise UserError(
             f"this device has no deterministic way for an operation: set `deterministic: false` "
@@ -159,12 +159,12 @@ def fit(
 
 
 def _optimizer(
-    recipe: TrainingSettings, num_steps: int, *, policy: str
+    settings: TrainingSettings, num_steps: int, *, policy: str
 ) -> keras.optimizers.Optimizer:
-    optimizer = OPTIMIZERS[recipe.optimizer](
-        learning_rate(recipe, num_steps), weight_decay=recipe.weight_decay or None
+    optimizer = OPTIMIZERS[settings.optimizer](
+        learning_rate(settings, num_steps), weight_decay=settings.weight_decay or None
     )
-    if recipe.weight_decay:
+    if settings.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=["beta", "gamma", "bias"])
     if policy == "mixed_float16":  # small gradients are 0 there, unless the loss is scaled
         # Keras does so by itself for models that are built under the policy; the one with the noise
@@ -173,25 +173,25 @@ def _optimizer(
     return optimizer
 
 
-def learning_rate(recipe: TrainingSettings, num_steps: int) -> Any:
-    """The recipe's step size: a number, or a schedule over all steps."""
-    warmup = round(recipe.warmup_fraction * num_steps)
-    if recipe.schedule == "constant" and not warmup:
-        return recipe.learning_rate
+def learning_rate(settings: TrainingSettings, num_steps: int) -> Any:
+    """The learning rate: a number, or a schedule over all steps."""
+    warmup = round(settings.warmup_fraction * num_steps)
+    if settings.schedule == "constant" and not warmup:
+        return settings.learning_rate
     return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0 if warmup else recipe.learning_rate,
+        initial_learning_rate=0.0 if warmup else settings.learning_rate,
         decay_steps=num_steps - warmup,
-        alpha=1.0 if recipe.schedule == "constant" else 0.0,
-        warmup_target=recipe.learning_rate if warmup else None,
+        alpha=1.0 if settings.schedule == "constant" else 0.0,
+        warmup_target=settings.learning_rate if warmup else None,
         warmup_steps=warmup,
     )
 
 
-def with_noisy_copies(samples: Samples, recipe: TrainingSettings) -> Samples:
-    """The samples, and a copy of each with salt and pepper if the recipe wants copies."""
-    if recipe.salt_and_pepper.apply != "copies":
+def with_noisy_copies(samples: Samples, settings: TrainingSettings) -> Samples:
+    """The samples, and a copy of each with salt-and-pepper noise if the settings want copies."""
+    if settings.salt_and_pepper.apply != "copies":
         return samples
-    noise = SaltAndPepper(fraction=recipe.salt_and_pepper.fraction, seed=recipe.seed)
+    noise = SaltAndPepper(fraction=settings.salt_and_pepper.fraction, seed=settings.seed)
     copies = np.concatenate(
         [
             noise(samples.inputs[start : start + _VALIDATION_BATCH], training=True)
@@ -205,44 +205,46 @@ def with_noisy_copies(samples: Samples, recipe: TrainingSettings) -> Samples:
     )
 
 
-def _with_noise(model: keras.Model, recipe: TrainingSettings) -> keras.Model:
-    """A model of the same weights that changes its inputs in training, as the recipe says."""
+def _with_noise(model: keras.Model, settings: TrainingSettings) -> keras.Model:
+    """A model of the same weights with the augmentation layers of the settings before it."""
     layers: list[keras.layers.Layer] = []
-    limits = recipe.augmentation.model_dump()
+    limits = settings.augmentation.model_dump()
     if any(limits.values()):
-        layers.append(Augmentation(**limits, seed=recipe.seed))
-    if recipe.salt_and_pepper.apply == "batches":
-        layers.append(SaltAndPepper(fraction=recipe.salt_and_pepper.fraction, seed=recipe.seed + 1))
-    if recipe.small_faces.epochs:
-        layers.append(Shrinking(size=recipe.small_faces.size, name=SHRINKING))
+        layers.append(Augmentation(**limits, seed=settings.seed))
+    if settings.salt_and_pepper.apply == "batches":
+        layers.append(
+            SaltAndPepper(fraction=settings.salt_and_pepper.fraction, seed=settings.seed + 1)
+        )
+    if settings.small_faces.epochs:
+        layers.append(Shrinking(size=settings.small_faces.size, name=SHRINKING))
     inputs = keras.Input(model.input_shape[1:], dtype=model.inputs[0].dtype)
     changed = inputs
     for layer in layers:
         changed = layer(changed)
-    return keras.Model(inputs, _trained_part(model, recipe)(changed))
+    return keras.Model(inputs, _trained_part(model, settings)(changed))
 
 
-def _trained_part(model: keras.Model, recipe: TrainingSettings) -> keras.Model:
+def _trained_part(model: keras.Model, settings: TrainingSettings) -> keras.Model:
     """The model, or the network within it that takes faces of any size, made faster."""
     networks = [layer for layer in model.layers if layer.name == NETWORK]
     if networks:
         return fused(networks[0])
-    if recipe.small_faces.epochs:
+    if settings.small_faces.epochs:
         raise UserError(
             f"small_faces: {model.name} takes whole faces alone: set small_faces.epochs to 0"
         )
     return model
 
 
-def _loss(recipe: TrainingSettings) -> keras.losses.Loss:
-    if recipe.loss == "categorical_crossentropy":
-        return keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
+def _loss(settings: TrainingSettings) -> keras.losses.Loss:
+    if settings.loss == "categorical_crossentropy":
+        return keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
     return keras.losses.SparseCategoricalCrossentropy()
 
 
-def _targets(labels: np.ndarray, recipe: TrainingSettings, *, num_classes: int) -> np.ndarray:
+def _targets(labels: np.ndarray, settings: TrainingSettings, *, num_classes: int) -> np.ndarray:
     """Labels as the loss wants them: int64 (N,), or float32 (N, K)."""
-    if recipe.loss == "categorical_crossentropy":
+    if settings.loss == "categorical_crossentropy":
         return np.eye(num_classes, dtype=np.float32)[labels]
     return labels
 

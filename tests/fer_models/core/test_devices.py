@@ -14,7 +14,7 @@ from fer_models.core.training_settings import TrainingSettings
 from fer_models.training.checkpoints import Checkpoints
 from fer_models.training.trainer import fit
 from tests.fer_models.training.test_trainer import network, samples
-from tests.support.models.tiny_dataset import RECIPE
+from tests.support.models.tiny_dataset import TRAINING_SETTINGS
 
 TRAINING = """
 import json, sys, tempfile
@@ -34,7 +34,7 @@ from fer_models.training.trainer import fit
 from tests.fer_models.training.test_trainer import network, samples
 
 make_repeatable(0, deterministic=True)
-recipe = TrainingSettings.model_validate_json(sys.argv[1])
+training_settings = TrainingSettings.model_validate_json(sys.argv[1])
 parts = (samples(100), samples(32, seed=1))  # its last batch is a small one
 
 def train(folder, epochs):
@@ -42,9 +42,9 @@ def train(folder, epochs):
     assert split.num_replicas_in_sync == number
     with split.scope():
         model = network()
-    recipe_now = recipe.model_copy(update={"epochs": epochs})
+    settings_now = training_settings.model_copy(update={"epochs": epochs})
     logs = Path(tempfile.mkdtemp())
-    history = fit(model, *parts, recipe=recipe_now, logs=logs, kept=Checkpoints(folder))
+    history = fit(model, *parts, settings=settings_now, logs=logs, kept=Checkpoints(folder))
     return history, model.get_weights()
 
 folder = Path(tempfile.mkdtemp())
@@ -94,16 +94,16 @@ with strategy("CPU").scope():
     dense = keras.layers.Dense(3, "softmax")
     model = keras.Model(faces, dense(keras.layers.Flatten()(maps)))
 folder = Path(tempfile.mkdtemp())
-recipe = TrainingSettings.model_validate_json(sys.argv[1])
+training_settings = TrainingSettings.model_validate_json(sys.argv[1])
 parts = samples(17), samples(9, seed=1)
-history = fit(model, *parts, recipe=recipe, logs=folder, kept=Checkpoints(folder))
+history = fit(model, *parts, settings=training_settings, logs=folder, kept=Checkpoints(folder))
 print(history["val_loss"].tolist())
 """
 
 
 def test_the_last_batch_leaves_no_device_without_a_face() -> None:
     """Of the 17th face, three of four devices would get nothing, which convolutions refuse."""
-    settings = {**RECIPE, "batch_size": 8, "epochs": 2}
+    settings = {**TRAINING_SETTINGS, "batch_size": 8, "epochs": 2}
     losses = json.loads(printed_by(FEW_FACES, json.dumps(settings)))
     assert len(losses) == 2
 
@@ -127,11 +127,13 @@ def printed_by(script: str, *words: str) -> str:
 
 
 def test_two_devices_share_a_batch_and_learn_what_one_learns(tmp_path: Path) -> None:
-    settings = {**RECIPE, "batch_size": 16, "epochs": 3, "learning_rate": 0.001}
+    settings = {**TRAINING_SETTINGS, "batch_size": 16, "epochs": 3, "learning_rate": 0.001}
     two = trained_on(2, settings)
-    recipe = TrainingSettings.model_validate_json(json.dumps(settings))
+    training_settings = TrainingSettings.model_validate_json(json.dumps(settings))
     parts = (samples(100), samples(32, seed=1))
-    one = fit(network(), *parts, recipe=recipe, logs=tmp_path, kept=Checkpoints(tmp_path))
+    one = fit(
+        network(), *parts, settings=training_settings, logs=tmp_path, kept=Checkpoints(tmp_path)
+    )
     assert two["loss"] == pytest.approx(list(one["loss"]), rel=0.05)  # dropout differs
     assert two["resumed"]
     assert two["normalized"]  # in one operation as by Keras's
@@ -140,10 +142,13 @@ def test_two_devices_share_a_batch_and_learn_what_one_learns(tmp_path: Path) -> 
 def test_here_one_device_and_floats_are_the_default() -> None:
     if tf.config.list_physical_devices("GPU"):
         pytest.skip("there is a GPU")
-    recipe = TrainingSettings.model_validate_json(json.dumps(RECIPE))
+    training_settings = TrainingSettings.model_validate_json(json.dumps(TRAINING_SETTINGS))
     assert strategy().num_replicas_in_sync == 1
-    assert dtype_policy(recipe) == "float32"
-    assert dtype_policy(recipe.model_copy(update={"mixed_precision": "on"})) == "mixed_float16"
+    assert dtype_policy(training_settings) == "float32"
+    assert (
+        dtype_policy(training_settings.model_copy(update={"mixed_precision": "on"}))
+        == "mixed_float16"
+    )
     assert in_words() == "CPU"
 
 
@@ -164,8 +169,10 @@ def test_gpus_compute_in_the_half_precision_that_they_are_good_at(
 ) -> None:
     gpus = [{"compute_capability": capability} for capability in capabilities]
     monkeypatch.setattr(devices, "_gpus", lambda: gpus)
-    recipe = TrainingSettings.model_validate_json(json.dumps({**RECIPE, "mixed_precision": wish}))
-    assert dtype_policy(recipe) == policy
+    training_settings = TrainingSettings.model_validate_json(
+        json.dumps({**TRAINING_SETTINGS, "mixed_precision": wish})
+    )
+    assert dtype_policy(training_settings) == policy
 
 
 def test_a_process_takes_of_a_gpu_what_it_needs() -> None:
@@ -191,7 +198,7 @@ def test_bfloat16_is_for_processors_that_compute_in_it(
     if flags is not None:
         processor.write_text(f"processor\t: 0\nflags\t\t: {flags}\n")
     monkeypatch.setattr(devices, "_PROCESSOR", processor)
-    recipe = TrainingSettings.model_validate_json(
-        json.dumps({**RECIPE, "mixed_precision": "bfloat16"})
+    training_settings = TrainingSettings.model_validate_json(
+        json.dumps({**TRAINING_SETTINGS, "mixed_precision": "bfloat16"})
     )
-    assert dtype_policy(recipe) == policy
+    assert dtype_policy(training_settings) == policy

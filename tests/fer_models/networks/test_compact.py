@@ -16,7 +16,7 @@ from fer_models.networks.compact import ModelSettings, build_model
 from fer_models.training.checkpoints import Checkpoint, Checkpoints
 from fer_models.training.trainer import Samples, fit
 from tests.support.models.small_networks import FACES, build
-from tests.support.models.tiny_dataset import RECIPE, banded_faces
+from tests.support.models.tiny_dataset import TRAINING_SETTINGS, banded_faces
 
 TINY = {
     "filters": [8, 16],
@@ -41,7 +41,7 @@ class KilledAfter(Checkpoints):
 
 
 def settings_of(**changes: Any) -> ModelSettings:
-    return ModelSettings.model_validate_json(json.dumps({**RECIPE, **TINY, **changes}))
+    return ModelSettings.model_validate_json(json.dumps({**TRAINING_SETTINGS, **TINY, **changes}))
 
 
 def samples(num_faces: int, *, seed: int) -> Samples:
@@ -56,7 +56,7 @@ def trained(
     make_repeatable(0, deterministic=True)
     model = build_model(settings, 3)
     train, validation = samples(96, seed=0), samples(48, seed=1)
-    return model, fit(model, train, validation, recipe=settings, logs=kept.folder, kept=kept)
+    return model, fit(model, train, validation, settings=settings, logs=kept.folder, kept=kept)
 
 
 def test_a_face_and_its_mirror_image_are_one() -> None:
@@ -125,11 +125,11 @@ def test_weights_decay_and_biases_do_not(tmp_path: Path) -> None:
 
 def test_a_network_for_whole_faces_says_so(tmp_path: Path) -> None:
     model = build("scratch")
-    recipe = settings_of(filters=[8])
+    settings = settings_of(filters=[8])
     with pytest.raises(UserError, match="scratch takes whole faces alone: set small_faces"):
         fit(
             *(model, samples(8, seed=0), samples(8, seed=1)),
-            recipe=recipe,
+            settings=settings,
             logs=tmp_path,
             kept=Checkpoints(tmp_path),
         )
@@ -140,7 +140,7 @@ def test_faces_are_smoothed_as_much_as_moving_smooths_them_in_training(axis: int
     row = 127 + 100 * np.sin(2 * np.pi * np.arange(48) / 6)
     waves = np.tile(row.astype(np.uint8)[None, :, None, None], (400, 1, 48, 1))
     waves = np.swapaxes(waves, 1, axis)
-    shifts = {**RECIPE["augmentation"], "shift_fraction": 0.1}
+    shifts = {**TRAINING_SETTINGS["augmentation"], "shift_fraction": 0.1}
     model = build_model(settings_of(augmentation=shifts), 3)
     smooth = keras.Model(model.input, model.get_layer("smooth_columns").output)
     moved = np.array(Augmentation(shift_fraction=0.1, seed=0)(waves, training=True))
@@ -153,6 +153,6 @@ def test_faces_are_smoothed_as_much_as_moving_smooths_them_in_training(axis: int
 
 
 def test_faces_are_not_smoothed_where_training_moves_none() -> None:
-    mirrored = {**RECIPE["augmentation"], "mirror": True}
+    mirrored = {**TRAINING_SETTINGS["augmentation"], "mirror": True}
     names = [layer.name for layer in build_model(settings_of(augmentation=mirrored), 3).layers]
     assert "smooth_columns" not in names

@@ -150,11 +150,11 @@ def test_the_head_is_the_paper_s() -> None:
 def test_the_recipes_are_the_paper_s(
     name: str, optimizer: str, loss: str, patience: int | None, part: float, degrees: float
 ) -> None:
-    recipe = settings_of(name)
-    assert (recipe.epochs, recipe.optimizer, recipe.loss) == (10, optimizer, loss)
-    assert recipe.patience == patience
-    assert recipe.keep_epoch == ("last" if patience is None else "best")
-    augmentation = recipe.augmentation
+    settings = settings_of(name)
+    assert (settings.epochs, settings.optimizer, settings.loss) == (10, optimizer, loss)
+    assert settings.patience == patience
+    assert settings.keep_epoch == ("last" if patience is None else "best")
+    augmentation = settings.augmentation
     assert (augmentation.shift_fraction, augmentation.zoom_fraction) == (part, part)
     assert (augmentation.rotation_degrees, augmentation.mirror) == (degrees, True)
 

@@ -17,11 +17,11 @@ from fer_models.core.out_of_sample import read_cross_fitted
 from fer_models.core.prediction import read_model
 from fer_models.stacking.ensemble import EnsembleSettings, near_groups
 from tests.support.models.ensemble_members import NAMES, call, predict_member, write_members
-from tests.support.models.tiny_dataset import EXPRESSIONS, RECIPE, write_tiny_records
+from tests.support.models.tiny_dataset import EXPRESSIONS, TRAINING_SETTINGS, write_tiny_records
 
 PARAMS = Path(__file__).parents[3] / "params.yaml"
 SETTINGS = {
-    **RECIPE,
+    **TRAINING_SETTINGS,
     "members": list(NAMES),
     "head": "best",
     "stacking_l2": 1.0,
@@ -227,7 +227,7 @@ def test_what_does_not_belong_together_is_one_line_and_changes_nothing(
             r"'ensemble\.members': got .* no model 'vgg' in the zoo: expected two or more of scratch, ",
         ),
         (
-            {"augmentation": {**RECIPE["augmentation"], "mirror": True}},
+            {"augmentation": {**TRAINING_SETTINGS["augmentation"], "mirror": True}},
             r"'ensemble\.augmentation': got .* must be off: the head learns from outputs",
         ),
         (

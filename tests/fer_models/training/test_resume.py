@@ -13,11 +13,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.support.models.tiny_dataset import RECIPE, write_tiny_records
+from tests.support.models.tiny_dataset import TRAINING_SETTINGS, write_tiny_records
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = {
-    **RECIPE,
+    **TRAINING_SETTINGS,
     "filters": [4, 8, 8],
     "dense_units": 16,
     "dropout": 0.3,

@@ -17,10 +17,16 @@ from fer_models.networks.registry import ZOO
 from fer_models.training.checkpoints import Checkpoints
 from fer_models.training.train import samples_of
 from fer_models.training.trainer import Samples, fit
-from tests.support.models.tiny_dataset import RECIPE, write_tiny_records
+from tests.support.models.tiny_dataset import TRAINING_SETTINGS, write_tiny_records
 
 ROOT = Path(__file__).parents[3]
-SETTINGS = {"filters": [4, 8, 8], "dense_units": 16, "dropout": 0.1, "l2": 0.001, **RECIPE}
+SETTINGS = {
+    "filters": [4, 8, 8],
+    "dense_units": 16,
+    "dropout": 0.1,
+    "l2": 0.001,
+    **TRAINING_SETTINGS,
+}
 
 
 @pytest.fixture(scope="module")
@@ -133,16 +139,16 @@ def test_a_damaged_setting_is_one_line_and_leaves_nothing(folder: Path, tmp_path
 
 
 def test_the_best_epoch_is_kept_by_validation(folder: Path, tmp_path: Path) -> None:
-    recipe = scratch.ModelSettings.model_validate_json(
+    settings = scratch.ModelSettings.model_validate_json(
         json.dumps({**SETTINGS, "keep_epoch": "best", "epochs": 6})
     )
     keras.utils.set_random_seed(3)
-    model = scratch.build_model(recipe, 3)
+    model = scratch.build_model(settings, 3)
     train, validation = (samples_of(folder / "records", split) for split in ("train", "validation"))
     noise = np.random.default_rng(0).permutation(train.labels)  # so that the epochs differ
     train = Samples(train.inputs, noise, train.weights)
     kept = Checkpoints(tmp_path)
-    history = fit(model, train, validation, recipe=recipe, logs=tmp_path, kept=kept)
+    history = fit(model, train, validation, settings=settings, logs=tmp_path, kept=kept)
     predictions = model.predict(validation.inputs, verbose=0).argmax(axis=1)
     accuracy = np.mean(predictions == validation.labels)
     assert accuracy == pytest.approx(history["val_accuracy"].max(), abs=1e-6)
@@ -151,9 +157,9 @@ def test_the_best_epoch_is_kept_by_validation(folder: Path, tmp_path: Path) -> N
 
 def test_weights_of_the_examples_count(folder: Path, tmp_path: Path) -> None:
     """Faces with no weight are not learned from: only one class is predicted."""
-    recipe = scratch.ModelSettings.model_validate_json(json.dumps(SETTINGS))
+    settings = scratch.ModelSettings.model_validate_json(json.dumps(SETTINGS))
     train, validation = (samples_of(folder / "records", split) for split in ("train", "validation"))
     weighted = Samples(train.inputs, train.labels, (train.labels == 2).astype(np.float32))
-    model = scratch.build_model(recipe, 3)
-    fit(model, weighted, validation, recipe=recipe, logs=tmp_path, kept=Checkpoints(tmp_path))
+    model = scratch.build_model(settings, 3)
+    fit(model, weighted, validation, settings=settings, logs=tmp_path, kept=Checkpoints(tmp_path))
     assert set(model.predict(validation.inputs, verbose=0).argmax(axis=1)) == {2}

@@ -17,11 +17,13 @@ from fer_models.core.training_settings import TrainingSettings
 from fer_models.training import trainer
 from fer_models.training.checkpoints import Checkpoints
 from fer_models.training.trainer import Samples, fit, learning_rate, with_noisy_copies
-from tests.support.models.tiny_dataset import RECIPE, banded_faces
+from tests.support.models.tiny_dataset import TRAINING_SETTINGS, banded_faces
 
 
 def training_settings_of(**changes: Any) -> TrainingSettings:
-    return TrainingSettings.model_validate_json(json.dumps({**RECIPE, "epochs": 2, **changes}))
+    return TrainingSettings.model_validate_json(
+        json.dumps({**TRAINING_SETTINGS, "epochs": 2, **changes})
+    )
 
 
 def samples(num_faces: int, *, seed: int = 0) -> Samples:
@@ -44,7 +46,7 @@ def trained(tmp_path: Path) -> Callable[..., tuple[keras.Model, pd.DataFrame]]:
         model = network()
         history = fit(
             *(model, samples(96), samples(32, seed=1)),
-            recipe=training_settings_of(**changes),
+            settings=training_settings_of(**changes),
             logs=tmp_path,
             kept=Checkpoints(tmp_path),
         )
@@ -66,18 +68,20 @@ def test_one_hot_labels_teach_the_same(trained: Callable) -> None:
 
 def test_smoothing_needs_the_loss_that_can_be_smoothed(tmp_path: Path) -> None:
     file = tmp_path / "params.yaml"
-    file.write_text(json.dumps({"models": {"scratch": {**RECIPE, "label_smoothing": 0.1}}}))
+    file.write_text(
+        json.dumps({"models": {"scratch": {**TRAINING_SETTINGS, "label_smoothing": 0.1}}})
+    )
     with pytest.raises(SettingsError, match="label_smoothing needs the loss categorical_cross"):
         read_settings(TrainingSettings, "models.scratch", file=file)
 
 
 def test_training_stops_when_patience_ends_and_stays_stopped(tmp_path: Path) -> None:
-    recipe = training_settings_of(
+    settings = training_settings_of(
         epochs=30, patience=2, keep_epoch="best", monitor="val_loss", learning_rate=1.0
     )
     model, kept = network(), Checkpoints(tmp_path)
     parts = (samples(96), samples(32, seed=1))
-    history = fit(model, *parts, recipe=recipe, logs=tmp_path, kept=kept)
+    history = fit(model, *parts, settings=settings, logs=tmp_path, kept=kept)
     best = int(history["val_loss"].argmin())
     assert len(history) == best + 3 < 30
     model.compile("sgd", "sparse_categorical_crossentropy")
@@ -85,7 +89,7 @@ def test_training_stops_when_patience_ends_and_stays_stopped(tmp_path: Path) -> 
     assert loss == pytest.approx(history["val_loss"].min(), rel=1e-5)
     again = network()
     pd.testing.assert_frame_equal(
-        fit(again, *parts, recipe=recipe, logs=tmp_path, kept=kept), history
+        fit(again, *parts, settings=settings, logs=tmp_path, kept=kept), history
     )
     for one, other in zip(model.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -113,7 +117,7 @@ def test_the_step_size_follows_the_schedule(
 
 def test_augmentation_and_noise_are_in_training_and_not_in_the_model(trained: Callable) -> None:
     plain, _ = trained()
-    augmentation = {**RECIPE["augmentation"], "shift_fraction": 0.2}
+    augmentation = {**TRAINING_SETTINGS["augmentation"], "shift_fraction": 0.2}
     moved, _ = trained(augmentation=augmentation)
     noisy, _ = trained(salt_and_pepper={"fraction": 0.5, "apply": "batches"})
     weights = [model.get_weights()[0] for model in (plain, moved, noisy)]
@@ -126,8 +130,8 @@ def test_augmentation_and_noise_are_in_training_and_not_in_the_model(trained: Ca
 def test_noisy_copies_are_appended() -> None:
     plain = samples(600)
     assert with_noisy_copies(plain, training_settings_of()) is plain
-    recipe = training_settings_of(salt_and_pepper={"fraction": 0.3, "apply": "copies"})
-    both = with_noisy_copies(plain, recipe)
+    settings = training_settings_of(salt_and_pepper={"fraction": 0.3, "apply": "copies"})
+    both = with_noisy_copies(plain, settings)
     assert both.inputs.shape == (1200, 48, 48, 1)
     assert both.inputs.dtype == np.uint8
     np.testing.assert_array_equal(both.inputs[:600], plain.inputs)
@@ -144,8 +148,8 @@ def test_half_precision_trains_and_the_saved_model_is_of_floats(
         model = network()
     assert keras.config.dtype_policy().name == "float32"
     parts = (samples(96), samples(32, seed=1))
-    recipe = training_settings_of(epochs=4, learning_rate=0.02)
-    history = fit(model, *parts, recipe=recipe, logs=tmp_path, kept=Checkpoints(tmp_path))
+    settings = training_settings_of(epochs=4, learning_rate=0.02)
+    history = fit(model, *parts, settings=settings, logs=tmp_path, kept=Checkpoints(tmp_path))
     assert history["loss"].iloc[-1] < history["loss"].iloc[0]
     names = tuple(f"class_{number}" for number in range(model.output_shape[-1]))
     save_model(model, tmp_path / "model.keras", expressions=names)
@@ -162,8 +166,8 @@ def test_float16_scales_the_loss_and_resumes_with_its_scale(tmp_path: Path) -> N
         folder.mkdir(exist_ok=True)
         with precision("mixed_float16"):
             model = network()
-        recipe = training_settings_of(epochs=epochs, optimizer="adam", weight_decay=0.01)
-        fit(model, *parts, recipe=recipe, logs=folder, kept=Checkpoints(folder))
+        settings = training_settings_of(epochs=epochs, optimizer="adam", weight_decay=0.01)
+        fit(model, *parts, settings=settings, logs=folder, kept=Checkpoints(folder))
         return model
 
     train(tmp_path / "twice", 1)
@@ -180,19 +184,19 @@ def test_a_history_without_numbers_is_not_gone_on_with(
 ) -> None:
     """As version 0.1.0 kept it."""
     kept, parts = Checkpoints(tmp_path), (samples(32), samples(32, seed=1))
-    fit(network(), *parts, recipe=training_settings_of(epochs=1), logs=tmp_path, kept=kept)
+    fit(network(), *parts, settings=training_settings_of(epochs=1), logs=tmp_path, kept=kept)
     checkpoint = kept.newest()
     assert checkpoint is not None
     checkpoint.state["history"][0]["loss"] = float("inf")
     monkeypatch.setattr(Checkpoints, "newest", lambda _: checkpoint)
     with pytest.raises(UserError, match="training diverged in epoch 1: loss is inf"):
-        fit(network(), *parts, recipe=training_settings_of(), logs=tmp_path, kept=kept)
+        fit(network(), *parts, settings=training_settings_of(), logs=tmp_path, kept=kept)
 
 
 def test_xla_by_order_is_refused_where_it_would_be_ignored(tmp_path: Path) -> None:
     file = tmp_path / "params.yaml"
     for wish, deterministic, refused in (("on", True, True), ("on", False, False)):
-        settings = {**RECIPE, "xla": wish, "deterministic": deterministic}
+        settings = {**TRAINING_SETTINGS, "xla": wish, "deterministic": deterministic}
         file.write_text(json.dumps({"models": {"scratch": settings}}))
         if refused:
             with pytest.raises(SettingsError, match=r"xla 'on' is ignored where .* deterministic"):

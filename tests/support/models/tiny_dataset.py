@@ -9,7 +9,7 @@ import pandas as pd
 from fer_data.core import tfrecord
 from fer_data.curation.tfrecords import write_records
 
-RECIPE = {
+TRAINING_SETTINGS = {
     "epochs": 5,
     "batch_size": 16,
     "optimizer": "rmsprop",

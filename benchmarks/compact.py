@@ -33,7 +33,7 @@ from benchmarks.trainings import (
 )
 from fer_data.stages import stage
 from fer_models.core.training_settings import TrainingSettings
-from fer_models.training.trainer import Samples
+from fer_models.training.samples import Samples
 
 MODEL = "compact"
 SHORT = 0.3

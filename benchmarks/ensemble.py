@@ -29,7 +29,8 @@ from fer_models.core.training_settings import TrainingSettings
 from fer_models.stacking.ensemble import EnsembleSettings
 from fer_models.stacking.members import build_head, join
 from fer_models.training.checkpoints import Checkpoints
-from fer_models.training.trainer import Samples, fit
+from fer_models.training.samples import Samples
+from fer_models.training.trainer import fit
 
 NUM_ASKED = 256
 TOLERANCE = 1e-4  # the last bits depend on the size of the batches

@@ -25,7 +25,7 @@ from fer_data.core.locks import HeldError
 from fer_data.core.tables import read_csv
 from fer_models.metrics.bootstrap import bootstrap_intervals
 from fer_models.training.checkpoints import Checkpoint, Checkpoints, checkpoints, fingerprint_of
-from fer_models.training.trainer import Samples
+from fer_models.training.samples import Samples
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,8 @@ from fer_models.core.input_pipeline import make_repeatable
 from fer_models.metrics.bootstrap import bootstrap_intervals
 from fer_models.networks.registry import model_named
 from fer_models.training.checkpoints import Checkpoints
-from fer_models.training.trainer import Samples, fit
+from fer_models.training.samples import Samples
+from fer_models.training.trainer import fit
 
 MODEL = "scratch"
 RELABELS = Path("data/relabels.csv")

@@ -34,7 +34,8 @@ from fer_models.core.devices import dtype_policy, precision
 from fer_models.evaluation.latency import processor
 from fer_models.networks.registry import model_named
 from fer_models.training.checkpoints import Checkpoint, Checkpoints
-from fer_models.training.trainer import Samples, fit
+from fer_models.training.samples import Samples
+from fer_models.training.trainer import fit
 
 MODEL = "compact"
 NUM_CLASSES = 6
@@ -166,7 +167,9 @@ def main() -> None:
         ("bfloat16, in one operation", tf.bfloat16, True),
     ):
         wish = "bfloat16" if dtype == tf.bfloat16 else "off"
-        layers_of_keras = mock.patch("fer_models.training.trainer.fused", lambda network: network)
+        layers_of_keras = mock.patch(
+            "fer_models.training.augmented_model.fused", lambda network: network
+        )
         with nullcontext() if is_fused else layers_of_keras:
             spent = milliseconds_of_training(flags.faces, mixed_precision=wish)
         speed = 3 * forwards / spent * 1000

@@ -20,7 +20,8 @@ from fer_models.core.input_pipeline import make_repeatable
 from fer_models.core.training_settings import TrainingSettings
 from fer_models.networks.registry import model_named
 from fer_models.training.checkpoints import Checkpoints
-from fer_models.training.trainer import Samples, fit, with_noisy_copies
+from fer_models.training.samples import Samples, with_noisy_copies
+from fer_models.training.trainer import fit
 
 
 @dataclass(frozen=True)

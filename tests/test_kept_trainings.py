@@ -12,7 +12,7 @@ from benchmarks.kept import Clock, Kept
 from benchmarks.trainings import Faces
 from fer_data.core.errors import UserError
 from fer_models.training.checkpoints import Checkpoint, Checkpoints
-from fer_models.training.trainer import Samples
+from fer_models.training.samples import Samples
 
 LABELS = np.array([0, 1, 2, 1])
 ANSWERS = np.array([[0.8, 0.1, 0.1], [0.2, 0.5, 0.3], [0.6, 0.3, 0.1], [0.2, 0.7, 0.1]])

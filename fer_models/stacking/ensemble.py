@@ -29,8 +29,9 @@ from fer_models.stacking.members import MEMBER_SPLITS, build_head, join, read_me
 from fer_models.training.checkpoints import checkpoints, fingerprint_of
 from fer_models.training.conditions import conditions
 from fer_models.training.resume_settings import ResumeSettings
+from fer_models.training.samples import Samples
 from fer_models.training.summary import summary_of
-from fer_models.training.trainer import Samples, fit
+from fer_models.training.trainer import fit
 
 logger = logging.getLogger(__name__)
 

@@ -18,8 +18,9 @@ from fer_models.networks.registry import model_named
 from fer_models.training.checkpoints import checkpoints, fingerprint_of
 from fer_models.training.conditions import conditions
 from fer_models.training.resume_settings import ResumeSettings
+from fer_models.training.samples import Samples, with_noisy_copies
 from fer_models.training.summary import summary_of
-from fer_models.training.trainer import Samples, fit, with_noisy_copies
+from fer_models.training.trainer import fit
 
 logger = logging.getLogger(__name__)
 

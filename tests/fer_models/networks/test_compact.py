@@ -14,7 +14,8 @@ from fer_models.augmentation.layers import NETWORK, Augmentation, Shrinking
 from fer_models.core.input_pipeline import make_repeatable
 from fer_models.networks.compact import ModelSettings, build_model
 from fer_models.training.checkpoints import Checkpoint, Checkpoints
-from fer_models.training.trainer import Samples, fit
+from fer_models.training.samples import Samples
+from fer_models.training.trainer import fit
 from tests.support.models.small_networks import FACES, build
 from tests.support.models.tiny_dataset import TRAINING_SETTINGS, banded_faces
 

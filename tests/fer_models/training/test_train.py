@@ -15,8 +15,9 @@ from fer_data.core import tfrecord
 from fer_models.networks import scratch
 from fer_models.networks.registry import ZOO
 from fer_models.training.checkpoints import Checkpoints
+from fer_models.training.samples import Samples
 from fer_models.training.train import samples_of
-from fer_models.training.trainer import Samples, fit
+from fer_models.training.trainer import fit
 from tests.support.models.tiny_dataset import TRAINING_SETTINGS, write_tiny_records
 
 ROOT = Path(__file__).parents[3]

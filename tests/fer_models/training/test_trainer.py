@@ -16,7 +16,9 @@ from fer_models.core.serialization import save_model
 from fer_models.core.training_settings import TrainingSettings
 from fer_models.training import trainer
 from fer_models.training.checkpoints import Checkpoints
-from fer_models.training.trainer import Samples, fit, learning_rate, with_noisy_copies
+from fer_models.training.optimization import learning_rate
+from fer_models.training.samples import Samples, with_noisy_copies
+from fer_models.training.trainer import fit
 from tests.support.models.tiny_dataset import TRAINING_SETTINGS, banded_faces
 
 

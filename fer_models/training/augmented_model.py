@@ -1,0 +1,60 @@
+"""Puts augmentation layers before a network, for training alone; the saved model has none of them."""
+
+import keras
+
+from fer_data.core.errors import UserError
+from fer_models.augmentation.layers import (
+    NETWORK,
+    SHRINKING,
+    Augmentation,
+    SaltAndPepper,
+    Shrinking,
+)
+from fer_models.core.training_settings import TrainingSettings
+from fer_models.training.fused_batch_norm import fused
+
+
+def augmented(model: keras.Model, settings: TrainingSettings) -> keras.Model:
+    """A model that shares the weights of `model` and augments its inputs in training.
+
+    Args:
+        model: The model that will be saved.
+        settings: Which augmentation, how much of it, and the seed of its draws.
+
+    Returns:
+        The model to train: augmentation layers, then the network.
+
+    Raises:
+        UserError: The settings want small faces of a model that takes whole faces alone.
+    """
+    layers: list[keras.layers.Layer] = []
+    limits = settings.augmentation.model_dump()
+    if any(limits.values()):
+        layers.append(Augmentation(**limits, seed=settings.seed))
+    if settings.salt_and_pepper.apply == "batches":
+        # Another seed than the augmentation's: else both would draw the same numbers.
+        noise = SaltAndPepper(fraction=settings.salt_and_pepper.fraction, seed=settings.seed + 1)
+        layers.append(noise)
+    if settings.small_faces.epochs:
+        layers.append(Shrinking(size=settings.small_faces.size, name=SHRINKING))
+    inputs = keras.Input(model.input_shape[1:], dtype=model.inputs[0].dtype)
+    outputs = inputs
+    for layer in layers:
+        outputs = layer(outputs)
+    return keras.Model(inputs, _trained_part(model, settings)(outputs))
+
+
+def _trained_part(model: keras.Model, settings: TrainingSettings) -> keras.Model:
+    """The layer `network` of a model with fused batch norms, or the whole model if it has none.
+
+    `compact` averages its network over a face and its mirror image. Training the inner network alone
+    costs half as much a step; the mirror images come from the augmentation.
+    """
+    networks = [layer for layer in model.layers if layer.name == NETWORK]
+    if networks:
+        return fused(networks[0])
+    if settings.small_faces.epochs:
+        raise UserError(
+            f"small_faces: {model.name} takes whole faces alone: set small_faces.epochs to 0"
+        )
+    return model

@@ -41,8 +41,10 @@ def trained(
 ) -> pd.DataFrame:
     """The history of a training whose logs and checkpoints go to a folder of its own."""
     with tempfile.TemporaryDirectory() as logs:
-        kept = Checkpoints(Path(logs))
-        return fit(model, train, validation, settings=settings, logs=Path(logs), kept=kept)
+        checkpoints = Checkpoints(Path(logs))
+        return fit(
+            model, train, validation, settings=settings, logs=Path(logs), checkpoints=checkpoints
+        )
 
 
 def first(samples: Samples, number: int) -> Samples:

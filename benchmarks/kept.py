@@ -24,7 +24,12 @@ from fer_data.core.files import atomic_write
 from fer_data.core.locks import HeldError
 from fer_data.core.tables import read_csv
 from fer_models.metrics.bootstrap import bootstrap_intervals
-from fer_models.training.checkpoints import Checkpoint, Checkpoints, checkpoints, fingerprint_of
+from fer_models.training.checkpoints import (
+    Checkpoint,
+    Checkpoints,
+    fingerprint_of,
+    open_checkpoints,
+)
 from fer_models.training.samples import Samples
 
 
@@ -123,7 +128,7 @@ class Kept:
         words = ", ".join(f"{name} {value}" for name, value in row.items())
         folder = self._file.with_name(f"{self._file.name}.unfinished") / key
         try:
-            with checkpoints(folder, fingerprint_of({"key": key}, files=[])) as kept:
+            with open_checkpoints(folder, fingerprint_of({"key": key}, files=[])) as kept:
                 if not self._has(key):
                     _say(words)
                     found = _measured(train, kept, faces, test)

@@ -126,7 +126,7 @@ def main() -> None:
                     *(model, parts[TRAIN], parts[VALIDATION]),
                     settings=seeded,
                     logs=Path(logs),
-                    kept=Checkpoints(Path(logs)),
+                    checkpoints=Checkpoints(Path(logs)),
                 )
             for split, predictions in said.items():
                 probabilities = model.predict(parts[split].inputs, batch_size=512, verbose=0)

@@ -135,8 +135,8 @@ def milliseconds_of_training(num_faces: int, **changes: Any) -> float:
     few = Samples(faces[:1], labels[:1], np.ones(1, np.float32))
     ends: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
-        kept = EpochEnds(folder=Path(folder), seconds=ends)
-        fit(model, samples, few, settings=settings, logs=Path(folder), kept=kept)
+        checkpoints = EpochEnds(folder=Path(folder), seconds=ends)
+        fit(model, samples, few, settings=settings, logs=Path(folder), checkpoints=checkpoints)
     return 1000 * (ends[1] - ends[0]) / num_faces
 
 

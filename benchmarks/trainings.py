@@ -70,7 +70,7 @@ def trained(
     model: str,
     settings: TrainingSettings,
     faces: Faces,
-    kept: Checkpoints,
+    checkpoints: Checkpoints,
     *,
     adapt: Callable[[keras.Model], None] | None = None,
 ) -> keras.Model:
@@ -86,7 +86,7 @@ def trained(
             *(built, with_noisy_copies(faces.train, settings), faces.validation),
             settings=settings,
             logs=Path(logs),
-            kept=kept,
+            checkpoints=checkpoints,
         )
     return built
 

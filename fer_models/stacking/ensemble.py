@@ -26,7 +26,7 @@ from fer_models.stacking.comparison import HEAD, combinations
 from fer_models.stacking.ensemble_settings import EnsembleSettings
 from fer_models.stacking.heads import WAYS, cross_fitted, folds_of
 from fer_models.stacking.members import MEMBER_SPLITS, build_head, join, read_member_predictions
-from fer_models.training.checkpoints import checkpoints, fingerprint_of
+from fer_models.training.checkpoints import fingerprint_of, open_checkpoints
 from fer_models.training.conditions import conditions
 from fer_models.training.resume_settings import ResumeSettings
 from fer_models.training.samples import Samples
@@ -111,15 +111,17 @@ def main() -> None:
         files=[],
     )
     with (
-        checkpoints(
+        open_checkpoints(
             *(flags.checkpoints, fingerprint),
             conditions=conditions(head.dtype_policy.name, num_devices=1),
             exact=resume == "exact",
-        ) as kept,
+        ) as checkpoints,
         atomic_write(flags.report, replace_folder=True) as report,
     ):
         report.mkdir()
-        history = fit(head, train, validation, settings=settings, logs=report, kept=kept)
+        history = fit(
+            head, train, validation, settings=settings, logs=report, checkpoints=checkpoints
+        )
         history.to_csv(report / "history.csv", index=False)
         validation_faces = examples[VALIDATION]
         said = {name: splits[VALIDATION] for name, splits in outputs.items()}
@@ -152,7 +154,7 @@ def main() -> None:
             "train_faces": len(train.labels),
             "validation_faces": len(validation.labels),
             **summary_of(history, settings, title=TITLE, paper=PAPER),
-            **({"resumed": kept.resumed} if kept.resumed else {}),
+            **({"resumed": checkpoints.resumed} if checkpoints.resumed else {}),
             "combinations": combined,
         }
         text = stage.json_text(summary, of=flags.report / "summary.json")

@@ -1,4 +1,4 @@
-"""What happens after each epoch: it is logged, compared with the best, and kept on disk."""
+"""Keras callbacks: divergence check, epoch log, early stopping, checkpoints, progressive resizing."""
 
 import logging
 import math
@@ -21,21 +21,21 @@ logger = logging.getLogger(__name__)
 
 
 class Divergence(keras.callbacks.Callback):
-    """Ends a training whose figures are no numbers any more, before anything of it is kept."""
+    """Stops a training that diverged, before a checkpoint or a log holds its NaNs."""
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Raises a `UserError` if a figure is NaN or infinite."""
+        """Raises a `UserError` if a metric is NaN or infinite."""
         refuse_divergence({"epoch": epoch + 1, **(logs or {})})
 
 
 def refuse_divergence(row: Mapping[str, float]) -> None:
-    """Refuses to go on with weights that are lost.
+    """Checks that all metrics of an epoch are finite.
 
     Args:
-        row: An epoch's figures.
+        row: The epoch, 1-based, and its metrics.
 
     Raises:
-        UserError: One of them is NaN or infinite.
+        UserError: A metric is NaN or infinite.
     """
     lost = [name for name, value in row.items() if not math.isfinite(value)]
     if lost:
@@ -46,14 +46,14 @@ def refuse_divergence(row: Mapping[str, float]) -> None:
 
 
 class EpochLog(keras.callbacks.Callback):
-    """Keeps one row an epoch, with its seconds, and passes it on to the log, DVCLive and TensorBoard."""
+    """Records the metrics and seconds of each epoch, and writes them to log, DVCLive and TensorBoard."""
 
     def __init__(self, folder: Path, *, earlier: Sequence[Mapping[str, float]]) -> None:
-        """Logs the epochs of an interrupted training again.
+        """Opens the logs, and writes the epochs of an interrupted training again.
 
         Args:
             folder: An existing folder, which gets `dvclive` and `tensorboard`.
-            earlier: The rows of epochs that are finished already.
+            earlier: The rows of the epochs before the interruption.
         """
         super().__init__()
         self.rows: list[dict[str, float]] = []
@@ -74,13 +74,13 @@ class EpochLog(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Adds the epoch's row."""
         seconds = time.monotonic() - self._started
-        figures = {name: float(value) for name, value in (logs or {}).items()}
-        self._add({"epoch": epoch + 1, **figures, "seconds": seconds})
-        words = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
+        metrics = {name: float(value) for name, value in (logs or {}).items()}
+        self._add({"epoch": epoch + 1, **metrics, "seconds": seconds})
+        words = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
         logger.info("epoch %d of %d: %s, %.0f s", epoch + 1, self.params["epochs"], words, seconds)
 
     def close(self) -> None:
-        """Ends the logs, however the training ended."""
+        """Closes the logs, also of a training that failed."""
         self._live.end()
         for board in self._boards.values():
             board.close()
@@ -98,10 +98,10 @@ class EpochLog(keras.callbacks.Callback):
 
 
 class Grow(keras.callbacks.Callback):
-    """Ends the shrinking of faces after some epochs."""
+    """Progressive resizing: small faces in the first epochs, whole ones afterwards."""
 
     def __init__(self, num_epochs: int) -> None:
-        """Keeps the number.
+        """Stores the number of epochs.
 
         Args:
             num_epochs: How many epochs see small faces.
@@ -110,7 +110,7 @@ class Grow(keras.callbacks.Callback):
         self._num_epochs = num_epochs
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Tells the layer that shrinks faces, where there is one."""
+        """Switches the layer `shrinking`, where there is one, on or off."""
         del logs
         for layer in self.model.layers:
             if layer.name == SHRINKING:
@@ -118,14 +118,17 @@ class Grow(keras.callbacks.Callback):
 
 
 class BestEpoch(keras.callbacks.EarlyStopping):
-    """Early stopping that can be taken up again, and that restores the best epoch however it ends."""
+    """Early stopping whose state can be saved and resumed.
+
+    As Keras' own, it restores the best weights when the training ends, early or not.
+    """
 
     def __init__(self, settings: TrainingSettings, *, earlier: Mapping[str, Any]) -> None:
-        """Starts where an interrupted training was.
+        """Configures early stopping by the settings.
 
         Args:
             settings: The metric to monitor, the patience, and whether to restore the best weights.
-            earlier: What `state` returned then, and the best weights; or nothing.
+            earlier: `state` and `best_weights` of the checkpoint; empty for a new training.
         """
         super().__init__(
             settings.monitor,
@@ -137,7 +140,7 @@ class BestEpoch(keras.callbacks.EarlyStopping):
         self._earlier = dict(earlier)
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Forgets what an earlier `fit` left, and recalls the interrupted one."""
+        """Resets the state, as Keras does, and then restores that of the checkpoint."""
         super().on_train_begin(logs)
         for name, value in self._earlier.items():
             setattr(self, name, value)
@@ -155,21 +158,23 @@ class BestEpoch(keras.callbacks.EarlyStopping):
 
 
 class CheckpointWriter(keras.callbacks.Callback):
-    """Keeps all that the training needs to go on, after each epoch."""
+    """Writes a checkpoint after each epoch."""
 
-    def __init__(self, kept: Checkpoints, epoch_log: EpochLog, best_epoch: BestEpoch) -> None:
-        """Takes the callbacks that it asks for their state; they must come before this one.
+    def __init__(
+        self, checkpoints: Checkpoints, epoch_log: EpochLog, best_epoch: BestEpoch
+    ) -> None:
+        """Stores the callbacks whose state it saves; they must run before this one.
 
         Args:
-            kept: Where to.
-            epoch_log: The history.
-            best_epoch: The best epoch so far.
+            checkpoints: Where to write.
+            epoch_log: Has the history.
+            best_epoch: Has the best weights and the state of early stopping.
         """
         super().__init__()
-        self._kept, self._epoch_log, self._best_epoch = kept, epoch_log, best_epoch
+        self._checkpoints, self._epoch_log, self._best_epoch = checkpoints, epoch_log, best_epoch
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Writes a checkpoint."""
+        """Writes variables of model and optimizer, best weights, history and early stopping."""
         del logs
         arrays = {
             "model": values_of(self.model.variables),
@@ -177,7 +182,7 @@ class CheckpointWriter(keras.callbacks.Callback):
             "best": self._best_epoch.best_weights or [],
         }
         state = {"history": self._epoch_log.rows, "best": self._best_epoch.state}
-        self._kept.save(Checkpoint(epoch + 1, arrays, state))
+        self._checkpoints.save(Checkpoint(epoch + 1, arrays, state))
 
 
 def values_of(variables: Sequence[Any]) -> list[np.ndarray]:

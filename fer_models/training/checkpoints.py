@@ -1,7 +1,8 @@
-"""Keeps the state of a training on disk after each epoch, so that a killed one goes on where it was.
+"""Saves and restores checkpoints, so that a killed training resumes after its last finished epoch.
 
-A training's checkpoints lie in `FOLDER/FINGERPRINT/epoch-0003.npz`: outside of DVC's outputs, which DVC
-deletes before it runs a stage, and apart for each fingerprint of data, settings and code.
+The checkpoints of a training lie in `FOLDER/FINGERPRINT/epoch-0003.npz`: outside of DVC's outputs, which
+DVC deletes before it runs a stage, and in a folder for each fingerprint of data, settings and code, so
+that a training never resumes from another one's.
 """
 
 import errno
@@ -31,20 +32,20 @@ from fer_models.training.conditions import differences
 
 logger = logging.getLogger(__name__)
 
-NUM_KEPT = 2
-"""How many epochs' checkpoints stay: the newest, and the one before, should the newest be damaged."""
+NUM_CHECKPOINTS = 2
+"""How many checkpoints stay: the newest, and the one before in case the newest is damaged."""
 
 _STATE = "state"
 _DAMAGED = (
     *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, ValueError),
     RuntimeError,  # a flipped bit calls a member encrypted, or packed in a way that zipfile lacks
 )
-"""What `_read` raises of a file that is no whole checkpoint; not of one that cannot be read just now."""
+"""What `_read` raises for a damaged file; an `OSError`, such as of a lost disk, is none of them."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All that a training needs to go on after an epoch."""
+    """All that a training needs to resume after an epoch."""
 
     epoch: int
     """How many epochs are finished."""
@@ -53,19 +54,19 @@ class Checkpoint:
     state: Mapping[str, Any]
     """What JSON can hold: the history, and how the best epoch did."""
     conditions: Mapping[str, str] | None = None
-    """Under what it was written, as `Checkpoints` stamps it; None: it does not say."""
+    """The conditions it was written under (`conditions.py`); None in files of version 0.1.0."""
     resumed: Sequence[dict[str, Any]] = ()
-    """As `Checkpoints.resumed` was then."""
+    """`Checkpoints.resumed` at that time."""
 
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """The checkpoints of one training, held by this process."""
+    """The checkpoints of one training, locked by this process."""
 
     folder: Path
-    """Of one fingerprint."""
+    """The folder of one fingerprint."""
     conditions: Mapping[str, str] = field(default_factory=dict)
-    """Those of this process: checkpoints of others do not lead to the same bits."""
+    """Those of this process; resuming under other conditions changes the last bits."""
     exact: bool = False
     """Whether checkpoints of other conditions are refused."""
     resumed: list[dict[str, Any]] = field(default_factory=list)
@@ -73,7 +74,7 @@ class Checkpoints:
     in words."""
 
     def newest(self) -> Checkpoint | None:
-        """The newest checkpoint that is whole; damaged ones are set aside, with a warning.
+        """Reads the newest undamaged checkpoint; damaged ones are renamed, with a warning.
 
         Raises:
             UserError: It was written under other conditions, and `exact` refuses that.
@@ -91,7 +92,8 @@ class Checkpoints:
         return None
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Writes a checkpoint at once or not at all, and drops the oldest ones."""
+        """Writes a checkpoint atomically, and deletes the oldest ones."""
+        # A flat archive of arrays: `model/00000`, `model/00001` ... and the rest as JSON in `state`.
         members = {
             f"{name}/{number:05d}": array
             for name, arrays in checkpoint.arrays.items()
@@ -105,19 +107,19 @@ class Checkpoints:
         target = self.folder / f"epoch-{checkpoint.epoch:04d}.npz"
         with atomic_write(target) as beside, beside.open("wb") as file:
             np.savez(file, allow_pickle=False, **members)  # its members carry checksums
-        for old in self._files()[NUM_KEPT:]:
+        for old in self._files()[NUM_CHECKPOINTS:]:
             old.unlink()
 
     def _compare(self, checkpoint: Checkpoint) -> None:
-        """Holds the conditions of a checkpoint against those of this process."""
+        """Compares the conditions of a checkpoint with those of this process, and notes differences."""
         self.resumed[:] = checkpoint.resumed
         differing = differences(checkpoint.conditions, self.conditions)
         if not differing:
             return
         if self.exact:
             raise UserError(
-                f"{self.folder} was begun under other conditions ({differing}): go on under those, set "
-                "`training.resume: continue` in params.yaml, or remove the folder to start anew"
+                f"{self.folder} was begun under other conditions ({differing}): resume under those, set "
+                "`training.resume: continue` in params.yaml, or remove the folder to start again"
             )
         self.resumed.append({"after_epoch": checkpoint.epoch, "differences": differing})
         logger.warning(
@@ -131,17 +133,17 @@ class Checkpoints:
 
 
 @contextmanager
-def checkpoints(
+def open_checkpoints(
     folder: Path,
     fingerprint: str,
     *,
     conditions: Mapping[str, str] | None = None,
     exact: bool = False,
 ) -> Iterator[Checkpoints]:
-    """Holds the checkpoints of a model, against any other process, and removes them at success.
+    """Locks the checkpoints of a model against other processes, and removes them after success.
 
     Args:
-        folder: The model's folder of checkpoints, made if need be.
+        folder: The model's folder of checkpoints; it is made if it is missing.
         fingerprint: Of the data, the settings and the code: only equal trainings share checkpoints.
         conditions: Those of this process, as `fer_models.training.conditions` tells them.
         exact: Whether checkpoints of other conditions are refused.
@@ -161,13 +163,13 @@ def checkpoints(
         own = folder / fingerprint
         own.mkdir(exist_ok=True)
         yield Checkpoints(own, conditions or {}, exact)
-        for trained in folder.iterdir():  # those of settings that nobody trains any more, too
+        for trained in folder.iterdir():  # those of earlier settings, too
             if trained.is_dir():
                 shutil.rmtree(trained)
 
 
 def fingerprint_of(settings: Mapping[str, Any], *arrays: np.ndarray, files: Sequence[Path]) -> str:
-    """Tells trainings apart: by settings, data, files, library versions and all loaded code of ours.
+    """Hashes what a training depends on: settings, data, files, library versions, our loaded code.
 
     Args:
         settings: What JSON can hold.
@@ -177,7 +179,7 @@ def fingerprint_of(settings: Mapping[str, Any], *arrays: np.ndarray, files: Sequ
     Returns:
         16 hexadecimal digits.
     """
-    # By its specification, a module that runs as `__main__` has its own name too.
+    # The specification has the real name of a module that runs as `__main__`, too.
     specifications = [getattr(module, "__spec__", None) for module in sys.modules.values()]
     sources = {
         spec.name: Path(spec.origin).read_bytes()
@@ -187,8 +189,8 @@ def fingerprint_of(settings: Mapping[str, Any], *arrays: np.ndarray, files: Sequ
     modules = [sources[name] for name in sorted(sources)]
     versions = [keras.__version__, tf.__version__, np.__version__]
     digest = hashlib.sha256(json.dumps([settings, versions], sort_keys=True).encode())
-    for part in (*modules, *(file.read_bytes() for file in files)):
-        digest.update(hashlib.sha256(part).digest())
+    for content in (*modules, *(file.read_bytes() for file in files)):
+        digest.update(hashlib.sha256(content).digest())
     for array in arrays:
         digest.update(f"{array.dtype}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)

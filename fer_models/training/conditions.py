@@ -1,4 +1,4 @@
-"""What the bits of a training depend on besides settings, data and code: threads, precision, devices."""
+"""Describes the conditions that a training's last bits depend on: threads, precision, devices."""
 
 import hashlib
 import os
@@ -24,7 +24,7 @@ _THREADS = {
 
 
 def conditions(policy: str, *, num_devices: int) -> dict[str, str]:
-    """What must be equal for two trainings of one fingerprint to give the same weights, bit for bit.
+    """Gathers what must be equal for equal trainings to give equal weights, bit for bit.
 
     Args:
         policy: The name of Keras' dtype policy.
@@ -48,10 +48,10 @@ def conditions(policy: str, *, num_devices: int) -> dict[str, str]:
 
 
 def differences(before: Mapping[str, str] | None, now: Mapping[str, str]) -> str:
-    """In words, what differs between the conditions of a checkpoint and those of today; empty: nothing.
+    """Describes the differences between two sets of conditions; empty if there are none.
 
     Args:
-        before: Those of the checkpoint; None if it holds none.
+        before: Those of the checkpoint; None if it has none.
         now: Those of this process.
     """
     if before is None:
@@ -64,13 +64,13 @@ def differences(before: Mapping[str, str] | None, now: Mapping[str, str]) -> str
 
 
 def _threads(variable: str, configured: Callable[[], int]) -> str:
-    """As TensorFlow takes them: the configuration, else the variable, else a thread a processor."""
+    """The number that TensorFlow uses: as configured, else the variable's, else one a processor."""
     number = configured() or int(os.environ.get(variable) or 0)
     return str(number or len(os.sched_getaffinity(0)))
 
 
 def _processor() -> tuple[str, str]:
-    """Its name and a hash of its features, as far as the system tells them."""
+    """The processor's name and a hash of its features; `unknown` where the system gives none."""
     if not _PROCESSOR.exists():  # no Linux
         return "unknown", "unknown"
     found = {"model name": "unknown", "flags": "", "Features": ""}  # the last is Arm's

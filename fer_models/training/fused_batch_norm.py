@@ -1,4 +1,4 @@
-"""Batch normalization as one operation of TensorFlow in training, in place of a dozen of Keras's.
+"""Batch normalization by TensorFlow's fused operation in training, in place of Keras' dozen operations.
 
 Keras reduces, subtracts, multiplies and casts maps one after another, and reads all of them from memory
 each time. The operation of TensorFlow does it at once, in the precision of the maps: a training step of
@@ -12,14 +12,14 @@ import tensorflow as tf
 
 
 class FusedNormalization(keras.layers.Layer):
-    """A batch normalization of maps (B, H, W, C), whose variables it shares.
+    """Fused batch normalization of maps (B, H, W, C); it shares the variables of a Keras layer.
 
     Its moving variance gets the unbiased variance of a batch (Ioffe and Szegedy, 2015, algorithm 2),
     that of Keras the biased one: a part in B x H x W less.
     """
 
     def __init__(self, norm: keras.layers.BatchNormalization, **layer: Any) -> None:
-        """Takes up a layer.
+        """Wraps a layer.
 
         Args:
             norm: The layer, built, with scale and offset, over the last axis.
@@ -33,6 +33,7 @@ class FusedNormalization(keras.layers.Layer):
         norm = self.norm
         if not (training and norm.trainable):
             return norm(maps, training=False)
+        # Normalizes the maps, and gives the mean and variance of the batch.
         of_batch = tf.raw_ops.FusedBatchNormV3(
             x=maps,
             scale=tf.convert_to_tensor(norm.gamma.value),
@@ -42,6 +43,7 @@ class FusedNormalization(keras.layers.Layer):
             epsilon=norm.epsilon,
             is_training=True,
         )
+        # Exponential moving averages, for inference.
         for moving, now in (
             (norm.moving_mean, of_batch.batch_mean),
             (norm.moving_variance, of_batch.batch_variance),
@@ -50,12 +52,12 @@ class FusedNormalization(keras.layers.Layer):
         return of_batch.y
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Of the maps."""
+        """The shape of the maps."""
         return input_shape
 
 
 def fused(network: keras.Model) -> keras.Model:
-    """A model of the same layers and variables, whose batch normalizations of maps are fused."""
+    """Clones a model: the same variables, its batch normalizations of maps replaced by fused ones."""
 
     def layer_for(layer: keras.layers.Layer) -> keras.layers.Layer:
         if isinstance(layer, keras.layers.BatchNormalization) and len(layer.input.shape) == 4:

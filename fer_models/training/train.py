@@ -1,6 +1,6 @@
-"""Trains one model of the zoo on the TFRecords: `model.keras`, its history and its logs.
+"""Trains one model of the registry on the TFRecords; writes `model.keras`, its history and its logs.
 
-Killed and started again, it goes on after the last finished epoch.
+A killed run resumes after the last finished epoch.
 """
 
 import logging
@@ -15,7 +15,7 @@ from fer_models.core.devices import dtype_policy, in_words, precision, strategy
 from fer_models.core.input_pipeline import make_repeatable
 from fer_models.core.serialization import save_model
 from fer_models.networks.registry import model_named
-from fer_models.training.checkpoints import checkpoints, fingerprint_of
+from fer_models.training.checkpoints import fingerprint_of, open_checkpoints
 from fer_models.training.conditions import conditions
 from fer_models.training.resume_settings import ResumeSettings
 from fer_models.training.samples import Samples, with_noisy_copies
@@ -46,11 +46,11 @@ def main() -> None:
         files=row.files(settings),
     )
     with (
-        checkpoints(
+        open_checkpoints(
             *(flags.checkpoints, fingerprint),
             conditions=conditions(policy, num_devices=distribution.num_replicas_in_sync),
             exact=resume == "exact",
-        ) as kept,
+        ) as checkpoints,
         atomic_write(flags.report, replace_folder=True) as report,
     ):
         report.mkdir()
@@ -58,7 +58,7 @@ def main() -> None:
             *(model, with_noisy_copies(train, settings), validation),
             settings=settings,
             logs=report,
-            kept=kept,
+            checkpoints=checkpoints,
         )
         history.to_csv(report / "history.csv", index=False)
         summary = {
@@ -67,20 +67,20 @@ def main() -> None:
             "train_faces": len(train.labels),
             "validation_faces": len(validation.labels),
             **summary_of(history, settings, title=row.title_with(settings), paper=row.paper),
-            **({"resumed": kept.resumed} if kept.resumed else {}),
+            **({"resumed": checkpoints.resumed} if checkpoints.resumed else {}),
         }
         text = stage.json_text(summary, of=flags.report / "summary.json")
         (report / "summary.json").write_text(text, encoding="utf-8")
         save_model(model, flags.model_folder / "model.keras", expressions=expressions)
     accuracy = history["val_accuracy"].iloc[summary["kept_epoch"] - 1]
     logger.info(
-        "train: %s, epoch %d kept: val_accuracy %.4f -> %s",
+        "train: %s, weights of epoch %d: val_accuracy %.4f -> %s",
         *(flags.model, summary["kept_epoch"], accuracy, flags.model_folder),
     )
 
 
 def samples_of(folder: Path, split: str) -> Samples:
-    """The faces of a split, out of the records."""
+    """Reads the faces of a split from the records."""
     examples = tfrecord.read_split(folder, split)
     return Samples(examples.faces, examples.labels, examples.weights)
 

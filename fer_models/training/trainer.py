@@ -35,7 +35,7 @@ def fit(
     *,
     settings: TrainingSettings,
     logs: Path,
-    kept: Checkpoints,
+    checkpoints: Checkpoints,
 ) -> pd.DataFrame:
     """Trains a model; it ends with the weights of the last or the best epoch, as the settings say.
 
@@ -43,12 +43,12 @@ def fit(
     `deterministic: true` a resumed training ends with the weights, bit for bit, of one without a break.
 
     Args:
-        model: From inputs to probabilities (N, K); built under the strategy that shall train it.
-        train: What to learn from.
-        validation: What the epochs are compared on.
-        settings: Epochs, optimizer and the like.
+        model: From inputs to probabilities (N, K); built under the strategy that will train it.
+        train: The training set.
+        validation: The set that the epochs are compared on.
+        settings: The training settings.
         logs: An existing folder, which gets `dvclive` and `tensorboard`.
-        kept: The checkpoints of this very training.
+        checkpoints: The checkpoints of this training.
 
     Returns:
         One row an epoch: `epoch` (1-based), `accuracy`, `loss`, `val_accuracy`, `val_loss` (the
@@ -64,7 +64,7 @@ def fit(
         len(train.labels), batch_size=settings.batch_size, num_devices=num_devices
     )
     trained = _compiled(model, settings, num_steps=steps_per_epoch * settings.epochs)
-    checkpoint = kept.newest()
+    checkpoint = checkpoints.newest()
     finished, earlier = 0, {}
     if checkpoint is not None:
         for row in checkpoint.state["history"]:  # version 0.1.0 wrote checkpoints after divergence
@@ -102,7 +102,7 @@ def fit(
             # two before it, and an edit of the inputs ends the stage once the epoch is on disk.
             callbacks=[
                 *(Grow(settings.small_faces.epochs), Divergence()),
-                *(epoch_log, best_epoch, CheckpointWriter(kept, epoch_log, best_epoch)),
+                *(epoch_log, best_epoch, CheckpointWriter(checkpoints, epoch_log, best_epoch)),
                 InputsCheck(),
             ],
             shuffle=False,  # the batches are shuffled already; Keras would warn
@@ -111,13 +111,13 @@ def fit(
     except (tf.errors.ResourceExhaustedError, MemoryError):
         raise UserError(
             f"out of memory with a batch_size of {settings.batch_size}: try "
-            f"{max(1, settings.batch_size // 2)}; finished epochs are kept"
+            f"{max(1, settings.batch_size // 2)}; its checkpoints stay"
         ) from None
     except tf.errors.UnimplementedError as error:
         if not settings.deterministic:
             raise
         raise UserError(
-            f"this device has no deterministic way for an operation: set `deterministic: false` "
+            f"this device has no deterministic version of an operation: set `deterministic: false` "
             f"({error.message.splitlines()[0]})"
         ) from None
     finally:

@@ -44,7 +44,7 @@ def train(folder, epochs):
         model = network()
     settings_now = training_settings.model_copy(update={"epochs": epochs})
     logs = Path(tempfile.mkdtemp())
-    history = fit(model, *parts, settings=settings_now, logs=logs, kept=Checkpoints(folder))
+    history = fit(model, *parts, settings=settings_now, logs=logs, checkpoints=Checkpoints(folder))
     return history, model.get_weights()
 
 folder = Path(tempfile.mkdtemp())
@@ -96,7 +96,7 @@ with strategy("CPU").scope():
 folder = Path(tempfile.mkdtemp())
 training_settings = TrainingSettings.model_validate_json(sys.argv[1])
 parts = samples(17), samples(9, seed=1)
-history = fit(model, *parts, settings=training_settings, logs=folder, kept=Checkpoints(folder))
+history = fit(model, *parts, settings=training_settings, logs=folder, checkpoints=Checkpoints(folder))
 print(history["val_loss"].tolist())
 """
 
@@ -132,7 +132,11 @@ def test_two_devices_share_a_batch_and_learn_what_one_learns(tmp_path: Path) -> 
     training_settings = TrainingSettings.model_validate_json(json.dumps(settings))
     parts = (samples(100), samples(32, seed=1))
     one = fit(
-        network(), *parts, settings=training_settings, logs=tmp_path, kept=Checkpoints(tmp_path)
+        network(),
+        *parts,
+        settings=training_settings,
+        logs=tmp_path,
+        checkpoints=Checkpoints(tmp_path),
     )
     assert two["loss"] == pytest.approx(list(one["loss"]), rel=0.05)  # dropout differs
     assert two["resumed"]

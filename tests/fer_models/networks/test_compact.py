@@ -51,13 +51,20 @@ def samples(num_faces: int, *, seed: int) -> Samples:
 
 
 def trained(
-    kept: Checkpoints, *, settings: ModelSettings | None = None
+    checkpoints: Checkpoints, *, settings: ModelSettings | None = None
 ) -> tuple[keras.Model, pd.DataFrame]:
     settings = settings or settings_of()
     make_repeatable(0, deterministic=True)
     model = build_model(settings, 3)
     train, validation = samples(96, seed=0), samples(48, seed=1)
-    return model, fit(model, train, validation, settings=settings, logs=kept.folder, kept=kept)
+    return model, fit(
+        model,
+        train,
+        validation,
+        settings=settings,
+        logs=checkpoints.folder,
+        checkpoints=checkpoints,
+    )
 
 
 def test_a_face_and_its_mirror_image_are_one() -> None:
@@ -132,7 +139,7 @@ def test_a_network_for_whole_faces_says_so(tmp_path: Path) -> None:
             *(model, samples(8, seed=0), samples(8, seed=1)),
             settings=settings,
             logs=tmp_path,
-            kept=Checkpoints(tmp_path),
+            checkpoints=Checkpoints(tmp_path),
         )
 
 

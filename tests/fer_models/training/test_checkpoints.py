@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 
 from fer_data.core.errors import UserError
-from fer_models.training.checkpoints import Checkpoint, Checkpoints, checkpoints, fingerprint_of
+from fer_models.training.checkpoints import (
+    Checkpoint,
+    Checkpoints,
+    fingerprint_of,
+    open_checkpoints,
+)
 
 
 def checkpoint(epoch: int) -> Checkpoint:
@@ -16,10 +21,10 @@ def checkpoint(epoch: int) -> Checkpoint:
 
 
 def test_a_checkpoint_comes_back_as_it_was(tmp_path: Path) -> None:
-    kept = Checkpoints(tmp_path)
-    assert kept.newest() is None
-    kept.save(checkpoint(1))
-    newest = kept.newest()
+    checkpoints = Checkpoints(tmp_path)
+    assert checkpoints.newest() is None
+    checkpoints.save(checkpoint(1))
+    newest = checkpoints.newest()
     assert newest is not None
     assert (newest.epoch, newest.state) == (1, checkpoint(1).state)
     assert newest.arrays["best"] == []
@@ -29,9 +34,9 @@ def test_a_checkpoint_comes_back_as_it_was(tmp_path: Path) -> None:
 
 
 def test_the_two_newest_stay(tmp_path: Path) -> None:
-    kept = Checkpoints(tmp_path)
+    checkpoints = Checkpoints(tmp_path)
     for epoch in range(8, 12):  # past the point where names sort by length
-        kept.save(checkpoint(epoch))
+        checkpoints.save(checkpoint(epoch))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch-0010.npz", "epoch-0011.npz"]
 
 
@@ -39,9 +44,9 @@ def test_the_two_newest_stay(tmp_path: Path) -> None:
 def test_a_damaged_one_is_set_aside_and_the_one_before_used(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str
 ) -> None:
-    kept = Checkpoints(tmp_path)
+    checkpoints = Checkpoints(tmp_path)
     for epoch in (1, 2):
-        kept.save(checkpoint(epoch))
+        checkpoints.save(checkpoint(epoch))
     newest = tmp_path / "epoch-0002.npz"
     data = bytearray(newest.read_bytes())
     place = data.index(np.full(6, 2, np.float32).tobytes())
@@ -55,7 +60,7 @@ def test_a_damaged_one_is_set_aside_and_the_one_before_used(
             "end cut off": data[:-1],
         }[damage]
     )
-    before = kept.newest()
+    before = checkpoints.newest()
     assert before is not None
     assert before.epoch == 1
     assert "epoch-0002.npz is damaged" in caplog.text
@@ -66,9 +71,9 @@ def test_a_damaged_one_is_set_aside_and_the_one_before_used(
 
 
 def test_no_flipped_bit_of_the_newest_keeps_a_training_from_going_on(tmp_path: Path) -> None:
-    kept = Checkpoints(tmp_path)
-    kept.save(Checkpoint(1, {"model": [], "best": []}, {}))
-    kept.save(Checkpoint(2, {"model": [np.arange(2)], "best": []}, {}))
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(Checkpoint(1, {"model": [], "best": []}, {}))
+    checkpoints.save(Checkpoint(2, {"model": [np.arange(2)], "best": []}, {}))
     newest = tmp_path / "epoch-0002.npz"
     data = newest.read_bytes()
     epochs = set()
@@ -76,25 +81,25 @@ def test_no_flipped_bit_of_the_newest_keeps_a_training_from_going_on(tmp_path: P
         flipped = bytearray(data)
         flipped[bit // 8] ^= 1 << bit % 8
         newest.write_bytes(flipped)
-        found = kept.newest()
+        found = checkpoints.newest()
         assert found is not None
         epochs.add(found.epoch)
     assert epochs == {1, 2}  # some bits, such as those of dates, matter to nobody
 
 
 def test_one_that_cannot_be_read_just_now_stays(tmp_path: Path) -> None:
-    kept = Checkpoints(tmp_path)
-    kept.save(Checkpoint(1, {"model": [], "best": []}, {}))
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(Checkpoint(1, {"model": [], "best": []}, {}))
     (tmp_path / "epoch-0002.npz").mkdir()  # no rights would do as well, but those root always has
     with pytest.raises(IsADirectoryError):
-        kept.newest()
+        checkpoints.newest()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch-0001.npz", "epoch-0002.npz"]
 
 
 def interrupted(folder: Path, fingerprint: str) -> None:
     """Leaves a checkpoint, as a training that fails does."""
-    with checkpoints(folder, fingerprint) as kept:
-        kept.save(checkpoint(1))
+    with open_checkpoints(folder, fingerprint) as checkpoints:
+        checkpoints.save(checkpoint(1))
         raise RuntimeError
 
 
@@ -136,11 +141,11 @@ def test_a_checkpoint_without_a_record_is_taken_and_called_unknown(tmp_path: Pat
     state = json.dumps({"epoch": 4, "names": {"model": 1}, "state": {}}).encode()
     members = {"model/00000": array, "state": np.frombuffer(state, np.uint8)}
     np.savez(tmp_path / "epoch-0004.npz", allow_pickle=False, **members)
-    kept = Checkpoints(tmp_path, ONE)
-    newest = kept.newest()
+    checkpoints = Checkpoints(tmp_path, ONE)
+    newest = checkpoints.newest()
     assert newest is not None
     np.testing.assert_array_equal(newest.arrays["model"][0], array)
-    assert kept.resumed == [
+    assert checkpoints.resumed == [
         {
             "after_epoch": 4,
             "differences": "the checkpoint does not say under which it was written",
@@ -152,22 +157,23 @@ def test_success_removes_them_and_failure_keeps_them(tmp_path: Path) -> None:
     folder = tmp_path / "scratch"
     with pytest.raises(RuntimeError):
         interrupted(folder, "one")
-    with checkpoints(folder, "one") as kept:
-        assert kept.newest() is not None
+    with open_checkpoints(folder, "one") as checkpoints:
+        assert checkpoints.newest() is not None
     assert [path.name for path in folder.iterdir()] == ["lock"]
 
 
 def test_each_fingerprint_has_its_own(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         interrupted(tmp_path, "one")
-    with checkpoints(tmp_path, "another") as kept:
-        assert kept.newest() is None
+    with open_checkpoints(tmp_path, "another") as checkpoints:
+        assert checkpoints.newest() is None
 
 
 def test_a_second_writer_is_told_who_the_first_is(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from fer_models.training.checkpoints import checkpoints\n"
-        "with checkpoints(Path(sys.argv[1]), 'one'): print('held', flush=True); input()"
+        "import sys; from pathlib import Path\n"
+        "from fer_models.training.checkpoints import open_checkpoints\n"
+        "with open_checkpoints(Path(sys.argv[1]), 'one'): print('held', flush=True); input()"
     )
     holder = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)],
@@ -179,12 +185,12 @@ def test_a_second_writer_is_told_who_the_first_is(tmp_path: Path) -> None:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         message = f"process {holder.pid} trains with .* already: wait for it, or end it"
-        with pytest.raises(UserError, match=message), checkpoints(tmp_path, "one"):
+        with pytest.raises(UserError, match=message), open_checkpoints(tmp_path, "one"):
             pass
     finally:
         holder.kill()
         holder.communicate()
-    with checkpoints(tmp_path, "one"):  # a killed process holds nothing
+    with open_checkpoints(tmp_path, "one"):  # a killed process holds nothing
         pass
 
 

@@ -148,8 +148,10 @@ def test_the_best_epoch_is_kept_by_validation(folder: Path, tmp_path: Path) -> N
     train, validation = (samples_of(folder / "records", split) for split in ("train", "validation"))
     noise = np.random.default_rng(0).permutation(train.labels)  # so that the epochs differ
     train = Samples(train.inputs, noise, train.weights)
-    kept = Checkpoints(tmp_path)
-    history = fit(model, train, validation, settings=settings, logs=tmp_path, kept=kept)
+    checkpoints = Checkpoints(tmp_path)
+    history = fit(
+        model, train, validation, settings=settings, logs=tmp_path, checkpoints=checkpoints
+    )
     predictions = model.predict(validation.inputs, verbose=0).argmax(axis=1)
     accuracy = np.mean(predictions == validation.labels)
     assert accuracy == pytest.approx(history["val_accuracy"].max(), abs=1e-6)
@@ -162,5 +164,12 @@ def test_weights_of_the_examples_count(folder: Path, tmp_path: Path) -> None:
     train, validation = (samples_of(folder / "records", split) for split in ("train", "validation"))
     weighted = Samples(train.inputs, train.labels, (train.labels == 2).astype(np.float32))
     model = scratch.build_model(settings, 3)
-    fit(model, weighted, validation, settings=settings, logs=tmp_path, kept=Checkpoints(tmp_path))
+    fit(
+        model,
+        weighted,
+        validation,
+        settings=settings,
+        logs=tmp_path,
+        checkpoints=Checkpoints(tmp_path),
+    )
     assert set(model.predict(validation.inputs, verbose=0).argmax(axis=1)) == {2}

@@ -50,7 +50,7 @@ def trained(tmp_path: Path) -> Callable[..., tuple[keras.Model, pd.DataFrame]]:
             *(model, samples(96), samples(32, seed=1)),
             settings=training_settings_of(**changes),
             logs=tmp_path,
-            kept=Checkpoints(tmp_path),
+            checkpoints=Checkpoints(tmp_path),
         )
         for file in tmp_path.glob("epoch-*"):
             file.unlink()
@@ -81,9 +81,9 @@ def test_training_stops_when_patience_ends_and_stays_stopped(tmp_path: Path) -> 
     settings = training_settings_of(
         epochs=30, patience=2, keep_epoch="best", monitor="val_loss", learning_rate=1.0
     )
-    model, kept = network(), Checkpoints(tmp_path)
+    model, checkpoints = network(), Checkpoints(tmp_path)
     parts = (samples(96), samples(32, seed=1))
-    history = fit(model, *parts, settings=settings, logs=tmp_path, kept=kept)
+    history = fit(model, *parts, settings=settings, logs=tmp_path, checkpoints=checkpoints)
     best = int(history["val_loss"].argmin())
     assert len(history) == best + 3 < 30
     model.compile("sgd", "sparse_categorical_crossentropy")
@@ -91,7 +91,7 @@ def test_training_stops_when_patience_ends_and_stays_stopped(tmp_path: Path) -> 
     assert loss == pytest.approx(history["val_loss"].min(), rel=1e-5)
     again = network()
     pd.testing.assert_frame_equal(
-        fit(again, *parts, settings=settings, logs=tmp_path, kept=kept), history
+        fit(again, *parts, settings=settings, logs=tmp_path, checkpoints=checkpoints), history
     )
     for one, other in zip(model.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -151,7 +151,9 @@ def test_half_precision_trains_and_the_saved_model_is_of_floats(
     assert keras.config.dtype_policy().name == "float32"
     parts = (samples(96), samples(32, seed=1))
     settings = training_settings_of(epochs=4, learning_rate=0.02)
-    history = fit(model, *parts, settings=settings, logs=tmp_path, kept=Checkpoints(tmp_path))
+    history = fit(
+        model, *parts, settings=settings, logs=tmp_path, checkpoints=Checkpoints(tmp_path)
+    )
     assert history["loss"].iloc[-1] < history["loss"].iloc[0]
     names = tuple(f"class_{number}" for number in range(model.output_shape[-1]))
     save_model(model, tmp_path / "model.keras", expressions=names)
@@ -169,7 +171,7 @@ def test_float16_scales_the_loss_and_resumes_with_its_scale(tmp_path: Path) -> N
         with precision("mixed_float16"):
             model = network()
         settings = training_settings_of(epochs=epochs, optimizer="adam", weight_decay=0.01)
-        fit(model, *parts, settings=settings, logs=folder, kept=Checkpoints(folder))
+        fit(model, *parts, settings=settings, logs=folder, checkpoints=Checkpoints(folder))
         return model
 
     train(tmp_path / "twice", 1)
@@ -185,14 +187,26 @@ def test_a_history_without_numbers_is_not_gone_on_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As version 0.1.0 kept it."""
-    kept, parts = Checkpoints(tmp_path), (samples(32), samples(32, seed=1))
-    fit(network(), *parts, settings=training_settings_of(epochs=1), logs=tmp_path, kept=kept)
-    checkpoint = kept.newest()
+    checkpoints, parts = Checkpoints(tmp_path), (samples(32), samples(32, seed=1))
+    fit(
+        network(),
+        *parts,
+        settings=training_settings_of(epochs=1),
+        logs=tmp_path,
+        checkpoints=checkpoints,
+    )
+    checkpoint = checkpoints.newest()
     assert checkpoint is not None
     checkpoint.state["history"][0]["loss"] = float("inf")
     monkeypatch.setattr(Checkpoints, "newest", lambda _: checkpoint)
     with pytest.raises(UserError, match="training diverged in epoch 1: loss is inf"):
-        fit(network(), *parts, settings=training_settings_of(), logs=tmp_path, kept=kept)
+        fit(
+            network(),
+            *parts,
+            settings=training_settings_of(),
+            logs=tmp_path,
+            checkpoints=checkpoints,
+        )
 
 
 def test_xla_by_order_is_refused_where_it_would_be_ignored(tmp_path: Path) -> None:
@@ -211,7 +225,10 @@ def test_xla_by_order_is_refused_where_it_would_be_ignored(tmp_path: Path) -> No
     ("error", "line"),
     [
         (tf.errors.ResourceExhaustedError, "out of memory with a batch_size of 16: try 8"),
-        (tf.errors.UnimplementedError, r"no deterministic way .*`deterministic: false` \(No such"),
+        (
+            tf.errors.UnimplementedError,
+            r"no deterministic version .*`deterministic: false` \(No such",
+        ),
     ],
 )
 def test_what_the_device_cannot_do_is_one_line(

@@ -61,7 +61,7 @@ def test_command_leaves_three_files_and_a_table(workspace: Path) -> None:
     assert [*EXPRESSIONS, "all"] in table
     assert ["training", *"1111116"] in table
     assert ["taken", *"222222", "12"] in table
-    assert ["refused", "1", "not", "a", "image"] in table
+    assert ["refused", "1", "not", "an", "image"] in table
     junk = ["__MACOSX,", ".DS_Store,", "._*,", "Thumbs.db,", "desktop.ini"]
     assert ["skipped", "4", *junk] in table
 

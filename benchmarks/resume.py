@@ -22,7 +22,8 @@ from pathlib import Path
 import pandas as pd
 
 from fer_data.core.catalog import output
-from fer_data.stages.settings import read_params
+from fer_data.stages.settings import read_settings
+from fer_models.networks.registry import model_named
 from flows.workspace.client import environment
 
 
@@ -84,7 +85,8 @@ def main() -> None:
         if start(flags.model, whole).wait():
             sys.exit("error: the training failed: has `dvc repro tfrecords` run here?")
         trained = json.loads((whole / "report" / "summary.json").read_text())["seconds"]
-        epochs = read_params()["models"][flags.model]["epochs"]
+        settings_class = model_named(flags.model).settings_class
+        epochs = read_settings(settings_class, f"models.{flags.model}").epochs
         print(f"{flags.model}: {epochs} epochs in {trained:.0f} s", flush=True)
         for number in range(flags.kills):
             wait = generator.uniform(0, 2.5) * trained / epochs

@@ -15,7 +15,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page
 
 from fer_data.core.catalog import output
-from flows.workspace.overrides import lay_over
+from flows.workspace.overrides import apply_overrides
 from tests.support.models.images import encoded, two_faces
 from tests.support.servers.browser import chromium
 from tests.support.servers.prefect import Server, make_held_line, serving
@@ -69,7 +69,7 @@ def take_flow(browser: Browser, workspace: Path) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         copy = Path(shutil.copytree(workspace, folder / "workspace", symlinks=True))
-        lay_over({"crossval": {"seed": 1}, "flows": {"cpu_slots": 2}}, folder=copy)
+        apply_overrides({"crossval": {"seed": 1}, "flows": {"cpu_slots": 2}}, folder=copy)
         with serving(make_held_line(folder / "served")) as server:
             photograph(page, server, copy)
 

@@ -131,7 +131,7 @@ def test_a_stage_depends_on_every_module_that_it_uses(name: str) -> None:
         listed = {path.replace("${item.module}", item.get("module", "")) for path in template}
         modules = [
             MODULE_OF_STAGE[name],
-            *(f"fer_models.networks.{module}" for module in item.values()),
+            *(f"fer_models.networks.{item[key]}" for key in item if key == "module"),
         ]
         used = {f"{one.replace('.', '/')}.py" for module in modules for one in reaches(module)}
         assert listed == used

@@ -208,7 +208,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with an archive, and a file where the pages name one."""
     folder = tmp_path_factory.mktemp("documented")
     write_sample(folder / "archive.zip", num_faces=120)
-    make_workspace(folder / "ferflow", archive=folder / "archive.zip", overlay={})
+    make_workspace(folder / "ferflow", archive=folder / "archive.zip", overrides={})
     weights = folder / "ferflow/path/to/mobilenetv2.weights.h5"
     weights.parent.mkdir(parents=True)
     weights.write_bytes(b"weights")

@@ -37,7 +37,7 @@ def test_it_is_a_python_that_is_supported() -> None:
 
 def test_the_line_runs(tmp_path: Path) -> None:
     write_sample(tmp_path / "archive.zip", num_faces=480)
-    make_workspace(tmp_path / "workspace", archive=tmp_path / "archive.zip", overlay={})
+    make_workspace(tmp_path / "workspace", archive=tmp_path / "archive.zip", overrides={})
     run = re.findall(
         r"^Running stage '(.+)':", printed(tmp_path / "workspace", "dvc", "repro", "split"), re.M
     )

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from fer_data.core.yaml_files import read_yaml
+from fer_data.stages.defaults import descend
+from fer_data.stages.input_changes import filled, item_values
 from fer_data.stages.settings import (
     PARAMS_FILE,
     DataSettings,
@@ -53,7 +55,7 @@ def check_settings(workspace: Path = Path(), *, complete: bool = True) -> None:
         try:
             settings_from(values, settings_class, section, file=file)
         except SettingsError as error:
-            if _descend(values, section) is not None or (complete and section in needed):
+            if descend(values, section) is not None or (complete and section in needed):
                 faults.append(str(error).removeprefix(f"{file}: "))
     faults += _disagreements(values, stages)
     if faults:
@@ -70,29 +72,30 @@ def _stages(workspace: Path) -> Mapping[str, Any]:
     return {name: stage for name, stage in found.items() if isinstance(stage, dict)}
 
 
-def _params_of(stage: Mapping[str, Any]) -> list[str]:
+def _params_of(stage: Mapping[str, Any]) -> set[str]:
     """The sections that a stage reads, for one of several with each of its items."""
-    keys = [key for key in stage.get("do", stage).get("params", []) if isinstance(key, str)]
-    items = stage.get("foreach", {})
-    names = list(items) if isinstance(items, Mapping | list) else []
-    return [key.replace("${key}", str(name)) for key in keys for name in names or [""]]
+    texts = [key for key in stage.get("do", stage).get("params", []) if isinstance(key, str)]
+    items = stage.get("foreach")
+    if not isinstance(items, Mapping):
+        return set(texts)
+    return {filled(text, item_values(name, items)) for text in texts for name in items}
 
 
 def _disagreements(values: Mapping[str, Any], stages: Mapping[str, Any]) -> list[str]:
     """What is right in itself, and does not fit another section or the graph."""
     faults: list[str] = []
-    folds = _descend(stages, "crossval.matrix.fold")
-    number = _descend(values, "split.num_folds")
+    folds = descend(stages, "crossval.matrix.fold")
+    number = descend(values, "split.num_folds")
     if folds is not None and isinstance(number, int) and folds != list(range(number)):
         faults.append(
             f"'split.num_folds': got {number}, but `crossval` in {GRAPH_FILE} lists the folds {folds}: "
             "change both"
         )
-    trained = _descend(stages, "train.foreach")
-    measured = _descend(stages, "evaluate.matrix.model")
+    trained = descend(stages, "train.foreach")
+    measured = descend(stages, "evaluate.matrix.model")
     known = (("ensemble.members", trained, "train"), ("report.models", measured, "evaluate"))
     for key, names, stage in known:
-        chosen = _descend(values, key)
+        chosen = descend(values, key)
         if names is None or not isinstance(chosen, list):
             continue
         unknown = [str(name) for name in chosen if name not in names]
@@ -102,9 +105,3 @@ def _disagreements(values: Mapping[str, Any], stages: Mapping[str, Any]) -> list
                 f"which {GRAPH_FILE} has a stage `{stage}`"
             )
     return faults
-
-
-def _descend(values: Any, key: str) -> Any:
-    for part in key.split("."):
-        values = values.get(part) if isinstance(values, Mapping) else None
-    return values

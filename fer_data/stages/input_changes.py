@@ -17,6 +17,7 @@ from typing import Any
 import fer_data
 from fer_data.core.errors import InputsChangedError, UserError
 from fer_data.core.yaml_files import read_yaml
+from fer_data.stages.defaults import descend
 
 GRAPH_FILE = Path("dvc.yaml")
 SETTINGS_FILE = Path("params.yaml")
@@ -101,7 +102,7 @@ class Inputs:
         if not self._params:
             return {}
         values = read_yaml(self._folder / SETTINGS_FILE)
-        return {key: _descend(values, key) for key in self._params}
+        return {key: descend(values, key) for key in self._params}
 
 
 def changed_error(changed: list[str], stage: str) -> InputsChangedError:
@@ -177,26 +178,31 @@ def stage_inputs(name: str, *, folder: Path) -> tuple[list[str], list[str]] | No
     stage = read_yaml(folder / GRAPH_FILE)["stages"].get(group)
     if stage is None:
         return None
-    values = {"key": item, "item": item}
+    values = item_values(item, stage.get("foreach"))
     values |= {f"item.{axis}": item for axis in stage.get("matrix", {})}  # all of ours have one
-    items = stage.get("foreach")
-    if isinstance(items, Mapping):
-        values |= {f"item.{key}": str(value) for key, value in items.get(item, {}).items()}
     lists = [stage.get("do", stage).get(key, []) for key in ("deps", "params")]
-    deps, params = ([_filled(text, values) for text in texts] for texts in lists)
+    deps, params = ([filled(text, values) for text in texts] for texts in lists)
     return deps, params
 
 
-def _filled(text: str, values: Mapping[str, str]) -> str:
+def item_values(item: str, items: Any) -> dict[str, str]:
+    """What the `${...}` of a stage's template stand for, by name.
+
+    Args:
+        item: The name of one of the stages.
+        items: The template's `foreach`: a list of names, or values by name.
+    """
+    values = {"key": item, "item": item}
+    if isinstance(items, Mapping):
+        values |= {f"item.{key}": str(value) for key, value in items.get(item, {}).items()}
+    return values
+
+
+def filled(text: str, values: Mapping[str, str]) -> str:
+    """A text of a template with its values; see `item_values`."""
     for name, value in values.items():
         text = text.replace(f"${{{name}}}", value)
     return text
-
-
-def _descend(values: Any, key: str) -> Any:
-    for part in key.split("."):
-        values = values.get(part) if isinstance(values, dict) else None
-    return values
 
 
 def _files(path: Path, *, known: Mapping[str, _File] | None = None) -> dict[str, _File]:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +18,7 @@ from pydantic import (
 from fer_data.core.errors import UserError
 from fer_data.core.schema import DROP, KEEP, UNDO
 from fer_data.core.yaml_files import read_yaml
+from fer_data.stages.defaults import descend, merged, stands_in
 
 PARAMS_FILE = Path("params.yaml")
 S = TypeVar("S", bound="Settings")
@@ -42,6 +43,8 @@ class Settings(BaseModel):
     """One section of `params.yaml`: frozen, without unknown keys, without silent conversions."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    DEFAULTS: ClassVar[tuple[str, ...]] = ()
+    """Sections that hold what a section of this class leaves out; later ones go before earlier ones."""
 
 
 def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -103,7 +106,7 @@ def read_settings(settings_class: type[S], section: str, *, file: Path = PARAMS_
 
     Raises:
         SettingsError: The file or the section is missing, or some of its keys are wrong. The
-            message names each of them, with what was found and what was expected.
+            message names each of them and where it stands, with what was found and what was expected.
     """
     return settings_from(read_params(file), settings_class, section, file=file)
 
@@ -112,11 +115,9 @@ def settings_from(
     params: Mapping[str, Any], settings_class: type[S], section: str, *, file: Path
 ) -> S:
     """One section of parameters that were read already; see `read_settings`."""
-    values: Any = params
-    for key in section.split("."):
-        if not isinstance(values, dict) or key not in values:
-            raise SettingsError(f"{file} has no section '{section}'")
-        values = values[key]
+    if descend(params, section) is None:
+        raise SettingsError(f"{file} has no section '{section}'")
+    values = merged(params, section, defaults=settings_class.DEFAULTS)
     try:
         # Strict validation of JSON lets a list stand for a tuple; of Python objects it does not.
         text = json.dumps(_as_meant(values, settings_class), default=str, allow_nan=False)
@@ -125,7 +126,8 @@ def settings_from(
     try:
         return settings_class.model_validate_json(text)
     except ValidationError as error:
-        raise SettingsError(f"{file}: {_in_words(error, section, settings_class)}") from None
+        words = _in_words(error, params, section, settings_class)
+        raise SettingsError(f"{file}: {words}") from None
 
 
 def _as_meant(values: Any, settings_class: type[Settings]) -> Any:
@@ -164,11 +166,18 @@ def read_params(file: Path = PARAMS_FILE) -> dict[str, Any]:
     return values
 
 
-def _in_words(error: ValidationError, section: str, settings_class: type[Settings]) -> str:
+def _in_words(
+    error: ValidationError,
+    params: Mapping[str, Any],
+    section: str,
+    settings_class: type[Settings],
+) -> str:
     secret = {name for name, field in settings_class.model_fields.items() if not field.repr}
     parts: list[str] = []
     for fault in error.errors():
-        key = ".".join([section, *map(str, fault["loc"])])
+        path = ".".join(map(str, fault["loc"]))
+        place = stands_in(params, path, section, defaults=settings_class.DEFAULTS)
+        key = f"{place}.{path}" if path else section
         message = fault["msg"][0].lower() + fault["msg"][1:]
         if key in MOVED:
             parts.append(f"'{key}' is '{MOVED[key]}' now: move it there")

@@ -1,6 +1,6 @@
-"""The settings that every model's section of `params.yaml` has: how it is trained."""
+"""How a model is trained: the section `training` of `params.yaml`, which each model's goes over."""
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -48,7 +48,9 @@ class SmallFacesSettings(Settings):
 
 
 class TrainingSettings(Settings):
-    """How a model is trained; a model's own settings class adds what its network needs."""
+    """Section `training`; a model's own class adds what its network needs, its section what departs."""
+
+    DEFAULTS: ClassVar[tuple[str, ...]] = ("training",)
 
     epochs: int = Field(ge=1)
     """How often the network sees the whole of `train`, at most."""
@@ -107,3 +109,6 @@ class TrainingSettings(Settings):
                 "false` beside it, or `xla: auto`"
             )
         return self
+
+
+SECTIONS = {"training": TrainingSettings}

@@ -1,6 +1,6 @@
 """What the fine-tunes can be told."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -10,7 +10,9 @@ _Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
 class ModelSettings(TrainingSettings):
-    """Sections `models.resnet50`, `models.mobilenetv2` and `models.inceptionv3`."""
+    """Section `fine_tuning`, and what departs from it in the section of each fine-tune."""
+
+    DEFAULTS: ClassVar[tuple[str, ...]] = (*TrainingSettings.DEFAULTS, "fine_tuning")
 
     weights: str = Field(min_length=1)
     """What the base starts from: `imagenet` (downloaded once), a file's path, or `none` (at random)."""
@@ -32,4 +34,5 @@ class ModelSettings(TrainingSettings):
     """Weight decay of the dense layer, of squares."""
 
 
-SECTIONS = {f"models.{name}": ModelSettings for name in ("resnet50", "mobilenetv2", "inceptionv3")}
+NAMES = ("resnet50", "mobilenetv2", "inceptionv3")
+SECTIONS = {"fine_tuning": ModelSettings, **{f"models.{name}": ModelSettings for name in NAMES}}

@@ -86,7 +86,7 @@ def main() -> None:
         *("checkpoints", "model_folder", "report"),
     )
     settings = read_settings(EnsembleSettings, "ensemble")
-    resume = read_settings(ResumeSettings, "training").resume
+    resume = read_settings(ResumeSettings, "checkpoints").resume
     make_repeatable(settings.seed, deterministic=settings.deterministic)
     expressions = tfrecord.expressions(flags.records)
     examples = {split: tfrecord.read_split(flags.records, split) for split in MEMBER_SPLITS}

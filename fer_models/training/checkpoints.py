@@ -119,7 +119,7 @@ class Checkpoints:
         if self.exact:
             raise UserError(
                 f"{self.folder} was begun under other conditions ({differing}): resume under those, set "
-                "`training.resume: continue` in params.yaml, or remove the folder to start again"
+                "`checkpoints.resume: continue` in params.yaml, or remove the folder to start again"
             )
         self.resumed.append({"after_epoch": checkpoint.epoch, "differences": differing})
         logger.warning(

@@ -1,4 +1,4 @@
-"""What holds for every training."""
+"""What becomes of interrupted trainings."""
 
 from typing import Literal
 
@@ -6,11 +6,11 @@ from fer_data.stages.settings import Settings
 
 
 class ResumeSettings(Settings):
-    """Section `training`: what holds for every training, and changes no finished one."""
+    """Section `checkpoints`: it holds for every training, and changes no finished one."""
 
     resume: Literal["continue", "exact"]
-    """What becomes of an interrupted training under other conditions: it goes on and says so, or it is
+    """Whether a training that was interrupted under other conditions goes on and says so, or is
     refused."""
 
 
-SECTIONS = {"training": ResumeSettings}
+SECTIONS = {"checkpoints": ResumeSettings}

@@ -32,7 +32,7 @@ def main() -> None:
     )
     row = model_named(flags.model)
     settings = read_settings(row.settings_class, f"models.{flags.model}")
-    resume = read_settings(ResumeSettings, "training").resume
+    resume = read_settings(ResumeSettings, "checkpoints").resume
     make_repeatable(settings.seed, deterministic=settings.deterministic)
     train, validation = (samples_of(flags.records, split) for split in (TRAIN, VALIDATION))
     logger.info("train: %s, %d faces, on %s", flags.model, len(train.labels), in_words())

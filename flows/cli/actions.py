@@ -23,11 +23,11 @@ def demo(arguments: argparse.Namespace) -> None:
     if arguments.workspace:
         create.check_new(arguments.workspace)  # before any work
     folder = arguments.workspace or Path(tempfile.mkdtemp(prefix="ferflow-demo-"))
-    overlay = overrides.read_profile("demo", folder=client.project_root())
+    settings = overrides.read_preset("demo", folder=client.project_root())
     with tempfile.TemporaryDirectory() as scratch:
         archive = Path(scratch) / "archive.zip"
         planted = write_sample(archive, num_faces=arguments.faces, seed=arguments.seed)
-        create.make_workspace(folder, archive=archive, overlay=overlay)
+        create.make_workspace(folder, archive=archive, overrides=settings)
     console.print(f"Drew {arguments.faces} faces; running the stages in {folder}:", soft_wrap=True)
     demo.run_stages(folder, console=console)
     demo.show_results(folder, planted, console=console)
@@ -134,10 +134,10 @@ def predict(arguments: argparse.Namespace) -> None:
 
 
 def profile(arguments: argparse.Namespace) -> None:
-    """Lays a profile over the settings."""
-    from flows.workspace.overrides import lay_over, read_profile
+    """Sets the settings of a preset."""
+    from flows.workspace.overrides import apply_overrides, read_preset
 
-    changes = lay_over(read_profile(arguments.name))
+    changes = apply_overrides(read_preset(arguments.name))
     print("\n".join(changes) or f"params.yaml holds the settings of '{arguments.name}' already")
 
 

@@ -56,8 +56,8 @@ def command_line() -> argparse.ArgumentParser:
     relabel.add_argument("--workspace", type=Path, default=Path(), help="default: this folder")
     relabel.set_defaults(run=actions.relabel)
 
-    profile = parsers.add_parser("profile", help="lay profiles/NAME.yaml over params.yaml")
-    profile.add_argument("name", metavar="NAME", help="the profile, such as scratch_tuned")
+    profile = parsers.add_parser("profile", help="set what presets/NAME.yaml holds in params.yaml")
+    profile.add_argument("name", metavar="NAME", help="the preset, such as scratch_tuned")
     profile.set_defaults(run=actions.profile)
 
     _add_predict(parsers.add_parser("predict", help="read the expressions of images and videos"))

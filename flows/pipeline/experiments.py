@@ -9,7 +9,7 @@ from fer_data.core.errors import UserError
 from fer_data.stages.settings import PARAMS_FILE
 from flows.execution.snapshot import LOCK_FILE, is_clone_of, pack, unpack
 from flows.workspace.client import dvc, git
-from flows.workspace.overrides import check_overlay, lay_over
+from flows.workspace.overrides import apply_overrides, check_overrides
 
 CHECKPOINTS = "checkpoints"
 
@@ -18,7 +18,7 @@ def clone_with(overrides: Mapping[str, Any], *, workspace: Path, folder: Path) -
     """Makes a clone whose settings are the workspace's with a few others laid over them.
 
     Args:
-        overrides: Sections with keys, as in a profile.
+        overrides: Sections with keys, as in a preset.
         workspace: Stays as it is; its DVC cache is shared.
         folder: The clone. One that an interrupted run of the same overrides left is used again, so that
             what it finished is kept; of one of another commit, or with other edits or removals, the
@@ -30,7 +30,7 @@ def clone_with(overrides: Mapping[str, Any], *, workspace: Path, folder: Path) -
     Raises:
         UserError: The overrides name a setting that there is not, or a whole section.
     """
-    check_overlay(overrides, folder=workspace)
+    check_overrides(overrides, folder=workspace)
     packed = pack(workspace)
     if not is_clone_of(packed, folder):
         cache = Path(dvc("cache", "dir", cwd=workspace).strip())
@@ -43,7 +43,7 @@ def clone_with(overrides: Mapping[str, Any], *, workspace: Path, folder: Path) -
         fresh.rename(folder)
         dvc("checkout", "--allow-missing", cwd=folder)
     shutil.copyfile(workspace / PARAMS_FILE, folder / PARAMS_FILE)
-    return lay_over(overrides, folder=folder)
+    return apply_overrides(overrides, folder=folder)
 
 
 def record(folder: Path, *, workspace: Path) -> str:

@@ -12,8 +12,9 @@ from fer_data.core.files import atomic_write, refuse_folder
 from fer_data.core.schema import RELABEL_COLUMNS
 from fer_data.ingestion.zip_archive import check_archive
 from fer_data.stages.settings import PARAMS_FILE, read_params
+from fer_models.networks.registry import ZOO
 from flows.workspace.client import OWN_SETTINGS, commit, dvc, git, project_root
-from flows.workspace.overrides import lay_over
+from flows.workspace.overrides import apply_overrides
 
 ARCHIVE = Path("data/raw/archive.zip")
 WEIGHTS = Path("data/weights")
@@ -38,13 +39,13 @@ def check_new(folder: Path) -> None:
         raise UserError(f"{folder} is not empty: name a folder that does not exist yet")
 
 
-def make_workspace(folder: Path, *, archive: Path, overlay: Mapping[str, Any]) -> None:
+def make_workspace(folder: Path, *, archive: Path, overrides: Mapping[str, Any]) -> None:
     """Copies the project's tracked files, without its data, and puts an archive and settings in.
 
     Args:
         folder: A folder that is empty, or does not exist yet.
         archive: The archive, which is moved to its place.
-        overlay: Settings that replace those of `params.yaml`, section by section.
+        overrides: Settings that replace those of `params.yaml`, section by section.
 
     Raises:
         UserError: As `check_new`; or there is no git checkout to copy from.
@@ -60,7 +61,7 @@ def make_workspace(folder: Path, *, archive: Path, overlay: Mapping[str, Any]) -
     for path, nothing in _NOTHING_YET.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(f"{nothing}\n", encoding="utf-8")
-    lay_over(overlay, folder=folder)
+    apply_overrides(overrides, folder=folder)
     (folder / ARCHIVE).parent.mkdir(parents=True, exist_ok=True)
     shutil.move(archive, folder / ARCHIVE)
     options = ("--initial-branch=main", "--template=", "--object-format=sha1")  # as DVC reads
@@ -93,7 +94,7 @@ def add_weights(model: str, weights: Path, *, folder: Path = Path()) -> str:
     """Copies a file of weights into a workspace, versions it, and lets a model start from it.
 
     Args:
-        model: The model, whose section of `params.yaml` has the setting `weights`.
+        model: A model of the zoo that starts from weights.
         weights: The file to copy; left as it is.
         folder: The workspace.
 
@@ -103,15 +104,15 @@ def add_weights(model: str, weights: Path, *, folder: Path = Path()) -> str:
     Raises:
         UserError: There is no such file, workspace or model, or DVC failed.
     """
-    models = read_params(folder / PARAMS_FILE).get("models", {})
-    able = [name for name, settings in models.items() if "weights" in settings]
+    read_params(folder / PARAMS_FILE)
+    able = [name for name, row in ZOO.items() if row.base]
     if model not in able:
         raise UserError(f"no model '{model}' that takes weights: expected one of {', '.join(able)}")
     if not weights.is_file():
         raise UserError(f"no weights at {weights}: expected the path of a .weights.h5")
     target = WEIGHTS / model / weights.name
     words = _add(weights, target, folder=folder)
-    lay_over({"models": {model: {"weights": target.as_posix()}}}, folder=folder)
+    apply_overrides({"models": {model: {"weights": target.as_posix()}}}, folder=folder)
     return f"{words}; models.{model}.weights: {target}"
 
 

@@ -1,66 +1,79 @@
-"""Lays a profile, a few settings in a file of their own, over `params.yaml`."""
+"""Applies overrides to `params.yaml`: a preset, which is a file of a few settings, or single ones."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
 
 from fer_data.core.errors import UserError
 from fer_data.core.files import atomic_write
+from fer_data.stages.all_settings import all_sections
+from fer_data.stages.defaults import descend, merged
 from fer_data.stages.settings import PARAMS_FILE, read_params
 
 NULL = "tag:yaml.org,2002:null"
-PROFILES_FOLDER = Path("profiles")
+PRESETS_FOLDER = Path("presets")
 
 
-def read_profile(name: str, *, folder: Path = Path()) -> dict[str, Any]:
-    """The settings of `profiles/NAME.yaml`.
+def read_preset(name: str, *, folder: Path = Path()) -> dict[str, Any]:
+    """Reads the settings of `presets/NAME.yaml`.
 
     Raises:
-        UserError: There is no such profile; the message names those that there are.
+        UserError: There is no such preset; the message names those that there are.
     """
-    file = folder / PROFILES_FOLDER / f"{name}.yaml"
+    file = folder / PRESETS_FOLDER / f"{name}.yaml"
     if not file.is_file():
-        names = sorted(path.stem for path in (folder / PROFILES_FOLDER).glob("*.yaml"))
-        raise UserError(f"no profile '{name}': expected one of {', '.join(names) or 'none at all'}")
+        names = sorted(path.stem for path in (folder / PRESETS_FOLDER).glob("*.yaml"))
+        raise UserError(f"no preset '{name}': expected one of {', '.join(names) or 'none at all'}")
     return read_params(file)
 
 
-def lay_over(overlay: Mapping[str, Any], *, folder: Path = Path()) -> list[str]:
-    """Sets the overlay's settings in `params.yaml`, whose comments and order stay.
+def apply_overrides(overrides: Mapping[str, Any], *, folder: Path = Path()) -> list[str]:
+    """Sets settings in `params.yaml`, whose comments and order stay.
 
     Args:
-        overlay: Sections with keys; a list replaces a list.
+        overrides: Sections with keys; a list replaces a list. A key that the section leaves to its
+            defaults (`training`, `fine_tuning`) is added to it.
         folder: The workspace.
 
     Returns:
         The changed settings in words: `models.scratch.epochs: 30 -> 12`.
 
     Raises:
-        UserError: There is no `params.yaml`, or the overlay has a key that it does not have, a value
-            for a section, or keys below a value.
+        UserError: There is no `params.yaml`, or the overrides have a key that neither it nor the
+            defaults of its section have, a value for a section, or keys below a value.
     """
-    yaml, params = _loaded(folder)
-    changes = list(_set(params, overlay, prefix=""))
+    yaml, params = load_with_comments(folder / PARAMS_FILE)
+    changes = _set(params, overrides, section="", below=_defaults(params))
     with atomic_write(folder / PARAMS_FILE) as beside:
         yaml.dump(params, beside)
     return changes
 
 
-def check_overlay(overlay: Mapping[str, Any], *, folder: Path = Path()) -> None:
-    """Refuses what `lay_over` would refuse, and changes nothing.
+def check_overrides(overrides: Mapping[str, Any], *, folder: Path = Path()) -> None:
+    """Refuses what `apply_overrides` would refuse, and changes nothing.
 
     Raises:
-        UserError: As `lay_over`.
+        UserError: As `apply_overrides`.
     """
-    _, params = _loaded(folder)
-    _set(params, overlay, prefix="")
+    _, params = load_with_comments(folder / PARAMS_FILE)
+    _set(params, overrides, section="", below=_defaults(params))
 
 
-def _loaded(folder: Path) -> tuple[YAML, Any]:
-    """The settings with their comments, and what writes them."""
-    file = folder / PARAMS_FILE
+def load_with_comments(file: Path) -> tuple[YAML, Any]:
+    """Reads settings with their comments.
+
+    Args:
+        file: A file of settings.
+
+    Returns:
+        What writes them, and the settings.
+
+    Raises:
+        UserError: The file is missing or broken.
+    """
     read_params(file)  # refuses what is missing or broken, in one line
     yaml = YAML()
     yaml.preserve_quotes = True
@@ -71,31 +84,67 @@ def _loaded(folder: Path) -> tuple[YAML, Any]:
     return yaml, yaml.load(file)
 
 
-def _set(params: Any, overlay: Mapping[str, Any], *, prefix: str) -> list[str]:
+def _defaults(params: Mapping[str, Any]) -> dict[str, Any]:
+    """What each section holds together with its defaults, nested as in `params.yaml`."""
+    found: dict[str, Any] = {}
+    for section, settings_class in all_sections().items():
+        if settings_class.DEFAULTS and isinstance(descend(params, section), Mapping):
+            target = found
+            *above, last = section.split(".")
+            for name in above:
+                target = target.setdefault(name, {})
+            target[last] = merged(params, section, defaults=settings_class.DEFAULTS)
+    return found
+
+
+def _set(
+    params: Any, overrides: Mapping[str, Any], *, section: str, below: Mapping[str, Any]
+) -> list[str]:
+    """Sets keys of a section, for which `below` has what it leaves out."""
+    prefix = f"{section}." if section else ""
     if not isinstance(params, dict):
         raise UserError(
-            f"the profile sets '{prefix}{next(iter(overlay), '')}', but '{prefix[:-1]}' is no section "
+            f"the overrides set '{prefix}{next(iter(overrides), '')}', but '{section}' is no section "
             f"of {PARAMS_FILE}: it is {_plain(params)!r}"
         )
     changes: list[str] = []
-    for key, value in overlay.items():
-        if key not in params:
-            raise UserError(f"the profile sets '{prefix}{key}', which {PARAMS_FILE} does not have")
+    for key, value in overrides.items():
+        if key not in params and key not in below:
+            raise UserError(f"the overrides set '{prefix}{key}', which {PARAMS_FILE} does not have")
+        old = params.get(key, below.get(key))
         if isinstance(value, Mapping):
-            changes += _set(params[key], value, prefix=f"{prefix}{key}.")
-        elif isinstance(params[key], Mapping):
-            some = f"{prefix}{key}.{next(iter(params[key]), 'KEY')}"
+            target = CommentedMap() if key not in params and isinstance(old, Mapping) else old
+            inner = below.get(key)
+            found = _set(
+                target,
+                value,
+                section=f"{prefix}{key}",
+                below=inner if isinstance(inner, Mapping) else {},
+            )
+            if found and key not in params and isinstance(target, CommentedMap):
+                target.fa.set_flow_style()
+                _add(params, key, target)
+            changes += found
+        elif isinstance(old, Mapping):
+            some = f"{prefix}{key}.{next(iter(old), 'KEY')}"
             raise UserError(
-                f"the profile sets '{prefix}{key}' to {value!r}, but that is a section of "
+                f"the overrides set '{prefix}{key}' to {value!r}, but that is a section of "
                 f"{PARAMS_FILE}: set its keys, such as '{some}'"
             )
-        elif params[key] != value:
-            changes.append(f"{prefix}{key}: {_plain(params[key])} -> {value}")
-            if isinstance(value, list) and isinstance(params[key], list):
+        elif old != value:
+            changes.append(f"{prefix}{key}: {_plain(old)} -> {value}")
+            if isinstance(value, list) and isinstance(params.get(key), list):
                 params[key][:] = value  # keeps the list on its line
-            else:
+            elif key in params:
                 params[key] = value
+            else:
+                _add(params, key, value)
     return changes
+
+
+def _add(params: Any, key: str, value: Any) -> None:
+    """Adds a key before the last one, to which what follows belongs: empty lines and comments."""
+    params.insert(max(len(params) - 1, 0), key, value)
 
 
 def _plain(value: Any) -> Any:

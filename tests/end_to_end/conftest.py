@@ -31,7 +31,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("finished") / "workspace"
     archive = folder.parent / "archive.zip"
     write_sample(archive, num_faces=NUM_FACES)
-    make_workspace(folder, archive=archive, overlay=TINY)
+    make_workspace(folder, archive=archive, overrides=TINY)
     keep_few(folder)
     # One cache for all copies, and links into it: the models are large.
     ok(folder, "dvc", "config", "--local", "cache.dir", str(folder.parent / "cache"))

@@ -35,7 +35,7 @@ def shown(workspace: Path, section: str, key: str) -> dict[str, tuple[float, flo
 
 
 def test_an_experiment_changes_a_setting_and_is_shown_beside_the_others(versioned: Path) -> None:
-    words = ("dvc", "exp", "run", "--name", "quick", "-S", "models.scratch.learning_rate=0.002")
+    words = ("dvc", "exp", "run", "--name", "quick", "-S", "+models.scratch.learning_rate=0.002")
     ran = stages_run(ok(versioned, *words))
     of_the_model = [f"{stage}@scratch" for stage in ("train", "evaluate", "member_predictions")]
     assert sorted(ran) == sorted([*of_the_model, *BELOW_MEMBERS])

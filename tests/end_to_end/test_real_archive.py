@@ -39,7 +39,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("real") / "workspace"
     link = folder.parent / "archive.zip"
     link.symlink_to(Path(os.environ["FERFLOW_ARCHIVE"]).absolute())
-    make_workspace(folder, archive=link, overlay={})
+    make_workspace(folder, archive=link, overrides={})
     stages = yaml.safe_load((folder / "dvc.yaml").read_text())["stages"]
     cost = {"seconds": 0.0, "kilobytes": 0.0}
     for name in DATA_STAGES:

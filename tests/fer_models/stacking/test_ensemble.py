@@ -47,7 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     groups = pd.DataFrame({"path": paths, "near_group": range(240)})
     write_table(groups, folder / "assignments.parquet")
     (folder / "params.yaml").write_text(
-        yaml.safe_dump({"training": {"resume": "continue"}, "ensemble": SETTINGS})
+        yaml.safe_dump({"checkpoints": {"resume": "continue"}, "ensemble": SETTINGS})
     )
     return folder
 
@@ -132,7 +132,7 @@ def test_what_evaluate_chooses_by_is_out_of_sample(trained: Path) -> None:
 def test_the_paper_s_head_can_be_asked_for(trained: Path, tmp_path: Path) -> None:
     folder = tmp_path / "workspace"
     shutil.copytree(trained, folder)
-    settings = {"training": {"resume": "continue"}, "ensemble": {**SETTINGS, "head": "head"}}
+    settings = {"checkpoints": {"resume": "continue"}, "ensemble": {**SETTINGS, "head": "head"}}
     (folder / "params.yaml").write_text(yaml.safe_dump(settings))
     finished = train(folder)
     assert finished.returncode == 0, finished.stderr

@@ -48,6 +48,6 @@ def test_differences_are_named_and_a_checkpoint_without_a_record_is_unknown() ->
 
 def test_a_misspelt_wish_is_named(tmp_path: Path) -> None:
     file = tmp_path / "params.yaml"
-    file.write_text("training: {resume: exactly}")
-    with pytest.raises(SettingsError, match=r"'training\.resume': got 'exactly'"):
-        read_settings(ResumeSettings, "training", file=file)
+    file.write_text("checkpoints: {resume: exactly}")
+    with pytest.raises(SettingsError, match=r"'checkpoints\.resume': got 'exactly'"):
+        read_settings(ResumeSettings, "checkpoints", file=file)

@@ -65,7 +65,7 @@ def prepare(
 ) -> None:
     if not (folder / "records").exists():
         (folder / "records").symlink_to(records)
-    params = {"training": {"resume": resume}, "models": {"scratch": settings}}
+    params = {"checkpoints": {"resume": resume}, "models": {"scratch": settings}}
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
 
 

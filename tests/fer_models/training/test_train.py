@@ -35,7 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("train")
     write_tiny_records(folder / "records")
     (folder / "params.yaml").write_text(
-        yaml.safe_dump({"training": {"resume": "continue"}, "models": {"scratch": SETTINGS}})
+        yaml.safe_dump({"checkpoints": {"resume": "continue"}, "models": {"scratch": SETTINGS}})
     )
     return folder
 
@@ -100,7 +100,7 @@ def test_a_training_that_diverges_is_one_line_and_saves_nothing(
     diverging = {"models": {"scratch": {**SETTINGS, "optimizer": "sgd", "learning_rate": 1.0}}}
     diverging["models"]["scratch"]["l2"] = 1e30
     (tmp_path / "params.yaml").write_text(
-        yaml.safe_dump({"training": {"resume": "continue"}, **diverging})
+        yaml.safe_dump({"checkpoints": {"resume": "continue"}, **diverging})
     )
     finished = train(tmp_path, "none")
     assert finished.returncode == 1
@@ -127,7 +127,7 @@ def test_an_unknown_model_is_one_line(folder: Path) -> None:
 def test_a_damaged_setting_is_one_line_and_leaves_nothing(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "records", tmp_path / "records")
     damaged = {
-        "training": {"resume": "continue"},
+        "checkpoints": {"resume": "continue"},
         "models": {"scratch": {**SETTINGS, "dropuot": 0.5}},
     }
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(damaged))

@@ -76,12 +76,12 @@ def type_in_shell(line: str, folder: Path) -> "subprocess.CompletedProcess[str]"
         ),
         ("ferflow sample $(printf 'f%0300d' 1) --faces 120", r"^error: File name too long: f0+"),
         ("ferflow profile scratch_tuned > /dev/full", r"^error: No space left on device: while "),
-        ("ferflow profile $'caf\\xe9/x'", r"^error: no profile 'caf\\xe9/x'"),
+        ("ferflow profile $'caf\\xe9/x'", r"^error: no preset 'caf\\xe9/x'"),
     ],
     ids=["a file above", "a long name", "a full disk", "bytes"],
 )
 def test_an_error_of_the_system_is_one_line(tmp_path: Path, line: str, message: str) -> None:
-    for name in ("params.yaml", "profiles/scratch_tuned.yaml"):
+    for name in ("params.yaml", "presets/scratch_tuned.yaml"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(ROOT / name, tmp_path / name)
     (tmp_path / "file").touch()

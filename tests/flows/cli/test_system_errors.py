@@ -38,10 +38,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_tiny_records(folder / "data/tfrecords")
     Image.fromarray(np.full((48, 48), 90, np.uint8)).save(folder / "face.png")
     (folder / "file").write_bytes(b"years of work")
-    (folder / "profiles").mkdir()
+    (folder / "presets").mkdir()
     write_table(plain_manifest()[0], folder / "data/faces/manifest.parquet")
     (folder / "data/relabels.csv").write_text(",".join(RELABEL_COLUMNS) + "\n")
-    shutil.copyfile(ROOT / "profiles/scratch_tuned.yaml", folder / "profiles/scratch_tuned.yaml")
+    shutil.copyfile(ROOT / "presets/scratch_tuned.yaml", folder / "presets/scratch_tuned.yaml")
     settings = (ROOT / "params.yaml").read_text()
     names = f"expressions: [{', '.join(EXPRESSIONS)}]"
     (folder / "params.yaml").write_text(re.sub(r"expressions: \[.+\]", names, settings, count=1))

@@ -19,8 +19,8 @@ from flows.workspace.create import add_archive, add_weights, make_workspace
 def made(tmp_path: Path) -> Path:
     (tmp_path / "archive.zip").write_bytes(b"zip")
     folder = tmp_path / "workspace"
-    overlay = {"split": {"seed": 7}}
-    make_workspace(folder, archive=tmp_path / "archive.zip", overlay=overlay)
+    overrides = {"split": {"seed": 7}}
+    make_workspace(folder, archive=tmp_path / "archive.zip", overrides=overrides)
     return folder
 
 
@@ -67,7 +67,7 @@ def test_a_user_s_data_and_decisions_stay_out(tmp_path: Path, monkeypatch) -> No
     monkeypatch.setattr(create, "project_root", lambda: project)
     (tmp_path / "archive.zip").touch()
     folder = tmp_path / "workspace"
-    make_workspace(folder, archive=tmp_path / "archive.zip", overlay={})
+    make_workspace(folder, archive=tmp_path / "archive.zip", overrides={})
     tracked = set(git(folder, "ls-files").splitlines())
     assert "kept.txt" in tracked
     assert not tracked & {"dvc.lock", "data/raw/archive.zip.dvc"}
@@ -81,14 +81,14 @@ def test_a_user_s_data_and_decisions_stay_out(tmp_path: Path, monkeypatch) -> No
 def test_a_file_in_the_workspace_s_place_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(UserError, match=r"thesis\.txt is a file: name a folder that does not"):
-        make_workspace(tmp_path / "thesis.txt", archive=tmp_path / "archive.zip", overlay={})
+        make_workspace(tmp_path / "thesis.txt", archive=tmp_path / "archive.zip", overrides={})
     assert (tmp_path / "thesis.txt").read_text() == "mine"
 
 
 def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(UserError, match="is not empty: name a folder that does not exist yet"):
-        make_workspace(tmp_path, archive=tmp_path / "archive.zip", overlay={})
+        make_workspace(tmp_path, archive=tmp_path / "archive.zip", overrides={})
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
@@ -103,7 +103,7 @@ def test_a_repository_in_the_environment_is_not_the_workspace_s(
     monkeypatch.setenv("GIT_INDEX_FILE", str(elsewhere / ".git/index"))
     (tmp_path / "archive.zip").touch()
     folder = tmp_path / "workspace"
-    make_workspace(folder, archive=tmp_path / "archive.zip", overlay={})
+    make_workspace(folder, archive=tmp_path / "archive.zip", overrides={})
     write_zip(tmp_path / "next.zip", "next")
     (folder / "data/raw/archive.zip").unlink()
     add_archive(tmp_path / "next.zip", folder=folder)
@@ -164,7 +164,7 @@ def test_a_person_s_settings_of_git_do_not_stop_the_first_commit(
     monkeypatch.setenv("GIT_DEFAULT_HASH", "sha256")
     (tmp_path / "archive.zip").touch()
     folder = tmp_path / "workspace"
-    make_workspace(folder, archive=tmp_path / "archive.zip", overlay={})
+    make_workspace(folder, archive=tmp_path / "archive.zip", overrides={})
     assert git(folder, "log", "--format=%s by %an %G?") == "Start by Ferflow N\n"
     assert "data/relabels.csv" in git(folder, "ls-files").splitlines()
     assert len(client.revision(folder) or "") == 40  # as DVC reads

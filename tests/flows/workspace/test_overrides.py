@@ -2,9 +2,15 @@ from pathlib import Path
 
 import pytest
 import yaml
+from dvc.exceptions import DvcException
+from dvc.utils.hydra import apply_overrides as dvc_overrides
 
 from fer_data.core.errors import UserError
-from flows.workspace.overrides import check_overlay, lay_over, read_profile
+from fer_data.stages.all_settings import check_settings
+from fer_data.stages.settings import read_settings
+from fer_models.core.training_settings import TrainingSettings
+from fer_models.networks.registry import ZOO
+from flows.workspace.overrides import apply_overrides, check_overrides, read_preset
 
 PARAMS = """\
 # Settings.
@@ -24,51 +30,113 @@ def workspace(tmp_path: Path) -> Path:
 
 
 def test_settings_change_and_comments_stay(workspace: Path) -> None:
-    changes = lay_over({"a": {"b": [3, 4]}, "d": "word"}, folder=workspace)
+    changes = apply_overrides({"a": {"b": [3, 4]}, "d": "word"}, folder=workspace)
     assert changes == ["a.b: [1, 2] -> [3, 4]", "d: text -> word"]
     expected = PARAMS.replace("[1, 2]", "[3, 4]").replace("text", "word")
     assert (workspace / "params.yaml").read_text() == expected
 
 
 def test_laying_over_twice_changes_nothing(workspace: Path) -> None:
-    lay_over({"a": {"c": 5}}, folder=workspace)
-    assert lay_over({"a": {"c": 5}}, folder=workspace) == []
+    apply_overrides({"a": {"c": 5}}, folder=workspace)
+    assert apply_overrides({"a": {"c": 5}}, folder=workspace) == []
 
 
 def test_a_misspelt_key_is_named_and_nothing_changes(workspace: Path) -> None:
     with pytest.raises(
-        UserError, match=r"the profile sets 'a\.z', which params\.yaml does not have"
+        UserError, match=r"the overrides set 'a\.z', which params\.yaml does not have"
     ):
-        lay_over({"d": "word", "a": {"z": 1}}, folder=workspace)
+        apply_overrides({"d": "word", "a": {"z": 1}}, folder=workspace)
     assert (workspace / "params.yaml").read_text() == PARAMS
 
 
 @pytest.mark.parametrize(
-    ("overlay", "message"),
+    ("overrides", "message"),
     [
-        ({"a": 5}, r"sets 'a' to 5, but that is a section of params\.yaml: .* such as 'a\.b'"),
-        ({"a": None}, "sets 'a' to None, but that is a section"),
-        ({"d": {"e": 5}}, r"sets 'd\.e', but 'd' is no section of params\.yaml: it is 'text'"),
-        ({"a": {"c": {"x": 1}}}, r"sets 'a\.c\.x', but 'a\.c' is no section"),
+        ({"a": 5}, r"set 'a' to 5, but that is a section of params\.yaml: .* such as 'a\.b'"),
+        ({"a": None}, "set 'a' to None, but that is a section"),
+        ({"d": {"e": 5}}, r"set 'd\.e', but 'd' is no section of params\.yaml: it is 'text'"),
+        ({"a": {"c": {"x": 1}}}, r"set 'a\.c\.x', but 'a\.c' is no section"),
     ],
 )
 def test_sections_and_values_are_not_taken_for_each_other(
-    workspace: Path, overlay: dict, message: str
+    workspace: Path, overrides: dict, message: str
 ) -> None:
-    for refuse in (lay_over, check_overlay):
+    for refuse in (apply_overrides, check_overrides):
         with pytest.raises(UserError, match=message):
-            refuse(overlay, folder=workspace)
+            refuse(overrides, folder=workspace)
     assert (workspace / "params.yaml").read_text() == PARAMS
 
 
-def test_an_unknown_profile_names_those_that_there_are() -> None:
-    with pytest.raises(UserError, match=r"no profile 'dmeo': expected one of .*demo"):
-        read_profile("dmeo", folder=ROOT)
-
-
-@pytest.mark.parametrize("name", sorted(file.stem for file in (ROOT / "profiles").glob("*.yaml")))
-def test_the_committed_profiles_fit_the_committed_settings(name: str, tmp_path: Path) -> None:
+@pytest.fixture
+def committed(tmp_path: Path) -> Path:
+    """The committed settings, in a workspace of their own."""
     (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
-    assert lay_over(read_profile(name, folder=ROOT), folder=tmp_path)
+    return tmp_path
+
+
+def settings_of(name: str, folder: Path) -> TrainingSettings:
+    return read_settings(ZOO[name].settings_class, f"models.{name}", file=folder / "params.yaml")
+
+
+def test_a_key_that_only_the_defaults_have_is_added_to_its_section(committed: Path) -> None:
+    overrides = {"seed": 7, "augmentation": {"contrast_fraction": 0.1}}
+    changes = apply_overrides({"models": {"compact": overrides}}, folder=committed)
+    assert changes == [
+        "models.compact.seed: 0 -> 7",
+        "models.compact.augmentation.contrast_fraction: 0.0 -> 0.1",
+    ]
+    found = settings_of("compact", committed)
+    assert (found.seed, found.augmentation.contrast_fraction) == (7, 0.1)
+    assert found.augmentation.rotation_degrees == 12.0, "the section's other departures stay"
+    assert settings_of("scratch", committed).seed == 0
+    lines = (committed / "params.yaml").read_text().splitlines()
+    at = lines.index("    seed: 7")
+    assert lines[at - 1].startswith("    "), "not below the empty line at the section's end"
+    assert lines[at + 1].startswith("    ")
+
+
+def test_what_the_defaults_say_already_is_no_change(committed: Path) -> None:
+    before = (committed / "params.yaml").read_text()
+    overrides = {"models": {"resnet50": {"epochs": 10, "augmentation": {"contrast_fraction": 0.0}}}}
+    assert apply_overrides(overrides, folder=committed) == []
+    assert (committed / "params.yaml").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("overrides", "key"),
+    [
+        ({"models": {"scratch": {"weights": "none"}}}, r"models\.scratch\.weights"),
+        ({"models": {"scratch": {"augmentation": {"tilt": 1}}}}, r"augmentation\.tilt"),
+        ({"fine_tuning": {"epohcs": 1}}, r"fine_tuning\.epohcs"),
+        ({"models": {"vgg": {"epochs": 1}}}, r"models\.vgg"),
+    ],
+)
+def test_a_key_that_no_default_has_is_refused(committed: Path, overrides: dict, key: str) -> None:
+    with pytest.raises(UserError, match=rf"set '.*{key}', which params\.yaml does not have"):
+        apply_overrides(overrides, folder=committed)
+
+
+@pytest.mark.parametrize("word", ["models.scratch.batch_size=64", "+models.scratch.batch_size=64"])
+def test_dvc_adds_a_key_of_the_defaults_with_a_plus_alone(committed: Path, word: str) -> None:
+    file = committed / "params.yaml"
+    if not word.startswith("+"):
+        with pytest.raises(DvcException, match="Invalid `--set-param` value"):
+            dvc_overrides(file, [word])
+        return
+    dvc_overrides(file, [word])
+    assert [settings_of(name, committed).batch_size for name in ("scratch", "resnet50")] == [64, 32]
+    dvc_overrides(file, ["models.scratch.batch_size=16", "training.batch_size=8"])
+    assert [settings_of(name, committed).batch_size for name in ("scratch", "resnet50")] == [16, 8]
+
+
+def test_an_unknown_preset_names_those_that_there_are() -> None:
+    with pytest.raises(UserError, match=r"no preset 'dmeo': expected one of .*demo"):
+        read_preset("dmeo", folder=ROOT)
+
+
+@pytest.mark.parametrize("name", sorted(file.stem for file in (ROOT / "presets").glob("*.yaml")))
+def test_the_committed_presets_fit_the_committed_settings(name: str, committed: Path) -> None:
+    assert apply_overrides(read_preset(name, folder=ROOT), folder=committed)
     before = yaml.safe_load((ROOT / "params.yaml").read_text())
-    assert list(yaml.safe_load((tmp_path / "params.yaml").read_text())) == list(before)
+    assert list(yaml.safe_load((committed / "params.yaml").read_text())) == list(before)
+    check_settings(committed, complete=False)

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from fer_data.stages.defaults import merged
 from fer_data.stages.settings import read_params
 from fer_models.core.training_settings import TrainingSettings
 from fer_models.networks.registry import ZOO, Base
@@ -19,11 +20,12 @@ SMALLEST = {name: row.base.min_size for name, row in ZOO.items() if row.base}
 
 def settings_of(name: str, **changes: Any) -> TrainingSettings:
     """The section `models.NAME`, changed; a fine-tune is small and starts from nothing unless told."""
-    values = read_params(PARAMS)["models"][name]
+    settings_class = ZOO[name].settings_class
+    values = merged(read_params(PARAMS), f"models.{name}", defaults=settings_class.DEFAULTS)
     if name in SMALLEST:
         values |= {"weights": "none", "input_size": SMALLEST[name], "dense_units": 8}
     values |= changes
-    return ZOO[name].settings_class.model_validate_json(json.dumps(values))
+    return settings_class.model_validate_json(json.dumps(values))
 
 
 def build(name: str, *, seed: int = 0, **changes: Any) -> keras.Model:

@@ -40,20 +40,20 @@ SHORT = 0.3
 """The part of the recipe's epochs that a variant is trained for, if nothing else is asked for."""
 
 UNMOVED = dict.fromkeys(
-    ("rotation_degrees", "shift_fraction", "zoom_fraction", "erased_fraction"), 0.0
+    ("rotation_degrees", "translation_fraction", "zoom_fraction", "random_erasing_fraction"), 0.0
 )
 VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "recipe": {},
         "small faces first": {"small_faces": {"epochs": 50}},
-        "nothing erased": {"augmentation": {"erased_fraction": 0.0}},
+        "nothing erased": {"augmentation": {"random_erasing_fraction": 0.0}},
         "mirrored faces alone": {"augmentation": UNMOVED},
-        "no augmentation": {"augmentation": {**UNMOVED, "mirror": False}},
+        "no augmentation": {"augmentation": {**UNMOVED, "horizontal_flip": False}},
         "labels as they are": {"label_smoothing": 0.0},
         "no weight decay": {"weight_decay": 0.0},
         "no dropout": {"dropout": 0.0},
         "no regularizer": {
-            "augmentation": {"erased_fraction": 0.0},
+            "augmentation": {"random_erasing_fraction": 0.0},
             "label_smoothing": 0.0,
             "weight_decay": 0.0,
             "dropout": 0.0,

@@ -59,9 +59,9 @@ class Claim:
 
 
 MOVES = {
-    "mirrored": {"mirror": True},
+    "mirrored": {"horizontal_flip": True},
     "turned by 10 degrees": {"rotation_degrees": 10.0},
-    "shifted by a tenth": {"shift_fraction": 0.1},
+    "shifted by a tenth": {"translation_fraction": 0.1},
     "zoomed by a tenth": {"zoom_fraction": 0.1},
     "contrast changed by a tenth": {"contrast_fraction": 0.1},
 }
@@ -141,7 +141,7 @@ def main() -> None:
     # Seed by seed, so that the table of a run that is not finished yet has all changes.
     for seed, arm in product(flags.seeds, arms):
         epochs = flags.epochs or settings.epochs
-        row = {"seed": seed, "epochs": epochs, "keep_epoch": "last"}
+        row = {"seed": seed, "epochs": epochs, "restore_best_weights": False}
         with_change = changed(settings, {**arm.changes, **row})
         train = partial(
             trained, MODEL, with_change, faces, adapt=with_l1(arm.l1) if arm.l1 else None

@@ -117,7 +117,7 @@ def main() -> None:
         said: dict[str, list[np.ndarray]] = {VALIDATION: [], TEST: []}
         for seed in flags.seeds:
             seeded = training_settings.model_copy(
-                update={"seed": seed, "epochs": epochs, "keep_epoch": "best"}
+                update={"seed": seed, "epochs": epochs, "restore_best_weights": True}
             )
             make_repeatable(seed, deterministic=training_settings.deterministic)
             model = row.build(seeded, len(expressions))

@@ -55,7 +55,7 @@ def open_review_app(
             of `allow_hosts` is no name of a host.
     """
     review, images = read_review(workspace)
-    settings = read_settings(RelabelSettings, "relabel", file=workspace / PARAMS_FILE)
+    settings = read_settings(RelabelSettings, "review_app", file=workspace / PARAMS_FILE)
     server = make_server(
         review,
         images,

@@ -4,10 +4,10 @@ from fer_data.stages.settings import Settings
 
 
 class RelabelSettings(Settings):
-    """Section `relabel`."""
+    """Section `review_app`."""
 
     show_suggestion: bool
     """Whether the suggested expression shows at once, or only when the person asks for it."""
 
 
-SECTIONS = {"relabel": RelabelSettings}
+SECTIONS = {"review_app": RelabelSettings}

@@ -10,6 +10,7 @@ from typing import Any
 from fer_data.core.yaml_files import read_yaml
 from fer_data.stages.defaults import descend
 from fer_data.stages.input_changes import filled, item_values
+from fer_data.stages.old_names import old_keys_in_words
 from fer_data.stages.settings import (
     PARAMS_FILE,
     DataSettings,
@@ -48,6 +49,9 @@ def check_settings(workspace: Path = Path(), *, complete: bool = True) -> None:
     """
     file = workspace / PARAMS_FILE
     values = read_params(file)
+    old_names = old_keys_in_words(values)
+    if old_names:
+        raise SettingsError(f"{file}: {old_names}")
     stages = _stages(workspace)
     needed = {key for stage in stages.values() for key in _params_of(stage)}
     faults: list[str] = []

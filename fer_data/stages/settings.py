@@ -19,6 +19,7 @@ from fer_data.core.errors import UserError
 from fer_data.core.schema import DROP, KEEP, UNDO
 from fer_data.core.yaml_files import read_yaml
 from fer_data.stages.defaults import descend, merged, stands_in
+from fer_data.stages.old_names import old_keys_in_words
 
 PARAMS_FILE = Path("params.yaml")
 S = TypeVar("S", bound="Settings")
@@ -27,12 +28,6 @@ Seed = Annotated[int, Field(ge=0, le=4_000_000_000)]
 
 _SWITCHES = {"yes": True, "on": True, "no": False, "off": False}
 """What YAML 1.1 takes for booleans, and YAML 1.2 for text."""
-
-MOVED = {
-    "mislabels.budget": "review_queue.budget",
-    "mislabels.balance": "review_queue.balance",
-}
-"""Settings of earlier versions, and where they stand now."""
 
 
 class SettingsError(UserError):
@@ -116,7 +111,7 @@ def settings_from(
 ) -> S:
     """One section of parameters that were read already; see `read_settings`."""
     if descend(params, section) is None:
-        raise SettingsError(f"{file} has no section '{section}'")
+        raise _refusal(params, f"{file} has no section '{section}'", file=file)
     values = merged(params, section, defaults=settings_class.DEFAULTS)
     try:
         # Strict validation of JSON lets a list stand for a tuple; of Python objects it does not.
@@ -127,7 +122,13 @@ def settings_from(
         return settings_class.model_validate_json(text)
     except ValidationError as error:
         words = _in_words(error, params, section, settings_class)
-        raise SettingsError(f"{file}: {words}") from None
+        raise _refusal(params, f"{file}: {words}", file=file) from None
+
+
+def _refusal(params: Mapping[str, Any], words: str, *, file: Path) -> SettingsError:
+    """The error; names of earlier versions explain more than what they lead to."""
+    old_names = old_keys_in_words(params)
+    return SettingsError(f"{file}: {old_names}" if old_names else words)
 
 
 def _as_meant(values: Any, settings_class: type[Settings]) -> Any:
@@ -179,9 +180,7 @@ def _in_words(
         place = stands_in(params, path, section, defaults=settings_class.DEFAULTS)
         key = f"{place}.{path}" if path else section
         message = fault["msg"][0].lower() + fault["msg"][1:]
-        if key in MOVED:
-            parts.append(f"'{key}' is '{MOVED[key]}' now: move it there")
-        elif fault["type"] == "extra_forbidden":
+        if fault["type"] == "extra_forbidden":
             parts.append(f"'{key}' is not a setting: misspelt?")
         elif fault["type"] == "missing":
             parts.append(f"'{key}' is missing")

@@ -63,43 +63,43 @@ class Augmentation(_Noise):
     def __init__(
         self,
         *,
-        mirror: bool = False,
+        horizontal_flip: bool = False,
         rotation_degrees: float = 0.0,
-        shift_fraction: float = 0.0,
+        translation_fraction: float = 0.0,
         zoom_fraction: float = 0.0,
         contrast_fraction: float = 0.0,
-        erased_fraction: float = 0.0,
+        random_erasing_fraction: float = 0.0,
         **layer: Any,
     ) -> None:
         """Keeps the limits; `AugmentationSettings` documents each.
 
         Args:
-            mirror: Whether half of the faces are mirrored.
+            horizontal_flip: Whether half of the faces are mirrored.
             rotation_degrees: The largest rotation, either way.
-            shift_fraction: The largest shift along each axis, as a part of the face.
+            translation_fraction: The largest shift along each axis, as a part of the face.
             zoom_fraction: The largest change of scale, either way, as a part of it.
             contrast_fraction: The largest change of contrast around a face's mean, either way.
-            erased_fraction: The part of the faces that lose a rectangle.
+            random_erasing_fraction: The part of the faces that lose a rectangle.
             **layer: `seed`, and what Keras' layers take.
         """
         super().__init__(**layer)
         self.limits = {
-            "mirror": mirror,
+            "horizontal_flip": horizontal_flip,
             "rotation_degrees": rotation_degrees,
-            "shift_fraction": shift_fraction,
+            "translation_fraction": translation_fraction,
             "zoom_fraction": zoom_fraction,
             "contrast_fraction": contrast_fraction,
-            "erased_fraction": erased_fraction,
+            "random_erasing_fraction": random_erasing_fraction,
         }
 
     def changed(self, faces: tf.Tensor, draw: tf.Tensor) -> tf.Tensor:
         """The moved faces, with another contrast, some without a part of them."""
         limits = self.limits
         moves = Moves(
-            shift=limits["shift_fraction"] * FACE_SIZE,
+            shift=limits["translation_fraction"] * FACE_SIZE,
             rotation=math.radians(limits["rotation_degrees"]),
             zoom=limits["zoom_fraction"],
-            mirror=bool(limits["mirror"]),
+            mirror=bool(limits["horizontal_flip"]),
         )
         faces = moved(faces, draw, size=FACE_SIZE, moves=moves)
         limit = limits["contrast_fraction"]
@@ -108,8 +108,8 @@ class Augmentation(_Noise):
             contrast = tf.random.stateless_uniform(shape, _another(draw, -1), -limit, limit)
             mean = tf.reduce_mean(faces, axis=(1, 2, 3), keepdims=True)
             faces = mean + (1 + contrast) * (faces - mean)
-        if limits["erased_fraction"]:
-            faces = erased(faces, _another(draw, -2), fraction=limits["erased_fraction"])
+        if limits["random_erasing_fraction"]:
+            faces = erased(faces, _another(draw, -2), fraction=limits["random_erasing_fraction"])
         return faces
 
     def get_config(self) -> dict[str, Any]:

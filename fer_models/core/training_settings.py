@@ -10,23 +10,23 @@ from fer_data.stages.settings import Seed, Settings
 class AugmentationSettings(Settings):
     """How the faces of a training batch are changed, each in its own way; all 0: not at all."""
 
-    mirror: bool
+    horizontal_flip: bool
     """Whether half of the faces are mirrored."""
     rotation_degrees: float = Field(ge=0, le=90)
     """How far a face is turned at most, either way."""
-    shift_fraction: float = Field(ge=0, le=0.5)
+    translation_fraction: float = Field(ge=0, le=0.5)
     """How far it is moved at most along each axis, as a part of its size."""
     zoom_fraction: float = Field(ge=0, lt=1)
     """How much its scale changes at most, either way, as a part of it."""
     contrast_fraction: float = Field(ge=0, lt=1)
     """How much its contrast changes at most, either way, as a part of it."""
-    erased_fraction: float = Field(ge=0, le=1)
+    random_erasing_fraction: float = Field(ge=0, le=1)
     """The part of the faces that lose a rectangle (random erasing: Zhong et al., 2020)."""
 
     @property
     def interpolates(self) -> bool:
         """Whether faces are moved between pixels; mirroring alone moves none there."""
-        return bool(self.rotation_degrees or self.shift_fraction or self.zoom_fraction)
+        return bool(self.rotation_degrees or self.translation_fraction or self.zoom_fraction)
 
 
 class SaltAndPepperSettings(Settings):
@@ -67,14 +67,12 @@ class TrainingSettings(Settings):
     """Whether the step size stays, or falls to 0 along half a cosine."""
     warmup_fraction: float = Field(ge=0, lt=1)
     """The part of all steps in which the step size rises from 0."""
-    loss: Literal["sparse_categorical_crossentropy", "categorical_crossentropy"]
-    """One and the same function, of label numbers or of vectors with a 1; the latter can be smoothed."""
     label_smoothing: float = Field(ge=0, lt=1)
     """The part of each label that is spread over all classes."""
     monitor: Literal["val_accuracy", "val_loss"]
     """What epochs are compared by, always on `validation`."""
-    keep_epoch: Literal["last", "best"]
-    """Which epoch's weights are kept: the last one's, or those of the best by `monitor`."""
+    restore_best_weights: bool
+    """Whether the weights of the best epoch by `monitor` are saved, or those of the last one."""
     patience: int | None = Field(ge=1)
     """Training stops when that many epochs in a row were no better than the best; null: never."""
     augmentation: AugmentationSettings
@@ -94,12 +92,6 @@ class TrainingSettings(Settings):
     """Whether equal settings and data give equal weights, bit for bit, at some cost in speed."""
     seed: Seed
     """Seed of initial weights, dropout, augmentation and the order of the faces."""
-
-    @model_validator(mode="after")
-    def _only_vectors_can_be_smoothed(self) -> Self:
-        if self.label_smoothing and self.loss != "categorical_crossentropy":
-            raise ValueError("label_smoothing needs the loss categorical_crossentropy")
-        return self
 
     @model_validator(mode="after")
     def _xla_leaves_results_to_chance(self) -> Self:

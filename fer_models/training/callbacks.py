@@ -135,7 +135,7 @@ class BestEpoch(keras.callbacks.EarlyStopping):
             mode="max" if settings.monitor == "val_accuracy" else "min",
             patience=settings.patience
             or settings.epochs,  # as long as the training: never stops early
-            restore_best_weights=settings.keep_epoch == "best",
+            restore_best_weights=settings.restore_best_weights,
         )
         self._earlier = dict(earlier)
 

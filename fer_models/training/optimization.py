@@ -57,14 +57,14 @@ def learning_rate(settings: TrainingSettings, num_steps: int) -> Any:
 
 
 def build_loss(settings: TrainingSettings) -> keras.losses.Loss:
-    """The cross-entropy, of one-hot labels with smoothing or of label numbers."""
-    if settings.loss == "categorical_crossentropy":
+    """The cross-entropy: of label numbers, or of one-hot labels where they are smoothed."""
+    if settings.label_smoothing:
         return keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
     return keras.losses.SparseCategoricalCrossentropy()
 
 
 def loss_targets(labels: np.ndarray, settings: TrainingSettings, *, num_classes: int) -> np.ndarray:
     """The labels in the form that the loss takes: int64 (N,), or one-hot float32 (N, K)."""
-    if settings.loss == "categorical_crossentropy":
+    if settings.label_smoothing:
         return np.eye(num_classes, dtype=np.float32)[labels]
     return labels

@@ -27,7 +27,7 @@ def summary_of(
     """
     by_monitor = history[settings.monitor].to_numpy()
     best = by_monitor.argmax() if settings.monitor == "val_accuracy" else by_monitor.argmin()
-    saved = history.iloc[int(best) if settings.keep_epoch == "best" else -1]
+    saved = history.iloc[int(best) if settings.restore_best_weights else -1]
     return {
         "title": title,
         "epochs": len(history),

@@ -11,6 +11,7 @@ from fer_data.core.errors import UserError
 from fer_data.core.files import atomic_write
 from fer_data.stages.all_settings import all_sections
 from fer_data.stages.defaults import descend, merged
+from fer_data.stages.old_names import what_became_of
 from fer_data.stages.settings import PARAMS_FILE, read_params
 
 NULL = "tag:yaml.org,2002:null"
@@ -110,7 +111,9 @@ def _set(
     changes: list[str] = []
     for key, value in overrides.items():
         if key not in params and key not in below:
-            raise UserError(f"the overrides set '{prefix}{key}', which {PARAMS_FILE} does not have")
+            now = what_became_of(f"{prefix}{key}")
+            reason = f": {now}" if now else f", which {PARAMS_FILE} does not have"
+            raise UserError(f"the overrides set '{prefix}{key}'{reason}")
         old = params.get(key, below.get(key))
         if isinstance(value, Mapping):
             target = CommentedMap() if key not in params and isinstance(old, Mapping) else old

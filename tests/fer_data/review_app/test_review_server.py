@@ -209,8 +209,8 @@ def test_groups_of_another_archive_are_to_be_made_anew(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"show_sugestion": True}, "'relabel.show_sugestion' is not a setting: misspelt?"),
-        ({"show_suggestion": "maybe"}, "'relabel.show_suggestion': got 'maybe'"),
+        ({"show_sugestion": True}, "'review_app.show_sugestion' is not a setting: misspelt?"),
+        ({"show_suggestion": "maybe"}, "'review_app.show_suggestion': got 'maybe'"),
     ],
 )
 def test_wrong_settings_are_named(tmp_path: Path, monkeypatch, settings, message: str) -> None:

@@ -111,3 +111,12 @@ def test_a_command_finds_it_too(workspace: Path) -> None:
 def test_a_graph_without_stages_is_left_to_who_reads_it(workspace: Path, graph: str) -> None:
     (workspace / "dvc.yaml").write_text(graph)
     check_settings(workspace)
+
+
+def test_old_names_are_told_before_all_else_that_they_lead_to(workspace: Path) -> None:
+    edit(workspace, "restore_best_weights: true", "keep_epoch: best")
+    edit(workspace, "bootstrap_resamples: 1000", "bootstrap_resamples: 50")
+    with pytest.raises(
+        SettingsError, match=r"^\S+: 'fine_tuning\.keep_epoch' is 'fine_tuning\.rest.* now: `"
+    ):
+        check_settings(workspace)

@@ -195,3 +195,34 @@ def test_a_seed_of_more_than_32_bits_is_one_line(tmp_path: Path) -> None:
     file = write(tmp_path, "a: {seed: 4_294_967_296}")
     with pytest.raises(SettingsError, match=r"'a\.seed': got 4294967296: input should be less"):
         read_settings(Random, "a", file=file)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "a: {}\nmodels: {one: {keep_epoch: best}}",
+            "'models.one.keep_epoch' is 'models.one.restore",
+        ),
+        ("a: {}\nensemble: {loss: sparse}", "'ensemble.loss' is no setting any more: both names"),
+        (
+            "a: {}\ntraining: {augmentation: {mirror: true}}",
+            "'training.augmentation.mirror' is 'training.augmentation.horizontal_flip' now",
+        ),
+        ("relabel: {show_suggestion: false}", "'relabel' is 'review_app' now"),
+        ("a: {}\nmislabels: {budget: 3}", "'mislabels.budget' is 'review_queue.budget' now"),
+        ("a: {}\ntraining: {resume: exact}", "'training.resume' is 'checkpoints.resume' now"),
+    ],
+)
+def test_an_old_name_fails_with_the_new_one_on_one_line(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    with pytest.raises(SettingsError, match=re.escape(message)) as raised:
+        read_settings(Random, "a", file=write(tmp_path, text))
+    assert str(raised.value).endswith(": `ferflow upgrade` rewrites the file")
+    assert "\n" not in str(raised.value)
+
+
+def test_old_names_elsewhere_do_not_keep_a_right_section_from_being_read(tmp_path: Path) -> None:
+    file = write(tmp_path, "a: {seed: 3}\nrelabel: {show_suggestion: false}")
+    assert read_settings(Random, "a", file=file).seed == 3

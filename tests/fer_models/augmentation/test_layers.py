@@ -7,12 +7,12 @@ from tests.support.models.tiny_dataset import banded_faces
 
 FACES = banded_faces(40)[0][..., None]
 LAYERS = {
-    "mirrors": lambda: Augmentation(mirror=True, seed=0),
+    "mirrors": lambda: Augmentation(horizontal_flip=True, seed=0),
     "moves": lambda: Augmentation(
-        rotation_degrees=15.0, shift_fraction=0.1, zoom_fraction=0.1, seed=0
+        rotation_degrees=15.0, translation_fraction=0.1, zoom_fraction=0.1, seed=0
     ),
     "contrast": lambda: Augmentation(contrast_fraction=0.4, seed=0),
-    "erasing": lambda: Augmentation(erased_fraction=1.0, seed=0),
+    "erasing": lambda: Augmentation(random_erasing_fraction=1.0, seed=0),
     "salt and pepper": lambda: SaltAndPepper(fraction=0.3, seed=0),
 }
 
@@ -77,7 +77,9 @@ def test_contrast_keeps_the_mean_and_stays_within_its_limit() -> None:
 def test_shifts_are_parts_of_the_face() -> None:
     dot = np.zeros((200, 48, 48, 1), np.uint8)
     dot[:, 23:25, 23:25] = 255
-    moved = np.array(Augmentation(shift_fraction=0.25, seed=0)(dot, training=True), np.float64)
+    moved = np.array(
+        Augmentation(translation_fraction=0.25, seed=0)(dot, training=True), np.float64
+    )
     heights = (moved.sum(axis=(2, 3)) * (np.arange(48) - 23.5)).sum(axis=1)
     heights /= moved.sum(axis=(1, 2, 3))
     assert 11 < np.abs(heights).max() <= 12.1
@@ -85,7 +87,9 @@ def test_shifts_are_parts_of_the_face() -> None:
 
 def test_the_stated_part_of_the_faces_loses_a_rectangle_anywhere() -> None:
     black = np.zeros((2000, 48, 48, 1), np.uint8)
-    changed = np.array(Augmentation(erased_fraction=0.4, seed=0)(black, training=True))[..., 0]
+    changed = np.array(Augmentation(random_erasing_fraction=0.4, seed=0)(black, training=True))[
+        ..., 0
+    ]
     assert set(np.unique(changed)) == {0, 128}
     lost = changed[(changed > 0).any(axis=(1, 2))] > 0
     assert len(lost) / len(black) == pytest.approx(0.4, abs=0.05)

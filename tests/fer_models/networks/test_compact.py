@@ -148,10 +148,10 @@ def test_faces_are_smoothed_as_much_as_moving_smooths_them_in_training(axis: int
     row = 127 + 100 * np.sin(2 * np.pi * np.arange(48) / 6)
     waves = np.tile(row.astype(np.uint8)[None, :, None, None], (400, 1, 48, 1))
     waves = np.swapaxes(waves, 1, axis)
-    shifts = {**TRAINING_SETTINGS["augmentation"], "shift_fraction": 0.1}
+    shifts = {**TRAINING_SETTINGS["augmentation"], "translation_fraction": 0.1}
     model = build_model(settings_of(augmentation=shifts), 3)
     smooth = keras.Model(model.input, model.get_layer("smooth_columns").output)
-    moved = np.array(Augmentation(shift_fraction=0.1, seed=0)(waves, training=True))
+    moved = np.array(Augmentation(translation_fraction=0.1, seed=0)(waves, training=True))
     sharp, expected, found = (
         faces[:, 9:39, 9:39].std(axis=(1, 2, 3)).mean()
         for faces in (waves, moved, smooth.predict(waves, verbose=0))
@@ -161,6 +161,6 @@ def test_faces_are_smoothed_as_much_as_moving_smooths_them_in_training(axis: int
 
 
 def test_faces_are_not_smoothed_where_training_moves_none() -> None:
-    mirrored = {**TRAINING_SETTINGS["augmentation"], "mirror": True}
+    mirrored = {**TRAINING_SETTINGS["augmentation"], "horizontal_flip": True}
     names = [layer.name for layer in build_model(settings_of(augmentation=mirrored), 3).layers]
     assert "smooth_columns" not in names

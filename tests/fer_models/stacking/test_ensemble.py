@@ -30,7 +30,7 @@ SETTINGS = {
     "optimizer": "adam",
     "learning_rate": 0.05,
     "monitor": "val_loss",
-    "keep_epoch": "best",
+    "restore_best_weights": True,
     "patience": 3,
 }
 
@@ -227,7 +227,7 @@ def test_what_does_not_belong_together_is_one_line_and_changes_nothing(
             r"'ensemble\.members': got .* no model 'vgg' in the zoo: expected two or more of scratch, ",
         ),
         (
-            {"augmentation": {**TRAINING_SETTINGS["augmentation"], "mirror": True}},
+            {"augmentation": {**TRAINING_SETTINGS["augmentation"], "horizontal_flip": True}},
             r"'ensemble\.augmentation': got .* must be off: the head learns from outputs",
         ),
         (
@@ -247,5 +247,4 @@ def test_the_committed_settings_are_the_paper_s() -> None:
     settings = read_settings(EnsembleSettings, "ensemble", file=PARAMS)
     assert settings.members == ("resnet50", "mobilenetv2", "inceptionv3")
     assert (settings.optimizer, settings.epochs, settings.patience) == ("adam", 10, 3)
-    assert settings.loss == "sparse_categorical_crossentropy"
-    assert (settings.monitor, settings.keep_epoch) == ("val_loss", "best")
+    assert (settings.monitor, settings.restore_best_weights) == ("val_loss", True)

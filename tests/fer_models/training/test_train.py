@@ -141,7 +141,7 @@ def test_a_damaged_setting_is_one_line_and_leaves_nothing(folder: Path, tmp_path
 
 def test_the_best_epoch_is_kept_by_validation(folder: Path, tmp_path: Path) -> None:
     settings = scratch.ModelSettings.model_validate_json(
-        json.dumps({**SETTINGS, "keep_epoch": "best", "epochs": 6})
+        json.dumps({**SETTINGS, "restore_best_weights": True, "epochs": 6})
     )
     keras.utils.set_random_seed(3)
     model = scratch.build_model(settings, 3)

@@ -116,6 +116,12 @@ def test_a_key_that_no_default_has_is_refused(committed: Path, overrides: dict, 
         apply_overrides(overrides, folder=committed)
 
 
+def test_an_override_by_an_old_name_is_told_the_new_one(committed: Path) -> None:
+    overrides = {"models": {"scratch": {"keep_epoch": "best"}}}
+    with pytest.raises(UserError, match=r"is 'models\.scratch\.restore_best_weights' now$"):
+        apply_overrides(overrides, folder=committed)
+
+
 @pytest.mark.parametrize("word", ["models.scratch.batch_size=64", "+models.scratch.batch_size=64"])
 def test_dvc_adds_a_key_of_the_defaults_with_a_plus_alone(committed: Path, word: str) -> None:
     file = committed / "params.yaml"

@@ -78,7 +78,7 @@ def neighbors_of(suspects: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame
 
 
 def make_workspace(folder: Path, *, number: int = NUM_SUSPECTS, **settings: Any) -> Path:
-    """Writes what the review app reads, with `number` suspects; `settings` are those of `relabel`."""
+    """Writes what the review app reads, with `number` suspects; `settings` are those of `review_app`."""
     manifest, faces = archive()
     suspects = queue(manifest, number=number)
     for part in ("data/faces", "data/review_queue", "data/split"):
@@ -94,7 +94,7 @@ def make_workspace(folder: Path, *, number: int = NUM_SUSPECTS, **settings: Any)
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": GRAPH}))
     sections = {
         "data": {"expressions": list(EXPRESSIONS)},
-        "relabel": {"show_suggestion": False, **settings},
+        "review_app": {"show_suggestion": False, **settings},
     }
     (folder / "params.yaml").write_text(yaml.safe_dump(sections))
     return folder

@@ -1,0 +1,123 @@
+"""Names that settings had in earlier versions, and what they are called now."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from types import MappingProxyType
+from typing import Any
+
+from fer_data.stages.defaults import descend
+
+_OF_TRAININGS = ("training", "fine_tuning", "ensemble", "models.*")
+
+
+@dataclass(frozen=True)
+class Renamed:
+    """A setting or a section with another name, in another place, or gone."""
+
+    old: str
+    """Its key then; dots descend, and `*` stands for one part."""
+    new: str | None
+    """Its key now, with the same `*`; None: there is no such setting any more."""
+    values: Mapping[Any, Any] = field(default_factory=dict)
+    """What its values are now, where they changed too."""
+    reason: str = ""
+    """Why it is gone."""
+
+    def now(self, key: str) -> str | None:
+        """The new name of a key that matches `old`; None: it is gone."""
+        if self.new is None:
+            return None
+        parts = [
+            part
+            for part, old in zip(key.split("."), self.old.split("."), strict=True)
+            if old == "*"
+        ]
+        return ".".join(parts.pop(0) if part == "*" else part for part in self.new.split("."))
+
+    def value(self, old: Any) -> Any:
+        """What an old value is now."""
+        return self.values.get(old, old) if isinstance(old, str) else old
+
+    def in_words(self, key: str) -> str:
+        """What became of a key that matches `old`."""
+        now = self.now(key)
+        if now is None:
+            return f"'{key}' is no setting any more: {self.reason}"
+        return f"'{key}' is '{now}' now"
+
+
+RENAMED = (
+    Renamed("relabel", "review_app"),
+    Renamed("training.resume", "checkpoints.resume"),
+    Renamed("crossval.num_neighbours", "crossval.num_neighbors"),
+    Renamed("mislabels.budget", "review_queue.budget"),
+    Renamed("mislabels.balance", "review_queue.balance"),
+    Renamed("mislabels.neighbour_weight", "mislabels.neighbor_weight"),
+    Renamed("mislabels.twin_reliability", "mislabels.duplicate_reliability"),
+    *(
+        Renamed(f"{section}.augmentation.{old}", f"{section}.augmentation.{new}")
+        for section in _OF_TRAININGS
+        for old, new in (
+            ("mirror", "horizontal_flip"),
+            ("shift_fraction", "translation_fraction"),
+            ("erased_fraction", "random_erasing_fraction"),
+        )
+    ),
+    *(
+        Renamed(
+            f"{section}.keep_epoch",
+            f"{section}.restore_best_weights",
+            values=MappingProxyType({"best": True, "last": False}),
+        )
+        for section in _OF_TRAININGS
+    ),
+    *(
+        Renamed(
+            f"{section}.loss",
+            None,
+            reason="both names meant one function, and label_smoothing suffices",
+        )
+        for section in _OF_TRAININGS
+    ),
+)
+
+
+def what_became_of(key: str) -> str | None:
+    """What a setting of an earlier version is called now, in words; None, if it was never renamed."""
+    for renamed in RENAMED:
+        if _matches(key, renamed.old):
+            return renamed.in_words(key)
+    return None
+
+
+def old_keys(params: Mapping[str, Any]) -> Iterator[tuple[str, Renamed]]:
+    """Each old name in a parameter file.
+
+    Args:
+        params: The whole of the file.
+
+    Yields:
+        The key, and what became of it.
+    """
+    for renamed in RENAMED:
+        head, star, tail = renamed.old.partition(".*")
+        inner = descend(params, head) if star else None
+        names = list(inner) if isinstance(inner, Mapping) else []
+        for key in [f"{head}.{name}{tail}" for name in names] if star else [renamed.old]:
+            section, _, last = key.rpartition(".")
+            values = descend(params, section) if section else params
+            if isinstance(values, Mapping) and last in values:
+                yield key, renamed
+
+
+def old_keys_in_words(params: Mapping[str, Any]) -> str:
+    """The old names in a parameter file, each once, and how to be rid of them; empty: there are none."""
+    found: dict[str, str] = {}
+    for key, renamed in old_keys(params):
+        found.setdefault(renamed.old.rpartition(".")[2], renamed.in_words(key))
+    return f"{'; '.join(found.values())}: `ferflow upgrade` rewrites the file" if found else ""
+
+
+def _matches(key: str, pattern: str) -> bool:
+    return key.count(".") == pattern.count(".") and fnmatchcase(key, pattern)

@@ -141,6 +141,13 @@ def profile(arguments: argparse.Namespace) -> None:
     print("\n".join(changes) or f"params.yaml holds the settings of '{arguments.name}' already")
 
 
+def upgrade(_: argparse.Namespace) -> None:
+    """Rewrites the settings of an earlier version."""
+    from flows.commands.upgrade import upgrade
+
+    print("\n".join(upgrade()) or "params.yaml has the names of this version already")
+
+
 def import_relabels(arguments: argparse.Namespace) -> None:
     """Takes decisions in."""
     from flows.commands.import_labels import import_relabels

@@ -56,6 +56,9 @@ def command_line() -> argparse.ArgumentParser:
     relabel.add_argument("--workspace", type=Path, default=Path(), help="default: this folder")
     relabel.set_defaults(run=actions.relabel)
 
+    upgrade = parsers.add_parser("upgrade", help="rewrite the params.yaml of an earlier version")
+    upgrade.set_defaults(run=actions.upgrade)
+
     profile = parsers.add_parser("profile", help="set what presets/NAME.yaml holds in params.yaml")
     profile.add_argument("name", metavar="NAME", help="the preset, such as scratch_tuned")
     profile.set_defaults(run=actions.profile)

@@ -1,0 +1,158 @@
+"""Rewrites a `params.yaml` of an earlier version: renamed settings, and defaults said once."""
+
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import CommentMark
+from ruamel.yaml.tokens import CommentToken
+
+from fer_data.core.errors import UserError
+from fer_data.core.files import atomic_write
+from fer_data.stages.defaults import descend
+from fer_data.stages.old_names import Renamed, old_keys
+from fer_data.stages.settings import PARAMS_FILE
+from fer_models.core.training_settings import TrainingSettings
+from fer_models.networks.registry import ZOO
+from flows.workspace.overrides import load_with_comments
+
+BACKUP = "params.yaml.before-upgrade"
+
+
+def upgrade(folder: Path = Path()) -> list[str]:
+    """Rewrites `params.yaml` in place, whose comments stay.
+
+    Args:
+        folder: The workspace.
+
+    Returns:
+        What was done, a line each; nothing where the file is of this version already.
+
+    Raises:
+        UserError: There is no such file, it is broken, a setting has an old name and a new one with
+            different values, or there is a backup of an earlier upgrade.
+    """
+    file = folder / PARAMS_FILE
+    yaml, params = load_with_comments(file)
+    changes = [_rename(params, key, renamed) for key, renamed in list(old_keys(params))]
+    changes += _share(params)
+    if not changes:
+        return []
+    backup = folder / BACKUP
+    if backup.exists():
+        raise UserError(f"{backup} is of an earlier upgrade: move it away, and run this again")
+    shutil.copyfile(file, backup)
+    with atomic_write(file) as beside:
+        yaml.dump(params, beside)
+    return [*changes, f"the file as it was: {backup}"]
+
+
+def _rename(params: CommentedMap, key: str, renamed: Renamed) -> str:
+    """Gives a setting its new name, in its old place where it stays in its section."""
+    section, _, last = key.rpartition(".")
+    values = descend(params, section) if section else params
+    now = renamed.now(key)
+    value = renamed.value(values[last])
+    if now is None:
+        _remove(values, last)
+        return renamed.in_words(key)
+    new_section, _, new_last = now.rpartition(".")
+    target = descend(params, new_section) if new_section else params
+    if target is None:  # in the place of a section that it was alone in
+        place = list(params).index(section.partition(".")[0])
+        target = CommentedMap()
+        params.insert(place, new_section, target)
+        if section in params.ca.items:
+            params.ca.items[new_section] = params.ca.items.pop(section)
+    if new_last in target and target[new_last] != value:
+        raise UserError(
+            f"{PARAMS_FILE} has '{key}' and '{now}' with another value: keep one of them"
+        )
+    comment = values.ca.items.get(last)
+    place = list(values).index(last) if target is values else len(target)
+    # One on other values would mislead.
+    if comment is not None and not renamed.values and (target is values or not target):
+        values.ca.items.pop(last)
+        target.ca.items[new_last] = comment
+    _remove(values, last)
+    target.pop(new_last, None)
+    target.insert(place, new_last, value)
+    if not values and section:
+        params.pop(section)
+    return renamed.in_words(key)
+
+
+def _share(params: CommentedMap) -> list[str]:
+    """Moves what most models have in common to `training` and `fine_tuning`, unless that was done."""
+    models = params.get("models")
+    if "training" in params or not isinstance(models, Mapping):
+        return []
+    known = {name: values for name, values in models.items() if name in ZOO and values}
+    tuned = [values for name, values in known.items() if ZOO[name].base]
+    rest = [values for name, values in known.items() if not ZOO[name].base]
+    rest += [params["ensemble"]] if isinstance(params.get("ensemble"), Mapping) else []
+    place = list(params).index("models")
+    fine_tuning, training = CommentedMap(), CommentedMap()
+    if tuned:
+        fields = next(row.settings_class for row in ZOO.values() if row.base).model_fields
+        _factor(tuned, fine_tuning, list(fields))
+    layers = [*rest, *([fine_tuning] if tuned else [])]
+    _factor(layers, training, list(TrainingSettings.model_fields))
+    for name, section in (("fine_tuning", fine_tuning), ("training", training)):
+        params.insert(place, name, section)
+        params.yaml_set_comment_before_after_key(
+            "models" if name == "fine_tuning" else "fine_tuning", "\n"
+        )
+    return ["what models share moved to 'training' and 'fine_tuning'; each keeps what departs"]
+
+
+def _factor(layers: Sequence[CommentedMap], shared: CommentedMap, keys: Sequence[str]) -> None:
+    """Moves each key's most common value from the layers to what they share, key by key of sections.
+
+    A layer whose value is another keeps it, so that each has the same settings as before.
+    """
+    for key in keys:
+        values = [layer[key] for layer in layers if key in layer]
+        if len(values) < len(layers):
+            continue  # to share it would give it to a layer that had none
+        holders = list(layers)
+        if all(isinstance(value, Mapping) for value in values):
+            shared[key] = CommentedMap()
+            shared[key].fa.set_flow_style()
+            _factor(values, shared[key], list(values[0]))
+        else:
+            common = Counter(map(repr, values)).most_common(1)[0][0]
+            holders = [layer for layer in layers if repr(layer[key]) == common]
+            shared[key] = holders[0][key]
+        comment = next((found for one in holders if (found := _comment(one, key))), None)
+        if comment:
+            shared.yaml_add_eol_comment(comment, key)
+        for layer in holders:
+            if layer[key] == shared[key] or layer[key] == {}:
+                _remove(layer, key)
+
+
+def _comment(values: CommentedMap, key: str) -> str | None:
+    """The comment on a key's line, if there is one."""
+    token = (values.ca.items.get(key) or [None] * 3)[2]
+    return token.value.partition("\n")[0].strip("# ") or None if token else None
+
+
+def _remove(values: CommentedMap, key: str) -> None:
+    """Removes a key and the comment on its line; the lines below it stay."""
+    place = list(values).index(key)
+    token = (values.ca.items.pop(key, None) or [None] * 3)[2]
+    values.pop(key)
+    below = token.value.partition("\n")[2] if token else ""
+    if not (below and place):
+        return
+    last = list(values)[place - 1]
+    while isinstance(values[last], CommentedMap) and values[last].fa.flow_style() is False:
+        values = values[last]
+        last = list(values)[-1]
+    before = (values.ca.items.get(last) or [None] * 3)[2]
+    text = f"{before.value.rstrip(chr(10)) if before else ''}\n{below}"
+    mark = before.start_mark if before else CommentMark(0)
+    values.ca.items[last] = [None, None, CommentToken(text, mark, None), None]

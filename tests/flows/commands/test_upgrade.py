@@ -1,0 +1,111 @@
+"""`ferflow upgrade` on the settings of version 0.1.0."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fer_data.core.errors import UserError
+from fer_data.stages.all_settings import all_sections, check_settings
+from fer_data.stages.settings import SettingsError, read_settings
+from flows.commands.upgrade import BACKUP, upgrade
+
+ROOT = Path(__file__).parents[3]
+EARLIER = ROOT / "tests/fixtures/format_1/params.yaml"
+SHARED = {"training", "fine_tuning"}
+"""Sections that may be divided otherwise, as long as what is merged from them is equal."""
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """The settings of then, with the graph of today."""
+    shutil.copyfile(EARLIER, tmp_path / "params.yaml")
+    shutil.copyfile(ROOT / "dvc.yaml", tmp_path / "dvc.yaml")
+    return tmp_path
+
+
+def settings_in(folder: Path) -> dict[str, Any]:
+    """All settings, merged, as JSON holds them."""
+    return {
+        section: json.loads(
+            read_settings(settings_class, section, file=folder / "params.yaml").model_dump_json()
+        )
+        for section, settings_class in all_sections().items()
+        if section not in SHARED
+    }
+
+
+def edit(workspace: Path, old: str, new: str) -> None:
+    file = workspace / "params.yaml"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def test_the_upgraded_settings_are_those_of_today(workspace: Path) -> None:
+    with pytest.raises(SettingsError, match=r"'relabel' is 'review_app' now; .* `ferflow upgrade`"):
+        check_settings(workspace)
+    changes = upgrade(workspace)
+    assert "'training.resume' is 'checkpoints.resume' now" in changes
+    check_settings(workspace)
+    assert settings_in(workspace) == settings_in(ROOT)
+
+
+def test_upgrading_twice_changes_nothing(workspace: Path) -> None:
+    upgrade(workspace)
+    once = (workspace / "params.yaml").read_bytes()
+    assert upgrade(workspace) == []
+    assert (workspace / "params.yaml").read_bytes() == once
+    assert (workspace / BACKUP).read_bytes() == EARLIER.read_bytes()
+
+
+def test_settings_of_today_stay_as_they_are(tmp_path: Path) -> None:
+    shutil.copyfile(ROOT / "params.yaml", tmp_path / "params.yaml")
+    assert upgrade(tmp_path) == []
+    assert (tmp_path / "params.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
+    assert not (tmp_path / BACKUP).exists()
+
+
+def test_a_backup_is_never_replaced(workspace: Path) -> None:
+    (workspace / BACKUP).write_text("mine")
+    with pytest.raises(UserError, match="is of an earlier upgrade: move it away"):
+        upgrade(workspace)
+    assert (workspace / "params.yaml").read_bytes() == EARLIER.read_bytes()
+
+
+def test_comments_on_settings_that_stay_are_kept(workspace: Path) -> None:
+    upgrade(workspace)
+    text = (workspace / "params.yaml").read_text()
+    # Those of a setting that models share stand once; one on values that changed would mislead.
+    gone = {"or best", "or last", "or categorical_crossentropy, the same, which can be smoothed"}
+    for comment in set(re.findall(r"# (.+)$", EARLIER.read_text(), re.M)) - gone:
+        assert f"# {comment}" in text, comment
+
+
+def test_what_a_person_changed_stays_changed(workspace: Path) -> None:
+    edit(workspace, "    learning_rate: 0.0001\n", "    learning_rate: 0.0005\n")
+    edit(workspace, "mirror: true, rotation_degrees: 20.0", "mirror: false, rotation_degrees: 25.0")
+    edit(workspace, "    mixed_precision: bfloat16\n", "    mixed_precision: off\n")
+    edit(workspace, "  twin_reliability: 0.7\n", "  twin_reliability: 0.8\n")
+    upgrade(workspace)
+    found = settings_in(workspace)
+    assert found["models.mobilenetv2"]["learning_rate"] == 0.0005
+    moves = found["models.inceptionv3"]["augmentation"]
+    assert (moves["horizontal_flip"], moves["rotation_degrees"]) == (False, 25.0)
+    assert found["models.resnet50"]["augmentation"]["horizontal_flip"]
+    assert found["models.compact"]["mixed_precision"] == "off"
+    assert found["mislabels"]["duplicate_reliability"] == 0.8
+
+
+def test_an_old_name_beside_the_new_one_is_refused(workspace: Path) -> None:
+    edit(
+        workspace,
+        "  twin_reliability: 0.7\n",
+        "  twin_reliability: 0.7\n  duplicate_reliability: 0.6\n",
+    )
+    with pytest.raises(UserError, match=r"'mislabels\.twin_reliability' and .* another value"):
+        upgrade(workspace)
+    assert not (workspace / BACKUP).exists()

@@ -46,7 +46,9 @@ def main() -> None:
     ways: dict[str, Callable[[int], bool]] = {
         "ferflow": lambda number: cascade.detect(images[number]).best >= SURE,
         "mtcnn": lambda number: bool(package.detect_faces(images[number])),
-        "followed": lambda number: cascade.place(images[number], boxes[number]).best >= SURE,
+        "followed": lambda number: (
+            cascade.detect_in_boxes(images[number], boxes[number]).best >= SURE
+        ),
     }
     for name, find in ways.items():
         find(0)

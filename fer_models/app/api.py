@@ -19,7 +19,8 @@ from fer_data.core.errors import UserError
 from fer_data.core.schema import FACE_SIZE
 from fer_data.web.html import face_uri
 from fer_models.app.grad_cam import heat_map
-from fer_models.detection.face_detector import Face, FaceFinder, read_image, whole_image
+from fer_models.detection.face_detector import Face, FaceFinder, whole_image
+from fer_models.detection.images import read_image
 from fer_models.inference.model_store import ModelStore
 
 MOST_FACES = 30

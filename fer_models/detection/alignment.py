@@ -1,4 +1,4 @@
-"""Turns and scales faces as those of the archive: five points go in, 48x48 grey levels come out."""
+"""Aligns a face by five points: rotates and scales it to the pose of the archive's average face."""
 
 import math
 
@@ -14,9 +14,9 @@ y, in pixels of 48. `python benchmarks/average_face.py` measures them.
 
 
 def aligned(image: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """The face as a network takes it.
+    """Crops and aligns a face for the networks.
 
-    All five points count, and not the eyes alone, which are close together in a profile.
+    All five points are fitted, not the eyes alone, which are close together in a profile.
 
     Args:
         image: uint8 (H, W, 3), RGB; beyond its edges, it goes on as it is at them.
@@ -25,16 +25,20 @@ def aligned(image: np.ndarray, points: np.ndarray) -> np.ndarray:
     Returns:
         uint8 (48, 48).
     """
+    # The map from pixels of the 48x48 face to pixels of the image.
     to_image = similarity(ARCHIVE_POINTS, points)
-    # First turned, at about the image's own size; then reduced, without aliasing.
+    # The face is rotated at about the image's own resolution, and then reduced by Lanczos: 48x48 samples
+    # of a large face would alias. `turned` is the map from pixels of that larger square.
     most = 2 * max(FACE_SIZE, *image.shape[:2])
     side = min(max(FACE_SIZE, math.ceil(FACE_SIZE * _scale(to_image))), most)
     turned = to_image @ np.diag([FACE_SIZE / side, FACE_SIZE / side, 1.0])
+    # Only the region under the square is cut out, with a margin of two pixels for bicubic resampling.
     corners = np.array([[0, 0, 1], [side, 0, 1], [0, side, 1], [side, side, 1]]) @ turned.T
     left, top = np.floor(corners.min(axis=0)).astype(int) - 2
     right, bottom = np.ceil(corners.max(axis=0)).astype(int) + 2
     rows, columns = _inside(top, bottom, image.shape[0]), _inside(left, right, image.shape[1])
     region = Image.fromarray(image[np.ix_(rows, columns)]).convert("L")
+    # The map is of the whole image; its shift becomes one of the region.
     turned[:, 2] -= [max(left, -image.shape[1]), max(top, -image.shape[0])]
     face = region.transform(
         (side, side), Image.Transform.AFFINE, turned.ravel().tolist(), Image.Resampling.BICUBIC
@@ -43,7 +47,7 @@ def aligned(image: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def coverage(points: np.ndarray, shape: tuple[int, ...]) -> float:
-    """How far a face's square fills an image of that shape: intersection over union, 0 to 1."""
+    """Intersection over union of a face's square and an image of that shape, 0 to 1."""
     to_image = similarity(ARCHIVE_POINTS, points)
     half = FACE_SIZE / 2 * _scale(to_image)
     middle = to_image @ [FACE_SIZE / 2, FACE_SIZE / 2, 1]
@@ -54,26 +58,35 @@ def coverage(points: np.ndarray, shape: tuple[int, ...]) -> float:
 
 
 def similarity(from_points: np.ndarray, to_points: np.ndarray) -> np.ndarray:
-    """The turn, scale and shift, float (2, 3), that move points (n, 2) nearest to others.
+    """Fits a similarity transform, float (2, 3), from points (n, 2) to other points, by least squares.
 
-    Least squares, after Umeyama, Least-Squares Estimation of Transformation Parameters Between Two
-    Point Patterns (1991), which is a line of complex numbers in the plane.
+    Rotation, scale and translation, after Umeyama, Least-Squares Estimation of Transformation Parameters
+    Between Two Point Patterns (1991). In the plane, points are complex numbers z = x + iy, and the
+    transform is `factor * z + translation`: the factor's angle rotates, its absolute value scales.
     """
     start, end = from_points @ [1, 1j], to_points @ [1, 1j]
-    moved, target = start - start.mean(), end - end.mean()
-    turn = np.vdot(moved, target) / np.vdot(moved, moved)
-    shift = end.mean() - turn * start.mean()
-    return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
+    # Around their means, the translation is 0, and the factor is a regression through the origin.
+    centered, target = start - start.mean(), end - end.mean()
+    factor = np.vdot(centered, target) / np.vdot(centered, centered)  # vdot conjugates the first
+    translation = end.mean() - factor * start.mean()
+    # Multiplication by a + ib is the matrix [[a, -b], [b, a]].
+    return np.array(
+        [
+            [factor.real, -factor.imag, translation.real],
+            [factor.imag, factor.real, translation.imag],
+        ]
+    )
 
 
 def _scale(transform: np.ndarray) -> float:
+    """The scale of a similarity transform: the length of its first column."""
     return math.hypot(transform[0, 0], transform[1, 0])
 
 
 def _inside(start: int, stop: int, size: int) -> np.ndarray:
-    """The places from `start` to `stop`, those outside of an image replaced by its nearest.
+    """The pixels from `start` to `stop` of an axis; those outside of the image are its nearest edge.
 
-    Absurd points would ask for gigabytes: what is farther away than the image is long is left out.
+    The range is cut at an image's length beyond either edge: absurd points would need gigabytes.
     """
     start, stop = np.clip([start, stop], -size, 2 * size)
     return np.clip(np.arange(start, max(stop, start + 1)), 0, size - 1)

@@ -1,4 +1,4 @@
-"""What a detector says of an image: boxes that may be faces, and which of them are one and the same."""
+"""Bounding boxes of faces: intersection over union, non-maximum suppression, agreement of views."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,14 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 AGREED = 0.9
-"""What the confidences of one face, 0 to 1 in each look at it, add up to if it is taken for one."""
+"""The sum of confidences, 0 to 1 in each view of an image, from which on a box counts as a face."""
 
 _SAME_PLACE = 0.4
+"""Intersection over union from which on boxes of two views are the same face."""
 
 
 @dataclass(frozen=True)
 class Detections:
-    """N faces, the surest first."""
+    """N detected faces, the most confident first."""
 
     boxes: np.ndarray
     """float64 (N, 4): left, top, right, bottom, in pixels; they can reach beyond the image."""
@@ -24,15 +25,16 @@ class Detections:
 
     @property
     def best(self) -> float:
-        """The confidence of the surest; 0 without any."""
+        """The highest confidence; 0 without a face."""
         return float(self.confidences[0]) if len(self.confidences) else 0.0
 
     def only(self, numbers: list[int]) -> "Detections":
-        """Those of these numbers alone."""
+        """Selects detections by their row numbers."""
         return Detections(self.boxes[numbers], self.points[numbers], self.confidences[numbers])
 
-    def mirrored(self, width: int) -> "Detections":
-        """Where the faces are in the mirror image of their image, which is so many pixels wide."""
+    def flipped(self, width: int) -> "Detections":
+        """Flips boxes and points horizontally, in an image of that width in pixels."""
+        # The right edge becomes the left one; so do right eye and right corner of the mouth.
         left, top, right, bottom = self.boxes.T
         boxes = np.stack([width - right, top, width - left, bottom], axis=1)
         points = self.points[:, [1, 0, 2, 4, 3]]
@@ -40,53 +42,60 @@ class Detections:
 
 
 def nothing() -> Detections:
-    """No face."""
+    """Detections without a face."""
     return Detections(np.empty((0, 4)), np.empty((0, 5, 2)), np.empty(0))
 
 
 def distinct(
     boxes: np.ndarray, scores: np.ndarray, most_shared: float, *, of_smaller: bool = False
 ) -> np.ndarray:
-    """The places of boxes, float (N, 4), that no surer one covers, the surest first.
-
-    Two boxes cover each other whose intersection is more than `most_shared` of their union, or, if
-    `of_smaller`, of the smaller one.
-    """
-    waiting = np.argsort(-scores, kind="stable")
-    kept: list[int] = []
-    while len(waiting):
-        best, waiting = waiting[0], waiting[1:]
-        kept.append(best)
-        shared = _shared(boxes[best], boxes[waiting], of_smaller=of_smaller)
-        waiting = waiting[shared <= most_shared]
-    return np.array(kept, dtype=int)
-
-
-def agreed(looks: Sequence[Detections]) -> Detections:
-    """The surest detection that several looks at one image agree on; none if there is none.
-
-    A detector that is not sure of a face is often right, and as often takes a pattern for one. A face is
-    still there when the image is mirrored or reduced; a chance pattern mostly is not.
+    """Non-maximum suppression: drops each box that a box of a higher score overlaps.
 
     Args:
-        looks: What each look found, all in pixels of the same image. Of what a look has in one place,
-            which is two fifths of two boxes' union, the surest counts.
+        boxes: float (N, 4): left, top, right, bottom.
+        scores: float (N,).
+        most_shared: The largest overlap, 0 to 1, of two boxes that both stay.
+        of_smaller: Whether the overlap is the intersection over the smaller area, and not over the
+            union.
+
+    Returns:
+        The rows that stay, int (n,), the highest score first.
+    """
+    candidates = np.argsort(-scores, kind="stable")
+    selected: list[int] = []
+    while len(candidates):
+        best, candidates = candidates[0], candidates[1:]
+        selected.append(best)
+        shared = _shared(boxes[best], boxes[candidates], of_smaller=of_smaller)
+        candidates = candidates[shared <= most_shared]
+    return np.array(selected, dtype=int)
+
+
+def agreed(views: Sequence[Detections]) -> Detections:
+    """The most confident detection that several views of one image agree on; none if there is none.
+
+    An uncertain detection is as often a chance pattern as a face. A face is still found when the image
+    is flipped or reduced; a chance pattern mostly is not.
+
+    Args:
+        views: The detections of each view (test-time augmentation), all in pixels of the same image.
     """
     best = nothing()
-    for look in looks:
-        for number, (box, confidence) in enumerate(zip(look.boxes, look.confidences, strict=True)):
+    for view in views:
+        for number, (box, confidence) in enumerate(zip(view.boxes, view.confidences, strict=True)):
+            # Of each other view the most confident box in the same place; 0 if it has none there.
             others = [
                 other.confidences[_shared(box, other.boxes) > _SAME_PLACE].max(initial=0.0)
-                for other in looks
-                if other is not look
+                for other in views
+                if other is not view
             ]
             if confidence > best.best and confidence + sum(others) >= AGREED:
-                best = look.only([number])
+                best = view.only([number])
     return best
 
 
 def _shared(box: np.ndarray, boxes: np.ndarray, *, of_smaller: bool = False) -> np.ndarray:
-    """The part of its union with each of N boxes, or of the smaller one, that a box shares with it."""
+    """Intersection over union of a box with each of N boxes; or over the smaller of the two areas."""
     low = np.maximum(box[:2], boxes[:, :2])
     high = np.minimum(box[2:], boxes[:, 2:])
     shared = np.prod(np.maximum(high - low, 0), axis=1)

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from fer_data.core.errors import UserError
-from fer_models.detection.face_detector import Face, FaceFinder, read_image, whole_image
+from fer_models.detection.face_detector import Face, FaceFinder, whole_image
+from fer_models.detection.images import read_image
 from fer_models.inference.predictor import Predictor
 
 BATCH = 256

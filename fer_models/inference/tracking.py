@@ -86,7 +86,7 @@ class Tracker:
         self._num_frames += 1
         if looks:
             smallest = min(image.shape[:2]) / _LEAST_PART
-            faces = self._finder.look(image, smallest_face=smallest)
+            faces = self._finder.find_in_frame(image, smallest_face=smallest)
         else:
             faces = self._finder.follow(image, [track.face for track in self._tracks])
         pairs = _paired(faces, [track.face for track in self._tracks])

@@ -14,17 +14,17 @@ def finder() -> FaceFinder:
 
 
 class FakeCascade:
-    """Sees what it is told to see, look by look."""
+    """Returns the given detections, view by view."""
 
-    def __init__(self, *looks: Detections) -> None:
-        self.answers = list(looks)
-        self.asked: list[tuple[np.ndarray, float]] = []
+    def __init__(self, *views: Detections) -> None:
+        self.views = list(views)
+        self.searched: list[tuple[np.ndarray, float]] = []
 
     def detect(self, image: np.ndarray, *, smallest_face: float, reduced: float) -> Detections:
         assert image.dtype == np.uint8
         assert smallest_face == 0
-        self.asked.append((image, reduced))
-        return self.answers.pop(0)
+        self.searched.append((image, reduced))
+        return self.views.pop(0)
 
 
 def seen(*faces: tuple[float, int, int, int]) -> Detections:
@@ -82,12 +82,12 @@ def test_a_large_image_is_searched_in_its_own_pixels(finder: FaceFinder) -> None
 
 def test_small_faces_can_be_left_out(finder: FaceFinder) -> None:
     image = scene((20, 20, 60), (140, 40, 170))
-    assert len(finder.look(image)) == 2
-    assert len(finder.look(image, smallest_face=110)) == 1
+    assert len(finder.find_in_frame(image)) == 2
+    assert len(finder.find_in_frame(image, smallest_face=110)) == 1
 
 
 def test_a_face_is_followed(finder: FaceFinder) -> None:
-    before = finder.look(scene((60, 40, 120)))
+    before = finder.find_in_frame(scene((60, 40, 120)))
     (after,) = finder.follow(scene((72, 46, 120)), before)
     assert centre(after)[0] - centre(before[0])[0] == pytest.approx(12, abs=4)
     assert centre(after)[1] - centre(before[0])[1] == pytest.approx(6, abs=4)
@@ -111,7 +111,7 @@ def test_one_face_that_fills_the_image_is_the_image() -> None:
     assert face.eyes is not None
 
 
-def test_small_crops_ask_no_network() -> None:
+def test_small_crops_need_no_network() -> None:
     finder = FaceFinder()
     for size in ((96, 80), (48, 48), (60, 50)):
         image = np.resize(np.arange(99, dtype=np.uint8), (*size, 3))
@@ -139,10 +139,10 @@ def test_faces_come_from_left_to_right_inside_of_the_image() -> None:
 def test_only_sure_faces_count_where_one_is_sure() -> None:
     fake = FakeCascade(seen((0.9, 100, 50, 60), (0.5, 10, 10, 60)))
     assert [face.confidence for face in found_by(fake, scene())] == [0.9]
-    assert len(fake.asked) == 1
+    assert len(fake.searched) == 1
 
 
-def test_a_face_that_shows_in_the_mirror_is_found_where_it_is() -> None:
+def test_a_face_that_shows_in_the_flipped_view_is_found_where_it_is() -> None:
     fake = FakeCascade(seen((0.5, 100, 100, 50)), seen((0.95, 10, 40, 80), (0.5, 200, 40, 80)))
     (face,) = found_by(fake, scene())
     assert face.box == (320 - 10 - 80, 40, 80, 80)
@@ -151,21 +151,21 @@ def test_a_face_that_shows_in_the_mirror_is_found_where_it_is() -> None:
     assert 230 < left < right < 310
 
 
-def test_an_unsure_face_counts_where_looks_agree_on_it() -> None:
-    # It is at 100, 60 large; in the mirror of an image 320 wide at 320 - 100 - 60.
-    here, mirrored = seen((0.4, 100, 50, 60)), seen((0.35, 160, 50, 60))
+def test_an_unsure_face_counts_where_views_agree_on_it() -> None:
+    # It is at 100, 60 large; in the flipped view of an image 320 wide at 320 - 100 - 60.
+    here, flipped = seen((0.4, 100, 50, 60)), seen((0.35, 160, 50, 60))
     again, other = seen((0.55, 104, 52, 60)), seen((0.65, 4, 4, 30))
-    fake = FakeCascade(here, mirrored, again, other)
+    fake = FakeCascade(here, flipped, again, other)
     image = scene((100, 50, 60))
     (face,) = found_by(fake, image)
-    assert face.confidence == 0.55  # that of the surest look
+    assert face.confidence == 0.55  # that of the most confident view
     assert face.box == (104, 52, 60, 60)
-    assert [reduced for _, reduced in fake.asked] == [1.0, 1.0, 0.6, 0.6]
-    for number, (asked, _) in enumerate(fake.asked):
-        np.testing.assert_array_equal(asked, image[:, ::-1] if number % 2 else image)
+    assert [reduced for _, reduced in fake.searched] == [1.0, 1.0, 0.6, 0.6]
+    for number, (view, _) in enumerate(fake.searched):
+        np.testing.assert_array_equal(view, image[:, ::-1] if number % 2 else image)
 
 
-def test_what_one_look_alone_takes_for_a_face_is_none() -> None:
+def test_what_one_view_alone_takes_for_a_face_is_none() -> None:
     here, elsewhere = seen((0.65, 100, 50, 60)), seen((0.65, 10, 150, 60))
     assert found_by(FakeCascade(here, elsewhere, seen(), seen()), scene()) == []
     surer = FakeCascade(seen(), seen(), seen((0.8, 100, 50, 60)))

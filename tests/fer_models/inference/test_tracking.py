@@ -19,9 +19,9 @@ class FakeFinder:
     def __init__(self, *frames: list[Face]) -> None:
         self.frames, self.calls = list(frames), []
 
-    def look(self, image: np.ndarray, *, smallest_face: float) -> list[Face]:
+    def find_in_frame(self, image: np.ndarray, *, smallest_face: float) -> list[Face]:
         assert 0 < smallest_face < image.shape[0]
-        self.calls.append("look")
+        self.calls.append("find_in_frame")
         return self.frames.pop(0)
 
     def follow(self, image: np.ndarray, faces: list[Face]) -> list[Face]:
@@ -55,7 +55,7 @@ def numbers(tracked: Tracker, num_frames: int, *, seconds: float = 0.04) -> list
 def test_a_video_is_searched_every_few_frames_and_followed_in_between() -> None:
     finder = FakeFinder(*([face(10 + 5 * number)] for number in range(7)))
     assert numbers(tracker(finder, look_every=3), 7) == [[1]] * 7
-    assert finder.calls == ["look", 1, 1, "look", 1, 1, "look"]
+    assert finder.calls == ["find_in_frame", 1, 1, "find_in_frame", 1, 1, "find_in_frame"]
 
 
 def test_people_keep_their_numbers_when_the_order_changes() -> None:

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from fer_data.core.errors import UserError
-from fer_models.detection import face_detector
-from fer_models.detection.face_detector import read_image
+from fer_models.detection import images
+from fer_models.detection.images import read_image
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
 
@@ -96,7 +96,7 @@ def test_files_that_cannot_be_opened_are_named(tmp_path: Path, monkeypatch) -> N
         read_image(tmp_path / "absent.png")
     with pytest.raises(UserError, match="Is a directory"):
         read_image(tmp_path)
-    monkeypatch.setattr(face_detector, "MOST_BYTES", 10_000_000)
+    monkeypatch.setattr(images, "MOST_BYTES", 10_000_000)
     (large := tmp_path / "large.png").write_bytes(bytes(10_000_001))
     with pytest.raises(UserError, match="is too large: expected at most 10 MB"):
         read_image(large)

@@ -1,1 +1,1 @@
-"""Image augmentation inside of TensorFlow's graph."""
+"""Image augmentation: transforms of tensors, and Keras layers that apply them."""

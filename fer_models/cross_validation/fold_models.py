@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from fer_data.core.schema import FACE_SIZE
-from fer_models.augmentation.transforms import Moves, as_smooth_as_moved, moved
+from fer_models.augmentation.transforms import AffineLimits, interpolation_blur, random_affine
 from fer_models.core.input_pipeline import untuned
 from fer_models.core.watch_inputs import InputsCheck
 from fer_models.cross_validation.crossval_settings import JudgeSettings
@@ -110,12 +110,12 @@ def _moving_batches(
 ) -> tf.data.Dataset:
     """Endless batches, in an order and with moves that differ from epoch to epoch."""
     all_faces, all_targets = tf.constant(faces[..., np.newaxis]), tf.constant(targets)
-    moves = Moves(settings.shift, settings.rotation, settings.zoom)
+    limits = AffineLimits(settings.shift, settings.rotation, settings.zoom)
 
     def batch(rows: tf.Tensor, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         gathered = tf.cast(tf.gather(all_faces, rows), tf.float32)
         draw = tf.stack([tf.constant(seed, tf.int64), number])
-        return moved(gathered, draw, size=size, moves=moves), tf.gather(all_targets, rows)
+        return random_affine(gathered, draw, size=size, limits=limits), tf.gather(all_targets, rows)
 
     rows = tf.data.Dataset.range(len(faces)).shuffle(len(faces), seed=seed)
     rows = rows.batch(settings.batch_size).repeat()
@@ -139,7 +139,7 @@ def judge(
     """
     if smoothed:
         grey = keras.Input((FACE_SIZE, FACE_SIZE, 1))
-        model = keras.Model(grey, model(as_smooth_as_moved(grey)))
+        model = keras.Model(grey, model(interpolation_blur(grey)))
     features, logits = [], []
     for start in range(0, len(faces), _PREDICTION_BATCH):
         part = faces[start : start + _PREDICTION_BATCH, ..., np.newaxis].astype(np.float32)

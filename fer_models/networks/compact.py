@@ -6,7 +6,7 @@ import keras
 
 from fer_data.core.schema import FACE_SIZE
 from fer_models.augmentation.layers import NETWORK
-from fer_models.augmentation.transforms import as_smooth_as_moved
+from fer_models.augmentation.transforms import interpolation_blur
 from fer_models.networks.compact_settings import ModelSettings
 
 
@@ -29,7 +29,7 @@ def build_model(settings: ModelSettings, num_classes: int) -> keras.Model:
     faces = keras.Input((FACE_SIZE, FACE_SIZE, 1), dtype="uint8", name="faces")
     grey = keras.layers.Rescaling(1.0, dtype="float32")(faces)
     if settings.augmentation.interpolates:
-        grey = as_smooth_as_moved(grey)
+        grey = interpolation_blur(grey)
     mirrored = keras.ops.flip(grey, axis=2)
     probabilities = keras.layers.Average(dtype="float32", name="probabilities")(
         [network(grey), network(mirrored)]

@@ -7,8 +7,8 @@ from tests.support.models.tiny_dataset import banded_faces
 
 FACES = banded_faces(40)[0][..., None]
 LAYERS = {
-    "mirrors": lambda: Augmentation(horizontal_flip=True, seed=0),
-    "moves": lambda: Augmentation(
+    "flips": lambda: Augmentation(horizontal_flip=True, seed=0),
+    "affine": lambda: Augmentation(
         rotation_degrees=15.0, translation_fraction=0.1, zoom_fraction=0.1, seed=0
     ),
     "contrast": lambda: Augmentation(contrast_fraction=0.4, seed=0),
@@ -77,11 +77,11 @@ def test_contrast_keeps_the_mean_and_stays_within_its_limit() -> None:
 def test_shifts_are_parts_of_the_face() -> None:
     dot = np.zeros((200, 48, 48, 1), np.uint8)
     dot[:, 23:25, 23:25] = 255
-    moved = np.array(
+    translated = np.array(
         Augmentation(translation_fraction=0.25, seed=0)(dot, training=True), np.float64
     )
-    heights = (moved.sum(axis=(2, 3)) * (np.arange(48) - 23.5)).sum(axis=1)
-    heights /= moved.sum(axis=(1, 2, 3))
+    heights = (translated.sum(axis=(2, 3)) * (np.arange(48) - 23.5)).sum(axis=1)
+    heights /= translated.sum(axis=(1, 2, 3))
     assert 11 < np.abs(heights).max() <= 12.1
 
 

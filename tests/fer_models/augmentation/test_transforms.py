@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from fer_models.augmentation.transforms import Moves, moved
+from fer_models.augmentation.transforms import AffineLimits, random_affine
 from tests.support.models.tiny_dataset import banded_faces
 
-STILL = Moves(shift=0.0, rotation=0.0, zoom=0.0)
+IDENTITY = AffineLimits(translation=0.0, rotation=0.0, zoom=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -15,23 +15,25 @@ def faces() -> tf.Tensor:
     return tf.constant(banded_faces(40)[0][..., None], tf.float32)
 
 
-def move(faces: tf.Tensor, moves: Moves = STILL, *, seed: int = 0, size: int = 48) -> np.ndarray:
-    return moved(faces, tf.constant([seed, 0], tf.int64), size=size, moves=moves).numpy()
+def apply(
+    faces: tf.Tensor, limits: AffineLimits = IDENTITY, *, seed: int = 0, size: int = 48
+) -> np.ndarray:
+    return random_affine(faces, tf.constant([seed, 0], tf.int64), size=size, limits=limits).numpy()
 
 
-def test_about_half_are_mirrored_and_nothing_else_happens(faces: tf.Tensor) -> None:
-    straight, result = faces.numpy(), move(faces)
-    mirrored = straight[:, :, ::-1]
-    is_mirrored = (result == mirrored).all(axis=(1, 2, 3))
+def test_about_half_are_flipped_and_nothing_else_happens(faces: tf.Tensor) -> None:
+    straight, result = faces.numpy(), apply(faces)
+    flipped = straight[:, :, ::-1]
+    is_flipped = (result == flipped).all(axis=(1, 2, 3))
     is_straight = (result == straight).all(axis=(1, 2, 3))
-    assert (is_mirrored ^ is_straight).all()
-    assert 10 < is_mirrored.sum() < 30
+    assert (is_flipped ^ is_straight).all()
+    assert 10 < is_flipped.sum() < 30
 
 
 def test_shifts_stay_within_their_limit() -> None:
     dot = np.zeros((200, 48, 48, 1), np.float32)
     dot[:, 23:25, 23:25] = 255
-    result = move(tf.constant(dot), replace(STILL, shift=4.0))
+    result = apply(tf.constant(dot), replace(IDENTITY, translation=4.0))
     rows = np.arange(48) - 23.5
     heights = (result.sum(axis=(2, 3)) * rows).sum(axis=1) / result.sum(axis=(1, 2, 3))
     assert 3 < np.abs(heights).max() <= 4.01
@@ -41,13 +43,13 @@ def test_shifts_stay_within_their_limit() -> None:
 def test_a_rotation_turns_around_the_middle() -> None:
     bar = np.zeros((100, 48, 48, 1), np.float32)
     bar[:, 22:26, 4:44] = 255
-    result = move(tf.constant(bar), replace(STILL, rotation=0.5))
+    result = apply(tf.constant(bar), replace(IDENTITY, rotation=0.5))
     assert (result[:, 24, 24, 0] > 200).all()
     assert (result[:, 24, 6, 0] == 0).any()
 
 
 def test_smaller_faces_keep_their_content(faces: tf.Tensor) -> None:
-    result = move(faces, size=24)
+    result = apply(faces, size=24)
     assert result.shape == (40, 24, 24, 1)
     halves = faces.numpy().reshape(40, 24, 2, 24, 2, 1).mean(axis=(2, 4))
     difference = np.minimum(
@@ -58,10 +60,12 @@ def test_smaller_faces_keep_their_content(faces: tf.Tensor) -> None:
 
 
 def test_the_seed_decides(faces: tf.Tensor) -> None:
-    moves = Moves(shift=3.0, rotation=0.2, zoom=0.1)
-    np.testing.assert_array_equal(move(faces, moves, seed=3), move(faces, moves, seed=3))
-    assert np.abs(move(faces, moves, seed=3) - move(faces, moves, seed=4)).max() > 1
+    limits = AffineLimits(translation=3.0, rotation=0.2, zoom=0.1)
+    np.testing.assert_array_equal(apply(faces, limits, seed=3), apply(faces, limits, seed=3))
+    assert np.abs(apply(faces, limits, seed=3) - apply(faces, limits, seed=4)).max() > 1
 
 
-def test_faces_that_are_not_to_be_mirrored_stay(faces: tf.Tensor) -> None:
-    np.testing.assert_array_equal(move(faces, replace(STILL, mirror=False)), faces.numpy())
+def test_faces_that_are_not_to_be_flipped_stay(faces: tf.Tensor) -> None:
+    np.testing.assert_array_equal(
+        apply(faces, replace(IDENTITY, horizontal_flip=False)), faces.numpy()
+    )

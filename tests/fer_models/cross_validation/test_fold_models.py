@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from fer_models.augmentation.transforms import Moves, moved
+from fer_models.augmentation.transforms import AffineLimits, random_affine
 from fer_models.cross_validation.fold_models import (
     JudgeSettings,
     _moving_batches,
@@ -53,11 +53,11 @@ def test_batches_are_moved_side_by_side_and_come_in_order() -> None:
         maps.append(type(one).__name__)
         waiting += one._inputs()
     assert "_ParallelMapDataset" in maps
-    moves = Moves(settings.shift, settings.rotation, settings.zoom)
+    limits = AffineLimits(settings.shift, settings.rotation, settings.zoom)
     for number, (one, other) in enumerate(zip(*runs, strict=True)):
         rows = one[1].argmax(axis=1)
         grey = tf.constant(faces[rows, ..., None], tf.float32)
-        expected = moved(grey, tf.constant([3, number], tf.int64), size=24, moves=moves)
+        expected = random_affine(grey, tf.constant([3, number], tf.int64), size=24, limits=limits)
         np.testing.assert_array_equal(one[0], other[0])
         np.testing.assert_array_equal(one[1], other[1])
         np.testing.assert_allclose(one[0], expected, atol=1e-3)

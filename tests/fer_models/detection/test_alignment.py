@@ -6,14 +6,14 @@ from fer_models.detection.alignment import ARCHIVE_POINTS, aligned, coverage, si
 from tests.support.models.scenes import drawn_face, scene
 
 
-def moved(points: np.ndarray, *, degrees: float, scale: float, shift: tuple[float, float]):
+def transformed(points: np.ndarray, *, degrees: float, scale: float, shift: tuple[float, float]):
     angle = np.deg2rad(degrees)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     return scale * points @ turn.T + shift
 
 
 def test_a_similarity_is_recovered() -> None:
-    target = moved(ARCHIVE_POINTS, degrees=25, scale=3.5, shift=(100, -20))
+    target = transformed(ARCHIVE_POINTS, degrees=25, scale=3.5, shift=(100, -20))
     found = similarity(ARCHIVE_POINTS, target)
     np.testing.assert_allclose(ARCHIVE_POINTS @ found[:, :2].T + found[:, 2], target, atol=1e-9)
     assert np.hypot(found[0, 0], found[1, 0]) == pytest.approx(3.5)
@@ -21,7 +21,7 @@ def test_a_similarity_is_recovered() -> None:
 
 def test_noisy_points_give_the_least_squares() -> None:
     noise = np.random.default_rng(0).normal(size=(5, 2))
-    target = moved(ARCHIVE_POINTS, degrees=-10, scale=2, shift=(5, 7)) + noise
+    target = transformed(ARCHIVE_POINTS, degrees=-10, scale=2, shift=(5, 7)) + noise
     found = similarity(ARCHIVE_POINTS, target)
 
     def error(transform: np.ndarray) -> float:
@@ -50,7 +50,7 @@ def test_a_leaning_face_is_set_upright() -> None:
     image = Image.fromarray(scene((64, 24, 192)))
     # PIL turns counter-clockwise, which with y downwards is a negative angle.
     leaning = np.asarray(image.rotate(-20, Image.Resampling.BICUBIC))
-    points = moved(4 * ARCHIVE_POINTS - 96, degrees=20, scale=1, shift=tuple(middle))
+    points = transformed(4 * ARCHIVE_POINTS - 96, degrees=20, scale=1, shift=tuple(middle))
     again = aligned(leaning, points)[6:-6, 6:-6]
     assert np.corrcoef(again.ravel(), face[6:-6, 6:-6].ravel())[0, 1] > 0.97
     crooked = aligned(leaning, 4 * ARCHIVE_POINTS + [64, 24])[6:-6, 6:-6]

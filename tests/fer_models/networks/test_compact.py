@@ -151,10 +151,10 @@ def test_faces_are_smoothed_as_much_as_moving_smooths_them_in_training(axis: int
     shifts = {**TRAINING_SETTINGS["augmentation"], "translation_fraction": 0.1}
     model = build_model(settings_of(augmentation=shifts), 3)
     smooth = keras.Model(model.input, model.get_layer("smooth_columns").output)
-    moved = np.array(Augmentation(translation_fraction=0.1, seed=0)(waves, training=True))
+    translated = np.array(Augmentation(translation_fraction=0.1, seed=0)(waves, training=True))
     sharp, expected, found = (
         faces[:, 9:39, 9:39].std(axis=(1, 2, 3)).mean()
-        for faces in (waves, moved, smooth.predict(waves, verbose=0))
+        for faces in (waves, translated, smooth.predict(waves, verbose=0))
     )
     assert expected < 0.95 * sharp
     assert found == pytest.approx(expected, rel=0.02)

@@ -112,12 +112,14 @@ def test_the_step_size_follows_the_schedule(
 def test_augmentation_and_noise_are_in_training_and_not_in_the_model(trained: Callable) -> None:
     plain, _ = trained()
     augmentation = {**TRAINING_SETTINGS["augmentation"], "translation_fraction": 0.2}
-    moved, _ = trained(augmentation=augmentation)
+    augmented, _ = trained(augmentation=augmentation)
     noisy, _ = trained(salt_and_pepper={"fraction": 0.5, "apply": "batches"})
-    weights = [model.get_weights()[0] for model in (plain, moved, noisy)]
+    weights = [model.get_weights()[0] for model in (plain, augmented, noisy)]
     assert np.abs(weights[1] - weights[0]).max() > 1e-3
     assert np.abs(weights[2] - weights[0]).max() > 1e-3
-    kinds = [[type(layer).__name__ for layer in model.layers] for model in (plain, moved, noisy)]
+    kinds = [
+        [type(layer).__name__ for layer in model.layers] for model in (plain, augmented, noisy)
+    ]
     assert kinds[0] == kinds[1] == kinds[2]
 
 

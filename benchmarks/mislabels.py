@@ -37,7 +37,7 @@ from fer_data.label_quality.outliers import oddness
 from fer_data.label_quality.scores import quality_of
 from fer_data.stages.settings import DataSettings, read_params, read_settings
 from fer_data.synthetic.scoring import within_class_auroc
-from fer_models.cross_validation.crossval import CrossvalSettings, score_fold
+from fer_models.cross_validation.crossval import CrossvalSettings, predict_fold
 
 FRACTION = 0.1
 WAYS = ("at random", "by confusion")
@@ -121,7 +121,7 @@ def score_folds(
         file = keep / f"fold-{fold}-of-{settings.num_networks}.parquet"
         if not file.exists():
             faces = pixels[planted.rows["row"]]
-            scored = score_fold(
+            scored = predict_fold(
                 planted.rows, faces, fold=fold, settings=settings, expressions=expressions
             )
             write_table(scored, file)

@@ -1,4 +1,4 @@
-"""Scores faces out of sample: networks per fold, trained on the other folds, judge this one."""
+"""Predicts the faces of a fold out of sample, by fold models that were trained on the other folds."""
 
 import json
 import logging
@@ -28,13 +28,13 @@ from fer_data.stages.settings import DataSettings, read_settings
 from fer_models.calibration.temperature_scaling import fit_temperature, softmax
 from fer_models.core.input_pipeline import make_repeatable
 from fer_models.cross_validation.crossval_settings import CrossvalSettings
-from fer_models.cross_validation.fold_models import judge, train_network
+from fer_models.cross_validation.fold_models import features_and_logits, train_fold_model
 from fer_models.cross_validation.neighbors import nearest
 
 logger = logging.getLogger(__name__)
 
 
-def score_fold(
+def predict_fold(
     assignments: pd.DataFrame,
     faces: np.ndarray,
     *,
@@ -42,23 +42,23 @@ def score_fold(
     settings: CrossvalSettings,
     expressions: tuple[str, ...],
 ) -> pd.DataFrame:
-    """Trains on all folds but one, and scores that one, and the Testing faces.
+    """Trains on all folds but one, and predicts that one and the Testing faces.
 
-    Excluded faces (duplicates of Testing faces, and dropped ones) are scored like others, and
-    never trained on.
+    Excluded faces (duplicates of Testing faces, and dropped ones) are predicted like others, and never
+    trained on.
 
     Args:
         assignments: N faces with `path`, `pixel_hash`, `near_group`, `source`, `label`, `split` and
             `fold`.
         faces: uint8 (N, 48, 48), in the same order.
-        fold: The fold to score.
+        fold: The fold to predict.
         settings: The training settings of the fold models.
         expressions: The classes, in the order of the columns of the probabilities.
 
     Returns:
-        One row a scored face, in order: `path`, `pixel_hash`, `source`, `fold`, `probabilities`, (K,),
-        calibrated and out of sample, and `neighbors`: for faces of the fold, the paths of the
-        nearest faces that the networks learned from, in their feature space; else none.
+        One row a predicted face, in order: `path`, `pixel_hash`, `source`, `fold`, `probabilities`,
+        (K,), calibrated and out of sample, and `neighbors`: for faces of the fold, the paths of the
+        nearest training faces in the feature space of the fold models; else none.
 
     Raises:
         UserError: No face has that fold.
@@ -70,58 +70,62 @@ def score_fold(
             "`crossval` lists in dvc.yaml and `split.num_folds` must agree"
         )
     testing = (assignments[FOLD] == NO_FOLD).to_numpy()
+    # The other folds, divided: most groups train the fold models, a few calibrate them.
     others = ~held_out & ~testing & (assignments[SPLIT] != EXCLUDED).to_numpy()
     calibration = others & _sample_of_groups(
         assignments[NEAR_GROUP].to_numpy(), settings.calibration_fraction, settings.seed + fold
     )
     label_numbers = {expression: number for number, expression in enumerate(expressions)}
     labels = assignments[LABEL].map(label_numbers).to_numpy(np.int64)
-    verdicts = [
-        _verdict(
+    predictions = [
+        _calibrated_predictions(
             *(faces, np.eye(len(expressions), dtype=np.float32)[labels]),
-            learned=others & ~calibration,
+            training=others & ~calibration,
             calibration=calibration,
             settings=settings,
             seed=settings.seed + fold + 100 * number,
         )
         for number in range(settings.num_networks)
     ]
-    probabilities = np.mean([one for one, _ in verdicts], axis=0)
+    probabilities = np.mean([of_model for of_model, _ in predictions], axis=0)
     right = probabilities[held_out].argmax(axis=1) == labels[held_out]
     logger.info("crossval: fold %d: accuracy %.4f on its %d faces", fold, right.mean(), len(right))
+    # Side by side, the features of several fold models are one space; each face's neighbors are among
+    # the faces that trained them.
     nearby = nearest(
-        np.concatenate([features for _, features in verdicts], axis=1),
+        np.concatenate([features for _, features in predictions], axis=1),
         queries=np.flatnonzero(held_out),
         candidates=np.flatnonzero(others & ~calibration),
         number=settings.num_neighbors,
     )
     neighbors = dict(zip(np.flatnonzero(held_out), nearby, strict=True))
     paths = assignments[PATH].to_numpy(object)
-    scored = np.flatnonzero(held_out | testing)
-    rows = assignments.loc[scored, [PATH, PIXEL_HASH, SOURCE]].assign(**{FOLD: fold})
-    lists = [list(paths[neighbors[row]]) if row in neighbors else None for row in scored]
-    return with_probabilities(rows.assign(**{NEIGHBORS: lists}), probabilities[scored])
+    predicted = np.flatnonzero(held_out | testing)
+    rows = assignments.loc[predicted, [PATH, PIXEL_HASH, SOURCE]].assign(**{FOLD: fold})
+    lists = [list(paths[neighbors[row]]) if row in neighbors else None for row in predicted]
+    return with_probabilities(rows.assign(**{NEIGHBORS: lists}), probabilities[predicted])
 
 
-def _verdict(
+def _calibrated_predictions(
     faces: np.ndarray,
     targets: np.ndarray,
     *,
-    learned: np.ndarray,
+    training: np.ndarray,
     calibration: np.ndarray,
     settings: CrossvalSettings,
     seed: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What a network that learned some of the faces says of all: probabilities, and features."""
+    """Trains a fold model on some of the faces; returns calibrated probabilities and features of all."""
     make_repeatable(seed, deterministic=settings.deterministic)
-    model = train_network(faces[learned], targets[learned], settings=settings, seed=seed)
-    features, logits = judge(model, faces, smoothed=settings.interpolates)
+    model = train_fold_model(faces[training], targets[training], settings=settings, seed=seed)
+    features, logits = features_and_logits(model, faces, smoothed=settings.interpolates)
+    # Temperature scaling on faces that the model was not trained on (Guo et al., 2017).
     temperature = fit_temperature(logits[calibration], targets[calibration].argmax(axis=1))
     return softmax(logits / temperature), features
 
 
 def _sample_of_groups(groups: np.ndarray, fraction: float, seed: int) -> np.ndarray:
-    """Which rows, bool (N,), are in a random part of the groups, int (N,); at least one group."""
+    """Samples a fraction of the groups, int (N,), at least one: the mask of their rows, bool (N,)."""
     distinct = np.unique(groups)
     number = max(1, round(fraction * len(distinct)))
     return np.isin(groups, np.random.default_rng(seed).permutation(distinct)[:number])
@@ -137,15 +141,16 @@ def main() -> None:
     expressions, retired = data.expressions, data.retired_expressions
     manifest, faces = read_faces(flags.manifest, flags.pixels)
     assignments = read_table(flags.assignments).merge(manifest[[PATH, SOURCE, LABEL]], on=PATH)
-    mark = mark_of(flags.decisions)  # before they are read: rather one too few than one too many
+    # Before the decisions are read: a mark may miss a decision, and never claims one that was not read.
+    mark = mark_of(flags.decisions)
     accepted = read_accepted(flags.decisions, expressions=data.known_expressions)
     decisions = decisions_on(manifest, accepted, file=flags.decisions, retired=retired)
     assignments = apply_decisions(assignments, decisions)
-    scored = score_fold(
+    predicted = predict_fold(
         assignments, faces, fold=flags.fold, settings=settings, expressions=expressions
     )
     write_table(
-        *(scored, flags.probabilities),
+        *(predicted, flags.probabilities),
         metadata={MARK: json.dumps(mark, allow_nan=False)},
         expressions=expressions,
     )

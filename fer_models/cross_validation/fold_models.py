@@ -1,7 +1,7 @@
-"""The networks that judge labels: small, quick to train on two cores, and calibrated.
+"""Builds and trains the fold models of `crossval`: small networks for two processor cores.
 
-Run by `crossval`; a network sees small faces first, which costs a third as much an epoch, and whole
-ones in the end (progressive resizing: Howard, 2018, fast.ai's entry to DAWNBench).
+A fold model is trained on small faces first, which costs a third as much an epoch, and on whole ones in
+the end (progressive resizing: Howard, 2018, fast.ai's entry to DAWNBench).
 """
 
 import sys
@@ -20,8 +20,8 @@ from fer_models.cross_validation.crossval_settings import JudgeSettings
 _PREDICTION_BATCH = 512
 
 
-def build_network(filters: tuple[int, ...], *, dropout: float, num_classes: int) -> keras.Model:
-    """A plain convolutional network of any input size: 5x5 with stride 2, then two 3x3 a stage.
+def build_fold_model(filters: tuple[int, ...], *, dropout: float, num_classes: int) -> keras.Model:
+    """Builds a plain convolutional network for any input size: 5x5 with stride 2, then two 3x3 a stage.
 
     Args:
         filters: Filters of each stage.
@@ -52,28 +52,31 @@ def build_network(filters: tuple[int, ...], *, dropout: float, num_classes: int)
         maps = convolution(convolution(maps, width), width)
     features = layers.GlobalAveragePooling2D()(maps)
     logits = layers.Dense(num_classes)(layers.Dropout(dropout)(features))
-    return keras.Model(faces, {"features": features, "logits": logits}, name="judge")
+    return keras.Model(faces, {"features": features, "logits": logits}, name="fold_model")
 
 
-def train_network(
+def train_fold_model(
     faces: np.ndarray, targets: np.ndarray, *, settings: JudgeSettings, seed: int
 ) -> keras.Model:
-    """Trains a network on all the given faces.
+    """Trains a fold model on all the given faces.
 
     Args:
         faces: uint8 (N, 48, 48).
-        targets: float32 (N, K), 1 for the label.
+        targets: float32 (N, K), one-hot labels.
         settings: The training settings.
-        seed: Seed of the order and the moves of the faces; initial weights and dropout follow the
-            global seed.
+        seed: Seed of the order and the augmentation of the faces; initial weights and dropout follow
+            the global seed.
 
     Returns:
-        The model, as `build_network` describes it.
+        The model, as `build_fold_model` describes it.
     """
-    model = build_network(settings.filters, dropout=settings.dropout, num_classes=targets.shape[1])
+    model = build_fold_model(
+        settings.filters, dropout=settings.dropout, num_classes=targets.shape[1]
+    )
     logits = keras.Model(model.input, model.output["logits"])
     steps_per_epoch = -(-len(faces) // settings.batch_size)
     steps = steps_per_epoch * sum(epochs for _, epochs in settings.phases)
+    # One cycle over all phases: a tenth of the steps of linear warmup, then a cosine down to 0.
     optimizer = keras.optimizers.AdamW(
         keras.optimizers.schedules.CosineDecay(
             initial_learning_rate=settings.learning_rate / 10,
@@ -93,7 +96,7 @@ def train_network(
     )
     verbose = 1 if sys.stderr.isatty() else 2  # a bar on a terminal, a line an epoch in a log
     for number, (size, epochs) in enumerate(settings.phases):
-        batches = _moving_batches(faces, targets, settings, size=size, seed=seed + 1000 * number)
+        batches = _augmented_batches(faces, targets, settings, size=size, seed=seed + 1000 * number)
         logits.fit(
             batches,
             epochs=epochs,
@@ -105,10 +108,10 @@ def train_network(
     return model
 
 
-def _moving_batches(
+def _augmented_batches(
     faces: np.ndarray, targets: np.ndarray, settings: JudgeSettings, *, size: int, seed: int
 ) -> tf.data.Dataset:
-    """Endless batches, in an order and with moves that differ from epoch to epoch."""
+    """Endless batches, shuffled and augmented differently in each epoch."""
     all_faces, all_targets = tf.constant(faces[..., np.newaxis]), tf.constant(targets)
     limits = AffineLimits(settings.shift, settings.rotation, settings.zoom)
 
@@ -120,19 +123,19 @@ def _moving_batches(
     rows = tf.data.Dataset.range(len(faces)).shuffle(len(faces), seed=seed)
     rows = rows.batch(settings.batch_size).repeat()
     numbered = tf.data.Dataset.zip(rows, tf.data.Dataset.counter())
-    # Side by side, and in order: what is drawn follows from a batch's number alone.
+    # Batches are augmented in parallel and come in order: the seed of each is its number.
     return untuned(numbered.map(batch, num_parallel_calls=4, deterministic=True).prefetch(4))
 
 
-def judge(
+def features_and_logits(
     model: keras.Model, faces: np.ndarray, *, smoothed: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Features and logits of faces, each the mean of the face and its mirror image.
+    """Predicts features and logits, each the mean over the face and its horizontal flip.
 
     Args:
-        model: As `build_network` describes it.
+        model: As `build_fold_model` describes it.
         faces: uint8 (N, 48, 48).
-        smoothed: Whether the faces are made as smooth as those that were moved in training.
+        smoothed: Whether the faces are blurred as much as random affine maps blurred the training faces.
 
     Returns:
         float32 (N, F) and float32 (N, K).
@@ -142,8 +145,8 @@ def judge(
         model = keras.Model(grey, model(interpolation_blur(grey)))
     features, logits = [], []
     for start in range(0, len(faces), _PREDICTION_BATCH):
-        part = faces[start : start + _PREDICTION_BATCH, ..., np.newaxis].astype(np.float32)
-        straight, mirrored = (model(one, training=False) for one in (part, part[:, :, ::-1]))
-        features.append((straight["features"] + mirrored["features"]).numpy() / 2)
-        logits.append((straight["logits"] + mirrored["logits"]).numpy() / 2)
+        batch = faces[start : start + _PREDICTION_BATCH, ..., np.newaxis].astype(np.float32)
+        straight, flipped = (model(one, training=False) for one in (batch, batch[:, :, ::-1]))
+        features.append((straight["features"] + flipped["features"]).numpy() / 2)
+        logits.append((straight["logits"] + flipped["logits"]).numpy() / 2)
     return np.concatenate(features), np.concatenate(logits)

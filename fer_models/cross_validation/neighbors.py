@@ -8,9 +8,9 @@ _BLOCK = 1_024
 def nearest(
     features: np.ndarray, *, queries: np.ndarray, candidates: np.ndarray, number: int
 ) -> np.ndarray:
-    """The rows of the nearest candidates of each query.
+    """Finds the nearest candidates of each query, by the cosine of centered features.
 
-    Features are centred on the candidates' mean first: networks with ReLUs give positive features,
+    Features are centered on the candidates' mean first: networks with ReLUs give positive features,
     whose angles hardly differ.
 
     Args:
@@ -23,11 +23,12 @@ def nearest(
         int64 (Q, `number`): rows, the nearest first.
     """
     number = min(number, len(candidates))
-    centred = features - features[candidates].mean(axis=0)
-    unit = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-9)
+    centered = features - features[candidates].mean(axis=0)
+    unit = centered / np.maximum(np.linalg.norm(centered, axis=1, keepdims=True), 1e-9)
     found: list[np.ndarray] = []
-    for start in range(0, len(queries), _BLOCK):
+    for start in range(0, len(queries), _BLOCK):  # blocks: the whole matrix would take gigabytes
         similarities = unit[queries[start : start + _BLOCK]] @ unit[candidates].T
+        # The nearest in any order, in linear time; only these are then sorted.
         some = np.argpartition(-similarities, number - 1, axis=1)[:, :number]
         order = np.take_along_axis(-similarities, some, axis=1).argsort(axis=1, kind="stable")
         found.append(candidates[np.take_along_axis(some, order, axis=1)])

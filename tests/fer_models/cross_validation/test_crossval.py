@@ -11,7 +11,7 @@ from fer_data.core.errors import UserError
 from fer_data.core.schema import RELABEL_COLUMNS
 from fer_data.core.tables import probabilities_of, read_table, write_table
 from fer_models.cross_validation import crossval
-from fer_models.cross_validation.crossval import CrossvalSettings, score_fold
+from fer_models.cross_validation.crossval import CrossvalSettings, predict_fold
 from tests.support.models.tiny_dataset import EXPRESSIONS, banded_faces
 
 SETTINGS = CrossvalSettings(
@@ -59,7 +59,7 @@ def score(
     assignments: pd.DataFrame, faces: np.ndarray, fold: int = 1, **changes: object
 ) -> pd.DataFrame:
     settings = SETTINGS.model_copy(update=changes)
-    return score_fold(assignments, faces, fold=fold, settings=settings, expressions=EXPRESSIONS)
+    return predict_fold(assignments, faces, fold=fold, settings=settings, expressions=EXPRESSIONS)
 
 
 @pytest.fixture(scope="module")
@@ -83,17 +83,17 @@ def test_a_fold_and_the_testing_faces_are_scored_well(data, scored) -> None:
     ("moves", "expected"),
     [({"rotation": 0.1}, True), ({"zoom": 0.1}, True), ({"shift": 1.5}, True), ({}, False)],
 )
-def test_faces_are_smoothed_where_training_moved_them(
+def test_faces_are_blurred_where_training_interpolated_them(
     data, monkeypatch, moves: dict[str, float], expected: bool
 ) -> None:
     smoothed = []
 
-    def judge(_, faces, **how):
+    def features_and_logits(_, faces, **how):
         smoothed.append(how)
         return np.ones((len(faces), 2), np.float32), np.ones((len(faces), 3), np.float32)
 
-    monkeypatch.setattr(crossval, "judge", judge)
-    monkeypatch.setattr(crossval, "train_network", lambda *_, **__: None)
+    monkeypatch.setattr(crossval, "features_and_logits", features_and_logits)
+    monkeypatch.setattr(crossval, "train_fold_model", lambda *_, **__: None)
     score(*data, **{"rotation": 0.0, "zoom": 0.0, "shift": 0.0, **moves})
     assert smoothed == [{"smoothed": expected}]
 
@@ -203,11 +203,11 @@ def test_accepted_decisions_of_a_retired_expression_teach_nothing(
     assignments, _ = data
     learned: list[pd.DataFrame] = []
 
-    def score_fold(given: pd.DataFrame, *_: object, **__: object) -> pd.DataFrame:
+    def predict_fold(given: pd.DataFrame, *_: object, **__: object) -> pd.DataFrame:
         learned.append(given)
         raise UserError("enough")
 
-    monkeypatch.setattr(crossval, "score_fold", score_fold)
+    monkeypatch.setattr(crossval, "predict_fold", predict_fold)
     params = json.loads((tmp_path / "params.yaml").read_text())
     kept = [name for name in EXPRESSIONS if name != "sad"]
     params["data"] = {"expressions": [*kept, "fear"], "retired_expressions": ["sad"]}

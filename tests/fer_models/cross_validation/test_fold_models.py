@@ -8,32 +8,34 @@ import tensorflow as tf
 from fer_models.augmentation.transforms import AffineLimits, random_affine
 from fer_models.cross_validation.fold_models import (
     JudgeSettings,
-    _moving_batches,
-    build_network,
-    judge,
+    _augmented_batches,
+    build_fold_model,
+    features_and_logits,
 )
 from fer_models.cross_validation.neighbors import nearest
 
 
 def test_a_network_takes_faces_of_any_size() -> None:
-    model = build_network((4, 8), dropout=0.1, num_classes=5)
+    model = build_fold_model((4, 8), dropout=0.1, num_classes=5)
     for size in (24, 32, 48):
         outputs = model(np.zeros((2, size, size, 1), np.float32))
         assert outputs["features"].shape == (2, 8)
         assert outputs["logits"].shape == (2, 5)
 
 
-def test_a_mirrored_face_is_judged_like_itself() -> None:
-    model = build_network((4, 8), dropout=0.1, num_classes=3)
+def test_a_flipped_face_has_the_same_prediction() -> None:
+    model = build_fold_model((4, 8), dropout=0.1, num_classes=3)
     faces = np.random.default_rng(0).integers(0, 256, (600, 48, 48), np.uint8)
     for smoothed in (False, True):
-        both = (judge(model, one, smoothed=smoothed) for one in (faces, faces[:, :, ::-1]))
-        for straight, mirrored in zip(*both, strict=True):
-            np.testing.assert_allclose(straight, mirrored, atol=1e-4)
+        both = (
+            features_and_logits(model, one, smoothed=smoothed) for one in (faces, faces[:, :, ::-1])
+        )
+        for straight, flipped in zip(*both, strict=True):
+            np.testing.assert_allclose(straight, flipped, atol=1e-4)
             assert len(straight) == 600
 
 
-def test_batches_are_moved_side_by_side_and_come_in_order() -> None:
+def test_batches_are_augmented_in_parallel_and_come_in_order() -> None:
     faces = np.random.default_rng(0).integers(0, 256, (20, 48, 48), np.uint8)
     targets = np.eye(20, dtype=np.float32)
     settings = JudgeSettings.model_validate_json(
@@ -45,7 +47,7 @@ def test_batches_are_moved_side_by_side_and_come_in_order() -> None:
             }
         )
     )
-    both = [_moving_batches(faces, targets, settings, size=24, seed=3) for _ in range(2)]
+    both = [_augmented_batches(faces, targets, settings, size=24, seed=3) for _ in range(2)]
     runs = [list(batches.take(15).as_numpy_iterator()) for batches in both]
     maps, waiting = [], both[:1]
     while waiting:
@@ -69,9 +71,9 @@ def test_smoothing_gives_each_pixel_a_little_of_its_neighbors() -> None:
     echo = keras.Model(faces, {"features": pixels, "logits": pixels[:, :6]})
     symmetric = np.zeros((1, 48, 48), np.uint8)
     symmetric[0, 10, [20, 27]] = 144
-    seen, _ = judge(echo, symmetric, smoothed=False)
+    seen, _ = features_and_logits(echo, symmetric, smoothed=False)
     np.testing.assert_array_equal(seen.reshape(48, 48), symmetric[0])
-    seen, _ = judge(echo, symmetric, smoothed=True)
+    seen, _ = features_and_logits(echo, symmetric, smoothed=True)
     around = seen.reshape(48, 48)[9:12, 19:22]
     np.testing.assert_allclose(around, [[1, 10, 1], [10, 100, 10], [1, 10, 1]], rtol=1e-5)
     assert seen.sum() == pytest.approx(2 * 144)

@@ -1,12 +1,12 @@
-"""What leaving out the most doubted labels is worth to `compact`: `rebalance.min_label_quality`.
+"""What leaving out labels of low quality is worth to `compact`: `rebalance.min_label_quality`.
 
     python benchmarks/doubted_labels.py                    # four trainings of 20 minutes of a core
     python benchmarks/doubted_labels.py --shares 0.05      # two of them
 
 Run it in a workspace where `dvc repro tfrecords` has run with `rebalance.min_label_quality` at 0. Faces
-of `train` are left out from the most doubted on; each training takes as many steps as the one without
-them, in more epochs of fewer faces. All are compared on all faces of `validation`, doubted ones
-included, with an interval over them of the difference (paired bootstrap), never on `test`.
+of `train` are left out from the lowest label quality on; each training takes as many steps as the
+one without them, in more epochs of fewer faces. All are compared on all faces of `validation`, however
+their labels score, with an interval over them of the difference (paired bootstrap), never on `test`.
 
 Each finished training is a row of the file `--keep`, and is not repeated; the same command once a core
 (`taskset -c 0` and `-c 1`) shares the trainings.
@@ -27,8 +27,8 @@ from fer_data.stages import stage
 SHARES = (0.02, 0.05, 0.1)
 
 
-def doubted(share: float) -> tuple[list[str], float]:
-    """The paths of a share of `train`, the most doubted, and the lowest label quality of the rest."""
+def lowest_quality(share: float) -> tuple[list[str], float]:
+    """The paths of the share of `train` with the lowest quality, and the lowest quality of the rest."""
     assignments = read_table(output("split", "assignments.parquet"))
     qualities = read_table(output("mislabels", "label_quality.parquet"))[[PATH, LABEL_QUALITY]]
     train = assignments.loc[assignments[SPLIT] == TRAIN, [PATH]].merge(qualities, on=PATH)
@@ -43,7 +43,7 @@ def compare(shares: Sequence[float], seeds: Sequence[int], *, part: float, kept:
     keys: dict[str, list[str]] = {}
     num_faces = 0
     for share in (0.0, *shares):
-        paths, quality = doubted(share)
+        paths, quality = lowest_quality(share)
         faces = read_faces(left_out=paths)
         num_faces = len(faces.validation.labels)
         name = f"{share:.0%} left out, below {quality:.3f}" if share else "all faces"

@@ -34,7 +34,7 @@ from fer_data.core.schema import (
 from fer_data.core.tables import probabilities_of, read_table, write_table
 from fer_data.label_quality.mislabels import MislabelsSettings, rank_labels
 from fer_data.label_quality.outliers import oddness
-from fer_data.label_quality.scores import quality_of
+from fer_data.label_quality.scores import label_quality_scores
 from fer_data.stages.settings import DataSettings, read_params, read_settings
 from fer_data.synthetic.scoring import within_class_auroc
 from fer_models.cross_validation.crossval import CrossvalSettings, predict_fold
@@ -151,7 +151,9 @@ def qualities(
     labels = planted.labels[was_scored]
     accuracy = (exact.argmax(axis=1) == labels)[planted.ways[was_scored] == ""].mean()
     print(f"accuracy on {len(labels)} scored faces, the planted ones aside: {accuracy:.4f}")
-    cleanlab = {f"cleanlab {one}": quality_of(labels, exact, method=one) for one in CLEANLAB}
+    cleanlab = {
+        f"cleanlab {one}": label_quality_scores(labels, exact, method=one) for one in CLEANLAB
+    }
     return was_scored, {"ferflow": ours[was_scored], **cleanlab}
 
 

@@ -78,7 +78,7 @@ class Tally:
 
     @property
     def right(self) -> Rate:
-        """How often a doubt about them was right: they were relabelled or dropped."""
+        """How often a low label quality was right: they were relabelled or dropped."""
         return wilson_rate(self.relabelled + self.dropped, self.decided)
 
     @property
@@ -109,7 +109,7 @@ class DecisionSummary:
     annotators: list[Annotator]
     """Who decided most comes first."""
     queued: Tally
-    """The decided faces of the queue, with the label that the queue doubts."""
+    """The decided faces of the queue, with the label that the queue questions."""
     elsewhere: Tally
     """The others: of an earlier queue, or found by other means."""
     by_kind: dict[str, Tally]

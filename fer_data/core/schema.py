@@ -54,7 +54,7 @@ SUGGESTED_LABEL: Final = "suggested_label"
 LABEL_QUALITY: Final = "label_quality"
 RANK: Final = "rank"
 
-# Further column of suspects.csv: what is doubtful about a face.
+# Further column of suspects.csv: what the issue with a face is.
 KIND: Final = "kind"
 WRONG: Final = "wrong"
 """One clear other expression."""

@@ -45,7 +45,7 @@ def curate(
     min_label_quality: float,
     seed: int,
 ) -> tuple[pd.DataFrame, dict[str, object]]:
-    """Applies decisions, leaves out doubtful faces and rebalances `train`.
+    """Applies decisions, leaves out low label quality and rebalances `train`.
 
     Args:
         examples: N faces with `path`, `pixel_hash`, `label`, `split` and `label_quality` (NaN where
@@ -70,8 +70,8 @@ def curate(
     relabelled = final[LABEL] != examples[LABEL]
     dropped = final[DECISION] == DROP
     undecided = (final[SPLIT] == TRAIN) & final[DECISION].isna()
-    doubtful = undecided & (examples[LABEL_QUALITY] < min_label_quality)
-    curated = final[final[SPLIT].isin(SPLITS) & ~doubtful]
+    low_quality = undecided & (examples[LABEL_QUALITY] < min_label_quality)
+    curated = final[final[SPLIT].isin(SPLITS) & ~low_quality]
 
     in_train = (curated[SPLIT] == TRAIN).to_numpy()
     labels = curated.loc[in_train, LABEL]
@@ -103,7 +103,7 @@ def curate(
         "method": method,
         "relabelled": int((relabelled & (examples[SPLIT] != EXCLUDED)).sum()),
         "dropped": int((dropped & (examples[SPLIT] != EXCLUDED)).sum()),
-        "left_out_as_doubtful": int(doubtful.sum()),
+        "left_out_for_label_quality": int(low_quality.sum()),
         "train_before": {str(label): int(count) for label, count in before.items()},
         "train_after": {str(label): int(count) for label, count in after.items()},
     }

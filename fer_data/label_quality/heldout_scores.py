@@ -1,4 +1,4 @@
-"""Rates the labels of Testing faces, so that models can be measured on doubtful and on clear ones apart.
+"""Scores the labels of Testing faces, so that models are measured by label quality too.
 
 Nothing else is made of it: Testing faces are never queued, relabelled or left out.
 """
@@ -8,13 +8,13 @@ import pandas as pd
 
 from fer_data.core.schema import LABEL, LABEL_QUALITY, PATH, SOURCE, TESTING
 from fer_data.core.tables import probabilities_of
-from fer_data.label_quality.scores import quality_of
+from fer_data.label_quality.scores import label_quality_scores
 
 
-def quality_of_testing(
+def heldout_label_quality(
     scored: pd.DataFrame, manifest: pd.DataFrame, *, expressions: tuple[str, ...], method: str
 ) -> pd.DataFrame:
-    """Rates each Testing label by the mean of what the networks of all folds say.
+    """Scores each Testing label by the mean of what the networks of all folds say.
 
     No network learned from a Testing face or its exact duplicates. Near-duplicates have no say,
     since those in Training were learned from.
@@ -24,15 +24,15 @@ def quality_of_testing(
             `probabilities`, (K,).
         manifest: `path` and `label` of at least the Testing faces.
         expressions: The K classes, in the order of the probabilities.
-        method: The score, see `doubt.quality_of`.
+        method: The score, see `scores.label_quality_scores`.
 
     Returns:
-        One row a Testing face, by path: `path` and `label_quality`, 0 to 1, low is doubtful.
+        One row a Testing face, by path: `path` and `label_quality`, 0 to 1, low is bad.
     """
     testing = scored[scored[SOURCE] == TESTING]
     said = pd.DataFrame(probabilities_of(testing).astype(np.float64), index=testing[PATH])
     mean = said.groupby(level=PATH).mean()
     numbers = {expression: number for number, expression in enumerate(expressions)}
     labels = manifest.set_index(PATH)[LABEL].loc[mean.index].map(numbers).to_numpy(np.int64)
-    quality = quality_of(labels, mean.to_numpy(), method=method)
+    quality = label_quality_scores(labels, mean.to_numpy(), method=method)
     return pd.DataFrame({PATH: mean.index, LABEL_QUALITY: quality})

@@ -26,13 +26,13 @@ from fer_data.core.schema import (
     TRAINING,
 )
 from fer_data.core.tables import probabilities_of, read_table, write_table
-from fer_data.label_quality.heldout_scores import quality_of_testing
+from fer_data.label_quality.heldout_scores import heldout_label_quality
 from fer_data.label_quality.mislabels_settings import MislabelsSettings
 from fer_data.label_quality.outliers import oddness
 from fer_data.label_quality.scores import (
     NO_NEIGHBOR,
     kinds_of,
-    quality_of,
+    label_quality_scores,
     suggestions,
     with_duplicates,
     with_neighbors,
@@ -63,9 +63,9 @@ def rank_labels(
         settings: How the evidence is weighed.
 
     Returns:
-        N rows, most doubtful first: `path`, `pixel_hash`, `label`, `suggested_label` (the most
-        probable other class), `label_quality` (0 to 1, low is doubtful), `rank` (from 1), `kind` (what
-        is doubtful, if anything) and `probabilities`, as they came.
+        N rows, lowest label quality first: `path`, `pixel_hash`, `label`, `suggested_label` (the most
+        probable other class), `label_quality` (0 to 1, low is bad), `rank` (from 1), `kind` (the
+        issue, if any) and `probabilities`, as they came.
     """
     label_numbers = {expression: number for number, expression in enumerate(expressions)}
     labels = faces[LABEL].map(label_numbers).to_numpy(np.int64)
@@ -80,7 +80,7 @@ def rank_labels(
         reliability=settings.duplicate_reliability,
     )
     no_face = odd >= settings.min_oddness
-    quality = quality_of(labels, evidence, method=settings.method)
+    quality = label_quality_scores(labels, evidence, method=settings.method)
     # The label of what is no face is wrong whatever it says; the odder, the surer.
     quality = np.where(no_face, np.minimum(quality, np.maximum(odd, 1) ** -2.0), quality)
     ranked = faces[[PATH, PIXEL_HASH, LABEL]].assign(
@@ -178,7 +178,7 @@ def main() -> None:
         settings=settings,
     )
     write_table(ranked, flags.label_quality, expressions=expressions)
-    of_testing = quality_of_testing(
+    of_testing = heldout_label_quality(
         *(pd.concat(folds), manifest), expressions=expressions, method=settings.method
     )
     write_table(of_testing, flags.testing_quality)

@@ -11,7 +11,7 @@ from cleanlab.rank import get_label_quality_scores
 from fer_data.core.schema import AMBIGUOUS, NON_FACE, WRONG
 
 ODDS = "odds"
-"""Our own score, see `quality_of`."""
+"""Our own score, see `label_quality_scores`."""
 NO_NEIGHBOR = -1
 MAX_DUPLICATES = 3
 """How many duplicates' labels count: copies of a copy add nothing."""
@@ -81,7 +81,9 @@ def with_duplicates(
     return _normalised(probabilities * np.exp(gain * (others - others.max(axis=1, keepdims=True))))
 
 
-def quality_of(labels: np.ndarray, probabilities: np.ndarray, *, method: str) -> np.ndarray:
+def label_quality_scores(
+    labels: np.ndarray, probabilities: np.ndarray, *, method: str
+) -> np.ndarray:
     """Scores each label by the probabilities of its face.
 
     Args:
@@ -92,7 +94,7 @@ def quality_of(labels: np.ndarray, probabilities: np.ndarray, *, method: str) ->
             `cleanlab.rank.get_label_quality_scores` (Northcutt et al., 2021).
 
     Returns:
-        float64 (N,), from 0 to 1: low is doubtful.
+        float64 (N,), from 0 to 1: the lower, the more probably the label is wrong.
     """
     if method == ODDS:
         given = probabilities[np.arange(len(labels)), labels]

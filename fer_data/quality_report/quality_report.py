@@ -169,7 +169,7 @@ def quality_page(
         num_queued=len(queue),
         queue=thumbnails_of(queue.head(max_faces), faces, pixels),
         kinds=KINDS,
-        doubts=queue_by_class(findings.label_quality, queue, expressions=expressions),
+        label_issues=queue_by_class(findings.label_quality, queue, expressions=expressions),
     )
 
 

@@ -9,7 +9,7 @@ class QualityReportSettings(Settings):
     """Section `quality_report`."""
 
     max_faces: int = Field(ge=0, le=2000)
-    """How many faces of the review queue are shown as images, 3 kB each; the most doubtful first."""
+    """How many faces of the review queue are shown as images, 3 kB each; lowest label quality first."""
     max_pairs: int = Field(ge=0, le=300)
     """How many groups of duplicates are shown of each sort: conflicting, leaks, and harmless ones."""
 

@@ -161,7 +161,7 @@ def queued_faces(
         neighbors: Rows with `path` and `neighbors`: the nearest Training faces, nearest first.
 
     Returns:
-        The faces, most doubtful first and near-duplicates next to each other, each once (suspects with
+        The faces, lowest label quality first, near-duplicates together, each once (suspects with
         equal pixels are decided together): `SHOWN_COLUMNS`, `near_group`, `neighbors` with
         `pixel_hash` and `label`, and its exact and near `duplicates`, in the queue or not, with `path`,
         `pixel_hash`, `source` and `label`. The label of a Testing duplicate is None, since nothing is

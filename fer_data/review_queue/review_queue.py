@@ -1,4 +1,4 @@
-"""Queues the faces that wait for a decision, the most doubtful first: for review app and Label Studio.
+"""Queues the undecided faces, lowest label quality first, for the review app and Label Studio.
 
 A leaf of the graph: only the data-quality report and people read it, so that a decision makes the queue
 anew and trains nothing.
@@ -39,20 +39,20 @@ logger = logging.getLogger(__name__)
 def review_queue(
     ranked: pd.DataFrame, decisions: pd.DataFrame, *, budget: int, balance: Balance
 ) -> pd.DataFrame:
-    """The most doubtful faces that nobody has decided on.
+    """The undecided faces with the lowest label quality.
 
-    Exact duplicates are decided together, whatever their labels, so that the most doubtful one stands
-    for all. Excluded faces are left out, since nothing learns from them.
+    Exact duplicates are decided together, whatever their labels, so that the one with the lowest label
+    quality stands for all. Excluded faces are left out, since nothing learns from them.
 
     Args:
         ranked: Faces by rank, as `mislabels` writes them, with the `split` of each.
         decisions: The decisions that stand: rows with `pixel_hash`.
         budget: How many faces the queue holds at most.
-        balance: `none`: the most doubtful of all; `equal`: as many of each given class, and of those
-            classes more that have them where others have too few.
+        balance: `none`: the lowest label quality of all; `equal`: as many of each given class, and of
+            those classes more that have them where others have too few.
 
     Returns:
-        At most `budget` rows, most doubtful first, without the split and the probabilities.
+        At most `budget` rows, lowest label quality first, without the split and the probabilities.
     """
     is_open = (ranked[SPLIT] != EXCLUDED) & ~ranked[PIXEL_HASH].isin(decisions[PIXEL_HASH])
     once = ranked[is_open].sort_values(RANK).drop_duplicates(PIXEL_HASH)

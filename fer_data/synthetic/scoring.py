@@ -12,7 +12,7 @@ def within_class_auroc(wrong: np.ndarray, quality: np.ndarray, labels: np.ndarra
 
     Args:
         wrong: bool (N,).
-        quality: float (N,), low is doubtful.
+        quality: float (N,), label quality scores.
         labels: (N,), the given labels.
 
     Returns:

@@ -213,7 +213,7 @@ def _images(thresholds: Thresholds) -> list[Expectation]:
 
 
 def _duplicates() -> list[Expectation]:
-    """What makes measurements too good, or labels doubtful."""
+    """What makes measurements too good, or labels unreliable."""
     return [
         gxe.ExpectColumnValuesToBeUnique(
             column=PIXEL_HASH, **_named("duplicates", WARNING, "No two faces have the same pixels")

@@ -1,6 +1,6 @@
 """How accurate a model is on parts of the test faces.
 
-Dark and bright, flat and contrasty, blurred and sharp ones; those whose labels are doubtful, and clear;
+Dark and bright, flat and contrasty, blurred and sharp ones; those of low and of high label quality;
 and those without a duplicate in Training.
 """
 
@@ -50,7 +50,7 @@ def label_qualities(rated: pd.DataFrame, paths: Sequence[str]) -> dict[str, np.n
         paths: N of these faces.
 
     Returns:
-        `label_quality`, float64 (N,), 0 to 1: low where the networks of `crossval` doubt the label.
+        `label_quality`, float64 (N,), 0 to 1: low where `crossval` predicts another expression.
 
     Raises:
         UserError: A face was not rated.

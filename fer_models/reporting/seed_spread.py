@@ -102,13 +102,13 @@ def _with_seeds(value: float, faces: float, spreads: Sequence[SeedSpread | None]
         if spread is not None and spread.accuracy is not None
     ]
     covers_seeds = len(known) == len(spreads)
-    variance, doubt = faces, 0.0
+    variance, over_degrees = faces, 0.0
     if covers_seeds:
         for deviation, degrees in set(known):  # one estimate that counts twice is no two estimates
             of_seeds = known.count((deviation, degrees)) * deviation**2
             variance += of_seeds
-            doubt += of_seeds**2 / degrees
-    freedom = variance**2 / doubt if doubt else math.inf
+            over_degrees += of_seeds**2 / degrees
+    freedom = variance**2 / over_degrees if over_degrees else math.inf
     error = math.sqrt(variance)
     half = float(t.ppf(1 - LEVEL / 2, freedom)) * error
     # Without any error, as of faces that one of the two gets all right: no chance, or no difference.

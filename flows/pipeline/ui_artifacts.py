@@ -57,7 +57,7 @@ def record_artifacts(workspace: Path, published: Published | None) -> None:
     create_markdown_artifact(
         data_summary(workspace, site=site),
         key=DATA_QUALITY,
-        description="What the archive holds, and what is doubtful",
+        description="What the archive holds, and how good its labels are",
     )
     for key, page in ((MODELS_REPORT, INDEX_PAGE), (DATA_REPORT, DATA_PAGE)):
         create_link_artifact(f"{site}/{page}", link_text=page, key=key)

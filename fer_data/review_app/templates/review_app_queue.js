@@ -1,6 +1,6 @@
 // What waits, and whom a key decides. Near-duplicates are one question, unless the person takes them one by one.
 
-let faces = []; // the queue, the most doubtful first, near-duplicates next to each other
+let faces = []; // the queue, the lowest label quality first, near-duplicates next to each other
 let decided = {}; // what stands, by pixel hash, the latest last
 let annotator = settings.annotator;
 let kind = "";

@@ -108,7 +108,7 @@ function drawNothing(number, some) {
     ? "Every face of this kind is decided; others wait."
     : number
       ? "Thank you. Commit data/relabels.csv and run “dvc repro”: it rebuilds what the decisions change."
-      : "No label is doubtful enough to be looked at. “dvc repro review_queue” makes it anew.";
+      : "No label quality is low enough for a look. “dvc repro review_queue” queues more.";
   at("show-all").hidden = !some;
 }
 

@@ -102,10 +102,10 @@ def test_labels_of_test_are_never_changed() -> None:
     assert "10.jpg" in set(dropped["path"])
 
 
-def test_doubtful_faces_are_left_out_unless_decided() -> None:
+def test_faces_of_low_label_quality_are_left_out_unless_decided() -> None:
     curated, summary = run(quality=0.5)
     assert set(examples()["path"]) - set(curated["path"]) == {"00.jpg", "06.jpg", "11.jpg"}
-    assert summary["left_out_as_doubtful"] == 2
+    assert summary["left_out_for_label_quality"] == 2
     decided, _ = run(decide(hash0="keep"), quality=0.5)
     assert "00.jpg" in set(decided["path"])
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from fer_data.core.tables import with_probabilities
-from fer_data.label_quality.heldout_scores import quality_of_testing
+from fer_data.label_quality.heldout_scores import heldout_label_quality
 
 EXPRESSIONS = ("happy", "neutral", "sad")
 MANIFEST = pd.DataFrame(
@@ -24,7 +24,7 @@ def test_a_label_is_rated_by_the_mean_of_all_folds() -> None:
             scored_by(1, [0.3, 0.4, 0.3], [0.0, 1.0, 0.0], [0.7, 0.1, 0.2]),
         ]
     )
-    rated = quality_of_testing(scored, MANIFEST, expressions=EXPRESSIONS, method="odds")
+    rated = heldout_label_quality(scored, MANIFEST, expressions=EXPRESSIONS, method="odds")
     assert list(rated["path"]) == ["Testing/a", "Testing/b"]
     # The label's odds against its strongest rival: .8 to .1, and .2 to .6.
     assert list(rated["label_quality"]) == pytest.approx([0.8 / 0.9, 0.25], rel=1e-6)
@@ -32,5 +32,7 @@ def test_a_label_is_rated_by_the_mean_of_all_folds() -> None:
 
 def test_the_score_is_the_one_that_is_asked_for() -> None:
     scored = scored_by(0, [0.1, 0.8, 0.1], [1.0, 0.0, 0.0], [0.9, 0.1, 0.0])
-    rated = quality_of_testing(scored, MANIFEST, expressions=EXPRESSIONS, method="self_confidence")
+    rated = heldout_label_quality(
+        scored, MANIFEST, expressions=EXPRESSIONS, method="self_confidence"
+    )
     assert list(rated["label_quality"]) == pytest.approx([0.9, 0.1], rel=1e-6)

@@ -84,7 +84,7 @@ def test_neighbors_with_another_label_lower_the_quality(faces: pd.DataFrame) -> 
     assert ranked["suggested_label"][0] == "sad"
 
 
-def test_a_near_duplicate_with_another_label_raises_doubt(faces: pd.DataFrame) -> None:
+def test_a_near_duplicate_with_another_label_lowers_the_quality(faces: pd.DataFrame) -> None:
     groups = np.arange(len(faces))
     groups[100] = groups[5]  # a sad face, a happy face
     ranked = ranked_by(faces.assign(near_group=groups), confident_in(faces["label"]))

@@ -3,7 +3,7 @@ import pytest
 
 from fer_data.label_quality.scores import (
     kinds_of,
-    quality_of,
+    label_quality_scores,
     suggestions,
     with_duplicates,
     with_neighbors,
@@ -99,11 +99,11 @@ def test_the_suggestion_is_never_the_given_label() -> None:
     assert list(suggestions(np.array([0, 2]), probabilities)) == [1, 0]
 
 
-def test_odds_doubt_a_clear_rival_more_than_a_face_that_could_show_anything() -> None:
+def test_odds_are_lower_for_a_clear_rival_than_for_a_face_that_could_show_anything() -> None:
     labels = np.array([0, 0, 0])
     probabilities = np.array([[0.1, 0.9, 0.0], [0.1, 0.45, 0.45], [0.9, 0.1, 0.0]])
     np.testing.assert_allclose(
-        quality_of(labels, probabilities, method="odds"), [0.1, 0.1 / 0.55, 0.9]
+        label_quality_scores(labels, probabilities, method="odds"), [0.1, 0.1 / 0.55, 0.9]
     )
-    own = quality_of(labels, probabilities, method="self_confidence")
+    own = label_quality_scores(labels, probabilities, method="self_confidence")
     np.testing.assert_allclose(own, [0.1, 0.1, 0.9])

@@ -1,4 +1,4 @@
-"""What the page about the data says of doubtful labels, decisions and the review queue."""
+"""What the page about the data says of label quality, decisions and the review queue."""
 
 import re
 from typing import Any
@@ -10,16 +10,16 @@ from tests.support.data.findings import decided, findings
 from tests.support.data.quality_page import cards, page_of, section, shown_queue, text
 
 
-def test_the_queue_is_sorted_by_doubt_and_cut() -> None:
+def test_the_queue_is_sorted_by_label_quality_and_cut() -> None:
     shuffled = findings().suspects.iloc[[3, 0, 4, 2, 1]]
     page = page_of(findings(suspects=shuffled), max_faces=3)
     assert shown_queue(page) == [("angry", "wrong"), ("happy", "ambiguous"), ("angry", "wrong")]
-    assert "Here are the 3 most doubtful ones." in page
+    assert "Here are the 3 with the lowest label quality." in page
     queue = text(section(page, "queue"))
     assert queue.index("#1 quality 0.020") < queue.index("#2 quality 0.140")
 
 
-def test_a_face_of_the_queue_says_what_is_doubtful_about_it() -> None:
+def test_a_face_of_the_queue_names_its_issue() -> None:
     queue = section(page_of(findings()), "queue")
     assert re.findall(r"<figcaption><b>([^<]*)</b>", queue) == [
         *("angry → sad?", "happy or sad?", "angry → sad?", "happy → sad?"),
@@ -81,11 +81,12 @@ def test_decisions_on_other_faces_are_left_aside_and_said() -> None:
 
 def test_decisions_outside_of_the_queue_do_not_count_for_it() -> None:
     told = text(section(page_of(findings(relabels=decided(5))), "decisions"))
-    assert "None of the decided faces is as doubtful as those that wait today." in told
+    assert "None of the decided faces has a label quality as low as those that wait today." in told
     both = pd.concat([decided(0), decided(5)], ignore_index=True)
     told = text(section(page_of(findings(relabels=both)), "decisions"))
     assert (
-        "1 decided face is less doubtful than those that wait today, and not counted here" in told
+        "1 decided face has a higher label quality than those that wait today, and is not counted here"
+        in told
     )
 
 

@@ -39,7 +39,7 @@ def review(workspace: Path) -> Review:
     return review_app_on(workspace)
 
 
-def test_the_most_doubtful_faces_come_first() -> None:
+def test_the_lowest_label_quality_comes_first() -> None:
     shuffled = SUSPECTS.sample(frac=1, random_state=0)
     faces = queued_faces(shuffled, MANIFEST, NEIGHBORS)
     # Near-duplicates (29, 32 and 34) are next to each other.

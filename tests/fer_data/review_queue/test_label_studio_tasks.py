@@ -91,6 +91,6 @@ def test_predictions_fit_the_configuration() -> None:
     assert faults(broken) == ["score"]
 
 
-def test_the_kind_of_doubt_travels_where_it_is_known() -> None:
+def test_the_kind_of_issue_travels_where_it_is_known() -> None:
     assert [task["data"]["kind"] for task in to_tasks(QUEUE, FACES)] == ["wrong", "ambiguous"]
     assert all("kind" not in task["data"] for task in to_tasks(QUEUE.drop(columns="kind"), FACES))

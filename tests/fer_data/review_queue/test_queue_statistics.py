@@ -11,12 +11,12 @@ def test_a_decision_takes_all_copies_of_its_face_out_of_the_queue() -> None:
     assert list(left["path"]) == [SUSPECTS["path"][row] for row in (0, 1, 2)]
 
 
-def test_the_most_doubtful_come_first() -> None:
+def test_the_lowest_label_quality_comes_first() -> None:
     left = undecided(SUSPECTS.iloc[[3, 0, 4, 2, 1]], decided(2))
     assert list(left["rank"]) == [1, 2, 4, 5]
 
 
-def test_doubts_are_summed_up_by_class() -> None:
+def test_label_quality_is_summed_up_by_class() -> None:
     angry, happy, sad = queue_by_class(findings().label_quality, SUSPECTS, expressions=EXPRESSIONS)
     assert angry == {
         "expression": "angry",

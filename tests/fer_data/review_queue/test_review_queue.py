@@ -37,7 +37,9 @@ def ranks(ranked: pd.DataFrame, decided: pd.DataFrame = NOBODY, *, budget: int =
     return list(review_queue(ranked, decided, budget=budget, balance="none")["rank"])
 
 
-def test_the_queue_holds_the_most_doubtful_without_probabilities(ranked: pd.DataFrame) -> None:
+def test_the_queue_holds_the_lowest_label_quality_without_probabilities(
+    ranked: pd.DataFrame,
+) -> None:
     queue = review_queue(ranked, NOBODY, budget=5, balance="none")
     assert list(queue["rank"]) == [1, 2, 3, 4, 5]
     assert not {"probabilities", "split"} & set(queue.columns)

@@ -58,7 +58,7 @@ def archive() -> tuple[pd.DataFrame, np.ndarray]:
 
 
 def queue(manifest: pd.DataFrame, *, number: int = NUM_SUSPECTS) -> pd.DataFrame:
-    """The first Training faces as suspects, the first the most doubtful; `angry` is suggested."""
+    """Training faces as suspects, the lowest label quality first; `angry` suggested."""
     return (
         manifest[["path", "pixel_hash", "label"]]
         .head(number)

@@ -17,9 +17,9 @@ from fer_data.core.schema import (
     DECISION,
     DROP,
     GIVEN_LABEL,
+    ISSUE_TYPE,
+    ISSUE_TYPES,
     KEEP,
-    KIND,
-    KINDS,
     LABEL,
     PIXEL_HASH,
     SUGGESTED_LABEL,
@@ -112,8 +112,8 @@ class DecisionSummary:
     """The decided faces of the queue, with the label that the queue questions."""
     elsewhere: Tally
     """The others: of an earlier queue, or found by other means."""
-    by_kind: dict[str, Tally]
-    """Those of the queue, by kind."""
+    by_issue_type: dict[str, Tally]
+    """Those of the queue, by issue."""
     by_label: dict[str, Tally]
     """Those of the queue, by given label."""
     moves: dict[str, dict[str, int]]
@@ -132,27 +132,30 @@ def summarise_decisions(
     Args:
         relabels: All decisions in the order in which they were made: see `schema.RELABEL_COLUMNS`.
         suspects: The faces that the review queue has asked about: `pixel_hash`, `label`,
-            `suggested_label` and `kind`. A decision is held against the copy of the face whose label
-            the person saw.
+            `suggested_label` and `issue_type`. A decision is compared with the copy of the face
+            whose label the person saw.
         expressions: The classes, in the order of the summary.
         retired: Classes that are none any more: decisions that name one do not count.
     """
     decisions = latest_decisions(relabels)
     decisions = decisions[~is_retired(decisions, retired)]
-    queue = suspects[[PIXEL_HASH, LABEL, SUGGESTED_LABEL, KIND]].rename(
+    queue = suspects[[PIXEL_HASH, LABEL, SUGGESTED_LABEL, ISSUE_TYPE]].rename(
         columns={LABEL: GIVEN_LABEL}
     )
     decided = decisions.merge(
         queue.drop_duplicates([PIXEL_HASH, GIVEN_LABEL]), "left", [PIXEL_HASH, GIVEN_LABEL]
     )
-    is_queued = decided[KIND].notna()
+    is_queued = decided[ISSUE_TYPE].notna()
     queued = decided[is_queued]
     return DecisionSummary(
         total=_tally(decided),
         annotators=_annotators(relabels, decided),
         queued=_tally(queued),
         elsewhere=_tally(decided[~is_queued]),
-        by_kind={kind: _tally(queued[queued[KIND] == kind]) for kind in KINDS},
+        by_issue_type={
+            issue_type: _tally(queued[queued[ISSUE_TYPE] == issue_type])
+            for issue_type in ISSUE_TYPES
+        },
         by_label={name: _tally(queued[queued[GIVEN_LABEL] == name]) for name in expressions},
         moves=_moves(decided, expressions),
     )

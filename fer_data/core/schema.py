@@ -55,14 +55,14 @@ LABEL_QUALITY: Final = "label_quality"
 RANK: Final = "rank"
 
 # Further column of suspects.csv: what the issue with a face is.
-KIND: Final = "kind"
+ISSUE_TYPE: Final = "issue_type"
 WRONG: Final = "wrong"
 """One clear other expression."""
 AMBIGUOUS: Final = "ambiguous"
 """Two plausible expressions."""
 NON_FACE: Final = "non_face"
 """An error image, a text, a drawing, or nothing but one grey."""
-KINDS: Final = (WRONG, AMBIGUOUS, NON_FACE)
+ISSUE_TYPES: Final = (WRONG, AMBIGUOUS, NON_FACE)
 
 # Further column of neighbors.parquet, one row a suspect: paths, the nearest first.
 NEIGHBORS: Final = "neighbors"

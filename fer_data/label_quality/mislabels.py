@@ -10,7 +10,7 @@ from fer_data.core.errors import UserError
 from fer_data.core.face_store import read_faces
 from fer_data.core.schema import (
     FOLD,
-    KIND,
+    ISSUE_TYPE,
     LABEL,
     LABEL_QUALITY,
     NEAR_GROUP,
@@ -31,7 +31,7 @@ from fer_data.label_quality.mislabels_settings import MislabelsSettings
 from fer_data.label_quality.outliers import oddness
 from fer_data.label_quality.scores import (
     NO_NEIGHBOR,
-    kinds_of,
+    issue_types_of,
     label_quality_scores,
     suggestions,
     with_duplicates,
@@ -64,8 +64,8 @@ def rank_labels(
 
     Returns:
         N rows, lowest label quality first: `path`, `pixel_hash`, `label`, `suggested_label` (the most
-        probable other class), `label_quality` (0 to 1, low is bad), `rank` (from 1), `kind` (the
-        issue, if any) and `probabilities`, as they came.
+        probable other class), `label_quality` (0 to 1, low is bad), `rank` (from 1), `issue_type`
+        and `probabilities`, as they came.
     """
     label_numbers = {expression: number for number, expression in enumerate(expressions)}
     labels = faces[LABEL].map(label_numbers).to_numpy(np.int64)
@@ -87,13 +87,22 @@ def rank_labels(
         **{
             SUGGESTED_LABEL: np.array(expressions, dtype=object)[suggestions(labels, evidence)],
             LABEL_QUALITY: quality,
-            KIND: kinds_of(labels, evidence, no_face, clear_ratio=settings.clear_ratio),
+            ISSUE_TYPE: issue_types_of(labels, evidence, no_face, clear_ratio=settings.clear_ratio),
             PROBABILITIES: list(probabilities.astype(np.float32)),
         }
     )
     ranked = ranked.sort_values([LABEL_QUALITY, PATH], ignore_index=True)
     ranked[RANK] = np.arange(1, len(ranked) + 1)
-    columns = [PATH, PIXEL_HASH, LABEL, SUGGESTED_LABEL, LABEL_QUALITY, RANK, KIND, PROBABILITIES]
+    columns = [
+        PATH,
+        PIXEL_HASH,
+        LABEL,
+        SUGGESTED_LABEL,
+        LABEL_QUALITY,
+        RANK,
+        ISSUE_TYPE,
+        PROBABILITIES,
+    ]
     return ranked[columns]
 
 
@@ -186,7 +195,7 @@ def main() -> None:
     write_table(faces[[PATH]].assign(**{NEIGHBORS: shown}), flags.neighbors)
     logger.info(
         "mislabels: %d faces ranked (%d of no face) -> %s",
-        *(len(ranked), (ranked[KIND] == NON_FACE).sum(), flags.label_quality),
+        *(len(ranked), (ranked[ISSUE_TYPE] == NON_FACE).sum(), flags.label_quality),
     )
 
 

@@ -1,4 +1,4 @@
-"""Weighs the evidence about labels: probabilities, neighbors and duplicates in, quality and kind out.
+"""Weighs the evidence about labels: probabilities, neighbors and duplicates in, quality and issue out.
 
 All probabilities are out of sample: of networks that saw neither the face nor its duplicates. N faces, K
 classes, labels are class numbers from 0 to K - 1.
@@ -107,7 +107,7 @@ def suggestions(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     return _without(probabilities, labels).argmax(axis=1)
 
 
-def kinds_of(
+def issue_types_of(
     labels: np.ndarray, probabilities: np.ndarray, odd: np.ndarray, *, clear_ratio: float
 ) -> np.ndarray:
     """Tells wrong labels from ambiguous faces and from images without a face.
@@ -120,7 +120,7 @@ def kinds_of(
             suggested one is where the label is called wrong; less, and the face is ambiguous.
 
     Returns:
-        Objects (N,) out of `schema.KINDS`.
+        Objects (N,) out of `schema.ISSUE_TYPES`.
     """
     suggested = suggestions(labels, probabilities)
     best = probabilities[np.arange(len(labels)), suggested]

@@ -32,7 +32,7 @@ from fer_data.core.schema import (
     ALL_SPLITS,
     DUPLICATE_GROUP,
     EXCLUSIONS,
-    KINDS,
+    ISSUE_TYPES,
     LABEL,
     LABEL_QUALITY,
     LEAK,
@@ -77,7 +77,7 @@ class Findings:
     assignments: pd.DataFrame
     """N rows in the manifest's order: `duplicate_group`, `near_group`, `split`, `exclusion`, `leak`."""
     label_quality: pd.DataFrame
-    """Each scored face, as `mislabels` ranks it: `label_quality`, `rank`, `kind`, `suggested_label`."""
+    """Each scored face, as `mislabels` ranks it: `label_quality`, `rank`, `issue_type`, ..."""
     suspects: pd.DataFrame
     """The review queue: a row for each face that waited when it was made."""
     relabels: pd.DataFrame
@@ -168,7 +168,7 @@ def quality_page(
         waiting=findings.waiting,
         num_queued=len(queue),
         queue=thumbnails_of(queue.head(max_faces), faces, pixels),
-        kinds=KINDS,
+        issue_types=ISSUE_TYPES,
         label_issues=queue_by_class(findings.label_quality, queue, expressions=expressions),
     )
 
@@ -196,7 +196,7 @@ def _tally(names: Iterable[str]) -> dict[str, int]:
 def _read_text_table(file: Path) -> pd.DataFrame:
     """A CSV file whose columns are text, save the numbers of the queue."""
     table = read_csv(file, dtype=str)
-    numbers = {name: kind for name, kind in ((LABEL_QUALITY, float), (RANK, int)) if name in table}
+    numbers = {name: of for name, of in ((LABEL_QUALITY, float), (RANK, int)) if name in table}
     return table.astype(numbers)
 
 

@@ -20,7 +20,7 @@ from fer_data.core.catalog import dependency, output
 from fer_data.core.errors import UserError
 from fer_data.core.face_store import read_faces
 from fer_data.core.git_environment import without_repository
-from fer_data.core.schema import DROP, KEEP, KINDS, NEAR_GROUP, PATH, PIXEL_HASH, RANK
+from fer_data.core.schema import DROP, ISSUE_TYPES, KEEP, NEAR_GROUP, PATH, PIXEL_HASH, RANK
 from fer_data.core.tables import read_csv, read_table
 from fer_data.review_app.review_session import SHOWN_COLUMNS, Review, queued_faces
 from fer_data.review_app.review_settings import RelabelSettings
@@ -112,7 +112,7 @@ def make_server(
     settings = {
         "expressions": review.expressions,
         "others": [KEEP, DROP],
-        "kinds": KINDS,
+        "issue_types": ISSUE_TYPES,
         "annotator": annotator,
         "show_suggestion": show_suggestion,
     }

@@ -19,7 +19,7 @@ from fer_data.core.schema import (
     ANNOTATOR,
     DECIDED_AT,
     DECISION,
-    KIND,
+    ISSUE_TYPE,
     LABEL,
     NEAR_GROUP,
     NEIGHBORS,
@@ -34,7 +34,7 @@ from fer_data.core.schema import (
 
 DUPLICATES = "duplicates"
 
-SHOWN_COLUMNS = (PATH, PIXEL_HASH, LABEL, SUGGESTED_LABEL, RANK, KIND)
+SHOWN_COLUMNS = (PATH, PIXEL_HASH, LABEL, SUGGESTED_LABEL, RANK, ISSUE_TYPE)
 """What the queue must tell of a suspect, and the review app hands on."""
 
 

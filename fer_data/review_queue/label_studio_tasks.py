@@ -13,8 +13,8 @@ import pandas as pd
 from fer_data.core.schema import (
     DROP,
     GIVEN_LABEL,
+    ISSUE_TYPE,
     KEEP,
-    KIND,
     LABEL,
     LABEL_QUALITY,
     PATH,
@@ -28,6 +28,8 @@ IMAGE = "face"
 CHOICES = "expression"
 """The configuration's control: what is answered."""
 CHOICES_TYPE = "choices"
+TASK_ISSUE_TYPE = "kind"
+"""The name of an issue type in a task, which labelling configurations of earlier versions show."""
 MODEL_VERSION = "ferflow"
 """Label Studio's name for where predictions come from."""
 
@@ -37,7 +39,7 @@ def to_tasks(queue: pd.DataFrame, faces: np.ndarray) -> list[dict[str, Any]]:
 
     Args:
         queue: N rows with `path`, `pixel_hash`, `label`, `suggested_label` and `label_quality`, and
-            `kind` where it is known.
+            `issue_type` where it is known: a task calls it `kind`.
         faces: uint8 (N, 48, 48), in the same order.
 
     Returns:
@@ -80,8 +82,8 @@ def _to_task(number: int, row: dict[str, Any], face: np.ndarray) -> dict[str, An
         PATH: row[PATH],
         GIVEN_LABEL: row[LABEL],
     }
-    if KIND in row:
-        data[KIND] = row[KIND]
+    if ISSUE_TYPE in row:
+        data[TASK_ISSUE_TYPE] = row[ISSUE_TYPE]
     suggestion = {
         "id": f"suggestion-{number}",
         "from_name": CHOICES,

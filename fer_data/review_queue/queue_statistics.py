@@ -1,4 +1,4 @@
-"""What waits in the review queue, of which class and kind, and which faces it has asked about."""
+"""What waits in the review queue, of which class and issue, and which faces it has asked about."""
 
 from collections import Counter
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 
 from fer_data.core.schema import (
-    KIND,
-    KINDS,
+    ISSUE_TYPE,
+    ISSUE_TYPES,
     LABEL,
     LABEL_QUALITY,
     PIXEL_HASH,
@@ -46,26 +46,26 @@ def queue_by_class(
 
     Args:
         label_quality: `label` and `label_quality` of each scored face.
-        queue: `label`, `suggested_label` and `kind` of the faces that wait.
+        queue: `label`, `suggested_label` and `issue_type` of the faces that wait.
         expressions: The classes.
 
     Returns:
         For each class: the `expression`, how many faces were `scored`, their `median` quality (None
-        where there are none), how many are `queued`, how many of each kind (`kinds`), and how often each
-        other expression is suggested, the most frequent first (`suggestions`).
+        where there are none), how many are `queued`, how many with each issue (`issue_types`), and
+        how often each other expression is suggested, the most frequent first (`suggestions`).
     """
     rows: list[dict[str, Any]] = []
     for expression in expressions:
         scores = label_quality.loc[label_quality[LABEL] == expression, LABEL_QUALITY]
         waiting = queue[queue[LABEL] == expression]
-        kinds = Counter(waiting[KIND])
+        issue_types = Counter(waiting[ISSUE_TYPE])
         rows.append(
             {
                 "expression": expression,
                 "scored": len(scores),
                 "median": float(scores.median()) if len(scores) else None,
                 "queued": len(waiting),
-                "kinds": {kind: kinds[kind] for kind in KINDS},
+                "issue_types": {issue_type: issue_types[issue_type] for issue_type in ISSUE_TYPES},
                 "suggestions": dict(Counter(waiting[SUGGESTED_LABEL]).most_common()),
             }
         )

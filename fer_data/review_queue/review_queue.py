@@ -17,7 +17,7 @@ from fer_data.core.face_store import read_faces
 from fer_data.core.files import atomic_write
 from fer_data.core.schema import (
     EXCLUDED,
-    KIND,
+    ISSUE_TYPE,
     LABEL,
     NEIGHBORS,
     NON_FACE,
@@ -96,7 +96,7 @@ def main() -> None:
         beside.write_text(text, encoding="utf-8")
     logger.info(
         "review_queue: %d faces wait (%d of no face) -> %s",
-        *(len(queue), (queue[KIND] == NON_FACE).sum(), flags.suspects),
+        *(len(queue), (queue[ISSUE_TYPE] == NON_FACE).sum(), flags.suspects),
     )
 
 

@@ -62,7 +62,7 @@ function draw() {
   at("nothing").hidden = wait.length > 0;
   document.body.classList.toggle("in-grid", grid);
   at("mode").replaceChildren(grid ? "One face " : "Grid ", make("kbd", { textContent: "g" }));
-  drawProgress(faces, decided, kind);
+  drawProgress(faces, decided, issueType);
   if (!wait.length) return drawNothing(faces.length, faces.some(waits));
   if (grid) {
     const shown = wait.slice(place, place + TILES);
@@ -82,7 +82,7 @@ function draw() {
 }
 
 function choose(name) {
-  kind = name;
+  issueType = name;
   go(0);
 }
 
@@ -131,7 +131,7 @@ async function undo() {
     } finally {
       if (answering) done.pop(); // refused, it is not to be tried again
     }
-    if (placeOf(back[0]) < 0) kind = "";
+    if (placeOf(back[0]) < 0) issueType = "";
     go(Math.max(0, placeOf(back[0])));
     say(back[0] in decided ? "Taken back; an earlier decision stands." : "Taken back.");
   });

@@ -3,7 +3,7 @@
 let faces = []; // the queue, the lowest label quality first, near-duplicates next to each other
 let decided = {}; // what stands, by pixel hash, the latest last
 let annotator = settings.annotator;
-let kind = "";
+let issueType = "";
 const singly = new Set(); // the near groups that are taken one by one
 
 const waits = (face) => !(face.pixel_hash in decided);
@@ -13,13 +13,13 @@ const faceOf = (hash) => faces.find((face) => face.pixel_hash === hash);
 function waiting() {
   const asked = new Set();
   return faces.filter((face) => {
-    if (!waits(face) || (kind && face.kind !== kind)) return false;
+    if (!waits(face) || (issueType && face.issue_type !== issueType)) return false;
     if (!singly.has(face.near_group) && asked.has(face.near_group)) return false;
     return asked.add(face.near_group);
   });
 }
 
-// A face and those of its near-duplicates that wait too, of whatever kind; the face first.
+// A face and those of its near-duplicates that wait too, whatever their issue; the face first.
 function copies(face) {
   const others = faces.filter((other) => other.near_group === face.near_group && other !== face);
   return [face, ...others.filter(waits)];

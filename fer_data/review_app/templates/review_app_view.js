@@ -2,7 +2,7 @@
 
 const settings = JSON.parse(document.getElementById("settings").textContent);
 const at = (id) => document.getElementById(id);
-const KINDS = { wrong: "wrong label?", ambiguous: "ambiguous?", non_face: "no face?" };
+const ISSUE_TYPES = { wrong: "wrong label?", ambiguous: "ambiguous?", non_face: "no face?" };
 const images = new Map();
 
 const url = (hash) => `/faces/${hash}.png`;
@@ -37,7 +37,7 @@ function drawFace(face, revealed) {
   at("face").src = url(face.pixel_hash);
   at("single").dataset.face = face.pixel_hash;
   at("label").replaceChildren(named(face.label));
-  at("kind").textContent = `#${face.rank} · ${KINDS[face.kind] ?? face.kind}`;
+  at("issue").textContent = `#${face.rank} · ${ISSUE_TYPES[face.issue_type] ?? face.issue_type}`;
   at("path").textContent = face.path;
   at("suggestion").hidden = !revealed;
   at("suggestion").replaceChildren(...(revealed ? ["Suggested: ", named(face.suggested_label)] : []));
@@ -100,35 +100,35 @@ function manyOf(copies) {
   return [make("span", { className: "many", title, textContent: `×${copies.length}` })];
 }
 
-// Why no face shows: of `number` in the queue, `some` may wait, of another kind.
+// Why no face shows: of `number` in the queue, `some` may wait, with other issues.
 function drawNothing(number, some) {
   const [title, text] = at("nothing").children;
-  title.textContent = some ? "None of this kind" : number ? "All decided" : "The queue is empty";
+  title.textContent = some ? "None with this issue" : number ? "All decided" : "The queue is empty";
   text.textContent = some
-    ? "Every face of this kind is decided; others wait."
+    ? "Every face with this issue is decided; others wait."
     : number
       ? "Thank you. Commit data/relabels.csv and run “dvc repro”: it rebuilds what the decisions change."
       : "No label quality is low enough for a look. “dvc repro review_queue” queues more.";
   at("show-all").hidden = !some;
 }
 
-// A button a kind, which shows that kind alone.
+// A button an issue, which shows the faces with that issue alone.
 function drawFilter(choose) {
-  const chips = ["", ...settings.kinds].map((kind) => {
-    const chip = make("button", { type: "button", onclick: () => choose(kind) });
-    chip.dataset.kind = kind;
+  const chips = ["", ...settings.issue_types].map((issueType) => {
+    const chip = make("button", { type: "button", onclick: () => choose(issueType) });
+    chip.dataset.issueType = issueType;
     return chip;
   });
   at("filter").replaceChildren(...chips);
 }
 
-function drawProgress(faces, decided, kind) {
+function drawProgress(faces, decided, issueType) {
   for (const chip of at("filter").children) {
-    const those = faces.filter((face) => !chip.dataset.kind || face.kind === chip.dataset.kind);
+    const those = faces.filter((face) => !chip.dataset.issueType || face.issue_type === chip.dataset.issueType);
     const done = those.filter((face) => face.pixel_hash in decided).length;
-    chip.textContent = `${KINDS[chip.dataset.kind] ?? "all"} ${done} of ${those.length}`;
-    chip.setAttribute("aria-pressed", chip.dataset.kind === kind);
-    if (chip.dataset.kind) continue;
+    chip.textContent = `${ISSUE_TYPES[chip.dataset.issueType] ?? "all"} ${done} of ${those.length}`;
+    chip.setAttribute("aria-pressed", chip.dataset.issueType === issueType);
+    if (chip.dataset.issueType) continue;
     const meter = at("decided-bar").parentElement;
     at("decided-bar").style.width = `${those.length ? (100 * done) / those.length : 0}%`;
     meter.setAttribute("aria-valuemax", those.length);

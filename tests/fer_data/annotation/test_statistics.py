@@ -12,7 +12,7 @@ SUSPECTS = pd.DataFrame(
         (B, "fear", "happy", "ambiguous"),
         (C, "sad", "happy", "non_face"),
     ],
-    columns=["pixel_hash", "label", "suggested_label", "kind"],
+    columns=["pixel_hash", "label", "suggested_label", "issue_type"],
 )
 
 
@@ -33,7 +33,7 @@ def test_the_queue_was_right_where_people_relabelled_or_dropped() -> None:
     assert found.queued == Tally(kept=1, relabelled=1, dropped=1, as_suggested=1)
     assert found.queued.decided == 3
     assert found.queued.right.value == pytest.approx(2 / 3)
-    assert found.by_kind == {
+    assert found.by_issue_type == {
         "wrong": Tally(relabelled=1, as_suggested=1),
         "ambiguous": Tally(kept=1),
         "non_face": Tally(dropped=1),
@@ -76,11 +76,13 @@ def test_only_what_stands_counts() -> None:
 
 def test_a_decision_is_held_against_the_copy_that_the_person_saw() -> None:
     # Duplicates with conflicting labels, both in the queue; and D, which is not.
-    duplicate = SUSPECTS.head(1).assign(label="happy", suggested_label="fear", kind="ambiguous")
+    duplicate = SUSPECTS.head(1).assign(
+        label="happy", suggested_label="fear", issue_type="ambiguous"
+    )
     suspects = pd.concat([SUSPECTS, duplicate], ignore_index=True)
     found = summary((A, "happy", "fear", "ann"), (D, "sad", "keep", "ann"), suspects=suspects)
-    assert found.by_kind["ambiguous"] == Tally(relabelled=1, as_suggested=1)
-    assert found.by_kind["wrong"] == Tally()
+    assert found.by_issue_type["ambiguous"] == Tally(relabelled=1, as_suggested=1)
+    assert found.by_issue_type["wrong"] == Tally()
     assert found.elsewhere == Tally(kept=1)
     assert found.total == Tally(kept=1, relabelled=1, as_suggested=1)
 

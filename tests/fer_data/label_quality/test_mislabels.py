@@ -56,7 +56,7 @@ def test_wrong_labels_come_first_with_the_right_suggestion(faces, method) -> Non
     given.loc[wrong, "label"] = ["sad", "happy", "neutral"]
     ranked = ranked_by(given, probabilities, method=method)
     assert set(ranked["path"][:3]) == set(faces.loc[wrong, "path"])
-    assert set(ranked["kind"][:3]) == {"wrong"}
+    assert set(ranked["issue_type"][:3]) == {"wrong"}
     suggested = ranked.set_index("path")["suggested_label"]
     assert list(suggested[faces.loc[wrong, "path"]]) == list(faces.loc[wrong, "label"])
     assert (ranked["suggested_label"] != ranked["label"]).all()
@@ -102,8 +102,8 @@ def test_images_without_a_face_come_first_and_are_called_so(faces: pd.DataFrame)
         faces, confident_in(faces["label"]), odd, expressions=EXPRESSIONS, settings=RANKING
     )
     assert list(ranked["path"][:2]) == list(faces["path"][[70, 7]])
-    assert list(ranked["kind"][:2]) == ["non_face"] * 2
-    assert "non_face" not in set(ranked["kind"][2:])
+    assert list(ranked["issue_type"][:2]) == ["non_face"] * 2
+    assert "non_face" not in set(ranked["issue_type"][2:])
 
 
 def test_a_face_scored_twice_is_refused(faces: pd.DataFrame) -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fer_data.label_quality.scores import (
-    kinds_of,
+    issue_types_of,
     label_quality_scores,
     suggestions,
     with_duplicates,
@@ -77,7 +77,7 @@ def test_many_near_duplicates_count_as_few() -> None:
 
 
 @pytest.mark.parametrize(
-    ("probabilities", "kind"),
+    ("probabilities", "issue_type"),
     [
         ([0.1, 0.8, 0.1], "wrong"),
         ([0.1, 0.5, 0.4], "ambiguous"),  # two others are plausible
@@ -88,10 +88,12 @@ def test_many_near_duplicates_count_as_few() -> None:
         ),  # the given label is probable: nothing clear speaks against it
     ],
 )
-def test_the_kind_says_whether_another_expression_is_clear(probabilities, kind: str) -> None:
+def test_the_issue_type_says_whether_another_expression_is_clear(
+    probabilities, issue_type: str
+) -> None:
     labels, given = np.array([0]), np.array([probabilities])
-    assert list(kinds_of(labels, given, np.array([False]), clear_ratio=2)) == [kind]
-    assert list(kinds_of(labels, given, np.array([True]), clear_ratio=2)) == ["non_face"]
+    assert list(issue_types_of(labels, given, np.array([False]), clear_ratio=2)) == [issue_type]
+    assert list(issue_types_of(labels, given, np.array([True]), clear_ratio=2)) == ["non_face"]
 
 
 def test_the_suggestion_is_never_the_given_label() -> None:

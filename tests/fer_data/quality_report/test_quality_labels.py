@@ -28,7 +28,7 @@ def test_a_face_of_the_queue_names_its_issue() -> None:
     assert "ferflow relabel" in queue
 
 
-def test_the_filter_has_a_button_for_each_class_and_each_kind() -> None:
+def test_the_filter_has_a_button_for_each_class_and_each_issue() -> None:
     queue = section(page_of(findings()), "queue")
     buttons = re.findall(r'data-value="(\w+)"[^>]*>[^<]*<small>([^<]*)<', queue)
     assert buttons == [
@@ -37,7 +37,7 @@ def test_the_filter_has_a_button_for_each_class_and_each_kind() -> None:
     ]
 
 
-def test_kinds_are_explained_and_counted_by_class() -> None:
+def test_issues_are_explained_and_counted_by_class() -> None:
     labels = section(page_of(findings(), max_faces=1), "labels")
     for words in ("Wrong 3 One clear other", "Ambiguous 1 Two plausible", "Non-face 1 No face to"):
         assert words in text(labels)
@@ -55,7 +55,7 @@ def test_without_decisions_one_line_says_how_to_make_one() -> None:
     assert "<table" not in decisions
 
 
-def test_decisions_are_told_by_person_kind_and_label() -> None:
+def test_decisions_are_told_by_person_issue_and_label() -> None:
     undo = decided(4, decision="undo")
     made = [decided(0), decided(2, decision="sad"), decided(4, decision="drop"), undo]
     page = page_of(findings(relabels=pd.concat(made, ignore_index=True)))

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, ViewportSize
 
-from fer_data.core.schema import KINDS, RELABEL_COLUMNS
+from fer_data.core.schema import ISSUE_TYPES, RELABEL_COLUMNS
 from fer_data.ingestion.ingest import take_faces
 from fer_data.ingestion.zip_archive import Limits
 from fer_data.quality_report.quality_report import Findings, quality_page
@@ -41,7 +41,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 def findings_of(manifest: pd.DataFrame, pixels: np.ndarray, **changes: Any) -> Findings:
-    """Findings about an archive all of whose Training faces are in the queue, kinds in turn."""
+    """Findings about an archive all of whose Training faces are in the queue, issues in turn."""
     training = manifest[manifest["source"] == "training"]
     numbers = np.arange(len(training))
     ranked = training[["path", "pixel_hash", "label"]].assign(
@@ -50,7 +50,7 @@ def findings_of(manifest: pd.DataFrame, pixels: np.ndarray, **changes: Any) -> F
         ],
         label_quality=numbers / len(training),
         rank=numbers + 1,
-        kind=[KINDS[number // 6 % 3] for number in numbers],
+        issue_type=[ISSUE_TYPES[number // 6 % 3] for number in numbers],
     )
     values = {
         "manifest": manifest,
@@ -90,10 +90,10 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def shown(page: Page) -> list[tuple[str, str]]:
-    """The given label and the kind of each face that can be seen."""
+    """The given label and the issue of each face that can be seen."""
     return page.eval_on_selector_all(
         "#queued-faces > li:not([hidden])",
-        "faces => faces.map(face => [face.dataset.label, face.dataset.kind])",
+        "faces => faces.map(face => [face.dataset.label, face.dataset.issueType])",
     )
 
 
@@ -120,23 +120,23 @@ def test_a_thousand_faces_open_and_filter_within_two_seconds(page: Page, address
     assert {label for label, _ in shown(page)} == {"fear"}
 
 
-def test_class_and_kind_filter_together(page: Page, address: str) -> None:
+def test_class_and_issue_filter_together(page: Page, address: str) -> None:
     page.goto(address)
     assert len(shown(page)) == NUM_QUEUED
     choose(page, "Given label", "fear")
-    assert numbers(page, "Kind") == {
+    assert numbers(page, "Issue") == {
         "all": "167",
         "wrong": "56",
         "ambiguous": "56",
         "non-face": "55",
     }
-    choose(page, "Kind", "wrong")
+    choose(page, "Issue", "wrong")
     assert [list(pair) for pair in shown(page)] == [["fear", "wrong"]] * 56
     assert numbers(page, "Given label")["happy"] == "56"
     assert page.url.endswith("#queue/fear/wrong")
     choose(page, "Given label", "all")
     assert page.url.endswith("#queue/all/wrong")
-    assert len(shown(page)) == int(numbers(page, "Kind")["wrong"])
+    assert len(shown(page)) == int(numbers(page, "Issue")["wrong"])
 
 
 def test_a_link_opens_the_filtered_queue(page: Page, address: str) -> None:

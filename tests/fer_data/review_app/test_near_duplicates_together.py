@@ -112,11 +112,11 @@ def test_near_duplicates_are_decided_one_by_one_where_a_person_wants_that(
     }
 
 
-def test_a_tile_of_the_grid_stands_for_near_duplicates_of_any_kind(
+def test_a_tile_of_the_grid_stands_for_near_duplicates_of_any_issue(
     workspace: Path, page: Page
 ) -> None:
     page.keyboard.press("g")
-    page.locator("[data-kind='ambiguous']").click()
+    page.locator("[data-issue-type='ambiguous']").click()
     tile = page.locator(f".tile[data-face='{HASHES[OTHER]}']")
     expect(tile).to_have_text(f"happy{TIMES}3")
     tile.click()

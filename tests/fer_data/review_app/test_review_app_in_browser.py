@@ -60,8 +60,8 @@ def test_ten_faces_by_keyboard_and_one_undone_outlive_a_hard_kill(
     with running_review_app(workspace, "--annotator", "ann") as review_app:
         page = sit_down(review_app)
         wait_for_face(page, 9)
-        expect(page.locator("[data-kind='']")).to_have_text("all 9 of 40")
-        expect(page.locator("[data-kind='wrong']")).to_have_text("wrong label? 5 of 20")
+        expect(page.locator("[data-issue-type='']")).to_have_text("all 9 of 40")
+        expect(page.locator("[data-issue-type='wrong']")).to_have_text("wrong label? 5 of 20")
         page.keyboard.press("g")
         tiles = page.locator(".tile")
         expect(tiles).to_have_count(24)
@@ -69,7 +69,7 @@ def test_ten_faces_by_keyboard_and_one_undone_outlive_a_hard_kill(
         assert not shown & set(HASHES[:9])
         # What was decided before the kill can still be taken back.
         page.keyboard.press("u")
-        expect(page.locator("[data-kind='']")).to_have_text("all 8 of 40")
+        expect(page.locator("[data-issue-type='']")).to_have_text("all 8 of 40")
     assert list(standing(workspace)) == HASHES[:8]
 
 
@@ -133,11 +133,11 @@ def test_a_grid_decides_on_many_at_once(workspace: Path, sit_down: Callable[...,
         page.keyboard.press("u")
         expect(page.locator("#message")).to_have_text("Taken back.")
         assert standing(workspace) == {}
-        page.locator("[data-kind='non_face']").click()
+        page.locator("[data-issue-type='non_face']").click()
         expect(tiles).to_have_count(10)
         page.keyboard.press("a")
         page.keyboard.press("x")
-        expect(page.locator("#nothing h1")).to_have_text("None of this kind")
+        expect(page.locator("#nothing h1")).to_have_text("None with this issue")
         assert standing(workspace) == dict.fromkeys(HASHES[3:40:4], "drop")
         page.locator("#show-all").click()
         expect(tiles).to_have_count(24)

@@ -193,8 +193,8 @@ def test_a_missing_or_broken_file_of_decisions_is_said(workspace: Path, monkeypa
 
 def test_a_queue_of_an_earlier_version_is_to_be_made_anew(workspace: Path, monkeypatch) -> None:
     file = workspace / "data/review_queue/suspects.csv"
-    file.write_text(file.read_text().replace(",kind", ",sort"))
-    assert "lacks kind: `dvc repro review_queue` makes" in refused(workspace, monkeypatch)
+    file.write_text(file.read_text().replace(",issue_type", ",sort"))
+    assert "lacks issue_type: `dvc repro review_queue` makes" in refused(workspace, monkeypatch)
 
 
 @pytest.mark.parametrize("change", [{"near_group": "group"}, {"path": "name"}])

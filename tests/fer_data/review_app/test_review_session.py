@@ -51,7 +51,7 @@ def test_the_lowest_label_quality_comes_first() -> None:
         "label": "sad",
         "suggested_label": "angry",
         "rank": 3,
-        "kind": "ambiguous",
+        "issue_type": "ambiguous",
         "near_group": 2,
         "neighbors": [
             {"pixel_hash": HASHES[row], "label": MANIFEST["label"][row]} for row in NEIGHBOR_ROWS

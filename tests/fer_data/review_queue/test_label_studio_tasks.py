@@ -17,7 +17,7 @@ QUEUE = pd.DataFrame(
         "label": ["happy", "sad"],
         "suggested_label": ["sad", "angry"],
         "label_quality": [0.0, 0.25],
-        "kind": ["wrong", "ambiguous"],
+        "issue_type": ["wrong", "ambiguous"],
     }
 )
 FACES = np.zeros((2, 48, 48), np.uint8)
@@ -91,6 +91,8 @@ def test_predictions_fit_the_configuration() -> None:
     assert faults(broken) == ["score"]
 
 
-def test_the_kind_of_issue_travels_where_it_is_known() -> None:
+def test_the_issue_type_travels_where_it_is_known() -> None:
     assert [task["data"]["kind"] for task in to_tasks(QUEUE, FACES)] == ["wrong", "ambiguous"]
-    assert all("kind" not in task["data"] for task in to_tasks(QUEUE.drop(columns="kind"), FACES))
+    assert all(
+        "kind" not in task["data"] for task in to_tasks(QUEUE.drop(columns="issue_type"), FACES)
+    )

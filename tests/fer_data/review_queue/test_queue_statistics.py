@@ -23,10 +23,10 @@ def test_label_quality_is_summed_up_by_class() -> None:
         "scored": 2,
         "median": pytest.approx(0.14),
         "queued": 2,
-        "kinds": {"wrong": 2, "ambiguous": 0, "non_face": 0},
+        "issue_types": {"wrong": 2, "ambiguous": 0, "non_face": 0},
         "suggestions": {"sad": 2},
     }
-    assert happy["kinds"] == {"wrong": 1, "ambiguous": 1, "non_face": 1}
+    assert happy["issue_types"] == {"wrong": 1, "ambiguous": 1, "non_face": 1}
     assert (sad["scored"], sad["queued"], sad["suggestions"]) == (2, 0, {})
 
 

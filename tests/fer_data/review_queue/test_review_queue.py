@@ -27,7 +27,7 @@ def ranked() -> pd.DataFrame:
         suggested_label=["happy" if label == "sad" else "sad" for label in training["label"]],
         label_quality=np.linspace(0, 1, len(training)),
         rank=np.arange(1, len(training) + 1),
-        kind="wrong",
+        issue_type="wrong",
         split="train",
     )
     return with_probabilities(rows, np.full((len(rows), 3), 1 / 3))

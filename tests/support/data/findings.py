@@ -68,7 +68,7 @@ def findings(**changes: Any) -> Findings:
         suggested_label="sad",
         label_quality=np.linspace(0.02, 0.98, NUM_TRAINING),
         rank=np.arange(1, NUM_TRAINING + 1),
-        kind=[WRONG, AMBIGUOUS, WRONG, WRONG, NON_FACE, *([AMBIGUOUS] * (NUM_TRAINING - 5))],
+        issue_type=[WRONG, AMBIGUOUS, WRONG, WRONG, NON_FACE, *([AMBIGUOUS] * (NUM_TRAINING - 5))],
     )
     checks = [
         check("a", "Every image is square", success=True),

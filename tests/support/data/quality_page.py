@@ -24,8 +24,8 @@ def cards(page: str) -> dict[str, tuple[str, str]]:
 
 
 def shown_queue(page: str) -> list[tuple[str, str]]:
-    """The given label and the kind of each face of the queue, in order."""
-    return re.findall(r'<li data-label="(\w+)" data-kind="(\w+)">', page)
+    """The given label and the issue of each face of the queue, in order."""
+    return re.findall(r'<li data-label="(\w+)" data-issue-type="(\w+)">', page)
 
 
 def section(page: str, name: str) -> str:

@@ -51,7 +51,7 @@ def write_reports(folder: Path, **macro_f1: float) -> None:
     hashes = [letter * 64 for letter in "ab"]
     write(
         folder / "data/review_queue/suspects.csv",
-        "pixel_hash,kind\n{},wrong\n{},ambiguous\n".format(*hashes),
+        "pixel_hash,issue_type\n{},wrong\n{},ambiguous\n".format(*hashes),
     )
     write(folder / "data/relabels.csv", ",".join(RELABEL_COLUMNS) + "\n")
     write(folder / "reports/metrics.json", json.dumps({model: {} for model in scores}))

@@ -19,7 +19,7 @@ from tests.support.data.manifests import manifest_of
 from tests.support.servers.processes import ROOT, Served, served
 
 EXPRESSIONS = ("angry", "happy", "sad")
-KINDS = ("wrong", "wrong", "ambiguous", "non_face")
+ISSUE_TYPES = ("wrong", "wrong", "ambiguous", "non_face")
 NUM_SUSPECTS = 40
 NUM_TRAINING = 60
 NEIGHBOR_ROWS = range(NUM_TRAINING - NUM_NEIGHBORS_SHOWN, NUM_TRAINING)
@@ -66,7 +66,7 @@ def queue(manifest: pd.DataFrame, *, number: int = NUM_SUSPECTS) -> pd.DataFrame
             suggested_label=["happy" if row == 0 else "angry" for row in range(number)],
             label_quality=np.linspace(0.01, 0.2, number),
             rank=np.arange(1, number + 1),
-            kind=[KINDS[row % len(KINDS)] for row in range(number)],
+            issue_type=[ISSUE_TYPES[row % len(ISSUE_TYPES)] for row in range(number)],
         )
     )
 

@@ -33,7 +33,7 @@ from fer_data.core.schema import (
 )
 from fer_data.core.tables import probabilities_of, read_table, write_table
 from fer_data.label_quality.mislabels import MislabelsSettings, rank_labels
-from fer_data.label_quality.outliers import oddness
+from fer_data.label_quality.outliers import outlier_scores
 from fer_data.label_quality.scores import label_quality_scores
 from fer_data.stages.settings import DataSettings, read_params, read_settings
 from fer_data.synthetic.scoring import within_class_auroc
@@ -143,8 +143,10 @@ def qualities(
     faces[PROBABILITIES] = faces[PROBABILITIES].where(was_scored, pd.Series([flat] * len(faces)))
     faces[NEIGHBORS] = faces[NEIGHBORS].where(was_scored, pd.Series([[]] * len(faces)))
     probabilities = probabilities_of(faces)
-    odd = oddness(pixels[faces["row"]])
-    ranked = rank_labels(faces, probabilities, odd, expressions=expressions, settings=ranking)
+    outlier_score = outlier_scores(pixels[faces["row"]])
+    ranked = rank_labels(
+        faces, probabilities, outlier_score, expressions=expressions, settings=ranking
+    )
     ours = faces[PATH].map(ranked.set_index(PATH)[LABEL_QUALITY]).to_numpy(np.float64)
     exact = probabilities[was_scored].astype(np.float64)
     exact /= exact.sum(axis=1, keepdims=True)

@@ -28,7 +28,7 @@ from fer_data.core.schema import (
 from fer_data.core.tables import probabilities_of, read_table, write_table
 from fer_data.label_quality.heldout_scores import heldout_label_quality
 from fer_data.label_quality.mislabels_settings import MislabelsSettings
-from fer_data.label_quality.outliers import oddness
+from fer_data.label_quality.outliers import outlier_scores
 from fer_data.label_quality.scores import (
     NO_NEIGHBOR,
     issue_types_of,
@@ -48,7 +48,7 @@ NUM_NEIGHBORS_SHOWN = 8
 def rank_labels(
     faces: pd.DataFrame,
     probabilities: np.ndarray,
-    odd: np.ndarray,
+    outlier_score: np.ndarray,
     *,
     expressions: tuple[str, ...],
     settings: MislabelsSettings,
@@ -58,7 +58,7 @@ def rank_labels(
     Args:
         faces: N faces with `path`, `pixel_hash`, `near_group`, `label` and `neighbors`, lists of paths.
         probabilities: float32 (N, K), out of sample, in the same order.
-        odd: float (N,), see `non_faces.oddness`.
+        outlier_score: float (N,), see `outliers.outlier_scores`.
         expressions: The K classes, in the order of the columns.
         settings: How the evidence is weighed.
 
@@ -79,10 +79,10 @@ def rank_labels(
         groups=faces[NEAR_GROUP].to_numpy(),
         reliability=settings.duplicate_reliability,
     )
-    no_face = odd >= settings.min_oddness
+    no_face = outlier_score >= settings.min_outlier_score
     quality = label_quality_scores(labels, evidence, method=settings.method)
-    # The label of what is no face is wrong whatever it says; the odder, the surer.
-    quality = np.where(no_face, np.minimum(quality, np.maximum(odd, 1) ** -2.0), quality)
+    # The label of what is no face is wrong whatever it says; the higher the outlier score, the surer.
+    quality = np.where(no_face, np.minimum(quality, np.maximum(outlier_score, 1) ** -2.0), quality)
     ranked = faces[[PATH, PIXEL_HASH, LABEL]].assign(
         **{
             SUGGESTED_LABEL: np.array(expressions, dtype=object)[suggestions(labels, evidence)],
@@ -182,7 +182,7 @@ def main() -> None:
     ranked = rank_labels(
         faces,
         probabilities_of(faces),
-        oddness(pixels[faces["row"]]),
+        outlier_scores(pixels[faces["row"]]),
         expressions=expressions,
         settings=settings,
     )

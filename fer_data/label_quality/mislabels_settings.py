@@ -20,8 +20,8 @@ class MislabelsSettings(Settings):
     """How often the label of a duplicate is taken to be right; 1 / K, and duplicates say nothing."""
     clear_ratio: float = Field(ge=1)
     """How many times as probable as any other class the suggested one is where a label is `wrong`."""
-    min_oddness: float = Field(gt=0)
-    """How odd an image is that counts as no face, see `non_faces.oddness`."""
+    min_outlier_score: float = Field(gt=0)
+    """The lowest outlier score of an image that counts as no face, see `outliers.outlier_scores`."""
 
 
 SECTIONS = {"mislabels": MislabelsSettings}

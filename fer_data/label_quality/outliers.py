@@ -1,4 +1,4 @@
-"""Tells images that show no photographed face: uint8 faces in, how odd each of them is out.
+"""Outlier scores: find images that show no photographed face.
 
 Archives that were gathered by a search engine hold error images, pages of text, drawings and plain
 black. They differ from photographs of faces in two ways: a space of eigenfaces does not hold them, and
@@ -16,8 +16,8 @@ _NORMAL_MAD = 1.4826
 """Standard deviation over median absolute deviation, of a normal distribution."""
 
 
-def oddness(pixels: np.ndarray) -> np.ndarray:
-    """How unlike the other faces each image is.
+def outlier_scores(pixels: np.ndarray) -> np.ndarray:
+    """Scores how unlike the other faces each image is.
 
     The sum of two robust z-scores: of the image's squared distance from the space of eigenfaces
     (Turk & Pentland, 1991, "Eigenfaces for Recognition", section "Locating and detecting faces"), at

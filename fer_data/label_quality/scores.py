@@ -108,14 +108,14 @@ def suggestions(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 
 
 def issue_types_of(
-    labels: np.ndarray, probabilities: np.ndarray, odd: np.ndarray, *, clear_ratio: float
+    labels: np.ndarray, probabilities: np.ndarray, no_face: np.ndarray, *, clear_ratio: float
 ) -> np.ndarray:
     """Tells wrong labels from ambiguous faces and from images without a face.
 
     Args:
         labels: int (N,).
         probabilities: float (N, K).
-        odd: bool (N,), whether the image is no photograph of a face.
+        no_face: bool (N,), whether the image is no photograph of a face.
         clear_ratio: How many times as probable as any other class, the given one included, the
             suggested one is where the label is called wrong; less, and the face is ambiguous.
 
@@ -125,7 +125,7 @@ def issue_types_of(
     suggested = suggestions(labels, probabilities)
     best = probabilities[np.arange(len(labels)), suggested]
     clear = best >= clear_ratio * _without(probabilities, suggested).max(axis=1)
-    return np.where(odd, NON_FACE, np.where(clear, WRONG, AMBIGUOUS)).astype(object)
+    return np.where(no_face, NON_FACE, np.where(clear, WRONG, AMBIGUOUS)).astype(object)
 
 
 def _without(probabilities: np.ndarray, classes: np.ndarray) -> np.ndarray:

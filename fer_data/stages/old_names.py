@@ -55,6 +55,7 @@ RENAMED = (
     Renamed("mislabels.balance", "review_queue.balance"),
     Renamed("mislabels.neighbour_weight", "mislabels.neighbor_weight"),
     Renamed("mislabels.twin_reliability", "mislabels.duplicate_reliability"),
+    Renamed("mislabels.min_oddness", "mislabels.min_outlier_score"),
     *(
         Renamed(f"{section}.augmentation.{old}", f"{section}.augmentation.{new}")
         for section in _OF_TRAININGS

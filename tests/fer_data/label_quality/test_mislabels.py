@@ -19,7 +19,7 @@ RANKING = MislabelsSettings(
     neighbor_weight=0.2,
     duplicate_reliability=0.7,
     clear_ratio=2.0,
-    min_oddness=8.0,
+    min_outlier_score=8.0,
 )
 
 
@@ -42,8 +42,10 @@ def faces() -> pd.DataFrame:
 
 def ranked_by(faces: pd.DataFrame, probabilities: np.ndarray, **changes: object) -> pd.DataFrame:
     settings = RANKING.model_copy(update=changes)
-    odd = np.zeros(len(faces))
-    return rank_labels(faces, probabilities, odd, expressions=EXPRESSIONS, settings=settings)
+    outlier_score = np.zeros(len(faces))
+    return rank_labels(
+        faces, probabilities, outlier_score, expressions=EXPRESSIONS, settings=settings
+    )
 
 
 @pytest.mark.parametrize(
@@ -96,10 +98,14 @@ def test_a_near_duplicate_with_another_label_lowers_the_quality(faces: pd.DataFr
 
 
 def test_images_without_a_face_come_first_and_are_called_so(faces: pd.DataFrame) -> None:
-    odd = np.zeros(len(faces))
-    odd[[7, 70]] = 12, 20
+    outlier_score = np.zeros(len(faces))
+    outlier_score[[7, 70]] = 12, 20
     ranked = rank_labels(
-        faces, confident_in(faces["label"]), odd, expressions=EXPRESSIONS, settings=RANKING
+        faces,
+        confident_in(faces["label"]),
+        outlier_score,
+        expressions=EXPRESSIONS,
+        settings=RANKING,
     )
     assert list(ranked["path"][:2]) == list(faces["path"][[70, 7]])
     assert list(ranked["issue_type"][:2]) == ["non_face"] * 2

@@ -1,7 +1,7 @@
 import numpy as np
 from PIL import Image, ImageDraw
 
-from fer_data.label_quality.outliers import oddness
+from fer_data.label_quality.outliers import outlier_scores
 from fer_data.synthetic.faces import draw_face
 
 
@@ -20,8 +20,8 @@ def test_error_images_stand_far_above_faces() -> None:
     black = np.zeros((48, 48), np.uint8)
     sign = np.zeros((48, 48), np.uint8)
     sign[30:, 10:20] = 255
-    odd = np.stack([page_of_text(), black, sign])
-    scores = oddness(np.concatenate([faces, odd]))
+    outliers = np.stack([page_of_text(), black, sign])
+    scores = outlier_scores(np.concatenate([faces, outliers]))
     assert scores.shape == (403,)
     assert scores[400:].min() > np.quantile(scores[:400], 0.995)
     assert abs(np.median(scores[:400])) < 1
@@ -29,10 +29,12 @@ def test_error_images_stand_far_above_faces() -> None:
 
 def test_the_scores_do_not_depend_on_the_layout_in_memory_and_repeat() -> None:
     faces = np.random.default_rng(0).integers(0, 256, (4200, 48, 48), np.uint8)
-    first = oddness(faces)
-    np.testing.assert_array_equal(first, oddness(faces))
-    np.testing.assert_allclose(first, oddness(np.asfortranarray(faces)), rtol=1e-4, atol=1e-4)
+    first = outlier_scores(faces)
+    np.testing.assert_array_equal(first, outlier_scores(faces))
+    np.testing.assert_allclose(
+        first, outlier_scores(np.asfortranarray(faces)), rtol=1e-4, atol=1e-4
+    )
 
 
 def test_a_handful_of_equal_images_is_scored_too() -> None:
-    assert np.isfinite(oddness(np.full((3, 48, 48), 7, np.uint8))).all()
+    assert np.isfinite(outlier_scores(np.full((3, 48, 48), 7, np.uint8))).all()

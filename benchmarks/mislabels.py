@@ -26,9 +26,9 @@ from fer_data.core.schema import (
     LABEL_QUALITY,
     NEAR_GROUP,
     NEIGHBORS,
+    ORIGINAL_SPLIT,
     PATH,
     PROBABILITIES,
-    SOURCE,
     TRAINING,
 )
 from fer_data.core.tables import probabilities_of, read_table, write_table
@@ -91,9 +91,9 @@ def plant_into_archive(expressions: tuple[str, ...], *, seed: int) -> Planted:
     """The workspace's Training faces, after `plant`."""
     manifest = read_table(output("ingest", "manifest.parquet"))
     faces = read_table(output("split", "assignments.parquet")).merge(
-        manifest[[PATH, SOURCE, LABEL]], on=PATH
+        manifest[[PATH, ORIGINAL_SPLIT, LABEL]], on=PATH
     )
-    faces = faces.assign(row=np.arange(len(faces)))[faces[SOURCE] == TRAINING]
+    faces = faces.assign(row=np.arange(len(faces)))[faces[ORIGINAL_SPLIT] == TRAINING]
     numbers = {name: number for number, name in enumerate(expressions)}
     known = read_table(output("mislabels", "label_quality.parquet"))
     predictions = probabilities_of(known).argmax(axis=1)

@@ -24,7 +24,16 @@ import pandas as pd
 
 from fer_data.core import tfrecord
 from fer_data.core.catalog import output
-from fer_data.core.schema import LABEL, PATH, PIXEL_HASH, PREDICTION, SOURCE, SPLIT, TEST, TRAINING
+from fer_data.core.schema import (
+    LABEL,
+    ORIGINAL_SPLIT,
+    PATH,
+    PIXEL_HASH,
+    PREDICTION,
+    SPLIT,
+    TEST,
+    TRAINING,
+)
 from fer_data.core.tables import read_table
 from fer_data.stages.settings import read_settings
 from fer_models.metrics.bootstrap import bootstrap_intervals
@@ -115,7 +124,7 @@ def main() -> None:
         rows = read_table(output(f"evaluate@{name}", name) / "predictions.parquet")
         predictions[name] = rows[rows[SPLIT] == TEST].reset_index(drop=True)
     manifest = read_table(output("ingest", "manifest.parquet"))
-    learned = set(manifest.loc[manifest[SOURCE] == TRAINING, PIXEL_HASH])
+    learned = set(manifest.loc[manifest[ORIGINAL_SPLIT] == TRAINING, PIXEL_HASH])
     alone = np.array([pixel_hash not in learned for pixel_hash in test.pixel_hashes])
     faces = (
         f"all {len(alone):,} Testing faces | the {alone.sum():,} without a duplicate in Training"

@@ -7,7 +7,7 @@ FACE_SIZE: Final = 48
 
 # Columns of the manifest, one row a face, sorted by path.
 PATH: Final = "path"
-SOURCE: Final = "source"
+ORIGINAL_SPLIT: Final = "original_split"
 LABEL: Final = "label"
 PIXEL_HASH: Final = "pixel_hash"
 WIDTH: Final = "width"
@@ -18,7 +18,7 @@ MEAN: Final = "mean"
 STD: Final = "std"
 MANIFEST_COLUMNS: Final = (
     PATH,
-    SOURCE,
+    ORIGINAL_SPLIT,
     LABEL,
     PIXEL_HASH,
     WIDTH,
@@ -91,8 +91,8 @@ UNDO: Final = "undo"
 # The archive's two folders.
 TRAINING: Final = "training"
 TESTING: Final = "testing"
-SOURCES: Final = (TRAINING, TESTING)
-SOURCE_FOLDERS: Final = {
+ORIGINAL_SPLITS: Final = (TRAINING, TESTING)
+ORIGINAL_SPLIT_FOLDERS: Final = {
     "training": TRAINING,
     "train": TRAINING,
     "testing": TESTING,

@@ -13,8 +13,8 @@ from fer_data.core.clock import now
 from fer_data.core.schema import (
     KEEP,
     LABEL,
+    ORIGINAL_SPLIT,
     PIXEL_HASH,
-    SOURCE,
     TRAINING,
     UNDO,
 )
@@ -84,14 +84,14 @@ def plan_import(
     Args:
         reading: As `read_file` returns it.
         relabels: The decisions made so far, as `relabels.read_relabels` returns them.
-        manifest: The archive's faces: `pixel_hash`, `source` and `label`.
+        manifest: The archive's faces: `pixel_hash`, `original_split` and `label`.
         expressions: The classes that a decision may name.
         annotator: Who decided, where the file does not say.
 
     Returns:
         The plan, with nothing written.
     """
-    training = manifest[manifest[SOURCE] == TRAINING]
+    training = manifest[manifest[ORIGINAL_SPLIT] == TRAINING]
     labels = training.groupby(PIXEL_HASH)[LABEL].agg(set).to_dict()
     testing = set(manifest[PIXEL_HASH]) - set(labels)
     plan = Plan(refusals=list(reading.refusals))

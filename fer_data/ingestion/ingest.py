@@ -20,11 +20,11 @@ from fer_data.core.schema import (
     LABEL,
     MANIFEST_COLUMNS,
     MEAN,
+    ORIGINAL_SPLIT,
+    ORIGINAL_SPLIT_FOLDERS,
+    ORIGINAL_SPLITS,
     PATH,
     REASON,
-    SOURCE,
-    SOURCE_FOLDERS,
-    SOURCES,
     STD,
     expression_of_folder,
 )
@@ -64,7 +64,7 @@ def take_faces(
     """Reads an archive: its faces, and why other members were refused.
 
     Args:
-        archive: A zip of `SOURCE/CLASS/image`, below any other folders.
+        archive: A zip of `ORIGINAL_SPLIT/CLASS/image`, below any other folders.
         expressions: The classes to take.
         limits: How much the archive may hold.
         resize: Whether images of another size are scaled to 48x48 or refused.
@@ -79,7 +79,7 @@ def take_faces(
         pixels = np.empty((len(opened.members), FACE_SIZE, FACE_SIZE), np.uint8)
         for member in opened.members:
             try:
-                source, label = _place(member.path, expressions)
+                original_split, label = _place(member.path, expressions)
                 face = decode_face(opened.read(member), resize=resize)
             except (MemberError, ImageError) as error:
                 rejected.append((member.path, str(error)))
@@ -87,7 +87,7 @@ def take_faces(
             pixels[len(rows)] = face.pixels
             pixel_hash = hashlib.sha256(face.pixels.tobytes()).hexdigest()
             facts = (face.width, face.height, face.mode, face.format)
-            rows.append((member.path, source, label, pixel_hash, *facts))
+            rows.append((member.path, original_split, label, pixel_hash, *facts))
         num_skipped = opened.num_junk
     pixels = pixels[: len(rows)]
     columns = [name for name in MANIFEST_COLUMNS if name not in (MEAN, STD)]
@@ -97,10 +97,10 @@ def take_faces(
 
 
 def _place(path: str, expressions: tuple[str, ...]) -> tuple[str, str]:
-    """Source and label of a member, from the last two of its folders."""
-    source_folder, label_folder = ["", "", *path.split("/")][-3:-1]
-    source = SOURCE_FOLDERS.get(source_folder.casefold())
-    if source is None:
+    """Original split and label of a member, from the last two of its folders."""
+    split_folder, label_folder = ["", "", *path.split("/")][-3:-1]
+    original_split = ORIGINAL_SPLIT_FOLDERS.get(split_folder.casefold())
+    if original_split is None:
         raise MemberError("misplaced: not in Training/CLASS or Testing/CLASS")
     label = expression_of_folder(label_folder, expressions)
     if label is None:
@@ -108,7 +108,7 @@ def _place(path: str, expressions: tuple[str, ...]) -> tuple[str, str]:
             f"unknown class: folder {label_folder!r} is none of `data.expressions` "
             f"({', '.join(expressions)})"
         )
-    return source, label
+    return original_split, label
 
 
 def _moments(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -152,12 +152,16 @@ def check_intake(
             f"{archive}: {why}, more than `ingest.max_rejected_fraction` "
             f"({max_rejected_fraction:g}) allows"
         )
-    taken = set(zip(intake.manifest[SOURCE], intake.manifest[LABEL], strict=True))
-    for source in SOURCES:
-        missing = [expression for expression in expressions if (source, expression) not in taken]
+    taken = set(zip(intake.manifest[ORIGINAL_SPLIT], intake.manifest[LABEL], strict=True))
+    for original_split in ORIGINAL_SPLITS:
+        missing = [
+            expression for expression in expressions if (original_split, expression) not in taken
+        ]
         if missing:
             of = "any class" if len(missing) == len(expressions) else ", ".join(missing)
-            raise UserError(f"{archive} has no readable face of {of} in {source.title()}: {why}")
+            raise UserError(
+                f"{archive} has no readable face of {of} in {original_split.title()}: {why}"
+            )
 
 
 def _kinds(rejected: pd.DataFrame) -> list[tuple[str, int]]:
@@ -175,9 +179,9 @@ def _frequent(rejected: pd.DataFrame) -> str:
 
 
 def intake_table(intake: Intake, expressions: tuple[str, ...]) -> str:
-    """A table in several lines: taken by source and class, refused by reason, skipped."""
-    counts = pd.crosstab(intake.manifest[SOURCE], intake.manifest[LABEL])
-    counts = counts.reindex(index=list(SOURCES), columns=list(expressions), fill_value=0)
+    """A table in several lines: taken by original split and class, refused by reason, skipped."""
+    counts = pd.crosstab(intake.manifest[ORIGINAL_SPLIT], intake.manifest[LABEL])
+    counts = counts.reindex(index=list(ORIGINAL_SPLITS), columns=list(expressions), fill_value=0)
     counts.loc["taken"] = counts.sum()
     counts["all"] = counts.sum(axis=1)
     lines = [counts.rename_axis(index=None, columns=None).to_string()]

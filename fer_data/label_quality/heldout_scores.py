@@ -6,7 +6,7 @@ Nothing else is made of it: Testing faces are never queued, relabelled or left o
 import numpy as np
 import pandas as pd
 
-from fer_data.core.schema import LABEL, LABEL_QUALITY, PATH, SOURCE, TESTING
+from fer_data.core.schema import LABEL, LABEL_QUALITY, ORIGINAL_SPLIT, PATH, TESTING
 from fer_data.core.tables import probabilities_of
 from fer_data.label_quality.scores import label_quality_scores
 
@@ -20,7 +20,7 @@ def heldout_label_quality(
     since those in Training were learned from.
 
     Args:
-        scored: What all folds say of their faces and of the Testing faces: `path`, `source` and
+        scored: What all folds say of their faces and of the Testing faces: `path`, `original_split` and
             `probabilities`, (K,).
         manifest: `path` and `label` of at least the Testing faces.
         expressions: The K classes, in the order of the probabilities.
@@ -29,7 +29,7 @@ def heldout_label_quality(
     Returns:
         One row a Testing face, by path: `path` and `label_quality`, 0 to 1, low is bad.
     """
-    testing = scored[scored[SOURCE] == TESTING]
+    testing = scored[scored[ORIGINAL_SPLIT] == TESTING]
     said = pd.DataFrame(probabilities_of(testing).astype(np.float64), index=testing[PATH])
     mean = said.groupby(level=PATH).mean()
     numbers = {expression: number for number, expression in enumerate(expressions)}

@@ -17,11 +17,11 @@ from fer_data.core.schema import (
     NEIGHBORS,
     NO_FOLD,
     NON_FACE,
+    ORIGINAL_SPLIT,
     PATH,
     PIXEL_HASH,
     PROBABILITIES,
     RANK,
-    SOURCE,
     SUGGESTED_LABEL,
     TRAINING,
 )
@@ -123,7 +123,7 @@ def out_of_sample(folds: list[pd.DataFrame]) -> pd.DataFrame:
         UserError: A face was scored by more than one fold.
     """
     scored = pd.concat(folds, ignore_index=True)
-    scored = scored[scored[SOURCE] == TRAINING]
+    scored = scored[scored[ORIGINAL_SPLIT] == TRAINING]
     twice = scored[scored[PATH].duplicated()]
     if len(twice):
         raise UserError(
@@ -172,7 +172,7 @@ def main() -> None:
     scored = out_of_sample(folds)
     manifest, pixels = read_faces(flags.manifest, flags.pixels)
     training = manifest[[PATH, LABEL]].assign(row=np.arange(len(manifest)))
-    training = training[manifest[SOURCE] == TRAINING]
+    training = training[manifest[ORIGINAL_SPLIT] == TRAINING]
     faces = training.merge(scored, on=PATH).merge(assignments[[PATH, NEAR_GROUP]], on=PATH)
     if len(faces) < len(training):
         raise UserError(

@@ -38,12 +38,12 @@ from fer_data.core.schema import (
     LEAK,
     NEAR_DUPLICATE,
     NEAR_GROUP,
+    ORIGINAL_SPLIT,
+    ORIGINAL_SPLITS,
     PATH,
     PIXEL_HASH,
     RANK,
     REASON,
-    SOURCE,
-    SOURCES,
     SPLIT,
     TESTING,
     TRAIN,
@@ -111,7 +111,7 @@ def quality_page(
         **{name: findings.assignments[name].to_numpy() for name in (DUPLICATE_GROUP, SPLIT)}
     )
     duplicate_groups = _groups_that_vary(faces, PATH)
-    conflicting, leaked = _groups_that_vary(faces, LABEL), _groups_that_vary(faces, SOURCE)
+    conflicting, leaked = _groups_that_vary(faces, LABEL), _groups_that_vary(faces, ORIGINAL_SPLIT)
     near = faces.assign(**{DUPLICATE_GROUP: findings.assignments[NEAR_GROUP].to_numpy()})
     # Those in which the pixels differ, and that are no conflicting duplicates already.
     near_groups = _groups_that_vary(near, PIXEL_HASH)
@@ -120,7 +120,7 @@ def quality_page(
     near_conflicting = np.setdiff1d(near_conflicting, of_duplicates)
     harmless = np.setdiff1d(duplicate_groups, np.concatenate([conflicting, leaked]))
     is_leaked = np.isin(faces[DUPLICATE_GROUP].to_numpy(), leaked)
-    is_testing = faces[SOURCE].to_numpy() == TESTING
+    is_testing = faces[ORIGINAL_SPLIT].to_numpy() == TESTING
     is_near_leaked = (findings.assignments[LEAK] == NEAR_DUPLICATE).to_numpy() & is_testing
     # Chains of near-duplicates reach further than the faces that are excluded.
     learned = near.loc[(faces[SPLIT] == TRAIN).to_numpy(), DUPLICATE_GROUP]
@@ -133,7 +133,7 @@ def quality_page(
     return render_page(
         "fer_data.quality_report",
         "quality_report.html.j2",
-        folders=_counts(faces, SOURCE, rows=expressions, columns=SOURCES),
+        folders=_counts(faces, ORIGINAL_SPLIT, rows=expressions, columns=ORIGINAL_SPLITS),
         splits=_counts(faces, SPLIT, rows=expressions, columns=ALL_SPLITS),
         protocol=protocol_of(findings.assignments),
         exclusions=EXCLUSIONS,
@@ -151,7 +151,7 @@ def quality_page(
         num_chained=int(is_chained.sum()),
         conflicts=duplicates(faces, pixels, groups=spread(conflicting, max_pairs), differ_in=LABEL),
         near=duplicates(near, pixels, groups=spread(near_conflicting, max_pairs), differ_in=LABEL),
-        leaks=duplicates(faces, pixels, groups=spread(leaked, max_pairs), differ_in=SOURCE),
+        leaks=duplicates(faces, pixels, groups=spread(leaked, max_pairs), differ_in=ORIGINAL_SPLIT),
         harmless=duplicates(faces, pixels, groups=spread(harmless, max_pairs), differ_in=PATH),
         num_rejected=len(findings.rejected),
         reasons=_tally(findings.rejected[REASON]),

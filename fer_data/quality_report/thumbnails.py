@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from fer_data.core.errors import UserError
-from fer_data.core.schema import DUPLICATE_GROUP, LABEL, PATH, SOURCE
+from fer_data.core.schema import DUPLICATE_GROUP, LABEL, ORIGINAL_SPLIT, PATH
 from fer_data.web.html import face_uri
 
 
@@ -47,13 +47,13 @@ def duplicates(
     """Images some groups of duplicates.
 
     Args:
-        faces: N rows with `path`, `label`, `source` and `duplicate_group`.
+        faces: N rows with `path`, `label`, `original_split` and `duplicate_group`.
         pixels: uint8 (N, 48, 48), in the same order.
         groups: The duplicate groups.
         differ_in: A column; faces that differ in it come first, so that they are shown.
 
     Returns:
-        For each group two `faces`, with `path`, `label`, `source` and the image's `uri`, and the
+        For each group two `faces`, with `path`, `label`, `original_split` and the image's `uri`, and the
         `others`: how many more it has of each label.
     """
     chosen = faces[faces[DUPLICATE_GROUP].isin(groups)]
@@ -61,7 +61,7 @@ def duplicates(
     others: list[dict[str, int]] = []
     for _, members in chosen.groupby(DUPLICATE_GROUP):
         order = members.groupby(differ_in).cumcount().sort_values(kind="stable").index
-        pairs.append(members.loc[order[:2], [PATH, LABEL, SOURCE]])
+        pairs.append(members.loc[order[:2], [PATH, LABEL, ORIGINAL_SPLIT]])
         others.append(dict(Counter(members.loc[order[2:], LABEL]).most_common()))
     if not pairs:
         return []

@@ -23,10 +23,10 @@ from fer_data.core.schema import (
     LABEL,
     NEAR_GROUP,
     NEIGHBORS,
+    ORIGINAL_SPLIT,
     PATH,
     PIXEL_HASH,
     RANK,
-    SOURCE,
     SUGGESTED_LABEL,
     TRAINING,
     UNDO,
@@ -157,15 +157,15 @@ def queued_faces(
 
     Args:
         suspects: The review queue: a row a suspect, with `SHOWN_COLUMNS`.
-        manifest: Rows with `path`, `pixel_hash`, `label`, `source` and `near_group`.
+        manifest: Rows with `path`, `pixel_hash`, `label`, `original_split` and `near_group`.
         neighbors: Rows with `path` and `neighbors`: the nearest Training faces, nearest first.
 
     Returns:
         The faces, lowest label quality first, near-duplicates together, each once (suspects with
         equal pixels are decided together): `SHOWN_COLUMNS`, `near_group`, `neighbors` with
         `pixel_hash` and `label`, and its exact and near `duplicates`, in the queue or not, with `path`,
-        `pixel_hash`, `source` and `label`. The label of a Testing duplicate is None, since nothing is
-        ever chosen by the test set.
+        `pixel_hash`, `original_split` and `label`. The label of a Testing duplicate is None, since
+        nothing is ever chosen by the test set.
 
     Raises:
         UserError: The queue or the neighbors do not fit the manifest.
@@ -202,9 +202,9 @@ def _duplicates(manifest: pd.DataFrame, groups: set[int]) -> dict[int, list[dict
     """All faces of the archive in each of some near groups."""
     found: dict[int, list[dict[str, Any]]] = {group: [] for group in groups}
     same = manifest[manifest[NEAR_GROUP].isin(groups)]
-    rows = same[[PATH, PIXEL_HASH, SOURCE, LABEL]].to_dict("records")
+    rows = same[[PATH, PIXEL_HASH, ORIGINAL_SPLIT, LABEL]].to_dict("records")
     for group, row in zip(same[NEAR_GROUP], rows, strict=True):
-        told = row[LABEL] if row[SOURCE] == TRAINING else None
+        told = row[LABEL] if row[ORIGINAL_SPLIT] == TRAINING else None
         found[group].append({**row, LABEL: told})
     return found
 

@@ -14,7 +14,7 @@ from fer_data.core.schema import (
     LEAK,
     NEAR_DUPLICATE,
     NEAR_DUPLICATE_IN_TESTING,
-    SOURCE,
+    ORIGINAL_SPLIT,
     SPLIT,
     TRAIN,
     TRAINING,
@@ -65,14 +65,14 @@ def excluded_by_class(manifest: pd.DataFrame, assignments: pd.DataFrame) -> pd.D
     """How many Training faces of each class are excluded, and why.
 
     Args:
-        manifest: N faces with `source` and `label`.
+        manifest: N faces with `original_split` and `label`.
         assignments: `exclusion` of the same faces, in the same order.
 
     Returns:
         A row a class, in alphabetical order: `faces` in Training, a column for each of `EXCLUSIONS`,
         and `near_fraction`, the part of its faces that is excluded as near-duplicates.
     """
-    training = (manifest[SOURCE] == TRAINING).to_numpy()
+    training = (manifest[ORIGINAL_SPLIT] == TRAINING).to_numpy()
     labels = manifest.loc[training, LABEL].astype(str)
     why = assignments.loc[training, EXCLUSION].to_numpy()
     table = pd.DataFrame({FACES: labels.value_counts().sort_index()})

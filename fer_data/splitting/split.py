@@ -29,9 +29,9 @@ from fer_data.core.schema import (
     NEAR_DUPLICATE_IN_TESTING,
     NEAR_GROUP,
     NO_FOLD,
+    ORIGINAL_SPLIT,
     PATH,
     PIXEL_HASH,
-    SOURCE,
     SPLIT,
     TEST,
     TESTING,
@@ -66,7 +66,7 @@ def assign_splits(
     Training face, excluded ones too, has a fold, so that each is scored once out of sample.
 
     Args:
-        manifest: N faces with `path`, `source`, `label` and `pixel_hash`.
+        manifest: N faces with `path`, `original_split`, `label` and `pixel_hash`.
         pairs: int64 (P, 2), rows of the manifest that are near-duplicates, as `near_pairs` returns
             them.
         validation_fraction: The part of the groups that becomes `validation`.
@@ -87,7 +87,7 @@ def assign_splits(
     duplicates = pd.factorize(manifest[PIXEL_HASH])[0]
     assignments[DUPLICATE_GROUP] = duplicates
     assignments[NEAR_GROUP] = near_groups(pairs, duplicates)
-    testing = manifest[SOURCE] == TESTING
+    testing = manifest[ORIGINAL_SPLIT] == TESTING
     assignments[LEAK] = leaks_of(duplicates, pairs, testing.to_numpy())
 
     grouped = manifest.assign(**{NEAR_GROUP: assignments[NEAR_GROUP]})

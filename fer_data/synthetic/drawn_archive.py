@@ -16,7 +16,7 @@ from PIL import Image
 
 from fer_data.core.errors import UserError
 from fer_data.core.files import atomic_write
-from fer_data.core.schema import FACE_SIZE, LABEL, PATH, SOURCES, TESTING, TRAINING
+from fer_data.core.schema import FACE_SIZE, LABEL, ORIGINAL_SPLITS, PATH, TESTING, TRAINING
 from fer_data.synthetic.faces import draw_face
 
 FAULT: Final = "fault"
@@ -78,7 +78,7 @@ class _Member:
     """A file to be: `drawn` is the expression to draw, "" for none, `original` what it copies."""
 
     path: str
-    source: str
+    folder: str
     label: str
     drawn: str
     fault: str = ""
@@ -93,18 +93,18 @@ class _Free:
         self._cells: dict[tuple[str, str], list[_Member]] = {}
         for number in generator.permutation(len(members)):
             member = members[number]
-            self._cells.setdefault((member.source, member.label), []).append(member)
+            self._cells.setdefault((member.folder, member.label), []).append(member)
 
-    def take(self, source: str, label: str) -> _Member:
+    def take(self, folder: str, label: str) -> _Member:
         """One member of this folder and class."""
-        return self._cells[source, label].pop()
+        return self._cells[folder, label].pop()
 
-    def some_cell(self, *sources: str, but: str = "", at_least: int = 1) -> tuple[str, str]:
+    def some_cell(self, *original_splits: str, but: str = "", at_least: int = 1) -> tuple[str, str]:
         """A folder and a class, each as likely as it is large, of another label than `but`."""
         cells = [
             cell
             for cell, members in self._cells.items()
-            if cell[0] in sources and cell[1] != but and len(members) >= at_least
+            if cell[0] in original_splits and cell[1] != but and len(members) >= at_least
         ]
         sizes = np.array([len(self._cells[cell]) for cell in cells])
         return cells[self._generator.choice(len(cells), p=sizes / sizes.sum())]
@@ -161,23 +161,26 @@ def write_sample(file: Path, *, num_faces: int = 3000, seed: int = 0) -> pd.Data
 
 def _planned(num_faces: int, generator: np.random.Generator) -> list[_Member]:
     """Faultless members in the archive's imbalance, and two of `BLACK_LABEL` more, not to be read."""
-    cells = [(source, label) for source in SOURCES for label in CLASS_FOLDERS]
-    counts = _scaled(np.array([ARCHIVE_COUNTS[source] for source in SOURCES]).ravel(), num_faces)
+    cells = [(folder, label) for folder in ORIGINAL_SPLITS for label in CLASS_FOLDERS]
+    counts = _scaled(
+        np.array([ARCHIVE_COUNTS[folder] for folder in ORIGINAL_SPLITS]).ravel(),
+        num_faces,
+    )
     places = [cell for cell, count in zip(cells, counts, strict=True) for _ in range(count)]
     places += [(TRAINING, BLACK_LABEL)] * 2
     numbers = generator.choice(90_000_000, len(places), replace=False) + 10_000_000
     members = [
-        _Member(_path(source, label, int(number)), source, label, drawn=label)
-        for (source, label), number in zip(places, numbers, strict=True)
+        _Member(_path(folder, label, int(number)), folder, label, drawn=label)
+        for (folder, label), number in zip(places, numbers, strict=True)
     ]
     members[-2].fault = TRUNCATED
     members[-1].fault, members[-1].drawn = NOT_A_IMAGE, ""
     return members
 
 
-def _path(source: str, label: str, number: int) -> str:
-    kind = "Training" if source == TRAINING else ("PublicTest", "PrivateTest")[number % 2]
-    return f"{source.title()}/{CLASS_FOLDERS[label]}/{kind}_{number}.jpg"
+def _path(folder: str, label: str, number: int) -> str:
+    kind = "Training" if folder == TRAINING else ("PublicTest", "PrivateTest")[number % 2]
+    return f"{folder.title()}/{CLASS_FOLDERS[label]}/{kind}_{number}.jpg"
 
 
 def _scaled(counts: np.ndarray, total: int) -> list[int]:
@@ -201,11 +204,11 @@ def _plant_faults(members: list[_Member], generator: np.random.Generator) -> Non
         member.fault, member.drawn = BLACK, ""
         member.original = None if member is black[0] else black[0]
     for _ in range(copies[LEAK]):
-        source, label = free.some_cell(TESTING)
-        _copy(free.take(TRAINING, label), free.take(source, label), LEAK)
+        folder, label = free.some_cell(TESTING)
+        _copy(free.take(TRAINING, label), free.take(folder, label), LEAK)
     _plant_wrong_labels(faultless, free, generator)
     for _ in range(copies[DUPLICATE]):
-        cell = free.some_cell(*SOURCES, at_least=2)
+        cell = free.some_cell(*ORIGINAL_SPLITS, at_least=2)
         _copy(free.take(*cell), free.take(*cell), DUPLICATE)
     for _ in range(copies[CONFLICTING_DUPLICATE]):
         original = free.take(*free.some_cell(TRAINING))
@@ -216,7 +219,7 @@ def _plant_faults(members: list[_Member], generator: np.random.Generator) -> Non
 def _plant_wrong_labels(
     faultless: list[_Member], free: _Free, generator: np.random.Generator
 ) -> None:
-    num_training = sum(member.source == TRAINING for member in faultless)
+    num_training = sum(member.folder == TRAINING for member in faultless)
     confused = list(CONFUSIONS.items())
     num_wrong = max(2 * len(confused), round(WRONG_LABEL_FRACTION * num_training))
     for number in range(num_wrong):

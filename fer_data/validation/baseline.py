@@ -6,7 +6,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from fer_data.core.errors import UserError
-from fer_data.core.schema import LABEL, MEAN, SOURCE, STD
+from fer_data.core.schema import LABEL, MEAN, ORIGINAL_SPLIT, STD
 from fer_data.stages.stage import json_text
 
 
@@ -38,9 +38,9 @@ class ArchiveProfile(BaseModel):
     contrast: dict[str, Spread]
     """The faces' standard deviations, by folder."""
 
-    def spread(self, source: str, column: str) -> Spread | None:
+    def spread(self, original_split: str, column: str) -> Spread | None:
         """How a column of the manifest, `mean` or `std`, was spread in a folder, if it had faces."""
-        return {MEAN: self.brightness, STD: self.contrast}[column].get(source)
+        return {MEAN: self.brightness, STD: self.contrast}[column].get(original_split)
 
 
 _FILE: TypeAdapter[ArchiveProfile | None] = TypeAdapter(ArchiveProfile | None)
@@ -67,14 +67,14 @@ def profile_of(manifest: pd.DataFrame, *, by: str, at: str) -> ArchiveProfile:
 
 def _spreads(manifest: pd.DataFrame, column: str) -> dict[str, Spread]:
     return {
-        str(source): Spread(mean=float(values.mean()), std=float(values.std(ddof=0)))
-        for source, values in manifest.groupby(SOURCE)[column]
+        str(original_split): Spread(mean=float(values.mean()), std=float(values.std(ddof=0)))
+        for original_split, values in manifest.groupby(ORIGINAL_SPLIT)[column]
     }
 
 
 def class_folders(manifest: pd.DataFrame) -> pd.Series:
     """Each face's folder and class: `training/angry`."""
-    return manifest[SOURCE] + "/" + manifest[LABEL]
+    return manifest[ORIGINAL_SPLIT] + "/" + manifest[LABEL]
 
 
 def read_profile(file: Path) -> ArchiveProfile | None:

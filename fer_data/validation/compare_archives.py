@@ -12,9 +12,9 @@ from fer_data.core.schema import (
     LABEL,
     MANIFEST_COLUMNS,
     MEAN,
+    ORIGINAL_SPLIT,
+    ORIGINAL_SPLITS,
     PIXEL_HASH,
-    SOURCE,
-    SOURCES,
     STD,
     TESTING,
 )
@@ -30,7 +30,7 @@ NEW = "new"
 class Drift:
     """How a figure of a folder's faces has moved."""
 
-    source: str
+    original_split: str
     """The folder: `training` or `testing`."""
     figure: str
     """`brightness`, a face's mean, or `contrast`, its standard deviation."""
@@ -63,7 +63,7 @@ class Comparison:
         gone = self.counts.index[(self.counts[OLD] > 0) & (self.counts[NEW] == 0)]
         faults = [f"{name} has no face any more" for name in gone]
         faults += [
-            f"{one.figure} of {one.source} drifted by {one.difference:+.2f} standard deviations"
+            f"{one.figure} of {one.original_split} drifted by {one.difference:+.2f} standard deviations"
             for one in self.drifts
             if abs(one.difference) > max_drift
         ]
@@ -77,7 +77,7 @@ def compare(old: pd.DataFrame, new: pd.DataFrame) -> Comparison:
         old: The manifest of the one: see `schema.MANIFEST_COLUMNS`.
         new: The manifest of the other.
     """
-    labels, folders = (_sets(old, new, column) for column in (LABEL, SOURCE))
+    labels, folders = (_sets(old, new, column) for column in (LABEL, ORIGINAL_SPLIT))
     both = labels[OLD].notna() & labels[NEW].notna()
     return Comparison(
         faces={
@@ -89,16 +89,21 @@ def compare(old: pd.DataFrame, new: pd.DataFrame) -> Comparison:
         groups=pd.DataFrame({OLD: _groups(old), NEW: _groups(new)}),
         counts=_counts(old, new),
         drifts=[
-            _drift(old.loc[old[SOURCE] == source], new.loc[new[SOURCE] == source], source, figure)
-            for source in SOURCES
-            if (old[SOURCE] == source).any() and (new[SOURCE] == source).any()
+            _drift(
+                old.loc[old[ORIGINAL_SPLIT] == folder],
+                new.loc[new[ORIGINAL_SPLIT] == folder],
+                folder,
+                figure,
+            )
+            for folder in ORIGINAL_SPLITS
+            if (old[ORIGINAL_SPLIT] == folder).any() and (new[ORIGINAL_SPLIT] == folder).any()
             for figure in _COLUMNS
         ],
     )
 
 
 def read_manifest(file: Path) -> pd.DataFrame:
-    """Reads the manifest of an archive.
+    """Reads the manifest of an archive, one of an earlier version too.
 
     Raises:
         UserError: It is missing, not Parquet, empty, or no manifest.
@@ -107,6 +112,7 @@ def read_manifest(file: Path) -> pd.DataFrame:
         manifest = read_table(file)
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{file} is not a Parquet file: {' '.join(str(error).split())}") from None
+    manifest = manifest.rename(columns=_EARLIER_COLUMNS)
     lacking = [name for name in MANIFEST_COLUMNS if name not in manifest.columns]
     if lacking:
         raise UserError(f"{file} is no manifest: it lacks the columns {', '.join(lacking)}")
@@ -115,6 +121,8 @@ def read_manifest(file: Path) -> pd.DataFrame:
     return manifest
 
 
+_EARLIER_COLUMNS = {"source": ORIGINAL_SPLIT}
+"""Names of columns in manifests that were written before, and their names now."""
 _COLUMNS = {"brightness": MEAN, "contrast": STD}
 
 
@@ -134,7 +142,7 @@ def _groups(manifest: pd.DataFrame) -> dict[str, int]:
         "different faces": duplicates.ngroups,
         "groups of duplicates": int((duplicates.size() > 1).sum()),
         "with conflicting labels": int(duplicates[LABEL].nunique().gt(1).sum()),
-        "in Training and Testing": int(duplicates[SOURCE].nunique().gt(1).sum()),
+        "in Training and Testing": int(duplicates[ORIGINAL_SPLIT].nunique().gt(1).sum()),
     }
 
 
@@ -145,8 +153,8 @@ def _counts(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({OLD: before, NEW: after}).reindex(names).fillna(0).astype(int)
 
 
-def _drift(old: pd.DataFrame, new: pd.DataFrame, source: str, figure: str) -> Drift:
+def _drift(old: pd.DataFrame, new: pd.DataFrame, original_split: str, figure: str) -> Drift:
     column = _COLUMNS[figure]
     before, after = old[column].to_numpy(), new[column].to_numpy()
     distance = float(ks_2samp(before, after, method="asymp").statistic)
-    return Drift(source, figure, drift(old[column], new[column]), distance)
+    return Drift(original_split, figure, drift(old[column], new[column]), distance)

@@ -7,9 +7,9 @@ from fer_data.core.schema import (
     FORMAT,
     LABEL,
     MEAN,
+    ORIGINAL_SPLIT,
+    ORIGINAL_SPLITS,
     PIXEL_HASH,
-    SOURCE,
-    SOURCES,
     STD,
     TESTING,
     TRAINING,
@@ -18,7 +18,7 @@ from fer_data.validation.baseline import ArchiveProfile, class_folders
 
 CLASS_FOLDER = "class_folder"
 CLASS_FOLDER_SIZE = "class_folder_size"
-NUM_DUPLICATE_SOURCES = "num_duplicate_sources"
+NUM_DUPLICATE_SPLITS = "num_duplicate_splits"
 NUM_DUPLICATE_LABELS = "num_duplicate_labels"
 USUAL_FORMAT = "usual_format"
 TWO_TONE = "two_tone"
@@ -49,11 +49,13 @@ def with_facts(manifest: pd.DataFrame, *, profile: ArchiveProfile | None = None)
     duplicates = manifest.groupby(PIXEL_HASH)
     folders = class_folders(manifest)
     sizes = folders.value_counts()
-    training, testing = (manifest[manifest[SOURCE] == source] for source in (TRAINING, TESTING))
+    training, testing = (
+        manifest[manifest[ORIGINAL_SPLIT] == folder] for folder in (TRAINING, TESTING)
+    )
     facts: dict[str, object] = {
         CLASS_FOLDER: folders,
         CLASS_FOLDER_SIZE: folders.map(sizes),
-        NUM_DUPLICATE_SOURCES: duplicates[SOURCE].transform("nunique"),
+        NUM_DUPLICATE_SPLITS: duplicates[ORIGINAL_SPLIT].transform("nunique"),
         NUM_DUPLICATE_LABELS: duplicates[LABEL].transform("nunique"),
         USUAL_FORMAT: manifest[FORMAT].mode().iloc[0],
         TWO_TONE: two_tone(manifest),
@@ -86,10 +88,10 @@ def drift(reference: pd.Series, values: pd.Series) -> float:
 
 def _change(manifest: pd.DataFrame, column: str, profile: ArchiveProfile) -> float:
     """The largest drift of a column since the profile, of the folders that both have."""
-    means = manifest.groupby(SOURCE)[column].mean()
+    means = manifest.groupby(ORIGINAL_SPLIT)[column].mean()
     drifts = [
-        abs(means[source] - accepted.mean) / max(accepted.std, 1e-9)
-        for source in SOURCES
-        if source in means.index and (accepted := profile.spread(source, column)) is not None
+        abs(means[folder] - accepted.mean) / max(accepted.std, 1e-9)
+        for folder in ORIGINAL_SPLITS
+        if folder in means.index and (accepted := profile.spread(folder, column)) is not None
     ]
     return max(drifts, default=0.0)

@@ -16,9 +16,9 @@ from fer_data.core.schema import (
     HEIGHT,
     MEAN,
     MODE,
+    ORIGINAL_SPLITS,
     PATH,
     PIXEL_HASH,
-    SOURCES,
     STD,
     WIDTH,
 )
@@ -32,7 +32,7 @@ from fer_data.validation.derived_columns import (
     CONTRAST_DRIFT,
     COUNT_CHANGE,
     NUM_DUPLICATE_LABELS,
-    NUM_DUPLICATE_SOURCES,
+    NUM_DUPLICATE_SPLITS,
     TWO_TONE,
     USUAL_FORMAT,
 )
@@ -124,7 +124,7 @@ def name_of(expectation: Expectation) -> str:
 
 def _usable(thresholds: Thresholds, expressions: tuple[str, ...]) -> list[Expectation]:
     """What must hold, or the archive is unusable."""
-    folders = [f"{source}/{expression}" for source in SOURCES for expression in expressions]
+    folders = [f"{folder}/{expression}" for folder in ORIGINAL_SPLITS for expression in expressions]
     return [
         gxe.ExpectColumnValuesToBeUnique(
             column=PATH, **_named("unique_paths", CRITICAL, "Every path stands once")
@@ -219,7 +219,7 @@ def _duplicates() -> list[Expectation]:
             column=PIXEL_HASH, **_named("duplicates", WARNING, "No two faces have the same pixels")
         ),
         gxe.ExpectColumnValuesToBeBetween(
-            column=NUM_DUPLICATE_SOURCES,
+            column=NUM_DUPLICATE_SPLITS,
             max_value=1,
             **_named("leaks", WARNING, "No face stands both in Training and in Testing"),
         ),

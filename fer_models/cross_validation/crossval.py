@@ -17,9 +17,9 @@ from fer_data.core.schema import (
     NEAR_GROUP,
     NEIGHBORS,
     NO_FOLD,
+    ORIGINAL_SPLIT,
     PATH,
     PIXEL_HASH,
-    SOURCE,
     SPLIT,
 )
 from fer_data.core.tables import read_table, with_probabilities, write_table
@@ -48,17 +48,17 @@ def predict_fold(
     trained on.
 
     Args:
-        assignments: N faces with `path`, `pixel_hash`, `near_group`, `source`, `label`, `split` and
-            `fold`.
+        assignments: N faces with `path`, `pixel_hash`, `near_group`, `original_split`, `label`,
+            `split` and `fold`.
         faces: uint8 (N, 48, 48), in the same order.
         fold: The fold to predict.
         settings: The training settings of the fold models.
         expressions: The classes, in the order of the columns of the probabilities.
 
     Returns:
-        One row a predicted face, in order: `path`, `pixel_hash`, `source`, `fold`, `probabilities`,
-        (K,), calibrated and out of sample, and `neighbors`: for faces of the fold, the paths of the
-        nearest training faces in the feature space of the fold models; else none.
+        One row a predicted face, in order: `path`, `pixel_hash`, `original_split`, `fold`,
+        `probabilities`, (K,), calibrated and out of sample, and `neighbors`: for faces of the fold,
+        the paths of the nearest training faces in the feature space of the fold models; else none.
 
     Raises:
         UserError: No face has that fold.
@@ -101,7 +101,7 @@ def predict_fold(
     neighbors = dict(zip(np.flatnonzero(held_out), nearby, strict=True))
     paths = assignments[PATH].to_numpy(object)
     predicted = np.flatnonzero(held_out | testing)
-    rows = assignments.loc[predicted, [PATH, PIXEL_HASH, SOURCE]].assign(**{FOLD: fold})
+    rows = assignments.loc[predicted, [PATH, PIXEL_HASH, ORIGINAL_SPLIT]].assign(**{FOLD: fold})
     lists = [list(paths[neighbors[row]]) if row in neighbors else None for row in predicted]
     return with_probabilities(rows.assign(**{NEIGHBORS: lists}), probabilities[predicted])
 
@@ -140,7 +140,9 @@ def main() -> None:
     data = read_settings(DataSettings, "data")
     expressions, retired = data.expressions, data.retired_expressions
     manifest, faces = read_faces(flags.manifest, flags.pixels)
-    assignments = read_table(flags.assignments).merge(manifest[[PATH, SOURCE, LABEL]], on=PATH)
+    assignments = read_table(flags.assignments).merge(
+        manifest[[PATH, ORIGINAL_SPLIT, LABEL]], on=PATH
+    )
     # Before the decisions are read: a mark may miss a decision, and never claims one that was not read.
     mark = mark_of(flags.decisions)
     accepted = read_accepted(flags.decisions, expressions=data.known_expressions)

@@ -59,7 +59,7 @@ def test_accepted_decisions_rerun_the_folds_and_no_accepted_profile_does(workspa
     ok(workspace, "ferflow", "expectations", "accept", "--by", "Ann")
     assert repro(workspace) == ["validate", "split", "quality_report"]
     manifest = read_table(workspace / "data/faces/manifest.parquet")
-    face = manifest[manifest["source"] == "training"].iloc[0]
+    face = manifest[manifest["original_split"] == "training"].iloc[0]
     with (workspace / "data/relabels.csv").open("a") as file:
         file.write(f"{face.pixel_hash},{face.label},drop,ann,2026-01-01T00:00:00Z,\n")
     ok(workspace, "ferflow", "relabels", "accept", "--by", "Ann")

@@ -71,7 +71,10 @@ def manifest(workspace: Path) -> pd.DataFrame:
 
 
 def test_every_face_is_taken(workspace: Path, manifest: pd.DataFrame) -> None:
-    assert manifest["source"].value_counts().to_dict() == {"training": 28_273, "testing": 7_067}
+    assert manifest["original_split"].value_counts().to_dict() == {
+        "training": 28_273,
+        "testing": 7_067,
+    }
     assert len(pd.read_csv(workspace / "data/faces/rejected.csv")) == 0
 
 
@@ -80,8 +83,8 @@ def test_duplicates_leaks_and_black_faces_are_those_of_the_archive(manifest: pd.
     assert duplicates.ngroups == 1_450
     num_labels = duplicates["label"].nunique()
     assert len(num_labels[num_labels > 1]) == 54
-    in_training = set(manifest.loc[manifest["source"] == "training", "pixel_hash"])
-    testing = manifest[manifest["source"] == "testing"]
+    in_training = set(manifest.loc[manifest["original_split"] == "training", "pixel_hash"])
+    testing = manifest[manifest["original_split"] == "testing"]
     assert testing["pixel_hash"].isin(in_training).sum() == 537
     assert (manifest["mean"] == 0).sum() == 12
 

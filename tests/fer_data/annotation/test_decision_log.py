@@ -14,7 +14,7 @@ HEADER = "pixel_hash,given_label,decision,annotator,decided_at,note\n"
 HASH = "ab" * 32
 EXPRESSIONS = ("happy", "sad")
 NOTHING = pd.DataFrame(columns=list(RELABEL_COLUMNS), dtype=str)
-FACES = pd.DataFrame({"pixel_hash": [HASH], "source": ["training"], "label": ["happy"]})
+FACES = pd.DataFrame({"pixel_hash": [HASH], "original_split": ["training"], "label": ["happy"]})
 
 
 def read(tmp_path: Path, data: bytes):

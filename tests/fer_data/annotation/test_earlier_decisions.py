@@ -56,7 +56,7 @@ def test_exports_are_read() -> None:
 
 def test_decisions_are_imported_into_another_clone() -> None:
     relabels = read_relabels(FOLDER / "relabels.csv", expressions=EXPRESSIONS)
-    manifest = relabels[["pixel_hash"]].assign(label="happy", source="training")
+    manifest = relabels[["pixel_hash"]].assign(label="happy", original_split="training")
     plan = plan_import(
         *(read_file(FOLDER / "relabels.csv"), relabels.head(0), manifest), expressions=EXPRESSIONS
     )

@@ -29,7 +29,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     manifest, pixels = plain_manifest(60)
     np.save(folder / "pixels.npy", pixels)
     write_table(manifest, folder / "manifest.parquet")
-    split = np.where(manifest["source"] == "testing", "test", "train").astype(object)
+    split = np.where(manifest["original_split"] == "testing", "test", "train").astype(object)
     split[:12] = "validation"
     examples = manifest[["path", "pixel_hash", "label"]].assign(split=split, repeats=1)
     examples["weight"] = np.linspace(0.5, 1.5, len(examples)).astype(np.float32)

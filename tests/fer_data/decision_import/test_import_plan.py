@@ -16,7 +16,7 @@ NOON = "2026-01-31T12:00:00Z"
 MANIFEST = pd.DataFrame(
     {
         "pixel_hash": [letter * 64 for letter in "abbcdde"],
-        "source": ["training"] * 5 + ["testing"] * 2,
+        "original_split": ["training"] * 5 + ["testing"] * 2,
         "label": ["happy", "happy", "sad", "sad", "sad", "sad", "happy"],
     }
 )

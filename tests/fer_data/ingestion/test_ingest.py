@@ -91,7 +91,7 @@ def test_manifest_and_pixels() -> None:
         assert [row[name] for name in ("width", "height", "mode", "format")] == [48, 48, "L", "PNG"]
         assert row["mean"] == pytest.approx(expected.mean(), rel=1e-12)
         assert row["std"] == pytest.approx(expected.std(), rel=1e-12)
-    assert manifest.loc[0, ["path", "source", "label"]].to_list() == [
+    assert manifest.loc[0, ["path", "original_split", "label"]].to_list() == [
         *("Testing/Angry/0.png", "testing", "angry")
     ]
     assert set(manifest["label"]) == set(EXPRESSIONS)
@@ -115,7 +115,7 @@ def test_folders_above_do_not_matter(prefix: str) -> None:
     write_archive(ARCHIVE, {prefix + name: data for name, data in good_members().items()})
     ingest.main()
     manifest = pd.read_parquet(FACES / "manifest.parquet")
-    assert manifest["source"].value_counts().to_dict() == {"training": 6, "testing": 6}
+    assert manifest["original_split"].value_counts().to_dict() == {"training": 6, "testing": 6}
 
 
 def test_folders_are_matched_without_case() -> None:

@@ -96,11 +96,14 @@ def test_the_published_archive() -> None:
     write_settings(max_members=1_000_000, max_total_bytes=2_000_000_000)
     ingest.main()
     manifest = pd.read_parquet(FACES / "manifest.parquet")
-    assert manifest["source"].value_counts().to_dict() == {"training": 28_273, "testing": 7_067}
+    assert manifest["original_split"].value_counts().to_dict() == {
+        "training": 28_273,
+        "testing": 7_067,
+    }
     assert len(manifest.query("mean == 0 and std == 0")) == 12
     duplicates = manifest[manifest.duplicated("pixel_hash", keep=False)]
     groups = duplicates.groupby("pixel_hash").agg({"label": "nunique"})
     assert (len(groups), len(groups.query("label > 1"))) == (1_450, 54)
-    trained_on = set(manifest.query("source == 'training'")["pixel_hash"])
-    testing = manifest.query("source == 'testing'")["pixel_hash"]
+    trained_on = set(manifest.query("original_split == 'training'")["pixel_hash"])
+    testing = manifest.query("original_split == 'testing'")["pixel_hash"]
     assert sum(pixel_hash in trained_on for pixel_hash in testing) == 537

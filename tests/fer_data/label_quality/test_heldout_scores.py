@@ -12,8 +12,8 @@ MANIFEST = pd.DataFrame(
 
 
 def scored_by(fold: int, *probabilities: list[float]) -> pd.DataFrame:
-    sources = ["testing", "training", "testing"]
-    rows = pd.DataFrame({"path": MANIFEST["path"], "source": sources, "fold": fold})
+    original_splits = ["testing", "training", "testing"]
+    rows = pd.DataFrame({"path": MANIFEST["path"], "original_split": original_splits, "fold": fold})
     return with_probabilities(rows, np.array(probabilities))
 
 

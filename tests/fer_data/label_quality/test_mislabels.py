@@ -35,7 +35,7 @@ def confident_in(labels: pd.Series) -> np.ndarray:
 def faces() -> pd.DataFrame:
     """120 Training faces, each its own only neighbor, none the duplicate of another."""
     manifest, _ = plain_manifest()
-    training = manifest[manifest["source"] == "training"].reset_index(drop=True)
+    training = manifest[manifest["original_split"] == "training"].reset_index(drop=True)
     lists = [[path] for path in training["path"]]
     return training.assign(near_group=np.arange(len(training)), neighbors=lists)
 
@@ -123,14 +123,14 @@ def write_workspace(
     manifest, pixels = plain_manifest()
     write_table(manifest, folder / "manifest.parquet")
     np.save(folder / "pixels.npy", pixels)
-    training = manifest["source"] == "training"
+    training = manifest["original_split"] == "training"
     fold_of_face = np.where(training, manifest.index % 2, NO_FOLD)
     groups = manifest[["path"]].assign(near_group=np.arange(len(manifest)), fold=fold_of_face)
     write_table(groups, folder / "assignments.parquet")
     for fold in range(folds):
         scored = manifest[(manifest.index % 2 == fold) | ~training]
         near = [list(manifest["path"][:9]) if one else None for one in training[scored.index]]
-        keys = scored[["path", "pixel_hash", "source"]].assign(fold=fold, neighbors=near)
+        keys = scored[["path", "pixel_hash", "original_split"]].assign(fold=fold, neighbors=near)
         table = with_probabilities(keys, confident_in(scored["label"]))
         file = folder / "crossval" / f"fold-{fold}.parquet"
         write_table(table, file, expressions=expressions)

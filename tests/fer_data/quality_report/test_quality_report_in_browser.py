@@ -42,7 +42,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 def findings_of(manifest: pd.DataFrame, pixels: np.ndarray, **changes: Any) -> Findings:
     """Findings about an archive all of whose Training faces are in the queue, issues in turn."""
-    training = manifest[manifest["source"] == "training"]
+    training = manifest[manifest["original_split"] == "training"]
     numbers = np.arange(len(training))
     ranked = training[["path", "pixel_hash", "label"]].assign(
         suggested_label=[
@@ -83,8 +83,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     generator = np.random.default_rng(0)
     labels = [EXPRESSIONS[number % 6] for number in range(NUM_QUEUED + 12)]
     pixels = np.stack([draw_face(label, generator) for label in labels])
-    sources = ["training"] * NUM_QUEUED + ["testing"] * 12
-    manifest = manifest_of(pixels, sources, labels)
+    original_splits = ["training"] * NUM_QUEUED + ["testing"] * 12
+    manifest = manifest_of(pixels, original_splits, labels)
     assert manifest["pixel_hash"].is_unique
     return write_page(tmp_path_factory.mktemp("queue"), findings_of(manifest, pixels))
 

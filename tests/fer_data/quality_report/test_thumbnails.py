@@ -42,7 +42,7 @@ def test_a_class_larger_than_a_part_has_the_same_mean() -> None:
     ("differ_in", "paths"),
     [
         ("label", ["Training/Angry/0.jpg", "Training/Happy/1.jpg"]),
-        ("source", ["Training/Angry/0.jpg", "Testing/Angry/9.jpg"]),
+        ("original_split", ["Training/Angry/0.jpg", "Testing/Angry/9.jpg"]),
     ],
 )
 def test_a_pair_differs_where_it_should(differ_in: str, paths: list[str]) -> None:

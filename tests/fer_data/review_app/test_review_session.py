@@ -66,13 +66,13 @@ def test_duplicates_tell_their_labels_save_those_in_testing() -> None:
         {
             "path": MANIFEST["path"][50],
             "pixel_hash": HASHES[0],
-            "source": "training",
+            "original_split": "training",
             "label": MANIFEST["label"][50],
         },
         {
             "path": MANIFEST["path"][60],
             "pixel_hash": HASHES[0],
-            "source": "testing",
+            "original_split": "testing",
             "label": None,
         },
     ]

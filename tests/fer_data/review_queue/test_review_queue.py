@@ -22,7 +22,7 @@ NOBODY = pd.DataFrame({"pixel_hash": []}, dtype=str)
 def ranked() -> pd.DataFrame:
     """120 Training faces by rank, none the duplicate of another."""
     manifest, _ = plain_manifest()
-    training = manifest[manifest["source"] == "training"].reset_index(drop=True)
+    training = manifest[manifest["original_split"] == "training"].reset_index(drop=True)
     rows = training[["path", "pixel_hash", "label"]].assign(
         suggested_label=["happy" if label == "sad" else "sad" for label in training["label"]],
         label_quality=np.linspace(0, 1, len(training)),

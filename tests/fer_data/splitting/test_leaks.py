@@ -31,10 +31,12 @@ def test_pairs_within_a_folder_are_no_leaks() -> None:
 @pytest.fixture
 def faces() -> pd.DataFrame:
     """Forty Training faces of two classes, three of them excluded, and one of Testing."""
-    sources = [TRAINING] * 40 + [TESTING]
+    original_splits = [TRAINING] * 40 + [TESTING]
     labels = ["happy", "sad"] * 20 + ["sad"]
     why = ["near-duplicate in Testing", "duplicate in Testing", "near-duplicate in Testing"]
-    return pd.DataFrame({"source": sources, "label": labels, "exclusion": why + [""] * 38})
+    return pd.DataFrame(
+        {"original_split": original_splits, "label": labels, "exclusion": why + [""] * 38}
+    )
 
 
 def test_exclusions_are_counted_by_class_and_reason(faces: pd.DataFrame) -> None:
@@ -73,8 +75,10 @@ def test_the_stage_prints_the_counts_and_stops_before_it_writes(
     # 60 Training faces of each class and 10 of Testing; four of Testing mirror a happy face.
     faces = noise_faces(140)
     faces[120:124] = faces[:4, :, ::-1]
-    sources = [TRAINING] * 120 + [TESTING] * 20
-    manifest = manifest_of(faces, sources, (["happy"] * 60 + ["sad"] * 60 + ["happy", "sad"] * 10))
+    original_splits = [TRAINING] * 120 + [TESTING] * 20
+    manifest = manifest_of(
+        faces, original_splits, (["happy"] * 60 + ["sad"] * 60 + ["happy", "sad"] * 10)
+    )
     write_table(manifest, tmp_path / "manifest.parquet")
     np.save(tmp_path / "pixels.npy", faces)
     settings = yaml.safe_load(Path("params.yaml").read_text())["split"]

@@ -22,16 +22,18 @@ def manifest() -> pd.DataFrame:
     leaks = faces[[10, 60, 110, 120]]  # 120 is a Testing face, copied to Training
     conflict = faces[[20]]  # a happy face, copied to sad
     labels = ["happy", "neutral", "sad", "happy", "neutral", "sad", "happy", "sad"]
-    sources = [TRAINING] * 3 + [TESTING] * 3 + [TRAINING] * 2
+    original_splits = [TRAINING] * 3 + [TESTING] * 3 + [TRAINING] * 2
     copies = [*duplicates, *leaks, *conflict]
-    return manifest_of([*faces, *copies], [*rows["source"], *sources], [*rows["label"], *labels])
+    return manifest_of(
+        [*faces, *copies], [*rows["original_split"], *original_splits], [*rows["label"], *labels]
+    )
 
 
 def test_no_group_is_torn_apart(manifest: pd.DataFrame) -> None:
     rows = assign_splits(manifest, NO_PAIRS, **SETTINGS)
     used = rows[rows["split"] != "excluded"]
     assert used.groupby("duplicate_group")["split"].nunique().max() == 1
-    training = rows[manifest["source"] == TRAINING]
+    training = rows[manifest["original_split"] == TRAINING]
     assert training.groupby("duplicate_group")["fold"].nunique().max() == 1
     assert training.groupby("duplicate_group").size().max() == 2
     assert rows["duplicate_group"].nunique() == manifest["pixel_hash"].nunique() == 150
@@ -46,12 +48,12 @@ def test_folds_and_roles_keep_near_duplicates_together(
     chains = np.arange(120).reshape(40, 3)
     pairs = np.concatenate([chains[:, :2], chains[:, 1:], [[5, 121]]])
     rows = assign_splits(manifest, pairs, **{**SETTINGS, "exclude_leaks": exclude_leaks})
-    training = rows[manifest["source"] == TRAINING]
+    training = rows[manifest["original_split"] == TRAINING]
     assert training.groupby("near_group")["fold"].nunique().max() == 1
     used = training[training["split"] != "excluded"]
     assert used.groupby("near_group")["split"].nunique().max() == 1
     assert set(rows.loc[[3, 4], "split"]) == {"train"}  # by a chain alone
-    of_testing = set(rows.loc[manifest["source"] == TESTING, "near_group"])
+    of_testing = set(rows.loc[manifest["original_split"] == TESTING, "near_group"])
     assert not of_testing & set(rows.loc[rows["split"] == "validation", "near_group"])
     assert (rows["split"] == "validation").sum() >= 6
 
@@ -70,7 +72,7 @@ def test_what_a_testing_face_itself_duplicates_nearly_is_excluded_and_chains_are
     exact = excluded[excluded["exclusion"] == "duplicate in Testing"]
     assert list(exact.index) == [10, 60, 110, 156]
     assert rows.loc[31, "split"] == "train"
-    testing = rows[manifest["source"] == TESTING]
+    testing = rows[manifest["original_split"] == TESTING]
     assert list(testing.index[testing["leak"] == "near-duplicate"]) == [125, 126, 127]
     assert list(testing.index[testing["leak"] == "duplicate"]) == [120, 153, 154, 155]
     assert (testing["exclusion"] == "").all()
@@ -78,8 +80,8 @@ def test_what_a_testing_face_itself_duplicates_nearly_is_excluded_and_chains_are
 
 def test_test_is_the_testing_folder(manifest: pd.DataFrame) -> None:
     rows = assign_splits(manifest, NO_PAIRS, **SETTINGS)
-    assert ((rows["split"] == "test") == (manifest["source"] == TESTING)).all()
-    assert ((rows["fold"] == -1) == (manifest["source"] == TESTING)).all()
+    assert ((rows["split"] == "test") == (manifest["original_split"] == TESTING)).all()
+    assert ((rows["fold"] == -1) == (manifest["original_split"] == TESTING)).all()
 
 
 def test_training_duplicates_of_testing_faces_are_excluded(manifest: pd.DataFrame) -> None:

@@ -119,10 +119,10 @@ def test_copies_are_where_their_kind_says(faults, fault, same_class, folders):
     rows = of_kind(faults, fault)
     assert len(rows) == max(2, round(drawn_archive.FRACTIONS[fault] * NUM_FACES))
     for row in rows:
-        (source, label, _), (partner_source, partner_label, _) = (
+        (folder, label, _), (partner_split, partner_label, _) = (
             row[key].split("/") for key in (PATH, PARTNER)
         )
-        assert (source, partner_source) in folders
+        assert (folder, partner_split) in folders
         assert (label == partner_label) == same_class
         assert drawn_archive.CLASS_FOLDERS[row[LABEL]] == label
         assert drawn_archive.CLASS_FOLDERS[row[TRUE_LABEL]] == partner_label

@@ -13,7 +13,7 @@ def test_a_profile_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     assert profile.faces == 150
     assert profile.counts["training/happy"] == 40
     assert profile.counts["testing/sad"] == 10
-    training = manifest[manifest["source"] == "training"]
+    training = manifest[manifest["original_split"] == "training"]
     spread = profile.spread("training", "mean")
     assert spread is not None
     assert spread.mean == pytest.approx(training["mean"].mean())

@@ -33,7 +33,7 @@ def test_faces_that_came_went_and_changed_are_counted_by_their_pixels(old: pd.Da
     assert changes(old, old.iloc[3:]) == {"removed": 3}
     relabelled = old.assign(label=old["label"].mask(old.index < 4, "sad"))
     assert changes(old, relabelled) == {"relabelled": 4}
-    moved = old.assign(source=old["source"].mask(old.index < 5, "testing"))
+    moved = old.assign(original_split=old["original_split"].mask(old.index < 5, "testing"))
     assert changes(old, moved) == {"moved between folders": 5}
     renamed = old.assign(path="other/" + old["path"])
     assert changes(old, renamed) == {}
@@ -41,7 +41,7 @@ def test_faces_that_came_went_and_changed_are_counted_by_their_pixels(old: pd.Da
 
 def test_a_copy_is_a_duplicate_and_no_new_face(old: pd.DataFrame) -> None:
     copies = old.iloc[[0, 1, 2]].assign(
-        source=["training", "training", "testing"], label=["happy", "sad", "happy"]
+        original_split=["training", "training", "testing"], label=["happy", "sad", "happy"]
     )
     result = compare(old, pd.concat([old, copies]))
     assert result.faces["added"] == 0
@@ -66,13 +66,13 @@ def test_counts_name_every_class_of_either_archive_training_first(old: pd.DataFr
 
 
 def drifted(old: pd.DataFrame) -> Comparison:
-    return compare(old, old.assign(std=old["std"] + 9 * (old["source"] == "testing")))
+    return compare(old, old.assign(std=old["std"] + 9 * (old["original_split"] == "testing")))
 
 
 def test_drift_is_measured_in_standard_deviations_and_by_the_distributions(old) -> None:
-    by_key = {(one.source, one.figure): one for one in drifted(old).drifts}
+    by_key = {(one.original_split, one.figure): one for one in drifted(old).drifts}
     assert len(by_key) == 4
-    testing = old.loc[old["source"] == "testing", "std"].to_numpy()
+    testing = old.loc[old["original_split"] == "testing", "std"].to_numpy()
     found = by_key["testing", "contrast"]
     assert found.difference == pytest.approx(9 / np.std(testing, ddof=1))
     assert found.distance == 1
@@ -83,14 +83,14 @@ def test_the_verdict_names_what_drifted_and_what_is_gone(old: pd.DataFrame) -> N
     verdict = drifted(old).verdict(max_drift=0.5)
     assert verdict.startswith("contrast of testing drifted by +")
     assert drifted(old).verdict(max_drift=50) == ""
-    gone = old[(old["label"] != "sad") | (old["source"] == "training")]
+    gone = old[(old["label"] != "sad") | (old["original_split"] == "training")]
     assert compare(old, gone).verdict(max_drift=9) == "testing/sad has no face any more"
     assert compare(gone, old).verdict(max_drift=9) == ""
 
 
 def test_a_folder_that_is_gone_has_no_drift(old: pd.DataFrame) -> None:
-    result = compare(old, old[old["source"] == "training"])
-    assert {one.source for one in result.drifts} == {"training"}
+    result = compare(old, old[old["original_split"] == "training"])
+    assert {one.original_split for one in result.drifts} == {"training"}
     assert "testing/happy has no face any more" in result.verdict(max_drift=9)
 
 
@@ -101,9 +101,14 @@ def test_what_is_no_manifest_is_one_line(old: pd.DataFrame, tmp_path) -> None:
     for name, message in {
         "no.parquet": "is missing",
         "text.parquet": "is no whole Parquet file",
-        "other.parquet": "is no manifest: it lacks the columns source, pixel_hash",
+        "other.parquet": "is no manifest: it lacks the columns original_split, pixel_hash",
         "empty.parquet": "holds no face",
     }.items():
         with pytest.raises(UserError, match=message) as raised:
             read_manifest(tmp_path / name)
         assert "\n" not in str(raised.value)
+
+
+def test_a_manifest_with_an_earlier_column_name_is_read(old: pd.DataFrame, tmp_path) -> None:
+    write_table(old.rename(columns={"original_split": "source"}), tmp_path / "manifest.parquet")
+    pd.testing.assert_frame_equal(read_manifest(tmp_path / "manifest.parquet"), old)

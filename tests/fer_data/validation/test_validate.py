@@ -40,19 +40,23 @@ def text(seed: int) -> np.ndarray:
 def planted(fault: str) -> tuple[pd.DataFrame, set[int]]:
     """A good manifest with one fault, and the rows that have it."""
     rows, faces = plain_manifest()
-    faces, sources, labels = list(faces), list(rows["source"]), list(rows["label"])
+    faces, original_splits, labels = list(faces), list(rows["original_split"]), list(rows["label"])
     copies = {
         "leaks": (0, TESTING, "happy"),
         "conflicting_duplicates": (0, TRAINING, "sad"),
         "duplicates": (0, TRAINING, "happy"),
     }
     if fault in copies:
-        original, source, label = copies[fault]
-        faces, sources, labels = [*faces, faces[0]], [*sources, source], [*labels, label]
-        return manifest_of(faces, sources, labels), {original, len(faces) - 1}
+        original, original_split, label = copies[fault]
+        faces, original_splits, labels = (
+            [*faces, faces[0]],
+            [*original_splits, original_split],
+            [*labels, label],
+        )
+        return manifest_of(faces, original_splits, labels), {original, len(faces) - 1}
     greys = {"black_faces": 0, "low_contrast": 90, "white_faces": 240}
     faces[0] = np.full((48, 48), greys[fault], np.uint8) if fault in greys else text(0)
-    return manifest_of(faces, sources, labels), {0}
+    return manifest_of(faces, original_splits, labels), {0}
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +96,10 @@ def test_warnings_do_not_stop_the_line() -> None:
 @pytest.mark.parametrize(
     ("break_it", "name"),
     [
-        (lambda rows: rows[(rows["label"] != "sad") | (rows["source"] == TRAINING)], "all_classes"),
+        (
+            lambda rows: rows[(rows["label"] != "sad") | (rows["original_split"] == TRAINING)],
+            "all_classes",
+        ),
         (lambda rows: rows.drop(rows.index[-6:]), "enough_faces"),
         (lambda rows: rows.assign(label=rows["label"].replace("sad", "bored")), "known_classes"),
         (lambda rows: pd.concat([rows, rows.iloc[:1]]), "unique_paths"),
@@ -106,7 +113,9 @@ def test_what_makes_an_archive_unusable_is_an_error(good, break_it, name: str) -
 
 
 def test_drift_of_brightness_is_a_warning(good: pd.DataFrame) -> None:
-    drifted = good.assign(mean=good["mean"].where(good["source"] == TRAINING, good["mean"] + 9))
+    drifted = good.assign(
+        mean=good["mean"].where(good["original_split"] == TRAINING, good["mean"] + 9)
+    )
     assert failures(drifted)["brightness_drift"]["severity"] == "warning"
 
 

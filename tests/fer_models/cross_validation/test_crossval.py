@@ -46,7 +46,7 @@ def data() -> tuple[pd.DataFrame, np.ndarray]:
             "path": [f"{number:03d}.jpg" for number in range(240)],
             "pixel_hash": [f"hash{number}" for number in range(240)],
             "near_group": np.arange(240),
-            "source": np.where(fold < 0, "testing", "training"),
+            "original_split": np.where(fold < 0, "testing", "training"),
             "label": np.array(EXPRESSIONS, dtype=object)[labels],
             "split": split,
             "fold": fold,
@@ -70,7 +70,9 @@ def scored(data) -> pd.DataFrame:
 
 def test_a_fold_and_the_testing_faces_are_scored_well(data, scored) -> None:
     assignments, _ = data
-    expected = assignments[(assignments["fold"] == 1) | (assignments["source"] == "testing")]
+    expected = assignments[
+        (assignments["fold"] == 1) | (assignments["original_split"] == "testing")
+    ]
     assert list(scored["path"]) == list(expected["path"])
     assert (scored["fold"] == 1).all()
     probabilities = probabilities_of(scored)
@@ -101,14 +103,14 @@ def test_faces_are_blurred_where_training_interpolated_them(
 def test_neighbors_are_faces_that_the_networks_learned_from(data, scored) -> None:
     rows = data[0].set_index("path")
     for path, neighbors in zip(scored["path"], scored["neighbors"], strict=True):
-        if rows.loc[path, "source"] == "testing":
+        if rows.loc[path, "original_split"] == "testing":
             assert neighbors is None
             continue
         assert len(set(neighbors)) == 4
         nearby = rows.loc[list(neighbors)]
         assert set(nearby["fold"]) <= {0, 2}
         assert (nearby["split"] == "train").all()
-    training = scored[scored["source"] == "training"]
+    training = scored[scored["original_split"] == "training"]
     agree = [
         (rows.loc[list(near), "label"] == rows.loc[path, "label"]).mean()
         for path, near in zip(training["path"], training["neighbors"], strict=True)
@@ -132,7 +134,7 @@ def test_labels_of_unseen_faces_change_nothing(data, scored, unseen: str) -> Non
     rows = {
         "the fold": assignments["fold"] == 1,
         "excluded faces": assignments["split"] == "excluded",
-        "testing faces": assignments["source"] == "testing",
+        "testing faces": assignments["original_split"] == "testing",
     }[unseen]
     changed = assignments.assign(label=assignments["label"].where(~rows, "sad"))
     assert (changed["label"] != assignments["label"]).any()
@@ -157,7 +159,7 @@ def stage(data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assignments, faces = data
     hashes = assignments.assign(pixel_hash=[f"{number:064x}" for number in range(len(faces))])
     columns = ["path", "pixel_hash"]
-    write_table(hashes[[*columns, "source", "label"]], tmp_path / "manifest.parquet")
+    write_table(hashes[[*columns, "original_split", "label"]], tmp_path / "manifest.parquet")
     write_table(hashes[[*columns, "near_group", "split", "fold"]], tmp_path / "assignments.parquet")
     np.save(tmp_path / "pixels.npy", faces)
     params = {"data": {"expressions": EXPRESSIONS}, "crossval": SETTINGS.model_dump()}
@@ -186,7 +188,9 @@ def stage(data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def test_accepted_decisions_teach_and_are_scored_but_never_testing_s(data, stage) -> None:
     assignments, _ = data
     none = stage(assignments["fold"] == 99, "sad")
-    unseen = stage((assignments["fold"] == 1) | (assignments["source"] == "testing"), "drop")
+    unseen = stage(
+        (assignments["fold"] == 1) | (assignments["original_split"] == "testing"), "drop"
+    )
     pd.testing.assert_frame_equal(unseen, none)
     seen = (assignments["fold"] == 0) & (assignments.index < 60)
     for decision in ("sad", "drop"):

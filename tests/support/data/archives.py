@@ -111,11 +111,11 @@ def png_of(*chunks: tuple[bytes, bytes]) -> bytes:
 def good_members(num_each: int = 1) -> dict[str, bytes]:
     """Images of each class in each of the two folders, all different."""
     members: dict[str, bytes] = {}
-    for source in ("Training", "Testing"):
+    for original_split in ("Training", "Testing"):
         for folder in FOLDERS:
             for number in range(num_each):
                 seed = len(members)
-                members[f"{source}/{folder}/{number}.png"] = image(seed)
+                members[f"{original_split}/{folder}/{number}.png"] = image(seed)
     return members
 
 

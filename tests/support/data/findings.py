@@ -43,14 +43,14 @@ PIXELS = np.stack([blob(group) for group in GROUPS])
 
 
 def findings(**changes: Any) -> Findings:
-    sources = ["training"] * NUM_TRAINING + ["testing"] * (len(LABELS) - NUM_TRAINING)
+    original_splits = ["training"] * NUM_TRAINING + ["testing"] * (len(LABELS) - NUM_TRAINING)
     manifest = pd.DataFrame(
         {
             "path": [
-                f"{source.capitalize()}/{label.capitalize()}/{number}.jpg"
-                for number, (source, label) in enumerate(zip(sources, LABELS, strict=True))
+                f"{folder.capitalize()}/{label.capitalize()}/{number}.jpg"
+                for number, (folder, label) in enumerate(zip(original_splits, LABELS, strict=True))
             ],
-            "source": sources,
+            "original_split": original_splits,
             "label": LABELS,
             "pixel_hash": [f"{group:064x}" for group in GROUPS],
         }

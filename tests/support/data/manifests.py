@@ -28,17 +28,19 @@ def noise_faces(num_faces: int, *, seed: int = 0) -> np.ndarray:
 
 
 def manifest_of(
-    faces: Sequence[np.ndarray] | np.ndarray, sources: list[str], labels: list[str]
+    faces: Sequence[np.ndarray] | np.ndarray, original_splits: list[str], labels: list[str]
 ) -> pd.DataFrame:
     """The manifest of the given faces, with paths in order."""
     folders = {TRAINING: "Training", TESTING: "Testing"}
     rows = [
         (
-            f"{folders[source]}/{label.title()}/{number:06d}.jpg",
-            *(source, label, hashlib.sha256(face.tobytes()).hexdigest()),
+            f"{folders[folder]}/{label.title()}/{number:06d}.jpg",
+            *(folder, label, hashlib.sha256(face.tobytes()).hexdigest()),
             *(FACE_SIZE, FACE_SIZE, "L", "JPEG", face.mean(), face.std()),
         )
-        for number, (face, source, label) in enumerate(zip(faces, sources, labels, strict=True))
+        for number, (face, folder, label) in enumerate(
+            zip(faces, original_splits, labels, strict=True)
+        )
     ]
     return pd.DataFrame(rows, columns=list(MANIFEST_COLUMNS))
 
@@ -48,5 +50,5 @@ def plain_manifest(per_class: int = 40, *, seed: int = 0) -> tuple[pd.DataFrame,
     labels = [label for label in EXPRESSIONS for _ in range(per_class)]
     test_labels = [label for label in EXPRESSIONS for _ in range(per_class // 4)]
     faces = noise_faces(len(labels) + len(test_labels), seed=seed)
-    sources = [TRAINING] * len(labels) + [TESTING] * len(test_labels)
-    return manifest_of(faces, sources, labels + test_labels), faces
+    original_splits = [TRAINING] * len(labels) + [TESTING] * len(test_labels)
+    return manifest_of(faces, original_splits, labels + test_labels), faces

@@ -48,9 +48,9 @@ def archive() -> tuple[pd.DataFrame, np.ndarray]:
     faces[50] = faces[60] = faces[0]
     for number, row in enumerate(NEAR_DUPLICATES[1:], start=1):
         faces[row] = faces[NEAR_DUPLICATES[0], :, :: (-1) ** number] // 2 + 10 * number
-    sources = ["training"] * NUM_TRAINING + ["testing"] * 10
+    original_splits = ["training"] * NUM_TRAINING + ["testing"] * 10
     labels = [EXPRESSIONS[number % 3] for number in range(len(faces))]
-    manifest = manifest_of(faces, sources, labels)
+    manifest = manifest_of(faces, original_splits, labels)
     manifest.loc[1, "path"] = f"Training/Happy/{HOSTILE}.jpg"
     groups = np.arange(len(faces))
     groups[[50, 60]], groups[NEAR_DUPLICATES] = 0, NEAR_DUPLICATES[0]

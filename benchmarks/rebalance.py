@@ -26,12 +26,12 @@ from fer_data.core.schema import (
     LABEL,
     LABEL_QUALITY,
     PATH,
-    REPEATS,
+    SAMPLE_COUNT,
+    SAMPLE_WEIGHT,
     SPLIT,
     TEST,
     TRAIN,
     VALIDATION,
-    WEIGHT,
 )
 from fer_data.core.tables import read_table
 from fer_data.curation.rebalance import Method, RebalanceSettings, curate
@@ -50,11 +50,11 @@ RELABELS = Path("data/relabels.csv")
 def samples_of(curated: pd.DataFrame, pixels: np.ndarray, split: str) -> Samples:
     """The faces of a split, as often as they are repeated."""
     rows = curated[curated[SPLIT] == split]
-    rows = rows.loc[rows.index.repeat(rows[REPEATS])]
+    rows = rows.loc[rows.index.repeat(rows[SAMPLE_COUNT])]
     return Samples(
         inputs=pixels[rows["row"]][..., np.newaxis],
         labels=rows["number"].to_numpy(np.int64),
-        weights=rows[WEIGHT].to_numpy(np.float32),
+        weights=rows[SAMPLE_WEIGHT].to_numpy(np.float32),
     )
 
 

@@ -73,8 +73,8 @@ FALSE_POSITIVE_RATE: Final = "false_positive_rate"
 TRUE_POSITIVE_RATE: Final = "true_positive_rate"
 
 # Columns of examples.parquet, one row a face that a split uses.
-WEIGHT: Final = "weight"
-REPEATS: Final = "repeats"
+SAMPLE_WEIGHT: Final = "sample_weight"
+SAMPLE_COUNT: Final = "sample_count"
 
 # Columns of relabels.csv, append-only: the last decision on a face that was not undone wins.
 GIVEN_LABEL: Final = "given_label"

@@ -1,4 +1,4 @@
-"""Decides each face's final label, weight and repeats: `examples.parquet`, and what was done.
+"""Decides each face's final label, sample weight and sample count: `examples.parquet`.
 
 Decisions of people come first, then the suspects, then the balance of the classes. Only `train` is
 rebalanced; labels of `test` are never changed.
@@ -22,12 +22,12 @@ from fer_data.core.schema import (
     LABEL_QUALITY,
     PATH,
     PIXEL_HASH,
-    REPEATS,
+    SAMPLE_COUNT,
+    SAMPLE_WEIGHT,
     SPLIT,
     SPLITS,
     TRAIN,
     VALIDATION,
-    WEIGHT,
 )
 from fer_data.core.tables import read_table, write_table
 from fer_data.curation.rebalance_settings import Method, RebalanceSettings
@@ -59,9 +59,10 @@ def curate(
         seed: Seed of the choice of faces.
 
     Returns:
-        The rows that a split uses, in order: `path`, `pixel_hash`, `label` (final), `split`, `weight`
-        (float32, mean 1 over `train`) and `repeats` (0 for a face left out by `undersample`). And a
-        summary: what was decided, left out, and the counts of `train` before and after.
+        The rows that a split uses, in order: `path`, `pixel_hash`, `label` (final), `split`,
+        `sample_weight` (float32, mean 1 over `train`) and `sample_count` (0 for a face left out by
+        `undersample`). And a summary: what was decided, left out, and the counts of `train`
+        before and after.
 
     Raises:
         UserError: A class has no `train` face left, or none of the `validation` faces that it had.
@@ -89,16 +90,16 @@ def curate(
             f"no 'validation' face of '{min(missing)}' is left after decisions, so that nothing could "
             "be chosen on them: revise data/relabels.csv, or raise `split.validation_fraction`"
         )
-    weight = np.ones(len(curated), dtype=np.float32)
-    repeats = np.ones(len(curated), dtype=np.int64)
+    sample_weight = np.ones(len(curated), dtype=np.float32)
+    sample_count = np.ones(len(curated), dtype=np.int64)
     if method == "class_weight":
-        weight[in_train] = (len(labels) / (len(before) * labels.map(before))).to_numpy()
+        sample_weight[in_train] = (len(labels) / (len(before) * labels.map(before))).to_numpy()
     elif method in ("oversample", "undersample"):
         target = before.max() if method == "oversample" else before.min()
-        repeats[in_train] = _even_repeats(labels, target, seed)
+        sample_count[in_train] = _even_counts(labels, target, seed)
 
-    curated = curated.assign(**{WEIGHT: weight, REPEATS: repeats})
-    after = curated[in_train].groupby(LABEL)[REPEATS].sum()
+    curated = curated.assign(**{SAMPLE_WEIGHT: sample_weight, SAMPLE_COUNT: sample_count})
+    after = curated[in_train].groupby(LABEL)[SAMPLE_COUNT].sum()
     summary: dict[str, object] = {
         "method": method,
         "relabelled": int((relabelled & (examples[SPLIT] != EXCLUDED)).sum()),
@@ -107,19 +108,19 @@ def curate(
         "train_before": {str(label): int(count) for label, count in before.items()},
         "train_after": {str(label): int(count) for label, count in after.items()},
     }
-    return curated[[PATH, PIXEL_HASH, LABEL, SPLIT, WEIGHT, REPEATS]], summary
+    return curated[[PATH, PIXEL_HASH, LABEL, SPLIT, SAMPLE_WEIGHT, SAMPLE_COUNT]], summary
 
 
-def _even_repeats(labels: pd.Series, target: int, seed: int) -> np.ndarray:
+def _even_counts(labels: pd.Series, target: int, seed: int) -> np.ndarray:
     """How often each face is used so that each class has `target` uses; extra ones at random."""
     generator = np.random.default_rng(seed)
-    repeats = np.zeros(len(labels), dtype=np.int64)
+    sample_count = np.zeros(len(labels), dtype=np.int64)
     for label in sorted(labels.unique()):
         rows = np.flatnonzero(labels == label)
         whole, extra = divmod(target, len(rows))
-        repeats[rows] = whole
-        repeats[generator.permutation(rows)[:extra]] += 1
-    return repeats
+        sample_count[rows] = whole
+        sample_count[generator.permutation(rows)[:extra]] += 1
+    return sample_count
 
 
 def main() -> None:

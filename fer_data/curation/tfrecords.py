@@ -11,7 +11,16 @@ import tensorflow_datasets as tfds
 from fer_data.core import tfrecord
 from fer_data.core.face_store import read_faces
 from fer_data.core.files import atomic_write
-from fer_data.core.schema import FACE_SIZE, LABEL, PATH, PIXEL_HASH, REPEATS, SPLIT, SPLITS, WEIGHT
+from fer_data.core.schema import (
+    FACE_SIZE,
+    LABEL,
+    PATH,
+    PIXEL_HASH,
+    SAMPLE_COUNT,
+    SAMPLE_WEIGHT,
+    SPLIT,
+    SPLITS,
+)
 from fer_data.core.tables import read_table
 from fer_data.curation.tfrecords_settings import TfrecordsSettings
 from fer_data.stages import stage
@@ -33,8 +42,8 @@ def write_records(
 
     Args:
         folder: An existing, empty folder.
-        examples: N rows with `path`, `pixel_hash`, `label`, `split`, `weight` and `repeats`, in the
-            order of `faces`.
+        examples: N rows with `path`, `pixel_hash`, `label`, `split`, `sample_weight` and `sample_count`,
+            in the order of `faces`.
         faces: uint8 (N, 48, 48).
         expressions: The classes, in the order of their label numbers.
         faces_per_shard: How many records a file holds at most.
@@ -53,7 +62,7 @@ def write_records(
     split_infos: list[tfds.core.SplitInfo] = []
     for split in SPLITS:
         rows = np.flatnonzero(examples[SPLIT] == split)
-        rows = np.repeat(rows, examples[REPEATS].to_numpy()[rows])
+        rows = np.repeat(rows, examples[SAMPLE_COUNT].to_numpy()[rows])
         np.random.default_rng(seed).shuffle(rows)
         shards = np.array_split(rows, max(1, -(-len(rows) // faces_per_shard)))
         num_bytes = 0
@@ -85,7 +94,7 @@ def _write_shard(
     file: Path, examples: pd.DataFrame, faces: np.ndarray, label_numbers: dict[str, int]
 ) -> int:
     num_bytes = 0
-    columns = (examples[name] for name in ("row", LABEL, WEIGHT, PATH, PIXEL_HASH))
+    columns = (examples[name] for name in ("row", LABEL, SAMPLE_WEIGHT, PATH, PIXEL_HASH))
     with tf.io.TFRecordWriter(str(file)) as writer:
         for row, label, weight, path, pixel_hash in zip(*columns, strict=True):
             record = tfrecord.to_record(

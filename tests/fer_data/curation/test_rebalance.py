@@ -42,35 +42,37 @@ def run(
 
 def uses(curated: pd.DataFrame) -> dict[str, int]:
     train = curated[curated["split"] == "train"]
-    return train.groupby("label")["repeats"].sum().to_dict()
+    return train.groupby("label")["sample_count"].sum().to_dict()
 
 
 def test_none_takes_every_face_of_a_role_once() -> None:
     curated, summary = run()
     assert list(curated["path"]) == [f"{number:02d}.jpg" for number in range(11)]
-    assert (curated["weight"] == 1).all()
-    assert (curated["repeats"] == 1).all()
+    assert (curated["sample_weight"] == 1).all()
+    assert (curated["sample_count"] == 1).all()
     assert summary["train_before"] == summary["train_after"] == {"happy": 6, "sad": 2}
 
 
 def test_class_weights_give_each_class_the_same_sum_and_a_mean_of_one() -> None:
     curated, _ = run(method="class_weight")
     train = curated[curated["split"] == "train"]
-    assert train.groupby("label")["weight"].sum().to_dict() == pytest.approx({"happy": 4, "sad": 4})
-    assert train["weight"].mean() == pytest.approx(1)
-    assert (curated.loc[curated["split"] != "train", "weight"] == 1).all()
+    assert train.groupby("label")["sample_weight"].sum().to_dict() == pytest.approx(
+        {"happy": 4, "sad": 4}
+    )
+    assert train["sample_weight"].mean() == pytest.approx(1)
+    assert (curated.loc[curated["split"] != "train", "sample_weight"] == 1).all()
 
 
 def test_oversampling_repeats_the_smaller_class() -> None:
     curated, summary = run(method="oversample")
     assert uses(curated) == summary["train_after"] == {"happy": 6, "sad": 6}
-    assert curated.loc[curated["label"] == "sad", "repeats"].max() == 3
+    assert curated.loc[curated["label"] == "sad", "sample_count"].max() == 3
 
 
 def test_undersampling_leaves_faces_of_the_larger_class_out() -> None:
     curated, summary = run(method="undersample")
     assert uses(curated) == summary["train_after"] == {"happy": 2, "sad": 2}
-    assert set(curated["repeats"]) == {0, 1}
+    assert set(curated["sample_count"]) == {0, 1}
 
 
 @pytest.mark.parametrize("method", ["oversample", "undersample", "class_weight"])
@@ -78,8 +80,8 @@ def test_only_train_is_rebalanced(method: Method) -> None:
     curated, _ = run(method=method)
     others = curated[curated["split"] != "train"]
     assert len(others) == 3
-    assert (others["repeats"] == 1).all()
-    assert (others["weight"] == 1).all()
+    assert (others["sample_count"] == 1).all()
+    assert (others["sample_weight"] == 1).all()
 
 
 def test_decisions_relabel_keep_and_drop() -> None:

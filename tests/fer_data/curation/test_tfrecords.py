@@ -31,10 +31,10 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_table(manifest, folder / "manifest.parquet")
     split = np.where(manifest["original_split"] == "testing", "test", "train").astype(object)
     split[:12] = "validation"
-    examples = manifest[["path", "pixel_hash", "label"]].assign(split=split, repeats=1)
-    examples["weight"] = np.linspace(0.5, 1.5, len(examples)).astype(np.float32)
-    examples.loc[20, "repeats"] = 3
-    examples.loc[21, "repeats"] = 0
+    examples = manifest[["path", "pixel_hash", "label"]].assign(split=split, sample_count=1)
+    examples["sample_weight"] = np.linspace(0.5, 1.5, len(examples)).astype(np.float32)
+    examples.loc[20, "sample_count"] = 3
+    examples.loc[21, "sample_count"] = 0
     examples.loc[22, "label"] = "sad"
     write_table(examples, folder / "examples.parquet")
     (folder / "params.yaml").write_text(PARAMS)
@@ -75,7 +75,7 @@ def test_two_builds_are_the_same_bytes(workspace: Path, folder: Path) -> None:
 def expected_train(workspace: Path) -> pd.DataFrame:
     examples = pd.read_parquet(workspace / "examples.parquet")
     train = examples[examples["split"] == "train"]
-    return train.loc[train.index.repeat(train["repeats"])].sort_values("path")
+    return train.loc[train.index.repeat(train["sample_count"])].sort_values("path")
 
 
 def test_plain_tf_data_reads_what_was_curated(workspace: Path, folder: Path) -> None:
@@ -86,7 +86,7 @@ def test_plain_tf_data_reads_what_was_curated(workspace: Path, folder: Path) -> 
     assert list(order) != sorted(order)  # shuffled
     numbers = expected["label"].map({"happy": 0, "neutral": 1, "sad": 2})
     np.testing.assert_array_equal(train.labels[order], numbers)
-    np.testing.assert_array_equal(train.weights[order], expected["weight"])
+    np.testing.assert_array_equal(train.weights[order], expected["sample_weight"])
     assert train.faces.shape == (len(expected), 48, 48, 1)
     hashes = [hashlib.sha256(face.tobytes()).hexdigest() for face in train.faces]
     assert hashes == train.pixel_hashes

@@ -63,8 +63,8 @@ def write_tiny_records(folder: Path, *, num_faces: int = 240) -> None:
             "pixel_hash": [hashlib.sha256(face.tobytes()).hexdigest() for face in faces],
             "label": np.array(EXPRESSIONS, dtype=object)[labels],
             "split": split,
-            "weight": np.float32(1),
-            "repeats": 1,
+            "sample_weight": np.float32(1),
+            "sample_count": 1,
             "row": np.arange(num_faces),
         }
     )

@@ -54,20 +54,20 @@ class Comparison:
     drifts: list[Drift]
     """Of the folders that both archives have."""
 
-    def verdict(self, *, max_drift: float) -> str:
-        """Why the new archive should not silently take the old one's place; empty if it may.
+    def problems(self, *, max_drift: float) -> str:
+        """Lists why the new archive should not take the old one's place; empty if it may.
 
         Args:
             max_drift: The difference that is no surprise, in standard deviations.
         """
         gone = self.counts.index[(self.counts[OLD] > 0) & (self.counts[NEW] == 0)]
-        faults = [f"{name} has no face any more" for name in gone]
-        faults += [
+        found = [f"{name} has no face any more" for name in gone]
+        found += [
             f"{one.figure} of {one.original_split} drifted by {one.difference:+.2f} standard deviations"
             for one in self.drifts
             if abs(one.difference) > max_drift
         ]
-        return "; ".join(faults)
+        return "; ".join(found)
 
 
 def compare(old: pd.DataFrame, new: pd.DataFrame) -> Comparison:

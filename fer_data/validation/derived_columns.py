@@ -44,7 +44,7 @@ def with_facts(manifest: pd.DataFrame, *, profile: ArchiveProfile | None = None)
 
         With a profile, also the drift since then, the larger one of the two folders', and the change
         of each class's count in each folder, as a part of the accepted one: on the first face there,
-        NaN on the others, so that a verdict names a face for a folder and not a thousand.
+        NaN on the others, so that the result names a face for a folder and not a thousand.
     """
     duplicates = manifest.groupby(PIXEL_HASH)
     folders = class_folders(manifest)

@@ -1,4 +1,4 @@
-"""Runs the expectation suite over the manifest: a verdict that gates what follows."""
+"""Runs the expectation suite over the manifest: its result gates what follows."""
 
 import logging
 import math
@@ -52,7 +52,7 @@ def run_suite(
             expected; the same for the same manifest, as well.
 
     Returns:
-        The verdict: `success` (no critical expectation failed, and all could be checked), `faces`,
+        The result: `success` (no critical expectation failed, and all could be checked), `faces`,
         `profile` (`accepted_by`, `accepted_at` and `faces` of what it was compared with; None where
         nobody has accepted one, so that nothing is expected of its change), and for each expectation
         its `name`, `meaning`, `severity` (`error` or `warning`), `success`, why it could not be checked
@@ -179,7 +179,7 @@ def _rows(outcome: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Reads the manifest, writes the verdict; fails if a critical expectation does."""
+    """Reads the manifest, writes the result; fails if a critical expectation does."""
     flags = stage.parse_flags(__doc__, "manifest", "profile", "report")
     settings = read_settings(ValidateSettings, "validate")
     expressions = read_settings(DataSettings, "data").expressions
@@ -189,13 +189,13 @@ def main() -> None:
     )
     with atomic_write(flags.report, replace_folder=True) as report:
         report.mkdir()
-        verdict = run_suite(manifest, suite, profile=profile, result_file=report / RESULT_NAME)
-        text = stage.json_text(verdict, of=flags.report / "summary.json", ensure_ascii=False)
+        result = run_suite(manifest, suite, profile=profile, result_file=report / RESULT_NAME)
+        text = stage.json_text(result, of=flags.report / "summary.json", ensure_ascii=False)
         (report / "summary.json").write_text(text, encoding="utf-8")
-    failed = [one for one in verdict["expectations"] if not one["success"]]
+    failed = [one for one in result["expectations"] if not one["success"]]
     for one in failed:
         logger.info("%s: not so: %s (%s)", one["severity"], one["meaning"], _rows(one))
-    if not verdict["success"]:
+    if not result["success"]:
         errors = [one for one in failed if _stops(one)]
         names = "; ".join(f"{one['name']} ({_rows(one)})" for one in errors)
         raise UserError(

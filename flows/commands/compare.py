@@ -25,9 +25,9 @@ def show_comparison(old: Path, new: Path, *, max_drift: float, console: Console)
     comparison = compare(*(read_manifest(_manifest(path)) for path in (old, new)))
     for table in (_faces(comparison), _counts(comparison), _drifts(comparison)):
         console.print(table)
-    verdict = comparison.verdict(max_drift=max_drift)
-    if verdict:
-        raise UserError(f"{new} is not like {old}: {verdict}")
+    problems = comparison.problems(max_drift=max_drift)
+    if problems:
+        raise UserError(f"{new} is not like {old}: {problems}")
     console.print(
         f"No class is gone, and nothing drifted by more than {max_drift:g} standard deviations.",
         highlight=False,

@@ -109,10 +109,10 @@ def findings(workspace: Path, planted: pd.DataFrame) -> pd.DataFrame:
     Returns:
         One row a kind of fault: `fault`, `planted`, `found`, and `where` it was found.
     """
-    verdict = json.loads(
+    result = json.loads(
         output("validate", "validate", workspace=workspace).joinpath("summary.json").read_text()
     )
-    caught_by = {one["name"]: set(one["paths"]) for one in verdict["expectations"]}
+    caught_by = {one["name"]: set(one["paths"]) for one in result["expectations"]}
     refused = set(pd.read_csv(output("ingest", "rejected.csv", workspace=workspace))[PATH])
     queue = pd.read_csv(output("review_queue", "suspects.csv", workspace=workspace))
     rows = []

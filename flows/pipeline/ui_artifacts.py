@@ -118,19 +118,19 @@ def data_summary(workspace: Path, *, site: str) -> str:
     Raises:
         UserError: One of their outputs is missing, or the decisions are broken.
     """
-    verdict = read_json(output("validate", "validate", workspace=workspace) / "summary.json")
+    result = read_json(output("validate", "validate", workspace=workspace) / "summary.json")
     suspects = read_csv(output("review_queue", "suspects.csv", workspace=workspace))
     data = read_settings(DataSettings, "data", file=workspace / PARAMS_FILE)
     relabels = dependency("review_queue", "relabels.csv", workspace=workspace)
     decisions = latest_decisions(read_relabels(relabels, expressions=data.known_expressions))
     applying = decisions[~is_retired(decisions, data.retired_expressions)]
     num_waiting = int((~suspects[PIXEL_HASH].isin(applying[PIXEL_HASH])).sum())
-    failed = [one for one in verdict["expectations"] if not one["success"]]
+    failed = [one for one in result["expectations"] if not one["success"]]
     lines = [
         "# The data",
         "",
-        f"{verdict['faces']:,} faces, of which {num_waiting:,} wait in the review queue. "
-        f"{len(verdict['expectations']) - len(failed)} of {len(verdict['expectations'])} expectations "
+        f"{result['faces']:,} faces, of which {num_waiting:,} wait in the review queue. "
+        f"{len(result['expectations']) - len(failed)} of {len(result['expectations'])} expectations "
         "are met.",
     ]
     if failed:

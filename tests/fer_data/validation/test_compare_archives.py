@@ -24,7 +24,7 @@ def test_an_archive_is_like_itself(old: pd.DataFrame) -> None:
     assert (result.counts["old"] == result.counts["new"]).all()
     assert [one.distance for one in result.drifts] == [0] * 4
     assert [one.difference for one in result.drifts] == pytest.approx([0] * 4)
-    assert result.verdict(max_drift=0.01) == ""
+    assert result.problems(max_drift=0.01) == ""
 
 
 def test_faces_that_came_went_and_changed_are_counted_by_their_pixels(old: pd.DataFrame) -> None:
@@ -79,19 +79,19 @@ def test_drift_is_measured_in_standard_deviations_and_by_the_distributions(old) 
     assert by_key["training", "contrast"].distance == 0
 
 
-def test_the_verdict_names_what_drifted_and_what_is_gone(old: pd.DataFrame) -> None:
-    verdict = drifted(old).verdict(max_drift=0.5)
-    assert verdict.startswith("contrast of testing drifted by +")
-    assert drifted(old).verdict(max_drift=50) == ""
+def test_the_comparison_names_what_drifted_and_what_is_gone(old: pd.DataFrame) -> None:
+    problems = drifted(old).problems(max_drift=0.5)
+    assert problems.startswith("contrast of testing drifted by +")
+    assert drifted(old).problems(max_drift=50) == ""
     gone = old[(old["label"] != "sad") | (old["original_split"] == "training")]
-    assert compare(old, gone).verdict(max_drift=9) == "testing/sad has no face any more"
-    assert compare(gone, old).verdict(max_drift=9) == ""
+    assert compare(old, gone).problems(max_drift=9) == "testing/sad has no face any more"
+    assert compare(gone, old).problems(max_drift=9) == ""
 
 
 def test_a_folder_that_is_gone_has_no_drift(old: pd.DataFrame) -> None:
     result = compare(old, old[old["original_split"] == "training"])
     assert {one.original_split for one in result.drifts} == {"training"}
-    assert "testing/happy has no face any more" in result.verdict(max_drift=9)
+    assert "testing/happy has no face any more" in result.problems(max_drift=9)
 
 
 def test_what_is_no_manifest_is_one_line(old: pd.DataFrame, tmp_path) -> None:

@@ -28,8 +28,8 @@ def failures(
 ) -> dict[str, dict]:
     suite = build_suite(THRESHOLDS, expressions=EXPRESSIONS, profile=profile)
     rest = [expectation for expectation in suite if name_of(expectation) != without]
-    verdict = run_suite(manifest, rest, profile=profile)
-    return {one["name"]: one for one in verdict["expectations"] if not one["success"]}
+    result = run_suite(manifest, rest, profile=profile)
+    return {one["name"]: one for one in result["expectations"] if not one["success"]}
 
 
 def text(seed: int) -> np.ndarray:
@@ -66,11 +66,11 @@ def good() -> pd.DataFrame:
 
 
 def test_a_good_archive_passes_everything(good: pd.DataFrame) -> None:
-    verdict = run_suite(good, SUITE)
-    assert verdict["success"]
-    assert verdict["faces"] == 150
-    assert [one["name"] for one in verdict["expectations"]] == [name_of(one) for one in SUITE]
-    assert all(one["success"] and one["meaning"] for one in verdict["expectations"])
+    result = run_suite(good, SUITE)
+    assert result["success"]
+    assert result["faces"] == 150
+    assert [one["name"] for one in result["expectations"]] == [name_of(one) for one in SUITE]
+    assert all(one["success"] and one["meaning"] for one in result["expectations"])
 
 
 @pytest.mark.parametrize(
@@ -163,11 +163,11 @@ def test_an_accepted_class_that_is_gone_is_a_warning(good: pd.DataFrame) -> None
     profile = profile_of(good, by="ann", at="2026-01-31T10:00:00Z")
     rest = good[good["label"] != "sad"]
     suite = build_suite(THRESHOLDS, expressions=("happy", "neutral"), profile=profile)
-    verdict = run_suite(rest, suite, profile=profile)
-    gone = next(one for one in verdict["expectations"] if one["name"] == "accepted_classes")
+    result = run_suite(rest, suite, profile=profile)
+    gone = next(one for one in result["expectations"] if one["name"] == "accepted_classes")
     assert (gone["success"], gone["severity"]) == (False, "warning")
     assert gone["missing"] == ["testing/sad", "training/sad"]
-    assert verdict["success"]
+    assert result["success"]
 
 
 def write_workspace(folder: Path, manifest: pd.DataFrame) -> None:
@@ -258,8 +258,8 @@ def test_an_error_fails_the_stage_and_says_where_the_rows_are(good, tmp_path, mo
     )
     with pytest.raises(UserError, match=line):
         run_main(monkeypatch, tmp_path)
-    verdict = json.loads((tmp_path / "report" / "summary.json").read_text())
-    named = {one["name"]: one["paths"] for one in verdict["expectations"]}["known_classes"]
+    result = json.loads((tmp_path / "report" / "summary.json").read_text())
+    named = {one["name"]: one["paths"] for one in result["expectations"]}["known_classes"]
     assert named
     assert all("/Sad/" in path for path in named)
 
@@ -267,16 +267,16 @@ def test_an_error_fails_the_stage_and_says_where_the_rows_are(good, tmp_path, mo
 def test_the_summary_says_what_the_archive_was_compared_with(good, tmp_path, monkeypatch) -> None:
     write_workspace(tmp_path, good)
     run_main(monkeypatch, tmp_path)
-    verdict = json.loads((tmp_path / "report" / "summary.json").read_text())
-    assert verdict["profile"] is None
-    assert "count_change" not in {one["name"] for one in verdict["expectations"]}
+    result = json.loads((tmp_path / "report" / "summary.json").read_text())
+    assert result["profile"] is None
+    assert "count_change" not in {one["name"] for one in result["expectations"]}
     profile = profile_of(good, by="ann", at="2026-01-31T10:00:00Z")
     (tmp_path / "profile.json").write_text(profile_text(profile))
     run_main(monkeypatch, tmp_path)
-    verdict = json.loads((tmp_path / "report" / "summary.json").read_text())
-    assert verdict["profile"] == {
+    result = json.loads((tmp_path / "report" / "summary.json").read_text())
+    assert result["profile"] == {
         "accepted_by": "ann",
         "accepted_at": "2026-01-31T10:00:00Z",
         "faces": 150,
     }
-    assert "count_change" in {one["name"] for one in verdict["expectations"]}
+    assert "count_change" in {one["name"] for one in result["expectations"]}

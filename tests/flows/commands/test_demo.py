@@ -69,7 +69,7 @@ def test_what_was_planted_is_held_against_what_was_found(workspace: Path) -> Non
         drawn_archive.WRONG_LABEL: (2, 1),
         drawn_archive.LEAK: (1, 1),
         drawn_archive.TRUNCATED: (1, 1),
-        drawn_archive.DUPLICATE: (1, 0),  # its expectation is not in the verdict
+        drawn_archive.DUPLICATE: (1, 0),  # its expectation is not in the result
     }
 
 

@@ -31,11 +31,11 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, set[s
 
 
 def caught(manifest: pd.DataFrame, expectation: str, *, suite: list) -> set[str]:
-    verdict = run_suite(manifest, suite)
-    assert verdict["success"]
+    result = run_suite(manifest, suite)
+    assert result["success"]
     return {
         path
-        for one in verdict["expectations"]
+        for one in result["expectations"]
         if one["name"] == expectation
         for path in one["paths"]
     }

@@ -1,1 +1,1 @@
-"""Draws synthetic faces and archives with planted faults."""
+"""Draws synthetic faces and archives with planted errors."""

@@ -1,7 +1,7 @@
-"""Writes an archive of drawn faces: their number goes in, a zip and the list of its faults come out.
+"""Draws an archive of faces: a zip and the list of its planted errors.
 
-It has Kaggle's layout, and stands in for FER2013 where that cannot be had. Since its faults are known,
-what the stages find can be held against them.
+It has Kaggle's layout, and stands in for FER2013 where that cannot be had. Since its errors are known,
+what the stages find can be compared with them.
 """
 
 import io
@@ -19,10 +19,10 @@ from fer_data.core.files import atomic_write
 from fer_data.core.schema import FACE_SIZE, LABEL, ORIGINAL_SPLITS, PATH, TESTING, TRAINING
 from fer_data.synthetic.faces import draw_face
 
-FAULT: Final = "fault"
+ERROR: Final = "error"
 TRUE_LABEL: Final = "true_label"
 PARTNER: Final = "partner"
-FAULT_COLUMNS: Final = (PATH, FAULT, LABEL, TRUE_LABEL, PARTNER)
+ERROR_COLUMNS: Final = (PATH, ERROR, LABEL, TRUE_LABEL, PARTNER)
 
 WRONG_LABEL: Final = "wrong label"
 """A Training face in another expression's folder."""
@@ -81,12 +81,12 @@ class _Member:
     folder: str
     label: str
     drawn: str
-    fault: str = ""
+    error: str = ""
     original: "_Member | None" = None
 
 
 class _Free:
-    """The members that have no fault yet, in random order, by folder and class."""
+    """The members that have no error yet, in random order, by folder and class."""
 
     def __init__(self, members: list[_Member], generator: np.random.Generator) -> None:
         self._generator = generator
@@ -113,9 +113,9 @@ class _Free:
 def write_sample(file: Path, *, num_faces: int = 3000, seed: int = 0) -> pd.DataFrame:
     """Writes an archive of drawn faces, in the six classes and the imbalance of Kaggle's FER2013.
 
-    It has `num_faces` readable images, faulty ones included, and two members more that cannot be
+    It has `num_faces` readable images, those with an error included, and two members more that cannot be
     read: one truncated, one no image. (`ingest.max_rejected_fraction` is 0.01 by default, which
-    two members exceed in an archive of fewer than 198 faces.) No member has two faults, and the
+    two members exceed in an archive of fewer than 198 faces.) No member has two errors, and the
     face that a copy was made from has none.
 
     Args:
@@ -125,7 +125,7 @@ def write_sample(file: Path, *, num_faces: int = 3000, seed: int = 0) -> pd.Data
         seed: At least 0.
 
     Returns:
-        One row a planted fault, sorted by path: `path`, `fault`, `label` (the folder's expression),
+        One row a planted error, sorted by path: `path`, `error`, `label` (the folder's expression),
         `true_label` (the drawn one, "" without a face) and `partner` (what it is a copy of, or "";
         black images are copies of the first of them).
 
@@ -134,7 +134,7 @@ def write_sample(file: Path, *, num_faces: int = 3000, seed: int = 0) -> pd.Data
     """
     if num_faces < MIN_FACES:
         raise UserError(
-            f"a sample of {num_faces} faces is too small for every class and fault: "
+            f"a sample of {num_faces} faces is too small for every class and error: "
             f"expected {MIN_FACES} or more"
         )
     if num_faces > MAX_FACES:
@@ -145,7 +145,7 @@ def write_sample(file: Path, *, num_faces: int = 3000, seed: int = 0) -> pd.Data
         raise UserError(f"{file} is a folder: give the name of the zip to write")
     generator = np.random.default_rng(seed)
     members = _planned(num_faces, generator)
-    _plant_faults(members, generator)
+    _plant_errors(members, generator)
     members.sort(key=lambda member: member.path)
     contents = {
         member.path: _contents(member, generator) for member in members if member.original is None
@@ -156,11 +156,11 @@ def write_sample(file: Path, *, num_faces: int = 3000, seed: int = 0) -> pd.Data
             # Stored, and as if on Unix: the bytes depend on neither zlib nor the system.
             info.create_system, info.external_attr = 3, 0o644 << 16
             archive.writestr(info, contents[(member.original or member).path])
-    return _fault_table(members)
+    return _error_table(members)
 
 
 def _planned(num_faces: int, generator: np.random.Generator) -> list[_Member]:
-    """Faultless members in the archive's imbalance, and two of `BLACK_LABEL` more, not to be read."""
+    """Correct members in the archive's imbalance, and two of `BLACK_LABEL` more, not to be read."""
     cells = [(folder, label) for folder in ORIGINAL_SPLITS for label in CLASS_FOLDERS]
     counts = _scaled(
         np.array([ARCHIVE_COUNTS[folder] for folder in ORIGINAL_SPLITS]).ravel(),
@@ -173,8 +173,8 @@ def _planned(num_faces: int, generator: np.random.Generator) -> list[_Member]:
         _Member(_path(folder, label, int(number)), folder, label, drawn=label)
         for (folder, label), number in zip(places, numbers, strict=True)
     ]
-    members[-2].fault = TRUNCATED
-    members[-1].fault, members[-1].drawn = NOT_A_IMAGE, ""
+    members[-2].error = TRUNCATED
+    members[-1].error, members[-1].drawn = NOT_A_IMAGE, ""
     return members
 
 
@@ -192,21 +192,21 @@ def _scaled(counts: np.ndarray, total: int) -> list[int]:
     return scaled.tolist()
 
 
-def _plant_faults(members: list[_Member], generator: np.random.Generator) -> None:
-    """Gives some members faults; what needs a given folder and class takes first."""
-    faultless = [member for member in members if not member.fault]
-    free = _Free(faultless, generator)
+def _plant_errors(members: list[_Member], generator: np.random.Generator) -> None:
+    """Plants errors in some members; what needs a given folder and class takes first."""
+    correct = [member for member in members if not member.error]
+    free = _Free(correct, generator)
     copies = {
-        fault: max(MIN_COPIES, round(part * len(faultless))) for fault, part in FRACTIONS.items()
+        error: max(MIN_COPIES, round(part * len(correct))) for error, part in FRACTIONS.items()
     }
     black = [free.take(TRAINING, BLACK_LABEL) for _ in range(NUM_BLACK)]
     for member in black:
-        member.fault, member.drawn = BLACK, ""
+        member.error, member.drawn = BLACK, ""
         member.original = None if member is black[0] else black[0]
     for _ in range(copies[LEAK]):
         folder, label = free.some_cell(TESTING)
         _copy(free.take(TRAINING, label), free.take(folder, label), LEAK)
-    _plant_wrong_labels(faultless, free, generator)
+    _plant_wrong_labels(correct, free, generator)
     for _ in range(copies[DUPLICATE]):
         cell = free.some_cell(*ORIGINAL_SPLITS, at_least=2)
         _copy(free.take(*cell), free.take(*cell), DUPLICATE)
@@ -217,9 +217,9 @@ def _plant_faults(members: list[_Member], generator: np.random.Generator) -> Non
 
 
 def _plant_wrong_labels(
-    faultless: list[_Member], free: _Free, generator: np.random.Generator
+    correct: list[_Member], free: _Free, generator: np.random.Generator
 ) -> None:
-    num_training = sum(member.folder == TRAINING for member in faultless)
+    num_training = sum(member.folder == TRAINING for member in correct)
     confused = list(CONFUSIONS.items())
     num_wrong = max(2 * len(confused), round(WRONG_LABEL_FRACTION * num_training))
     for number in range(num_wrong):
@@ -229,30 +229,30 @@ def _plant_wrong_labels(
         else:
             member = free.take(*free.some_cell(TRAINING))
             drawn = str(generator.choice([name for name in CLASS_FOLDERS if name != member.label]))
-        member.fault, member.drawn = WRONG_LABEL, drawn
+        member.error, member.drawn = WRONG_LABEL, drawn
 
 
-def _copy(original: _Member, copy: _Member, fault: str) -> None:
-    copy.fault, copy.drawn, copy.original = fault, original.drawn, original
+def _copy(original: _Member, copy: _Member, error: str) -> None:
+    copy.error, copy.drawn, copy.original = error, original.drawn, original
 
 
 def _contents(member: _Member, generator: np.random.Generator) -> bytes:
     """The bytes of a member that copies none."""
-    if member.fault == NOT_A_IMAGE:
+    if member.error == NOT_A_IMAGE:
         return _TEXT
-    if member.fault == BLACK:
+    if member.error == BLACK:
         face = np.zeros((FACE_SIZE, FACE_SIZE), np.uint8)
     else:
         face = draw_face(member.drawn, generator)
     Image.fromarray(face).save(stream := io.BytesIO(), "JPEG", quality=_JPEG_QUALITY)
-    size = stream.tell() // 2 if member.fault == TRUNCATED else stream.tell()
+    size = stream.tell() // 2 if member.error == TRUNCATED else stream.tell()
     return stream.getvalue()[:size]
 
 
-def _fault_table(members: list[_Member]) -> pd.DataFrame:
+def _error_table(members: list[_Member]) -> pd.DataFrame:
     rows = [
-        (one.path, one.fault, one.label, one.drawn, one.original.path if one.original else "")
+        (one.path, one.error, one.label, one.drawn, one.original.path if one.original else "")
         for one in members
-        if one.fault
+        if one.error
     ]
-    return pd.DataFrame(rows, columns=list(FAULT_COLUMNS))
+    return pd.DataFrame(rows, columns=list(ERROR_COLUMNS))

@@ -1,4 +1,4 @@
-"""Writes a drawn archive and the key to its faults, and neither over a person's own files."""
+"""Writes a drawn archive and the key to its errors, and neither over a person's own files."""
 
 import csv
 import zipfile
@@ -8,7 +8,7 @@ import pandas as pd
 
 from fer_data.core.files import atomic_write, refuse_folder
 from fer_data.core.own_files import refuse_foreign
-from fer_data.synthetic.drawn_archive import DATE, FAULT_COLUMNS, write_sample
+from fer_data.synthetic.drawn_archive import DATE, ERROR_COLUMNS, write_sample
 
 
 def draw_sample(
@@ -47,12 +47,13 @@ def _is_drawn(file: Path) -> bool:
     try:
         with zipfile.ZipFile(file) as archive:
             dates = {info.date_time for info in archive.infolist()}
-    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError):  # no zip, or an odd one
+    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError):  # no zip, or a broken one
         return False
     return dates == {DATE}
 
 
 def _is_key(file: Path) -> bool:
-    """Whether its header is that of a key."""
+    """Whether its header is that of a key, or of one from before `error` was called so."""
     with file.open(encoding="utf-8", errors="replace", newline="") as lines:
-        return next(csv.reader([lines.readline(1000)]), []) == list(FAULT_COLUMNS)
+        header = next(csv.reader([lines.readline(1000)]), [])
+    return ["error" if name == "fault" else name for name in header] == list(ERROR_COLUMNS)

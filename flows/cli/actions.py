@@ -35,13 +35,13 @@ def demo(arguments: argparse.Namespace) -> None:
 
 
 def sample(arguments: argparse.Namespace) -> None:
-    """Draws an archive, and the key to its planted faults."""
+    """Draws an archive, and the key to its planted errors."""
     from fer_data.synthetic.drawn_archive_files import draw_sample
 
     planted, key = draw_sample(
         arguments.archive, num_faces=arguments.faces, seed=arguments.seed, force=arguments.force
     )
-    print(f"{arguments.faces} faces -> {arguments.archive}; {len(planted)} planted faults -> {key}")
+    print(f"{arguments.faces} faces -> {arguments.archive}; {len(planted)} planted errors -> {key}")
 
 
 def add(arguments: argparse.Namespace) -> None:

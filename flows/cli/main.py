@@ -31,7 +31,7 @@ def command_line() -> argparse.ArgumentParser:
     demo.add_argument("--seed", type=int, default=0, help="seed of the drawing (default: 0)")
     demo.set_defaults(run=actions.demo)
 
-    sample = parsers.add_parser("sample", help="draw an archive of faces with planted faults")
+    sample = parsers.add_parser("sample", help="draw an archive of faces with planted errors")
     sample.add_argument("archive", type=Path, help="the archive.zip to write")
     sample.add_argument("--faces", type=int, default=3000, help="faces to draw (default: 3000)")
     sample.add_argument("--seed", type=int, default=0, help="seed of the drawing (default: 0)")

@@ -19,7 +19,7 @@ from fer_data.synthetic.drawn_archive import (
     BLACK,
     CONFLICTING_DUPLICATE,
     DUPLICATE,
-    FAULT,
+    ERROR,
     LEAK,
     MAX_FACES,
     NOT_A_IMAGE,
@@ -39,10 +39,10 @@ CATCHERS = {
     CONFLICTING_DUPLICATE: "conflicting_duplicates",
     BLACK: "black_faces",
 }
-"""The expectation that catches a planted fault."""
+"""The expectation that catches a planted error."""
 
 REFUSED = frozenset({TRUNCATED, NOT_A_IMAGE})
-"""The faults that `ingest` refuses."""
+"""The errors that `ingest` refuses."""
 
 
 def check_size(num_faces: int) -> None:
@@ -100,14 +100,14 @@ def _timed_stages(lines: Iterable[str], log: TextIO) -> Iterator[tuple[str, floa
 
 
 def findings(workspace: Path, planted: pd.DataFrame) -> pd.DataFrame:
-    """Compares the planted faults with what the stages found.
+    """Compares the planted errors with what the stages found.
 
     Args:
         workspace: Where `dvc repro` has run.
-        planted: One row a fault: `path` and `fault`, as `sample.write_sample` returns them.
+        planted: One row an error: `path` and `error`, as `drawn_archive.write_sample` returns them.
 
     Returns:
-        One row a kind of fault: `fault`, `planted`, `found`, and `where` it was found.
+        One row a kind of error: `error`, `planted`, `found`, and `where` it was found.
     """
     result = json.loads(
         output("validate", "validate", workspace=workspace).joinpath("summary.json").read_text()
@@ -116,25 +116,25 @@ def findings(workspace: Path, planted: pd.DataFrame) -> pd.DataFrame:
     refused = set(pd.read_csv(output("ingest", "rejected.csv", workspace=workspace))[PATH])
     queue = pd.read_csv(output("review_queue", "suspects.csv", workspace=workspace))
     rows = []
-    for fault, faces in planted.groupby(FAULT, sort=False):
+    for error, faces in planted.groupby(ERROR, sort=False):
         paths = set(faces[PATH])
-        if fault in CATCHERS:
-            found, where = paths & caught_by.get(CATCHERS[fault], set()), "validate"
-        elif fault in REFUSED:
+        if error in CATCHERS:
+            found, where = paths & caught_by.get(CATCHERS[error], set()), "validate"
+        elif error in REFUSED:
             found, where = paths & refused, "ingest"
         else:
             found, where = paths & set(queue[PATH]), f"the queue's {len(queue)} faces"
-        rows.append((fault, len(paths), len(found), where))
-    return pd.DataFrame(rows, columns=["fault", "planted", "found", "where"])
+        rows.append((error, len(paths), len(found), where))
+    return pd.DataFrame(rows, columns=["error", "planted", "found", "where"])
 
 
 def ranking_auroc(workspace: Path, planted: pd.DataFrame) -> float:
     """The within-class AUROC of the label qualities for the planted wrong labels, conflicts aside."""
     ranked = pd.read_parquet(output("mislabels", "label_quality.parquet", workspace=workspace))
-    faults = ranked[PATH].map(planted.set_index(PATH)[FAULT])
-    judged = (faults.isna() | (faults == WRONG_LABEL)).to_numpy()
+    errors = ranked[PATH].map(planted.set_index(PATH)[ERROR])
+    judged = (errors.isna() | (errors == WRONG_LABEL)).to_numpy()
     return within_class_auroc(
-        (faults == WRONG_LABEL).to_numpy()[judged],
+        (errors == WRONG_LABEL).to_numpy()[judged],
         ranked[LABEL_QUALITY].to_numpy()[judged],
         ranked[LABEL].to_numpy()[judged],
     )
@@ -142,7 +142,7 @@ def ranking_auroc(workspace: Path, planted: pd.DataFrame) -> float:
 
 def show_results(workspace: Path, planted: pd.DataFrame, *, console: Console) -> None:
     """Prints what was planted and found, each model's accuracy, and where the reports lie."""
-    table = Table("planted fault", "planted", "found", "where", title="Faults")
+    table = Table("planted error", "planted", "found", "where", title="Errors")
     for row in findings(workspace, planted).itertuples(index=False):
         table.add_row(*map(str, row))
     console.print(table)

@@ -13,7 +13,7 @@ from fer_data.core.schema import LABEL, PATH
 from fer_data.ingestion.ingest import take_faces
 from fer_data.ingestion.zip_archive import Limits
 from fer_data.synthetic import drawn_archive
-from fer_data.synthetic.drawn_archive import FAULT, PARTNER, TRUE_LABEL, write_sample
+from fer_data.synthetic.drawn_archive import ERROR, PARTNER, TRUE_LABEL, write_sample
 from fer_data.synthetic.drawn_archive_files import draw_sample
 
 NUM_FACES = 400
@@ -31,19 +31,19 @@ def archive(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def faults(archive) -> pd.DataFrame:
+def errors(archive) -> pd.DataFrame:
     return write_sample(archive, num_faces=NUM_FACES, seed=1)
 
 
 @pytest.fixture(scope="module")
-def members(archive, faults) -> dict[str, bytes]:  # noqa: ARG001  (writes the archive)
+def members(archive, errors) -> dict[str, bytes]:  # noqa: ARG001  (writes the archive)
     with zipfile.ZipFile(archive) as opened:
         return {name: opened.read(name) for name in opened.namelist()}
 
 
-def of_kind(faults: pd.DataFrame, fault: str) -> list[dict[str, str]]:
-    rows = [{str(key): value for key, value in row.items()} for row in faults.to_dict("records")]
-    return [row for row in rows if row[FAULT] == fault]
+def of_kind(errors: pd.DataFrame, error: str) -> list[dict[str, str]]:
+    rows = [{str(key): value for key, value in row.items()} for row in errors.to_dict("records")]
+    return [row for row in rows if row[ERROR] == error]
 
 
 def test_the_same_arguments_give_the_same_bytes(tmp_path):
@@ -77,30 +77,30 @@ def test_names_are_those_of_the_kaggle_archive(members):
         ("Testing/Suprise", 831),
     ],
 )
-def test_classes_have_the_imbalance_of_the_kaggle_archive(members, faults, folder, count):
-    unreadable = faults.loc[
-        faults[FAULT].isin([drawn_archive.TRUNCATED, drawn_archive.NOT_A_IMAGE]), PATH
+def test_classes_have_the_imbalance_of_the_kaggle_archive(members, errors, folder, count):
+    unreadable = errors.loc[
+        errors[ERROR].isin([drawn_archive.TRUNCATED, drawn_archive.NOT_A_IMAGE]), PATH
     ].tolist()
     found = [name for name in members if name.startswith(folder + "/") and name not in unreadable]
     assert abs(len(found) - count / 35_340 * NUM_FACES) < 1
 
 
-def test_readable_members_are_grey_jpegs_and_the_two_others_are_refused(archive, faults):
+def test_readable_members_are_grey_jpegs_and_the_two_others_are_refused(archive, errors):
     intake = take_faces(
         archive, expressions=tuple(drawn_archive.CLASS_FOLDERS), limits=LIMITS, resize=False
     )
     assert len(intake.manifest) == NUM_FACES
     assert set(intake.manifest["mode"]) == {"L"}
     assert set(intake.manifest["format"]) == {"JPEG"}
-    unreadable = faults[faults[FAULT].isin([drawn_archive.TRUNCATED, drawn_archive.NOT_A_IMAGE])]
+    unreadable = errors[errors[ERROR].isin([drawn_archive.TRUNCATED, drawn_archive.NOT_A_IMAGE])]
     assert sorted(intake.rejected[PATH]) == sorted(unreadable[PATH])
     labels = intake.manifest.set_index(PATH)[LABEL]
-    planted = faults[~faults[PATH].isin(unreadable[PATH])].set_index(PATH)[LABEL]
+    planted = errors[~errors[PATH].isin(unreadable[PATH])].set_index(PATH)[LABEL]
     assert (labels[planted.index] == planted).all()
 
 
-def test_the_listed_copies_are_the_only_ones(members, faults):
-    copies = faults[faults[PARTNER] != ""]
+def test_the_listed_copies_are_the_only_ones(members, errors):
+    copies = errors[errors[PARTNER] != ""]
     for row in copies.to_dict("records"):
         assert members[row[PATH]] == members[row[PARTNER]]
     num_distinct = len({hashlib.sha256(data).digest() for data in members.values()})
@@ -108,16 +108,16 @@ def test_the_listed_copies_are_the_only_ones(members, faults):
 
 
 @pytest.mark.parametrize(
-    ("fault", "same_class", "folders"),
+    ("error", "same_class", "folders"),
     [
         (drawn_archive.DUPLICATE, True, {("Training", "Training"), ("Testing", "Testing")}),
         (drawn_archive.LEAK, True, {("Testing", "Training")}),
         (drawn_archive.CONFLICTING_DUPLICATE, False, {("Training", "Training")}),
     ],
 )
-def test_copies_are_where_their_kind_says(faults, fault, same_class, folders):
-    rows = of_kind(faults, fault)
-    assert len(rows) == max(2, round(drawn_archive.FRACTIONS[fault] * NUM_FACES))
+def test_copies_are_where_their_kind_says(errors, error, same_class, folders):
+    rows = of_kind(errors, error)
+    assert len(rows) == max(2, round(drawn_archive.FRACTIONS[error] * NUM_FACES))
     for row in rows:
         (folder, label, _), (partner_split, partner_label, _) = (
             row[key].split("/") for key in (PATH, PARTNER)
@@ -128,8 +128,8 @@ def test_copies_are_where_their_kind_says(faults, fault, same_class, folders):
         assert drawn_archive.CLASS_FOLDERS[row[TRUE_LABEL]] == partner_label
 
 
-def test_wrong_labels_are_in_training_half_of_them_by_confusion(faults, members):
-    rows = of_kind(faults, drawn_archive.WRONG_LABEL)
+def test_wrong_labels_are_in_training_half_of_them_by_confusion(errors, members):
+    rows = of_kind(errors, drawn_archive.WRONG_LABEL)
     num_training = sum(name.startswith("Training/") for name in members)
     assert len(rows) == pytest.approx(0.05 * num_training, abs=1)
     assert all(row[PATH].startswith("Training/") for row in rows)
@@ -146,20 +146,20 @@ def test_wrong_labels_show_what_the_table_says(monkeypatch, tmp_path):
         return np.full((48, 48), shades[expression], np.uint8)
 
     monkeypatch.setattr(drawn_archive, "draw_face", flat_face)
-    faults = write_sample(tmp_path / "a.zip", num_faces=NUM_FACES).set_index(PATH)
-    true_labels = {str(path): str(label) for path, label in faults[TRUE_LABEL].items()}
+    errors = write_sample(tmp_path / "a.zip", num_faces=NUM_FACES).set_index(PATH)
+    true_labels = {str(path): str(label) for path, label in errors[TRUE_LABEL].items()}
     folders = {folder: label for label, folder in drawn_archive.CLASS_FOLDERS.items()}
     with zipfile.ZipFile(tmp_path / "a.zip") as opened:
         for name in opened.namelist():
             drawn = true_labels.get(name, folders[name.split("/")[1]])
-            if drawn == "" or faults[FAULT].get(name) == drawn_archive.TRUNCATED:
+            if drawn == "" or errors[ERROR].get(name) == drawn_archive.TRUNCATED:
                 continue
             shade = np.asarray(Image.open(io.BytesIO(opened.read(name)))).mean()
             assert abs(shade - shades[drawn]) < 3, name
 
 
-def test_black_images_are_black_and_in_one_folder(faults, members):
-    rows = of_kind(faults, drawn_archive.BLACK)
+def test_black_images_are_black_and_in_one_folder(errors, members):
+    rows = of_kind(errors, drawn_archive.BLACK)
     assert len(rows) == drawn_archive.NUM_BLACK
     assert len({row[PATH].rsplit("/", 1)[0] for row in rows}) == 1
     assert [row[PARTNER] for row in rows].count("") == 1
@@ -168,30 +168,30 @@ def test_black_images_are_black_and_in_one_folder(faults, members):
         assert not np.asarray(Image.open(io.BytesIO(members[row[PATH]]))).any()
 
 
-def test_one_image_is_truncated_and_one_is_a_text(faults, members):
-    [truncated] = of_kind(faults, drawn_archive.TRUNCATED)
+def test_one_image_is_truncated_and_one_is_a_text(errors, members):
+    [truncated] = of_kind(errors, drawn_archive.TRUNCATED)
     image = Image.open(io.BytesIO(members[truncated[PATH]]))
     assert image.size == (48, 48)
     with pytest.raises(OSError, match="truncated"):
         image.load()
-    [text] = of_kind(faults, drawn_archive.NOT_A_IMAGE)
+    [text] = of_kind(errors, drawn_archive.NOT_A_IMAGE)
     assert b"not an image" in members[text[PATH]]
 
 
 @pytest.mark.parametrize("num_faces", [120, 121, 3000])
-def test_faults_are_disjoint_and_every_kind_is_there(monkeypatch, tmp_path, num_faces):
+def test_errors_are_disjoint_and_every_kind_is_there(monkeypatch, tmp_path, num_faces):
     monkeypatch.setattr(drawn_archive, "draw_face", lambda *_: np.full((48, 48), 90, np.uint8))
     for seed in range(5):
-        faults = write_sample(tmp_path / "a.zip", num_faces=num_faces, seed=seed)
-        assert faults[PATH].is_unique
-        assert faults[PATH].is_monotonic_increasing
-        counts = faults[FAULT].value_counts()
+        errors = write_sample(tmp_path / "a.zip", num_faces=num_faces, seed=seed)
+        assert errors[PATH].is_unique
+        assert errors[PATH].is_monotonic_increasing
+        counts = errors[ERROR].value_counts()
         assert counts.drop([drawn_archive.TRUNCATED, drawn_archive.NOT_A_IMAGE]).min() >= 2
-        partners = faults.loc[
-            (faults[PARTNER] != "") & (faults[FAULT] != drawn_archive.BLACK), PARTNER
+        partners = errors.loc[
+            (errors[PARTNER] != "") & (errors[ERROR] != drawn_archive.BLACK), PARTNER
         ]
         assert partners.is_unique
-        assert not partners.isin(faults[PATH]).any()
+        assert not partners.isin(errors[PATH]).any()
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,8 @@ def test_sample_writes_the_archive_and_its_key(tmp_path: Path, monkeypatch, caps
     run(monkeypatch, "sample", str(tmp_path / "faces.zip"), "--faces", "200", "--seed", "3")
     assert len(zipfile.ZipFile(tmp_path / "faces.zip").namelist()) == 202
     key = pd.read_csv(tmp_path / "faces.planted.csv")
-    assert {"path", "fault"} <= set(key.columns)
-    assert f"{len(key)} planted faults" in capsys.readouterr().out
+    assert {"path", "error"} <= set(key.columns)
+    assert f"{len(key)} planted errors" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["faces.zip", "faces.planted.csv"])
@@ -41,6 +41,13 @@ def test_sample_replaces_only_what_it_wrote(tmp_path: Path, monkeypatch, name, c
     run(monkeypatch, *words, "--force")
     assert len(zipfile.ZipFile(tmp_path / "faces.zip").namelist()) == 122
     run(monkeypatch, *words, "--seed", "1")  # its own, by now
+
+
+def test_sample_replaces_the_key_of_an_earlier_version(tmp_path: Path, monkeypatch) -> None:
+    key = tmp_path / "faces.planted.csv"
+    key.write_text("path,fault,label,true_label,partner\n")
+    run(monkeypatch, "sample", str(tmp_path / "faces.zip"), "--faces", "120")
+    assert key.read_text().startswith("path,error,")
 
 
 def test_sample_keeps_a_zip_of_others(tmp_path: Path, monkeypatch) -> None:

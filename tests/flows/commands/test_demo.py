@@ -54,7 +54,7 @@ def workspace(tmp_path: Path) -> Path:
 PLANTED = pd.DataFrame(
     {
         "path": ["a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg"],
-        "fault": [
+        "error": [
             *(drawn_archive.WRONG_LABEL, drawn_archive.WRONG_LABEL, drawn_archive.LEAK),
             *(drawn_archive.TRUNCATED, drawn_archive.DUPLICATE),
         ],
@@ -64,7 +64,7 @@ PLANTED = pd.DataFrame(
 
 def test_what_was_planted_is_held_against_what_was_found(workspace: Path) -> None:
     rows = findings(workspace, PLANTED)
-    counts = {row.fault: (row.planted, row.found) for row in rows.itertuples()}
+    counts = {row.error: (row.planted, row.found) for row in rows.itertuples()}
     assert counts == {
         drawn_archive.WRONG_LABEL: (2, 1),
         drawn_archive.LEAK: (1, 1),
@@ -91,7 +91,7 @@ def test_the_table_names_models_and_reports(workspace: Path) -> None:
         assert words in shown
 
 
-def test_every_planted_fault_has_its_catcher() -> None:
+def test_every_planted_error_has_its_catcher() -> None:
     kinds = {*demo.CATCHERS, *demo.REFUSED, drawn_archive.WRONG_LABEL}
     names = (
         "WRONG_LABEL",

@@ -1,4 +1,4 @@
-"""Each planted fault is caught by its expectation, and missed when that is taken out of the suite."""
+"""Each planted error is caught by its expectation, and missed when that is taken out of the suite."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import yaml
 
 from fer_data.ingestion.ingest import take_faces
 from fer_data.ingestion.zip_archive import Limits
-from fer_data.synthetic.drawn_archive import FAULT, write_sample
+from fer_data.synthetic.drawn_archive import ERROR, write_sample
 from fer_data.validation.baseline import profile_of
 from fer_data.validation.expectations import Thresholds, build_suite, name_of
 from fer_data.validation.validate import run_suite
@@ -41,12 +41,12 @@ def caught(manifest: pd.DataFrame, expectation: str, *, suite: list) -> set[str]
     }
 
 
-@pytest.mark.parametrize("fault", CATCHERS)
-def test_an_expectation_turns_its_fault_from_missed_to_caught(drawn, fault: str) -> None:
+@pytest.mark.parametrize("error", CATCHERS)
+def test_an_expectation_turns_its_error_from_missed_to_caught(drawn, error: str) -> None:
     manifest, _, planted = drawn
-    paths = set(planted.loc[planted[FAULT] == fault, "path"])
+    paths = set(planted.loc[planted[ERROR] == error, "path"])
     assert len(paths) >= 3
-    expectation = CATCHERS[fault]
+    expectation = CATCHERS[error]
     assert paths <= caught(manifest, expectation, suite=SUITE)
     rest = [one for one in SUITE if name_of(one) != expectation]
     assert not paths & caught(manifest, expectation, suite=rest)
@@ -54,7 +54,7 @@ def test_an_expectation_turns_its_fault_from_missed_to_caught(drawn, fault: str)
 
 def test_unreadable_members_are_refused_and_nothing_else(drawn) -> None:
     _, refused, planted = drawn
-    assert refused == set(planted.loc[planted[FAULT].isin(REFUSED), "path"])
+    assert refused == set(planted.loc[planted[ERROR].isin(REFUSED), "path"])
     assert len(refused) == 2
 
 

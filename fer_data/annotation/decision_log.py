@@ -61,14 +61,14 @@ def checked_rows(data: bytes, *, file: Path, expressions: tuple[str, ...]) -> pd
 
 
 def checked(row: Row, expressions: tuple[str, ...], *, where: str) -> list[str]:
-    """The fields of a row without fault.
+    """The fields of a valid row.
 
     Raises:
-        UserError: It has a fault: see `fault_of_row`; the message begins with `where`.
+        UserError: It has an error: see `error_of_row`; the message begins with `where`.
     """
-    fault = row.fault or fault_of_row(row.fields, expressions)
-    if fault:
-        raise UserError(f"{where}: {fault}")
+    reason = row.error or error_of_row(row.fields, expressions)
+    if reason:
+        raise UserError(f"{where}: {reason}")
     return row.fields
 
 
@@ -81,12 +81,12 @@ def check_row(row: list[str], expressions: tuple[str, ...], *, where: str) -> No
         where: What the message begins with.
 
     Raises:
-        UserError: It has a fault: see `fault_of_row`.
+        UserError: It has an error: see `error_of_row`.
     """
     checked(Row(0, row), expressions, where=where)
 
 
-def fault_of_row(row: list[str], expressions: tuple[str, ...]) -> str:
+def error_of_row(row: list[str], expressions: tuple[str, ...]) -> str:
     """What is wrong with a decision, in words on one line; empty if nothing is.
 
     Args:
@@ -100,9 +100,9 @@ def fault_of_row(row: list[str], expressions: tuple[str, ...]) -> str:
     if is_conflict(row):
         return CONFLICT
     if len(row) != len(RELABEL_COLUMNS):
-        fault = f"got {len(row)} fields, expected {len(RELABEL_COLUMNS)}"
+        reason = f"got {len(row)} fields, expected {len(RELABEL_COLUMNS)}"
         marks = [name for mark, name in OTHER_MARKS.items() if mark in "".join(row)]
-        return f"{fault}: {marks[0]} between them{ADVICE}" if len(row) == 1 and marks else fault
+        return f"{reason}: {marks[0]} between them{ADVICE}" if len(row) == 1 and marks else reason
     pixel_hash, given_label, decision, *_ = row
     if not _HASH.fullmatch(pixel_hash):
         return f"got the pixel hash {pixel_hash[:80]!r}, expected 64 hex digits"
@@ -112,18 +112,18 @@ def fault_of_row(row: list[str], expressions: tuple[str, ...]) -> str:
             f"got the decision {decision[:80]!r}, expected one of {', '.join(allowed)}: {NO_CLASS}"
         )
     for name, text in zip(RELABEL_COLUMNS, row, strict=True):
-        fault = fault_of_text(text) if text else ""
-        if fault:
-            return f"the {name} {fault}"
+        reason = error_of_text(text) if text else ""
+        if reason:
+            return f"the {name} {reason}"
     if decision == KEEP and given_label not in expressions:
         return (
             f"'{KEEP}' says that the given label is right: got {given_label[:80]!r}, "
             f"expected one of {', '.join(expressions)}: {NO_CLASS}"
         )
-    return fault_of_time(row[RELABEL_COLUMNS.index(DECIDED_AT)])
+    return error_of_time(row[RELABEL_COLUMNS.index(DECIDED_AT)])
 
 
-def fault_of_time(text: str) -> str:
+def error_of_time(text: str) -> str:
     """What is wrong with a time, in words; empty if nothing is, or if it is left out."""
     moment = moment_of(text)
     if text and moment is None:
@@ -137,7 +137,7 @@ def fault_of_time(text: str) -> str:
     return ""
 
 
-def fault_of_text(text: str) -> str:
+def error_of_text(text: str) -> str:
     """Why a field cannot hold a text, in words that follow its name; empty if it can."""
     if text.startswith(_FORMULA_STARTS):
         return f"{text[:40]!r} would be a formula in a spreadsheet: begin it with a letter"

@@ -28,7 +28,7 @@ class Row:
     """Of its first line."""
     fields: list[str]
     """In the order of `schema.RELABEL_COLUMNS`, if there are as many."""
-    fault: str = ""
+    error: str = ""
     """Why it could not be read, in words; empty if it could."""
 
 
@@ -95,12 +95,12 @@ def rows_of(text: str, *, first: int = 2) -> Iterator[Row]:
     lines = text.split("\n")
     place = 0
     while place < len(lines):
-        start, fault, fields = place, "", list[str]()
+        start, reason, fields = place, "", list[str]()
         place += 1
         try:
             fields = _fields(lines[start])
         except csv.Error as error:
-            fault = f"not CSV: {error}"
+            reason = f"not CSV: {error}"
             for end in range(start + 1, min(start + _MAX_NOTE_LINES, len(lines))):
                 if _BEGINS_ROW.match(lines[end]):
                     break  # a quote that nobody closed
@@ -108,10 +108,10 @@ def rows_of(text: str, *, first: int = 2) -> Iterator[Row]:
                     fields = _fields("\n".join(lines[start : end + 1]))
                 except csv.Error:
                     continue
-                place, fault = end + 1, ""
+                place, reason = end + 1, ""
                 break
-        if fault or any(field.strip() for field in fields):
-            yield Row(first + start, _normalised(fields), fault)
+        if reason or any(field.strip() for field in fields):
+            yield Row(first + start, _normalised(fields), reason)
 
 
 def _fields(line: str) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from fer_data.annotation.apply_decisions import effective_times, latest_decisions, moment_of
-from fer_data.annotation.decision_log import fault_of_row
+from fer_data.annotation.decision_log import error_of_row
 from fer_data.annotation.decision_writer import Decision
 from fer_data.core.clock import now
 from fer_data.core.schema import (
@@ -100,15 +100,15 @@ def plan_import(
     for entry in _in_order(_completed(raw, annotator) for raw in reading.entries):
         decision = entry.decision
         before = left.setdefault(decision.pixel_hash, [])
-        fault = _fault(decision, labels, testing, expressions)
+        reason = _reason(decision, labels, testing, expressions)
         own = [one for one in before if one.decision.annotator == decision.annotator]
-        if not fault and decision.decision == UNDO and not own:
-            fault = (
+        if not reason and decision.decision == UNDO and not own:
+            reason = (
                 "undo takes back a decision of its annotator in the same file, and there is none on "
                 "this face"
             )
-        if fault:
-            plan.refusals.append(Refusal(entry.number, fault))
+        if reason:
+            plan.refusals.append(Refusal(entry.number, reason))
         elif decision.decision == UNDO:
             before.remove(own[-1])
             undone.append((own[-1].decision, decision))
@@ -164,16 +164,16 @@ def _completed(entry: Entry, annotator: str | None) -> Entry:
     return replace(entry, decision=replace(decision, decided_at=moment))
 
 
-def _fault(
+def _reason(
     decision: Decision,
     labels: dict[str, set[str]],
     testing: set[str],
     expressions: tuple[str, ...],
 ) -> str:
     """Why a decision cannot be taken, in words; empty if it can."""
-    fault = fault_of_row(list(astuple(decision)), expressions)
-    if fault:
-        return fault
+    reason = error_of_row(list(astuple(decision)), expressions)
+    if reason:
+        return reason
     face = decision.pixel_hash
     if face in testing:
         return f"face {face[:12]} is in Testing alone, whose labels are never changed"

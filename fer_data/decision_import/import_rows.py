@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fer_data.annotation.decision_log import fault_of_row
+from fer_data.annotation.decision_log import error_of_row
 from fer_data.annotation.decision_rows import (
     check_header,
     decode,
@@ -77,9 +77,9 @@ def read_csv_entries(text: str, *, file: Path) -> Reading:
     check_header(header, file=file)
     reading = Reading("line")
     for row in rows_of(lines):
-        if row.fault or len(row.fields) != len(RELABEL_COLUMNS) or is_conflict(row.fields):
-            fault = row.fault or fault_of_row(row.fields, ())
-            reading.refusals.append(Refusal(row.number, fault))
+        if row.error or len(row.fields) != len(RELABEL_COLUMNS) or is_conflict(row.fields):
+            reason = row.error or error_of_row(row.fields, ())
+            reading.refusals.append(Refusal(row.number, reason))
             continue
         decision = Decision(*row.fields)
         reading.entries.append(Entry(row.number, decision, named=bool(decision.annotator)))

@@ -93,9 +93,9 @@ def read_annotations(text: str, *, file: Path) -> Reading:
             # Strict validation of JSON lets a text stand for a time; of Python objects it does not.
             _read_task(_Task.model_validate_json(json.dumps(task)), number, reading)
         except ValidationError as error:
-            fault = error.errors()[0]
-            key = ".".join(map(str, fault["loc"])) or "the task"
-            reason = f"{key}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+            first = error.errors()[0]
+            key = ".".join(map(str, first["loc"])) or "the task"
+            reason = f"{key}: {first['msg'][0].lower()}{first['msg'][1:]}"
             reading.refusals.append(Refusal(number, " ".join(reason.split())))
     return reading
 

@@ -158,12 +158,12 @@ def _opened(file: Path) -> zipfile.ZipFile:
             "says so: pack the archive again"
         ) from None
     except _BROKEN as error:
-        raise UserError(f"{file} {_fault(file, error)}") from None
+        raise UserError(f"{file} {_reason(file, error)}") from None
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}") from None
 
 
-def _fault(file: Path, error: Exception) -> str:
+def _reason(file: Path, error: Exception) -> str:
     """What is wrong with a file that does not open as a zip."""
     size = file.stat().st_size
     with file.open("rb") as stream:

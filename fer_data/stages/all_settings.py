@@ -1,4 +1,4 @@
-"""Checks all sections of `params.yaml` at once, so that no fault of a late stage waits for hours."""
+"""Checks all sections of `params.yaml` at once, so that no error of a late stage waits for hours."""
 
 import pkgutil
 from collections.abc import Mapping
@@ -54,16 +54,16 @@ def check_settings(workspace: Path = Path(), *, complete: bool = True) -> None:
         raise SettingsError(f"{file}: {old_names}")
     stages = _stages(workspace)
     needed = {key for stage in stages.values() for key in _params_of(stage)}
-    faults: list[str] = []
+    errors: list[str] = []
     for section, settings_class in all_sections().items():
         try:
             settings_from(values, settings_class, section, file=file)
         except SettingsError as error:
             if descend(values, section) is not None or (complete and section in needed):
-                faults.append(str(error).removeprefix(f"{file}: "))
-    faults += _disagreements(values, stages)
-    if faults:
-        raise SettingsError(f"{file}: {'; '.join(faults)}")
+                errors.append(str(error).removeprefix(f"{file}: "))
+    errors += _disagreements(values, stages)
+    if errors:
+        raise SettingsError(f"{file}: {'; '.join(errors)}")
 
 
 def _stages(workspace: Path) -> Mapping[str, Any]:
@@ -87,11 +87,11 @@ def _params_of(stage: Mapping[str, Any]) -> set[str]:
 
 def _disagreements(values: Mapping[str, Any], stages: Mapping[str, Any]) -> list[str]:
     """What is right in itself, and does not fit another section or the graph."""
-    faults: list[str] = []
+    errors: list[str] = []
     folds = descend(stages, "crossval.matrix.fold")
     number = descend(values, "split.num_folds")
     if folds is not None and isinstance(number, int) and folds != list(range(number)):
-        faults.append(
+        errors.append(
             f"'split.num_folds': got {number}, but `crossval` in {GRAPH_FILE} lists the folds {folds}: "
             "change both"
         )
@@ -104,8 +104,8 @@ def _disagreements(values: Mapping[str, Any], stages: Mapping[str, Any]) -> list
             continue
         unknown = [str(name) for name in chosen if name not in names]
         if unknown:
-            faults.append(
+            errors.append(
                 f"'{key}': got {', '.join(unknown)}, expected some of {', '.join(map(str, names))}, for "
                 f"which {GRAPH_FILE} has a stage `{stage}`"
             )
-    return faults
+    return errors

@@ -175,17 +175,17 @@ def _in_words(
 ) -> str:
     secret = {name for name, field in settings_class.model_fields.items() if not field.repr}
     parts: list[str] = []
-    for fault in error.errors():
-        path = ".".join(map(str, fault["loc"]))
+    for detail in error.errors():
+        path = ".".join(map(str, detail["loc"]))
         place = stands_in(params, path, section, defaults=settings_class.DEFAULTS)
         key = f"{place}.{path}" if path else section
-        message = fault["msg"][0].lower() + fault["msg"][1:]
-        if fault["type"] == "extra_forbidden":
+        message = detail["msg"][0].lower() + detail["msg"][1:]
+        if detail["type"] == "extra_forbidden":
             parts.append(f"'{key}' is not a setting: misspelt?")
-        elif fault["type"] == "missing":
+        elif detail["type"] == "missing":
             parts.append(f"'{key}' is missing")
-        elif fault["loc"][:1] and fault["loc"][0] in secret:
+        elif detail["loc"][:1] and detail["loc"][0] in secret:
             parts.append(f"'{key}': got what may be a secret, so not shown: {message}")
         else:
-            parts.append(f"'{key}': got {fault['input']!r}: {message}")
+            parts.append(f"'{key}': got {detail['input']!r}: {message}")
     return "; ".join(parts)

@@ -88,10 +88,10 @@ def read_profile(file: Path) -> ArchiveProfile | None:
     except FileNotFoundError:
         raise UserError(f"{file} is missing: `git checkout {file}` brings it back") from None
     except ValidationError as error:
-        fault = error.errors()[0]
-        key = ".".join(map(str, fault["loc"])) or "the whole"
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "the whole"
         raise UserError(
-            f"{file} is no profile of an archive: {key}: {' '.join(fault['msg'].split())}: "
+            f"{file} is no profile of an archive: {key}: {' '.join(first['msg'].split())}: "
             "`ferflow expectations accept` makes one; null is none"
         ) from None
 

@@ -14,7 +14,7 @@ from fer_data.annotation.apply_decisions import (
     read_accepted,
     retired_counts,
 )
-from fer_data.annotation.decision_log import checked_rows, fault_of_text
+from fer_data.annotation.decision_log import checked_rows, error_of_text
 from fer_data.annotation.decision_writer import Decision, lines_of
 from fer_data.core.catalog import dependency, output
 from fer_data.core.clock import now
@@ -136,9 +136,9 @@ def _outcomes_of(model: str, folder: Path) -> dict[str, dict[str, str]]:
 
 
 def _check_name(name: str) -> None:
-    fault = "is empty" if not name.strip() else fault_of_text(name)
-    if fault:
-        raise UserError(f"the name after --by {fault}")
+    reason = "is empty" if not name.strip() else error_of_text(name)
+    if reason:
+        raise UserError(f"the name after --by {reason}")
 
 
 def _bytes_of(file: Path) -> bytes | None:

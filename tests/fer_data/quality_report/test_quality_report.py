@@ -179,7 +179,7 @@ def test_the_page_fetches_nothing() -> None:
     assert "http" not in page
 
 
-def test_an_archive_without_faults_can_be_reported() -> None:
+def test_an_archive_without_errors_can_be_reported() -> None:
     clean = findings(
         rejected=pd.DataFrame(columns=["path", "reason"]),
         assignments=findings().assignments.assign(

@@ -58,7 +58,7 @@ def test_what_the_configuration_shows_is_in_every_task() -> None:
         assert names <= set(task["data"])
 
 
-def faults(prediction: dict[str, Any]) -> list[str]:
+def errors(prediction: dict[str, Any]) -> list[str]:
     """What Label Studio's import (`LabelInterface.validate_prediction`) would complain about."""
     choices, image = only(config(), "Choices"), only(config(), "Image")
     wrong = []
@@ -84,11 +84,11 @@ def test_predictions_fit_the_configuration() -> None:
     for task, (prediction,) in zip(tasks, predictions, strict=True):
         assert task["data"]["image"].startswith("data:image/png;base64,")
         assert prediction["model_version"]
-        assert faults(prediction) == []
+        assert errors(prediction) == []
     assert [one["score"] for (one,) in predictions] == pytest.approx([1, 0.75])
     assert len({one["result"][0]["id"] for (one,) in predictions}) == 2
     broken = predictions[0][0] | {"score": 2.0}
-    assert faults(broken) == ["score"]
+    assert errors(broken) == ["score"]
 
 
 def test_the_issue_type_travels_where_it_is_known() -> None:

@@ -63,7 +63,7 @@ def test_the_check_loads_neither_tensorflow_nor_pandas() -> None:
         ("models: [scratch", "models: [mine", r"'report\.models': got mine, expected some of"),
     ],
 )
-def test_a_fault_of_any_section_is_found_at_once(
+def test_an_error_of_any_section_is_found_at_once(
     workspace: Path, old: str, new: str, message: str
 ) -> None:
     edit(workspace, old, new)
@@ -71,14 +71,14 @@ def test_a_fault_of_any_section_is_found_at_once(
         check_settings(workspace)
 
 
-def test_all_faults_are_in_one_message(workspace: Path) -> None:
+def test_all_errors_are_in_one_message(workspace: Path) -> None:
     edit(workspace, "bootstrap_resamples: 1000", "bootstrap_resamples: 50")
     edit(workspace, "faces_per_shard: 8000", "faces_per_shard: 1")
     with pytest.raises(SettingsError, match=r"evaluate.*tfrecords|tfrecords.*evaluate"):
         check_settings(workspace)
 
 
-def test_the_first_stage_to_run_finds_a_fault_of_the_last(workspace: Path) -> None:
+def test_the_first_stage_to_run_finds_an_error_of_the_last(workspace: Path) -> None:
     edit(workspace, "bootstrap_resamples: 1000", "bootstrap_resamples: 50")
     raw = ["--raw", "raw", "--manifest", "m", "--pixels", "p", "--rejected", "r"]
     finished = subprocess.run(

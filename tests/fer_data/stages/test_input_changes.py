@@ -120,7 +120,7 @@ def test_what_changes_nothing_that_is_read_does_not(edit: Edit) -> None:
     run_with(edit)
 
 
-def test_an_edit_that_breaks_the_run_is_an_edit_and_not_a_fault() -> None:
+def test_an_edit_that_breaks_the_run_is_an_edit_and_not_an_error() -> None:
     def main() -> None:
         append("flour.csv")()
         raise UserError("flour.csv, line 3: half a line")
@@ -129,7 +129,7 @@ def test_an_edit_that_breaks_the_run_is_an_edit_and_not_a_fault() -> None:
         run(main)
 
 
-def test_a_fault_without_an_edit_stays_what_it_is() -> None:
+def test_an_error_without_an_edit_stays_what_it_is() -> None:
     def main() -> None:
         raise UserError("no oven")
 

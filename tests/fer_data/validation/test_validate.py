@@ -37,8 +37,8 @@ def text(seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 2, (48, 48), np.uint8) * np.uint8(255)
 
 
-def planted(fault: str) -> tuple[pd.DataFrame, set[int]]:
-    """A good manifest with one fault, and the rows that have it."""
+def planted(error: str) -> tuple[pd.DataFrame, set[int]]:
+    """A good manifest with one error, and the rows that have it."""
     rows, faces = plain_manifest()
     faces, original_splits, labels = list(faces), list(rows["original_split"]), list(rows["label"])
     copies = {
@@ -46,8 +46,8 @@ def planted(fault: str) -> tuple[pd.DataFrame, set[int]]:
         "conflicting_duplicates": (0, TRAINING, "sad"),
         "duplicates": (0, TRAINING, "happy"),
     }
-    if fault in copies:
-        original, original_split, label = copies[fault]
+    if error in copies:
+        original, original_split, label = copies[error]
         faces, original_splits, labels = (
             [*faces, faces[0]],
             [*original_splits, original_split],
@@ -55,7 +55,7 @@ def planted(fault: str) -> tuple[pd.DataFrame, set[int]]:
         )
         return manifest_of(faces, original_splits, labels), {original, len(faces) - 1}
     greys = {"black_faces": 0, "low_contrast": 90, "white_faces": 240}
-    faces[0] = np.full((48, 48), greys[fault], np.uint8) if fault in greys else text(0)
+    faces[0] = np.full((48, 48), greys[error], np.uint8) if error in greys else text(0)
     return manifest_of(faces, original_splits, labels), {0}
 
 
@@ -74,19 +74,19 @@ def test_a_good_archive_passes_everything(good: pd.DataFrame) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault",
+    "error",
     [
         *("duplicates", "leaks", "conflicting_duplicates"),
         *("black_faces", "white_faces", "low_contrast", "two_tone"),
     ],
 )
-def test_a_fault_is_caught_by_its_expectation_alone(fault: str) -> None:
-    manifest, rows = planted(fault)
-    caught = failures(manifest)[fault]
+def test_an_error_is_caught_by_its_expectation_alone(error: str) -> None:
+    manifest, rows = planted(error)
+    caught = failures(manifest)[error]
     assert set(caught["paths"]) == set(manifest.loc[list(rows), "path"])
     assert caught["unexpected"] == len(rows)
     assert caught["severity"] == "warning"
-    assert fault not in failures(manifest, without=fault)
+    assert error not in failures(manifest, without=error)
 
 
 def test_warnings_do_not_stop_the_line() -> None:

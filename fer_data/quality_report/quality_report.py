@@ -73,7 +73,7 @@ class Findings:
     rejected: pd.DataFrame
     """`path` and `reason` of each refused member of the archive."""
     validation: dict[str, Any]
-    """The summary of `validate`: `faces`, `profile`, `expectations`."""
+    """The summary of `validate`: `faces`, `baseline`, `expectations`."""
     assignments: pd.DataFrame
     """N rows in the manifest's order: `duplicate_group`, `near_group`, `split`, `exclusion`, `leak`."""
     label_quality: pd.DataFrame

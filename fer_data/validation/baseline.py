@@ -1,4 +1,4 @@
-"""What an archive was like when a person accepted it: made of a manifest, kept in a small JSON file."""
+"""The baseline: what an archive was like when a person accepted it, in a small JSON file."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ class Spread(BaseModel):
     std: float = Field(ge=0)
 
 
-class ArchiveProfile(BaseModel):
+class Baseline(BaseModel):
     """What the expectations compare the next archive with."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,11 +43,11 @@ class ArchiveProfile(BaseModel):
         return {MEAN: self.brightness, STD: self.contrast}[column].get(original_split)
 
 
-_FILE: TypeAdapter[ArchiveProfile | None] = TypeAdapter(ArchiveProfile | None)
+_FILE: TypeAdapter[Baseline | None] = TypeAdapter(Baseline | None)
 
 
-def profile_of(manifest: pd.DataFrame, *, by: str, at: str) -> ArchiveProfile:
-    """The profile of an archive.
+def baseline_of(manifest: pd.DataFrame, *, by: str, at: str) -> Baseline:
+    """Measures an archive for a baseline.
 
     Args:
         manifest: Its faces, at least one.
@@ -55,7 +55,7 @@ def profile_of(manifest: pd.DataFrame, *, by: str, at: str) -> ArchiveProfile:
         at: When.
     """
     counts = class_folders(manifest).value_counts().sort_index()
-    return ArchiveProfile(
+    return Baseline(
         accepted_by=by,
         accepted_at=at,
         faces=len(manifest),
@@ -77,8 +77,8 @@ def class_folders(manifest: pd.DataFrame) -> pd.Series:
     return manifest[ORIGINAL_SPLIT] + "/" + manifest[LABEL]
 
 
-def read_profile(file: Path) -> ArchiveProfile | None:
-    """The accepted profile, or None if the file says `null`: nobody has accepted one yet.
+def read_baseline(file: Path) -> Baseline | None:
+    """The accepted baseline, or None if the file says `null`: nobody has accepted one yet.
 
     Raises:
         UserError: The file is missing, or holds something else.
@@ -91,11 +91,11 @@ def read_profile(file: Path) -> ArchiveProfile | None:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "the whole"
         raise UserError(
-            f"{file} is no profile of an archive: {key}: {' '.join(first['msg'].split())}: "
+            f"{file} is no baseline of an archive: {key}: {' '.join(first['msg'].split())}: "
             "`ferflow expectations accept` makes one; null is none"
         ) from None
 
 
-def profile_text(profile: ArchiveProfile) -> str:
+def baseline_text(baseline: Baseline) -> str:
     """The file's content."""
-    return json_text(profile.model_dump(), of="the archive's profile", ensure_ascii=False)
+    return json_text(baseline.model_dump(), of="the archive's baseline", ensure_ascii=False)

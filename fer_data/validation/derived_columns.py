@@ -14,7 +14,7 @@ from fer_data.core.schema import (
     TESTING,
     TRAINING,
 )
-from fer_data.validation.baseline import ArchiveProfile, class_folders
+from fer_data.validation.baseline import Baseline, class_folders
 
 CLASS_FOLDER = "class_folder"
 CLASS_FOLDER_SIZE = "class_folder_size"
@@ -29,12 +29,12 @@ BRIGHTNESS_CHANGE = "brightness_change"
 CONTRAST_CHANGE = "contrast_change"
 
 
-def with_facts(manifest: pd.DataFrame, *, profile: ArchiveProfile | None = None) -> pd.DataFrame:
+def with_facts(manifest: pd.DataFrame, *, baseline: Baseline | None = None) -> pd.DataFrame:
     """Adds the columns that the expectations look at.
 
     Args:
         manifest: N faces, see `schema.MANIFEST_COLUMNS`.
-        profile: What the archive was like when a person accepted it, if anybody did.
+        baseline: What the archive was like when a person accepted it, if anybody did.
 
     Returns:
         The manifest with the face's class and folder (`training/angry`), the number of faces there,
@@ -42,7 +42,7 @@ def with_facts(manifest: pd.DataFrame, *, profile: ArchiveProfile | None = None)
         most images, how near to black and white alone the face is (see `two_tone`), and, the same
         in each row, the drift of brightness and contrast from Training to Testing.
 
-        With a profile, also the drift since then, the larger one of the two folders', and the change
+        With a baseline, also the drift since then, the larger one of the two folders', and the change
         of each class's count in each folder, as a part of the accepted one: on the first face there,
         NaN on the others, so that the result names a face for a folder and not a thousand.
     """
@@ -62,12 +62,12 @@ def with_facts(manifest: pd.DataFrame, *, profile: ArchiveProfile | None = None)
         BRIGHTNESS_DRIFT: abs(drift(training[MEAN], testing[MEAN])),
         CONTRAST_DRIFT: abs(drift(training[STD], testing[STD])),
     }
-    if profile is not None:
-        accepted = folders.map(profile.counts)
+    if baseline is not None:
+        accepted = folders.map(baseline.counts)
         change = (folders.map(sizes) / accepted - 1).abs().fillna(np.inf)
         facts[COUNT_CHANGE] = change.where(~folders.duplicated())
-        facts[BRIGHTNESS_CHANGE] = _change(manifest, MEAN, profile)
-        facts[CONTRAST_CHANGE] = _change(manifest, STD, profile)
+        facts[BRIGHTNESS_CHANGE] = _change(manifest, MEAN, baseline)
+        facts[CONTRAST_CHANGE] = _change(manifest, STD, baseline)
     return manifest.assign(**facts)
 
 
@@ -86,12 +86,12 @@ def drift(reference: pd.Series, values: pd.Series) -> float:
     return float((values.mean() - reference.mean()) / max(reference.std(), 1e-9))
 
 
-def _change(manifest: pd.DataFrame, column: str, profile: ArchiveProfile) -> float:
-    """The largest drift of a column since the profile, of the folders that both have."""
+def _change(manifest: pd.DataFrame, column: str, baseline: Baseline) -> float:
+    """The largest drift of a column since the baseline, of the folders that both have."""
     means = manifest.groupby(ORIGINAL_SPLIT)[column].mean()
     drifts = [
         abs(means[folder] - accepted.mean) / max(accepted.std, 1e-9)
         for folder in ORIGINAL_SPLITS
-        if folder in means.index and (accepted := profile.spread(folder, column)) is not None
+        if folder in means.index and (accepted := baseline.spread(folder, column)) is not None
     ]
     return max(drifts, default=0.0)

@@ -22,7 +22,7 @@ from fer_data.core.schema import (
     STD,
     WIDTH,
 )
-from fer_data.validation.baseline import ArchiveProfile
+from fer_data.validation.baseline import Baseline
 from fer_data.validation.derived_columns import (
     BRIGHTNESS_CHANGE,
     BRIGHTNESS_DRIFT,
@@ -58,18 +58,18 @@ class Thresholds:
     max_drift: float
     """The drift of brightness and contrast, in standard deviations."""
     max_count_change: float
-    """The change of a class's count in a folder since the accepted profile, as a part of it."""
+    """The change of a class's count in a folder since the accepted baseline, as a part of it."""
 
 
 def build_suite(
-    thresholds: Thresholds, *, expressions: tuple[str, ...], profile: ArchiveProfile | None = None
+    thresholds: Thresholds, *, expressions: tuple[str, ...], baseline: Baseline | None = None
 ) -> list[Expectation]:
     """The expectations, each with a name in `meta` and its meaning in words as `description`.
 
     Args:
         thresholds: What is no surprise.
         expressions: The classes.
-        profile: What to compare the archive with; without one, nothing is expected of its change.
+        baseline: What to compare the archive with; without one, nothing is expected of its change.
     """
     suite = [
         *_usable(thresholds, expressions),
@@ -83,18 +83,18 @@ def build_suite(
             },
         ),
     ]
-    if profile is None:
+    if baseline is None:
         return suite
-    since = f"those of the archive that {profile.accepted_by} accepted"
+    since = f"those of the archive that {baseline.accepted_by} accepted"
     return [
         *suite,
         gxe.ExpectColumnDistinctValuesToContainSet(
             column=CLASS_FOLDER,
-            value_set=sorted(folder for folder, count in profile.counts.items() if count),
+            value_set=sorted(folder for folder, count in baseline.counts.items() if count),
             **_named(
                 "accepted_classes",
                 WARNING,
-                f"Each class and folder of the archive that {profile.accepted_by} accepted has faces",
+                f"Each class and folder of the archive that {baseline.accepted_by} accepted has faces",
             ),
         ),
         gxe.ExpectColumnValuesToBeBetween(

@@ -20,7 +20,7 @@ from fer_data.core.schema import PATH
 from fer_data.core.tables import read_table
 from fer_data.stages import stage
 from fer_data.stages.settings import DataSettings, read_settings
-from fer_data.validation.baseline import ArchiveProfile, read_profile
+from fer_data.validation.baseline import Baseline, read_baseline
 from fer_data.validation.derived_columns import with_facts
 from fer_data.validation.expectations import CRITICAL, Thresholds, build_suite, name_of
 from fer_data.validation.validate_settings import ValidateSettings
@@ -39,7 +39,7 @@ def run_suite(
     manifest: pd.DataFrame,
     suite: Sequence[Expectation],
     *,
-    profile: ArchiveProfile | None = None,
+    baseline: Baseline | None = None,
     result_file: Path | None = None,
 ) -> dict[str, Any]:
     """Checks the manifest against the expectations.
@@ -47,13 +47,13 @@ def run_suite(
     Args:
         manifest: N faces, see `schema.MANIFEST_COLUMNS`.
         suite: As `expectations.build_suite` gives it, or a part of it.
-        profile: What the suite compares the archive with, if anything.
+        baseline: What the suite compares the archive with, if anything.
         result_file: Where Great Expectations' own result is written, JSON with each value that is not as
             expected; the same for the same manifest, as well.
 
     Returns:
         The result: `success` (no critical expectation failed, and all could be checked), `faces`,
-        `profile` (`accepted_by`, `accepted_at` and `faces` of what it was compared with; None where
+        `baseline` (`accepted_by`, `accepted_at` and `faces` of what it was compared with; None where
         nobody has accepted one, so that nothing is expected of its change), and for each expectation
         its `name`, `meaning`, `severity` (`error` or `warning`), `success`, why it could not be checked
         (`error`, None where it was), the number of `rows` that were looked at (None for an expectation
@@ -73,7 +73,7 @@ def run_suite(
     context.validation_definitions.add(definition)
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     result = definition.run(
-        batch_parameters={"dataframe": with_facts(manifest, profile=profile)},
+        batch_parameters={"dataframe": with_facts(manifest, baseline=baseline)},
         result_format={"result_format": "COMPLETE", "unexpected_index_column_names": [PATH]},
         run_id=gx.RunIdentifier("ferflow", _NO_MOMENT),
     )
@@ -87,11 +87,11 @@ def run_suite(
         _outcome(expectation, one) for expectation, one in zip(suite, result.results, strict=True)
     ]
     success = not any(_stops(one) for one in outcomes)
-    compared = profile and profile.model_dump(include={"accepted_by", "accepted_at", "faces"})
+    compared = baseline and baseline.model_dump(include={"accepted_by", "accepted_at", "faces"})
     return {
         "success": success,
         "faces": len(manifest),
-        "profile": compared,
+        "baseline": compared,
         "expectations": outcomes,
     }
 
@@ -180,16 +180,16 @@ def _rows(outcome: dict[str, Any]) -> str:
 
 def main() -> None:
     """Reads the manifest, writes the result; fails if a critical expectation does."""
-    flags = stage.parse_flags(__doc__, "manifest", "profile", "report")
+    flags = stage.parse_flags(__doc__, "manifest", "baseline", "report")
     settings = read_settings(ValidateSettings, "validate")
     expressions = read_settings(DataSettings, "data").expressions
-    manifest, profile = read_table(flags.manifest), read_profile(flags.profile)
+    manifest, baseline = read_table(flags.manifest), read_baseline(flags.baseline)
     suite = build_suite(
-        Thresholds(**settings.model_dump()), expressions=expressions, profile=profile
+        Thresholds(**settings.model_dump()), expressions=expressions, baseline=baseline
     )
     with atomic_write(flags.report, replace_folder=True) as report:
         report.mkdir()
-        result = run_suite(manifest, suite, profile=profile, result_file=report / RESULT_NAME)
+        result = run_suite(manifest, suite, baseline=baseline, result_file=report / RESULT_NAME)
         text = stage.json_text(result, of=flags.report / "summary.json", ensure_ascii=False)
         (report / "summary.json").write_text(text, encoding="utf-8")
     failed = [one for one in result["expectations"] if not one["success"]]
@@ -202,8 +202,10 @@ def main() -> None:
             f"the archive fails {names}: {flags.report / 'summary.json'} lists the rows; mend the "
             "archive, or the section 'validate' of params.yaml"
         )
-    if profile is None:
-        logger.info("validate: nobody has accepted a profile, so nothing is expected of its change")
+    if baseline is None:
+        logger.info(
+            "validate: nobody has accepted a baseline, so nothing is expected of its change"
+        )
     logger.info("validate: %d warnings, no errors -> %s", len(failed), flags.report)
 
 

@@ -17,10 +17,10 @@ class ValidateSettings(Settings):
     max_two_tone: float = Field(gt=0, le=1)
     """How near to black and white alone a face comes, 0 to 1; drawings come nearer."""
     max_drift: float = Field(gt=0)
-    """Brightness and contrast of Testing against Training, and since the accepted profile, in standard
+    """Brightness and contrast of Testing against Training, and since the accepted baseline, in standard
     deviations of what it is compared with."""
     max_count_change: float = Field(gt=0)
-    """A class's count in a folder since the accepted profile, as a part of it."""
+    """A class's count in a folder since the accepted baseline, as a part of it."""
 
 
 SECTIONS = {"validate": ValidateSettings}

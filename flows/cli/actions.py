@@ -173,11 +173,11 @@ def accept_relabels(arguments: argparse.Namespace) -> None:
     print(accept_relabels(by=arguments.by))
 
 
-def accept_profile(arguments: argparse.Namespace) -> None:
+def accept_baseline(arguments: argparse.Namespace) -> None:
     """Accepts the archive as it is."""
-    from flows.commands.accept import accept_profile
+    from flows.commands.accept import accept_baseline
 
-    print(accept_profile(by=arguments.by))
+    print(accept_baseline(by=arguments.by))
 
 
 def export(arguments: argparse.Namespace) -> None:
@@ -243,7 +243,7 @@ def check_settings(arguments: argparse.Namespace) -> None:
 
 
 IN_WORKSPACE = (
-    *(add, add_weights, relabel, import_relabels, accept_relabels, accept_profile),
+    *(add, add_weights, relabel, import_relabels, accept_relabels, accept_baseline),
     *(print_config, publish, compare),
 )
 """The verbs whose work builds on settings; the others use models, or mend settings."""

@@ -72,7 +72,7 @@ def command_line() -> argparse.ArgumentParser:
         "accept", help="accept this archive's counts, brightness and contrast"
     )
     accept.add_argument("--by", metavar="NAME", required=True, help="who accepts")
-    accept.set_defaults(run=actions.accept_profile)
+    accept.set_defaults(run=actions.accept_baseline)
 
     _add_uses(parsers)
 

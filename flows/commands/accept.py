@@ -1,4 +1,4 @@
-"""Accepts, by name and by a commit: decisions for the next `crossval`, and the archive's profile."""
+"""Accepts, by name and by a commit: decisions for the next `crossval`, and the archive's baseline."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ from fer_data.core.schema import RELABEL_COLUMNS, SPLIT, TEST, VALIDATION
 from fer_data.core.tables import read_json, read_table
 from fer_data.stages.settings import PARAMS_FILE, DataSettings, read_settings
 from fer_data.stages.stage import json_text
-from fer_data.validation.baseline import ArchiveProfile, profile_of, profile_text, read_profile
+from fer_data.validation.baseline import Baseline, baseline_of, baseline_text, read_baseline
 from fer_models.reporting.outcomes import outcomes_of
 from flows.workspace.client import git
 
@@ -98,7 +98,7 @@ def _holds(snapshot: Path, decisions: pd.DataFrame, expressions: tuple[str, ...]
         return False  # whatever it holds is about to be replaced
 
 
-def accept_profile(*, by: str, folder: Path = Path()) -> str:
+def accept_baseline(*, by: str, folder: Path = Path()) -> str:
     """Makes the archive's counts, brightness and contrast what the next one is compared with.
 
     Takes and returns what `accept_relabels` does.
@@ -109,18 +109,20 @@ def accept_profile(*, by: str, folder: Path = Path()) -> str:
     _check_name(by)
     file = dependency("validate", "profile.json", workspace=folder)
     manifest = read_table(output("ingest", "manifest.parquet", workspace=folder))
-    profile = profile_of(manifest, by=by, at=now())
-    before, facts = _profile_in(file), {"counts", "brightness", "contrast"}
-    if before is not None and before.model_dump(include=facts) == profile.model_dump(include=facts):
-        profile = before
+    baseline = baseline_of(manifest, by=by, at=now())
+    before, facts = _baseline_in(file), {"counts", "brightness", "contrast"}
+    if before is not None and before.model_dump(include=facts) == baseline.model_dump(
+        include=facts
+    ):
+        baseline = before
     done = _commit_alone(
-        {file: profile_text(profile).encode()},
-        f"Accept the archive of {profile.faces} faces, by {by}",
+        {file: baseline_text(baseline).encode()},
+        f"Accept the archive of {baseline.faces} faces, by {by}",
         folder=folder,
     )
     if not done:
-        return f"{file} holds this archive's profile already: nothing to commit"
-    return f"{profile.faces} faces -> {file}, accepted by {by} and committed"
+        return f"{file} holds this archive's baseline already: nothing to commit"
+    return f"{baseline.faces} faces -> {file}, accepted by {by} and committed"
 
 
 def _outcomes_of(model: str, folder: Path) -> dict[str, dict[str, str]]:
@@ -154,10 +156,10 @@ def _metrics_in(file: Path) -> Any:
     return record.get("metrics") if isinstance(record, dict) else None
 
 
-def _profile_in(file: Path) -> ArchiveProfile | None:
-    """The profile that was accepted last, likewise."""
+def _baseline_in(file: Path) -> Baseline | None:
+    """The baseline that was accepted last, likewise."""
     try:
-        return read_profile(file)
+        return read_baseline(file)
     except UserError:
         return None
 

@@ -53,7 +53,7 @@ def test_data_outputs_are_repeatable_byte_for_byte(workspace: Path) -> None:
         assert [out for out in after[name]["outs"] if out["path"].startswith("data/")] == data
 
 
-def test_accepted_decisions_rerun_the_folds_and_no_accepted_profile_does(workspace: Path) -> None:
+def test_accepted_decisions_rerun_the_folds_and_no_accepted_baseline_does(workspace: Path) -> None:
     ok(workspace, "git", "config", "user.name", "Ann")
     ok(workspace, "git", "config", "user.email", "ann@localhost")
     ok(workspace, "ferflow", "expectations", "accept", "--by", "Ann")

@@ -9,7 +9,7 @@ from fer_data.annotation.decision_log import read_relabels
 from fer_data.decision_import.import_plan import plan_import, read_file
 from fer_data.decision_import.import_rows import read_text
 from fer_data.decision_import.label_studio_export import read_annotations
-from fer_data.validation.baseline import read_profile
+from fer_data.validation.baseline import read_baseline
 from fer_models.reporting.metric_changes import read_accepted as read_metrics
 from tests.support.data.manifests import EXPRESSIONS
 
@@ -37,9 +37,9 @@ def test_what_was_accepted_is_read() -> None:
     record = read_metrics(folder / "metrics.json")
     assert record is not None
     assert (record.by, record.num_decisions) == ("Zo\u00eb", 6)
-    profile = read_profile(folder / "profile.json")
-    assert profile is not None
-    assert profile.faces == 150
+    baseline = read_baseline(folder / "profile.json")
+    assert baseline is not None
+    assert baseline.faces == 150
 
 
 def test_exports_are_read() -> None:

@@ -154,8 +154,8 @@ def test_checks_say_what_the_archive_is_held_against() -> None:
     assert "<code>ferflow expectations accept --by NAME</code> accepts this one" in page_of(
         findings()
     )
-    profile = {"accepted_by": HOSTILE, "accepted_at": "2026-01-31T10:00:00Z", "faces": 35340}
-    page = page_of(findings(validation={**findings().validation, "profile": profile}))
+    baseline = {"accepted_by": HOSTILE, "accepted_at": "2026-01-31T10:00:00Z", "faces": 35340}
+    page = page_of(findings(validation={**findings().validation, "baseline": baseline}))
     assert "<script>alert" not in page
     assert f"the archive of 35,340 faces that {HOSTILE} accepted on 2026-01-31." in unescape(page)
 

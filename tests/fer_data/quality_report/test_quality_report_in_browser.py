@@ -56,7 +56,7 @@ def findings_of(manifest: pd.DataFrame, pixels: np.ndarray, **changes: Any) -> F
         "manifest": manifest,
         "pixels": pixels,
         "rejected": pd.DataFrame(columns=["path", "reason"]),
-        "validation": {"faces": len(manifest), "profile": None, "expectations": []},
+        "validation": {"faces": len(manifest), "baseline": None, "expectations": []},
         "assignments": assign_splits(
             manifest,
             np.empty((0, 2), np.int64),

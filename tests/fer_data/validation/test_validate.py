@@ -14,21 +14,21 @@ from fer_data.core.errors import UserError
 from fer_data.core.schema import TESTING, TRAINING
 from fer_data.core.tables import write_table
 from fer_data.validation import validate
-from fer_data.validation.baseline import ArchiveProfile, profile_of, profile_text
+from fer_data.validation.baseline import Baseline, baseline_of, baseline_text
 from fer_data.validation.expectations import build_suite, name_of
 from fer_data.validation.validate import run_suite
 from tests.support.data.manifests import EXPRESSIONS, THRESHOLDS, manifest_of, plain_manifest
 
-FLAGS = ["--manifest", "manifest.parquet", "--profile", "profile.json", "--report", "report"]
+FLAGS = ["--manifest", "manifest.parquet", "--baseline", "profile.json", "--report", "report"]
 SUITE = build_suite(THRESHOLDS, expressions=EXPRESSIONS)
 
 
 def failures(
-    manifest: pd.DataFrame, *, without: str = "", profile: ArchiveProfile | None = None
+    manifest: pd.DataFrame, *, without: str = "", baseline: Baseline | None = None
 ) -> dict[str, dict]:
-    suite = build_suite(THRESHOLDS, expressions=EXPRESSIONS, profile=profile)
+    suite = build_suite(THRESHOLDS, expressions=EXPRESSIONS, baseline=baseline)
     rest = [expectation for expectation in suite if name_of(expectation) != without]
-    result = run_suite(manifest, rest, profile=profile)
+    result = run_suite(manifest, rest, baseline=baseline)
     return {one["name"]: one for one in result["expectations"] if not one["success"]}
 
 
@@ -140,9 +140,9 @@ def test_images_unlike_the_others_are_named(good: pd.DataFrame, column, value, n
         (lambda rows: rows.assign(std=rows["std"] * 1.2), {"contrast_change": 0}),
     ],
 )
-def test_a_change_since_the_accepted_profile_is_a_warning(good, change, expected) -> None:
-    profile = profile_of(good, by="ann", at="2026-01-31T10:00:00Z")
-    caught = failures(change(good), profile=profile)
+def test_a_change_since_the_accepted_baseline_is_a_warning(good, change, expected) -> None:
+    baseline = baseline_of(good, by="ann", at="2026-01-31T10:00:00Z")
+    caught = failures(change(good), baseline=baseline)
     assert {name: one["unexpected"] for name, one in caught.items()} == expected
     for name, one in caught.items():
         assert one["severity"] == "warning"
@@ -150,9 +150,9 @@ def test_a_change_since_the_accepted_profile_is_a_warning(good, change, expected
         assert name not in failures(change(good))
 
 
-def test_a_class_that_the_accepted_profile_lacks_has_changed(good: pd.DataFrame) -> None:
-    profile = profile_of(good[good["label"] != "sad"], by="ann", at="2026-01-31T10:00:00Z")
-    caught = failures(good, profile=profile)["count_change"]
+def test_a_class_that_the_accepted_baseline_lacks_has_changed(good: pd.DataFrame) -> None:
+    baseline = baseline_of(good[good["label"] != "sad"], by="ann", at="2026-01-31T10:00:00Z")
+    caught = failures(good, baseline=baseline)["count_change"]
     assert [path.split("/")[:2] for path in caught["paths"]] == [
         ["Training", "Sad"],
         ["Testing", "Sad"],
@@ -160,10 +160,10 @@ def test_a_class_that_the_accepted_profile_lacks_has_changed(good: pd.DataFrame)
 
 
 def test_an_accepted_class_that_is_gone_is_a_warning(good: pd.DataFrame) -> None:
-    profile = profile_of(good, by="ann", at="2026-01-31T10:00:00Z")
+    baseline = baseline_of(good, by="ann", at="2026-01-31T10:00:00Z")
     rest = good[good["label"] != "sad"]
-    suite = build_suite(THRESHOLDS, expressions=("happy", "neutral"), profile=profile)
-    result = run_suite(rest, suite, profile=profile)
+    suite = build_suite(THRESHOLDS, expressions=("happy", "neutral"), baseline=baseline)
+    result = run_suite(rest, suite, baseline=baseline)
     gone = next(one for one in result["expectations"] if one["name"] == "accepted_classes")
     assert (gone["success"], gone["severity"]) == (False, "warning")
     assert gone["missing"] == ["testing/sad", "training/sad"]
@@ -268,13 +268,13 @@ def test_the_summary_says_what_the_archive_was_compared_with(good, tmp_path, mon
     write_workspace(tmp_path, good)
     run_main(monkeypatch, tmp_path)
     result = json.loads((tmp_path / "report" / "summary.json").read_text())
-    assert result["profile"] is None
+    assert result["baseline"] is None
     assert "count_change" not in {one["name"] for one in result["expectations"]}
-    profile = profile_of(good, by="ann", at="2026-01-31T10:00:00Z")
-    (tmp_path / "profile.json").write_text(profile_text(profile))
+    baseline = baseline_of(good, by="ann", at="2026-01-31T10:00:00Z")
+    (tmp_path / "profile.json").write_text(baseline_text(baseline))
     run_main(monkeypatch, tmp_path)
     result = json.loads((tmp_path / "report" / "summary.json").read_text())
-    assert result["profile"] == {
+    assert result["baseline"] == {
         "accepted_by": "ann",
         "accepted_at": "2026-01-31T10:00:00Z",
         "faces": 150,

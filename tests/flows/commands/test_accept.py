@@ -7,11 +7,11 @@ import pytest
 
 from fer_data.annotation.decision_writer import Decision, append_decisions
 from fer_data.core.tables import write_table
-from fer_data.validation.baseline import read_profile
+from fer_data.validation.baseline import read_baseline
 from fer_models.reporting.metric_changes import read_accepted
 from fer_models.reporting.outcomes import right_on
 from flows.commands import accept
-from flows.commands.accept import accept_profile, accept_relabels
+from flows.commands.accept import accept_baseline, accept_relabels
 from tests.support.data.manifests import EXPRESSIONS
 from tests.support.flows.small_workspace import ACCEPTED, RELABELS, decide, git, make
 
@@ -101,26 +101,26 @@ def test_a_workspace_without_accepted_files_gets_them(tmp_path: Path, manifest) 
     git(tmp_path, "commit", "--quiet", "--message", "Older")
     decide(tmp_path, manifest, 0)
     accept_relabels(by="ann", folder=tmp_path)
-    accept_profile(by="ann", folder=tmp_path)
+    accept_baseline(by="ann", folder=tmp_path)
     assert git(tmp_path, "status", "--porcelain") == ""
     assert len(git(tmp_path, "ls-files", str(ACCEPTED)).split()) == 3
 
 
 @pytest.mark.usefixtures("manifest")
-def test_the_profile_is_the_archive_s_with_who_and_when(tmp_path: Path) -> None:
+def test_the_baseline_is_the_archive_s_with_who_and_when(tmp_path: Path) -> None:
     (tmp_path / ACCEPTED / "profile.json").write_text("<<<<<<< HEAD\nnull\n")
-    words = accept_profile(by="ann", folder=tmp_path)
+    words = accept_baseline(by="ann", folder=tmp_path)
     assert "150 faces ->" in words
-    profile = read_profile(tmp_path / ACCEPTED / "profile.json")
-    assert profile is not None
-    assert profile.accepted_by == "ann"
-    assert profile.counts["training/sad"] == 40
+    baseline = read_baseline(tmp_path / ACCEPTED / "profile.json")
+    assert baseline is not None
+    assert baseline.accepted_by == "ann"
+    assert baseline.counts["training/sad"] == 40
     assert git(tmp_path, "status", "--porcelain") == ""
     assert (
         git(tmp_path, "log", "-1", "--format=%s").strip()
         == "Accept the archive of 150 faces, by ann"
     )
-    assert "nothing to commit" in accept_profile(by="bob", folder=tmp_path)
+    assert "nothing to commit" in accept_baseline(by="bob", folder=tmp_path)
 
 
 def test_decisions_of_two_branches_merge_without_a_conflict(tmp_path: Path, manifest) -> None:

@@ -9,7 +9,7 @@ import yaml
 from fer_data.ingestion.ingest import take_faces
 from fer_data.ingestion.zip_archive import Limits
 from fer_data.synthetic.drawn_archive import ERROR, write_sample
-from fer_data.validation.baseline import profile_of
+from fer_data.validation.baseline import baseline_of
 from fer_data.validation.expectations import Thresholds, build_suite, name_of
 from fer_data.validation.validate import run_suite
 from flows.commands.demo import CATCHERS, REFUSED
@@ -66,15 +66,15 @@ def test_unreadable_members_are_refused_and_nothing_else(drawn) -> None:
         (lambda rows: rows.assign(std=rows["std"] + 8), "contrast_change"),
     ],
 )
-def test_a_next_archive_that_differs_is_caught_where_a_profile_was_accepted(
+def test_a_next_archive_that_differs_is_caught_where_a_baseline_was_accepted(
     drawn, change, expectation: str
 ) -> None:
     manifest, _, _ = drawn
-    profile = profile_of(manifest, by="ann", at="2026-01-31T10:00:00Z")
-    suite = build_suite(THRESHOLDS, expressions=EXPRESSIONS, profile=profile)
+    baseline = baseline_of(manifest, by="ann", at="2026-01-31T10:00:00Z")
+    suite = build_suite(THRESHOLDS, expressions=EXPRESSIONS, baseline=baseline)
 
     def fails(faces: pd.DataFrame) -> bool:
-        outcomes = run_suite(faces, suite, profile=profile)["expectations"]
+        outcomes = run_suite(faces, suite, baseline=baseline)["expectations"]
         return expectation in {one["name"] for one in outcomes if not one["success"]}
 
     assert not fails(manifest)

@@ -10,7 +10,7 @@ import pytest
 
 from fer_data.core.errors import UserError
 from flows.commands import accept
-from flows.commands.accept import accept_profile, accept_relabels
+from flows.commands.accept import accept_baseline, accept_relabels
 from tests.support.flows.small_workspace import ACCEPTED, RELABELS, decide, git, make
 
 METRICS = {"scratch": {"test": {"accuracy": 0.5}}}
@@ -107,7 +107,7 @@ def test_a_refused_first_acceptance_leaves_no_file(tmp_path: Path) -> None:
     git(tmp_path, "commit", "--quiet", "--message", "Older")
     refusing_hook(tmp_path)
     with pytest.raises(UserError, match="no way"):
-        accept_profile(by="ann", folder=tmp_path)
+        accept_baseline(by="ann", folder=tmp_path)
     assert git(tmp_path, "status", "--porcelain") == ""
     assert not (tmp_path / ACCEPTED / "profile.json").exists()
 
@@ -115,7 +115,7 @@ def test_a_refused_first_acceptance_leaves_no_file(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("manifest")
 @pytest.mark.parametrize("name", ["", "  ", "=ann", "ann\nbob"])
 def test_a_name_that_is_none_is_one_line(tmp_path: Path, name: str) -> None:
-    for accepts in (accept_relabels, accept_profile):
+    for accepts in (accept_relabels, accept_baseline):
         with pytest.raises(UserError, match="the name after --by ") as raised:
             accepts(by=name, folder=tmp_path)
         assert "\n" not in str(raised.value)
@@ -127,4 +127,4 @@ def test_there_must_be_something_to_accept(tmp_path: Path) -> None:
         accept_relabels(by="ann", folder=tmp_path)
     (tmp_path / "data/faces/manifest.parquet").unlink()
     with pytest.raises(UserError, match=r"manifest\.parquet is missing"):
-        accept_profile(by="ann", folder=tmp_path)
+        accept_baseline(by="ann", folder=tmp_path)

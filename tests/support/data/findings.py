@@ -79,7 +79,7 @@ def findings(**changes: Any) -> Findings:
         "manifest": manifest,
         "pixels": PIXELS,
         "rejected": pd.DataFrame({"path": [HOSTILE, "b.txt"], "reason": ["no image", HOSTILE]}),
-        "validation": {"success": False, "faces": 12, "profile": None, "expectations": checks},
+        "validation": {"success": False, "faces": 12, "baseline": None, "expectations": checks},
         "assignments": assignments,
         "label_quality": with_probabilities(ranked, np.full((NUM_TRAINING, 3), 1 / 3)),
         "suspects": ranked.head(5),

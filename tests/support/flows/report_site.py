@@ -46,7 +46,7 @@ def write_reports(folder: Path, **macro_f1: float) -> None:
         {"name": "known_classes", "meaning": "Every class is known", "severity": "error",
          "success": True, "unexpected": 0, "paths": []},
     ]  # fmt: skip
-    summary = {"success": True, "faces": 3000, "profile": None, "expectations": checks}
+    summary = {"success": True, "faces": 3000, "baseline": None, "expectations": checks}
     write(folder / "reports/validate/summary.json", json.dumps(summary))
     hashes = [letter * 64 for letter in "ab"]
     write(

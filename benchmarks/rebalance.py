@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from fer_data.annotation.apply_decisions import latest_decisions
-from fer_data.annotation.decision_log import read_relabels
+from fer_data.annotation.decision_log import read_decisions
 from fer_data.core.catalog import output
 from fer_data.core.face_store import read_faces
 from fer_data.core.schema import (
@@ -99,7 +99,7 @@ def main() -> None:
     quality = read_table(output("mislabels", "label_quality.parquet"))[[PATH, LABEL_QUALITY]]
     assignments = read_table(output("split", "assignments.parquet"))
     faces = assignments.merge(manifest[[PATH, LABEL]], on=PATH).merge(quality, "left", on=PATH)
-    decisions = latest_decisions(read_relabels(RELABELS, expressions=expressions))
+    decisions = latest_decisions(read_decisions(RELABELS, expressions=expressions))
     print(f"{'method':<14}{'split':<12}{'macro-F1':>24}{'worst recall':>24}{'accuracy':>24}")
     for method in flags.methods:
         curated, _ = curate(

@@ -1,7 +1,7 @@
 """Which decisions stand, and the final labels and splits that they give to faces.
 
-Kept apart from `relabels.py`, which checks what people wrote: `crossval` depends on this module, and a
-better message there is no reason to train its networks anew.
+Kept apart from `decision_log.py`, which checks what people wrote: `crossval` depends on this module, and
+a better message there is no reason to train its networks anew.
 """
 
 import csv
@@ -18,13 +18,13 @@ from fer_data.core.schema import (
     ANNOTATOR,
     DECIDED_AT,
     DECISION,
+    DECISION_COLUMNS,
     DROP,
     EXCLUDED,
     GIVEN_LABEL,
     KEEP,
     LABEL,
     PIXEL_HASH,
-    RELABEL_COLUMNS,
     SPLIT,
     TEST,
     UNDO,
@@ -46,7 +46,7 @@ def read_accepted(file: Path, *, expressions: tuple[str, ...]) -> pd.DataFrame:
         expressions: The names that a decision may hold, retired ones too.
 
     Returns:
-        As `relabels.read_relabels`.
+        As `decision_log.read_decisions`.
 
     Raises:
         UserError: The file is missing, or is not as it was accepted.
@@ -59,8 +59,8 @@ def read_accepted(file: Path, *, expressions: tuple[str, ...]) -> pd.DataFrame:
         raise UserError(f"{file} is missing: {remedy}") from None
     except (ValueError, csv.Error):
         raise UserError(f"{file} is no CSV in UTF-8: {remedy}") from None
-    if tuple(header) != RELABEL_COLUMNS or {len(row) for row in rows} - {len(header)}:
-        raise UserError(f"{file} has other columns than {', '.join(RELABEL_COLUMNS)}: {remedy}")
+    if tuple(header) != DECISION_COLUMNS or {len(row) for row in rows} - {len(header)}:
+        raise UserError(f"{file} has other columns than {', '.join(DECISION_COLUMNS)}: {remedy}")
     accepted = pd.DataFrame(rows, columns=header, dtype=str)
     for column, allowed in (
         (accepted[DECISION], [*expressions, KEEP, DROP, UNDO]),
@@ -75,25 +75,25 @@ def read_accepted(file: Path, *, expressions: tuple[str, ...]) -> pd.DataFrame:
     return accepted
 
 
-def latest_decisions(relabels: pd.DataFrame) -> pd.DataFrame:
+def latest_decisions(decision_log: pd.DataFrame) -> pd.DataFrame:
     """The decision on each face that stands: the last one that was not undone, see `still_standing`.
 
     Args:
-        relabels: Decisions, in any order: see `schema.RELABEL_COLUMNS`. Time orders them, and lines
+        decision_log: Decisions, in any order: see `schema.DECISION_COLUMNS`. Time orders them, and lines
             where times are equal, so that merging two branches gives the same whichever comes first.
 
     Returns:
         One row a decided face, the latest last.
     """
-    times = effective_times(relabels[DECIDED_AT].to_numpy(object))
+    times = effective_times(decision_log[DECIDED_AT].to_numpy(object))
     order = sorted(range(len(times)), key=times.__getitem__)  # stable, so that lines break ties
-    columns = [relabels[name].to_numpy(object) for name in (PIXEL_HASH, DECISION, ANNOTATOR)]
+    columns = [decision_log[name].to_numpy(object) for name in (PIXEL_HASH, DECISION, ANNOTATOR)]
     histories: dict[str, list[tuple[int, str, str]]] = {}
     for place in order:
         pixel_hash, decision, annotator = (column[place] for column in columns)
         histories.setdefault(pixel_hash, []).append((place, decision, annotator))
     standing = {still_standing(history) for history in histories.values()}
-    return relabels.iloc[[place for place in order if place in standing]]
+    return decision_log.iloc[[place for place in order if place in standing]]
 
 
 def still_standing(history: Iterable[tuple[int, str, str]]) -> int | None:
@@ -165,18 +165,18 @@ def is_retired(decisions: pd.DataFrame, retired: Collection[str]) -> pd.Series:
     return final_labels(decisions).isin(list(retired))
 
 
-def retired_counts(relabels: pd.DataFrame, retired: Collection[str]) -> dict[str, int]:
+def retired_counts(decision_log: pd.DataFrame, retired: Collection[str]) -> dict[str, int]:
     """How many of the decisions that stand name each retired class, those that none names left out.
 
     Takes what `decisions_on` does.
     """
-    decisions = latest_decisions(relabels)
+    decisions = latest_decisions(decision_log)
     names = final_labels(decisions[is_retired(decisions, retired)])
     return {str(name): int(number) for name, number in names.value_counts().sort_index().items()}
 
 
 def decisions_on(
-    faces: pd.DataFrame, relabels: pd.DataFrame, *, file: Path, retired: Collection[str] = ()
+    faces: pd.DataFrame, decision_log: pd.DataFrame, *, file: Path, retired: Collection[str] = ()
 ) -> pd.DataFrame:
     """The decisions that stand on the given faces, and apply.
 
@@ -185,15 +185,15 @@ def decisions_on(
 
     Args:
         faces: The archive's faces: rows with `pixel_hash`.
-        relabels: As for `latest_decisions`.
+        decision_log: As for `latest_decisions`.
         file: Where the decisions come from, for the log.
         retired: `data.retired_expressions`.
 
     Returns:
         As `latest_decisions`.
     """
-    decisions = latest_decisions(relabels)
-    counts = retired_counts(relabels, retired)
+    decisions = latest_decisions(decision_log)
+    counts = retired_counts(decision_log, retired)
     if counts:
         logger.info(
             "%s: %d of %d decisions name a retired expression (%s): kept there, not applied",
@@ -208,23 +208,23 @@ def in_counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{number} {name}" for name, number in counts.items())
 
 
-def known_faces(relabels: pd.DataFrame, faces: pd.DataFrame, *, file: Path) -> pd.Series:
+def known_faces(decision_log: pd.DataFrame, faces: pd.DataFrame, *, file: Path) -> pd.Series:
     """Which decisions are on faces of the archive; the others are counted in a warning in the log.
 
     Args:
-        relabels: N decisions: rows with `pixel_hash`.
+        decision_log: N decisions: rows with `pixel_hash`.
         faces: The archive's faces: rows with `pixel_hash`.
         file: Where the decisions come from, for the log.
 
     Returns:
         N booleans.
     """
-    known = relabels[PIXEL_HASH].isin(faces[PIXEL_HASH])
+    known = decision_log[PIXEL_HASH].isin(faces[PIXEL_HASH])
     if not known.all():
         logger.warning(
             "warning: %s: %d of %d decisions are on faces that the archive does not hold, such as "
             "%s: left aside",
-            *(file, (~known).sum(), len(known), relabels.loc[~known, PIXEL_HASH].iloc[0]),
+            *(file, (~known).sum(), len(known), decision_log.loc[~known, PIXEL_HASH].iloc[0]),
         )
     return known
 

@@ -20,7 +20,7 @@ from fer_data.annotation.decision_rows import (
     split_header,
 )
 from fer_data.core.errors import UserError
-from fer_data.core.schema import DECIDED_AT, DROP, KEEP, RELABEL_COLUMNS, UNDO
+from fer_data.core.schema import DECIDED_AT, DECISION_COLUMNS, DROP, KEEP, UNDO
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """What makes a spreadsheet take a field for a formula (OWASP, CSV injection)."""
@@ -30,7 +30,7 @@ _HASH = re.compile("[0-9a-f]{64}")
 _MAX_AHEAD = timedelta(days=1)
 
 
-def read_relabels(file: Path, *, expressions: tuple[str, ...]) -> pd.DataFrame:
+def read_decisions(file: Path, *, expressions: tuple[str, ...]) -> pd.DataFrame:
     """Reads all decisions, in the order of their lines.
 
     Args:
@@ -38,7 +38,7 @@ def read_relabels(file: Path, *, expressions: tuple[str, ...]) -> pd.DataFrame:
         expressions: The names that a decision may hold, retired ones too.
 
     Returns:
-        One row a decision, all columns text: see `schema.RELABEL_COLUMNS`.
+        One row a decision, all columns text: see `schema.DECISION_COLUMNS`.
 
     Raises:
         UserError: The file is missing, is no such CSV, or a row's hash or decision is not valid; the
@@ -49,15 +49,15 @@ def read_relabels(file: Path, *, expressions: tuple[str, ...]) -> pd.DataFrame:
 
 
 def checked_rows(data: bytes, *, file: Path, expressions: tuple[str, ...]) -> pd.DataFrame:
-    """Takes and returns what `read_relabels` does, with the file's content at hand.
+    """Takes and returns what `read_decisions` does, with the file's content at hand.
 
     Raises:
-        UserError: As `read_relabels`.
+        UserError: As `read_decisions`.
     """
     header, lines = split_header(decode(data, file=file))
     check_header(header, file=file)
     rows = [checked(row, expressions, where=f"{file}, line {row.number}") for row in rows_of(lines)]
-    return pd.DataFrame(rows, columns=list(RELABEL_COLUMNS), dtype=str)
+    return pd.DataFrame(rows, columns=list(DECISION_COLUMNS), dtype=str)
 
 
 def checked(row: Row, expressions: tuple[str, ...], *, where: str) -> list[str]:
@@ -76,7 +76,7 @@ def check_row(row: list[str], expressions: tuple[str, ...], *, where: str) -> No
     """Checks one decision.
 
     Args:
-        row: Its fields, in the order of `schema.RELABEL_COLUMNS`.
+        row: Its fields, in the order of `schema.DECISION_COLUMNS`.
         expressions: The classes that a decision may name.
         where: What the message begins with.
 
@@ -90,7 +90,7 @@ def error_of_row(row: list[str], expressions: tuple[str, ...]) -> str:
     """What is wrong with a decision, in words on one line; empty if nothing is.
 
     Args:
-        row: Its fields, in the order of `schema.RELABEL_COLUMNS`.
+        row: Its fields, in the order of `schema.DECISION_COLUMNS`.
         expressions: The classes that a decision may name.
 
     Returns:
@@ -99,8 +99,8 @@ def error_of_row(row: list[str], expressions: tuple[str, ...]) -> str:
     """
     if is_conflict(row):
         return CONFLICT
-    if len(row) != len(RELABEL_COLUMNS):
-        reason = f"got {len(row)} fields, expected {len(RELABEL_COLUMNS)}"
+    if len(row) != len(DECISION_COLUMNS):
+        reason = f"got {len(row)} fields, expected {len(DECISION_COLUMNS)}"
         marks = [name for mark, name in OTHER_MARKS.items() if mark in "".join(row)]
         return f"{reason}: {marks[0]} between them{ADVICE}" if len(row) == 1 and marks else reason
     pixel_hash, given_label, decision, *_ = row
@@ -111,7 +111,7 @@ def error_of_row(row: list[str], expressions: tuple[str, ...]) -> str:
         return (
             f"got the decision {decision[:80]!r}, expected one of {', '.join(allowed)}: {NO_CLASS}"
         )
-    for name, text in zip(RELABEL_COLUMNS, row, strict=True):
+    for name, text in zip(DECISION_COLUMNS, row, strict=True):
         reason = error_of_text(text) if text else ""
         if reason:
             return f"the {name} {reason}"
@@ -120,7 +120,7 @@ def error_of_row(row: list[str], expressions: tuple[str, ...]) -> str:
             f"'{KEEP}' says that the given label is right: got {given_label[:80]!r}, "
             f"expected one of {', '.join(expressions)}: {NO_CLASS}"
         )
-    return error_of_time(row[RELABEL_COLUMNS.index(DECIDED_AT)])
+    return error_of_time(row[DECISION_COLUMNS.index(DECIDED_AT)])
 
 
 def error_of_time(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Reads the rows of `data/relabels.csv`, whoever wrote them; `relabels` checks what they say."""
+"""Reads the rows of `data/relabels.csv`, whoever wrote them; `decision_log` checks what they say."""
 
 import csv
 import io
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fer_data.core.errors import UserError
-from fer_data.core.schema import RELABEL_COLUMNS
+from fer_data.core.schema import DECISION_COLUMNS
 
 _NEW_LINE = re.compile("\r\n?")
 _BEGINS_ROW = re.compile(r'\s*"?[0-9a-fA-F]{64}"?\s*,')
@@ -27,7 +27,7 @@ class Row:
     number: int
     """Of its first line."""
     fields: list[str]
-    """In the order of `schema.RELABEL_COLUMNS`, if there are as many."""
+    """In the order of `schema.DECISION_COLUMNS`, if there are as many."""
     error: str = ""
     """Why it could not be read, in words; empty if it could."""
 
@@ -67,15 +67,15 @@ def check_header(line: str, *, file: Path) -> None:
         header.pop()
     if is_conflict(header):
         raise UserError(f"{file}, line 1: {CONFLICT}")
-    if tuple(header) == RELABEL_COLUMNS:
+    if tuple(header) == DECISION_COLUMNS:
         return
     for mark, name in OTHER_MARKS.items():
-        if tuple(line.strip().lower().split(mark)) == RELABEL_COLUMNS:
+        if tuple(line.strip().lower().split(mark)) == DECISION_COLUMNS:
             raise UserError(f"{file} has {name} between its columns{ADVICE}")
     found = ", ".join(header)[:200]
     raise UserError(
         f"{file} has the columns {found if found.isprintable() else repr(found)}; "
-        f"expected {', '.join(RELABEL_COLUMNS)}"
+        f"expected {', '.join(DECISION_COLUMNS)}"
     )
 
 
@@ -122,9 +122,9 @@ def _fields(line: str) -> list[str]:
 
 def _normalised(fields: list[str]) -> list[str]:
     """The fields as they are written down; Excel's empty ones past the last column are left out."""
-    while len(fields) > len(RELABEL_COLUMNS) and not fields[-1].strip():
+    while len(fields) > len(DECISION_COLUMNS) and not fields[-1].strip():
         fields.pop()
-    if len(fields) != len(RELABEL_COLUMNS):
+    if len(fields) != len(DECISION_COLUMNS):
         return fields
     pixel_hash, given_label, decision, annotator, decided_at, note = fields
     words = (word.strip().lower() for word in (pixel_hash, given_label, decision))

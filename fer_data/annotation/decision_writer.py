@@ -35,7 +35,7 @@ def append_decisions(
     A second writer, in this process or another, waits.
 
     Args:
-        file: The decisions made so far, see `schema.RELABEL_COLUMNS`.
+        file: The decisions made so far, see `schema.DECISION_COLUMNS`.
         decisions: What to append.
         expressions: The classes that a decision may name.
 

@@ -38,7 +38,7 @@ class Standing:
         """Reads the file.
 
         Args:
-            file: The decisions made so far, see `schema.RELABEL_COLUMNS`.
+            file: The decisions made so far, see `schema.DECISION_COLUMNS`.
             expressions: The classes that a decision may name.
             retired: Classes that an earlier one may name: where it stands, nothing does.
 

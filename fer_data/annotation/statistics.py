@@ -121,7 +121,7 @@ class DecisionSummary:
 
 
 def summarise_decisions(
-    relabels: pd.DataFrame,
+    decision_log: pd.DataFrame,
     suspects: pd.DataFrame,
     *,
     expressions: tuple[str, ...],
@@ -130,14 +130,14 @@ def summarise_decisions(
     """Sums decisions up.
 
     Args:
-        relabels: All decisions in the order in which they were made: see `schema.RELABEL_COLUMNS`.
+        decision_log: All decisions in the order in which they were made: see `schema.DECISION_COLUMNS`.
         suspects: The faces that the review queue has asked about: `pixel_hash`, `label`,
             `suggested_label` and `issue_type`. A decision is compared with the copy of the face
             whose label the person saw.
         expressions: The classes, in the order of the summary.
         retired: Classes that are none any more: decisions that name one do not count.
     """
-    decisions = latest_decisions(relabels)
+    decisions = latest_decisions(decision_log)
     decisions = decisions[~is_retired(decisions, retired)]
     queue = suspects[[PIXEL_HASH, LABEL, SUGGESTED_LABEL, ISSUE_TYPE]].rename(
         columns={LABEL: GIVEN_LABEL}
@@ -149,7 +149,7 @@ def summarise_decisions(
     queued = decided[is_queued]
     return DecisionSummary(
         total=_tally(decided),
-        annotators=_annotators(relabels, decided),
+        annotators=_annotators(decision_log, decided),
         queued=_tally(queued),
         elsewhere=_tally(decided[~is_queued]),
         by_issue_type={
@@ -178,7 +178,7 @@ def _is_kept(decided: pd.DataFrame) -> pd.Series:
     return (decided[DECISION] == KEEP) | (decided[DECISION] == decided[GIVEN_LABEL])
 
 
-def _annotators(relabels: pd.DataFrame, decided: pd.DataFrame) -> list[Annotator]:
+def _annotators(decision_log: pd.DataFrame, decided: pd.DataFrame) -> list[Annotator]:
     everyone = [
         Annotator(
             name=str(name),
@@ -186,7 +186,7 @@ def _annotators(relabels: pd.DataFrame, decided: pd.DataFrame) -> list[Annotator
             undone=int((lines[DECISION] == UNDO).sum()),
             last_at=lines[DECIDED_AT].max(),
         )
-        for name, lines in relabels.groupby(ANNOTATOR)
+        for name, lines in decision_log.groupby(ANNOTATOR)
     ]
     return sorted(everyone, key=lambda person: (-person.decisions.decided, person.name))
 

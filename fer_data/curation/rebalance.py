@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fer_data.annotation.apply_decisions import apply_decisions, decisions_on, retired_counts
-from fer_data.annotation.decision_log import read_relabels
+from fer_data.annotation.decision_log import read_decisions
 from fer_data.annotation.decision_marks import MARK, mark_of
 from fer_data.core.errors import UserError
 from fer_data.core.files import atomic_write
@@ -126,19 +126,19 @@ def _even_counts(labels: pd.Series, target: int, seed: int) -> np.ndarray:
 def main() -> None:
     """Reads assignments, label quality and decisions; writes `examples.parquet` and a summary."""
     flags = stage.parse_flags(
-        __doc__, "manifest", "assignments", "label_quality", "relabels", "examples", "summary"
+        __doc__, "manifest", "assignments", "label_quality", "decisions", "examples", "summary"
     )
     settings = read_settings(RebalanceSettings, "rebalance")
     data = read_settings(DataSettings, "data")
-    mark = mark_of(flags.relabels)  # before they are read: rather one too few than one too many
+    mark = mark_of(flags.decisions)  # before they are read: rather one too few than one too many
     labels = read_table(flags.manifest)[[PATH, LABEL]]
     quality = read_table(flags.label_quality)[[PATH, LABEL_QUALITY]]
     examples = read_table(flags.assignments).merge(labels, on=PATH).merge(quality, "left", on=PATH)
-    relabels = read_relabels(flags.relabels, expressions=data.known_expressions)
+    decision_log = read_decisions(flags.decisions, expressions=data.known_expressions)
     retired = data.retired_expressions
-    decisions = decisions_on(examples, relabels, file=flags.relabels, retired=retired)
+    decisions = decisions_on(examples, decision_log, file=flags.decisions, retired=retired)
     curated, summary = curate(examples, decisions, **settings.model_dump())
-    summary["not_applied_as_retired"] = retired_counts(relabels, retired)
+    summary["not_applied_as_retired"] = retired_counts(decision_log, retired)
     write_table(curated, flags.examples)
     with atomic_write(flags.summary) as beside:
         text = stage.json_text(summary | {MARK: mark}, of=flags.summary)

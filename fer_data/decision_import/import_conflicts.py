@@ -21,28 +21,30 @@ Made = Mapping[Hashable, Any]
 """A line of the file of decisions by its columns, with `FINAL` and `TIME`."""
 
 
-def with_lines(relabels: pd.DataFrame, decisions: Sequence[Decision]) -> pd.DataFrame:
+def with_lines(decision_log: pd.DataFrame, decisions: Sequence[Decision]) -> pd.DataFrame:
     """The decisions made so far, and others at their end, numbered from 0."""
-    lines = pd.DataFrame(map(astuple, decisions), columns=relabels.columns, dtype=str)
-    return pd.concat([relabels, lines], ignore_index=True)
+    lines = pd.DataFrame(map(astuple, decisions), columns=decision_log.columns, dtype=str)
+    return pd.concat([decision_log, lines], ignore_index=True)
 
 
-def standing_on(relabels: pd.DataFrame) -> dict[str, Made]:
+def standing_on(decision_log: pd.DataFrame) -> dict[str, Made]:
     """The decision that stands on each decided face."""
-    times = pd.Series(effective_times(relabels[DECIDED_AT]), index=relabels.index, dtype=float)
-    standing = latest_decisions(relabels).assign(**{FINAL: final_labels})
+    times = pd.Series(
+        effective_times(decision_log[DECIDED_AT]), index=decision_log.index, dtype=float
+    )
+    standing = latest_decisions(decision_log).assign(**{FINAL: final_labels})
     standing = standing.assign(**{TIME: times[standing.index]})
     return {row[PIXEL_HASH]: row for row in standing.to_dict("records")}
 
 
 def take_back(
-    undone: Sequence[tuple[Decision, Decision]], relabels: pd.DataFrame
+    undone: Sequence[tuple[Decision, Decision]], decision_log: pd.DataFrame
 ) -> tuple[list[Decision], list[str]]:
     """Which `undo`s of a file take back what stands here, such as what an earlier import brought.
 
     Args:
         undone: Decisions of the file that it takes back, each with its `undo`, in order.
-        relabels: The decisions made so far.
+        decision_log: The decisions made so far.
 
     Returns:
         The `undo`s, in the order in which they take back, and what they do, in words.
@@ -51,7 +53,7 @@ def take_back(
     words: list[str] = []
     waiting = list(undone)
     while waiting:
-        made = standing_on(with_lines(relabels, taken))
+        made = standing_on(with_lines(decision_log, taken))
         left: list[tuple[Decision, Decision]] = []
         for was, undo in waiting:
             if not _is_same(was, made.get(was.pixel_hash, {})):

@@ -67,7 +67,7 @@ def read_file(file: Path) -> Reading:
 
 def plan_import(
     reading: Reading,
-    relabels: pd.DataFrame,
+    decision_log: pd.DataFrame,
     manifest: pd.DataFrame,
     *,
     expressions: tuple[str, ...],
@@ -83,7 +83,7 @@ def plan_import(
 
     Args:
         reading: As `read_file` returns it.
-        relabels: The decisions made so far, as `relabels.read_relabels` returns them.
+        decision_log: The decisions made so far, as `decision_log.read_decisions` returns them.
         manifest: The archive's faces: `pixel_hash`, `original_split` and `label`.
         expressions: The classes that a decision may name.
         annotator: Who decided, where the file does not say.
@@ -115,16 +115,16 @@ def plan_import(
             plan.num_replaced += 2
         else:
             before.append(entry)
-    taken_back, words = take_back(undone, relabels)
+    taken_back, words = take_back(undone, decision_log)
     plan.changes += words
     plan.num_replaced -= len(taken_back)
-    relabels = with_lines(relabels, taken_back)
-    made = standing_on(relabels)
+    decision_log = with_lines(decision_log, taken_back)
+    made = standing_on(decision_log)
     for entries in left.values():
         plan.num_replaced += max(len(entries) - 1, 0)
         for entry in entries[-1:]:
             _add(plan, entry, made.get(entry.decision.pixel_hash))
-    _refuse_undone(plan, relabels, left)
+    _refuse_undone(plan, decision_log, left)
     plan.changes += [
         f"{one.pixel_hash[:12]}: {one.annotator} decides '{one.decision}' where "
         f"{told(made[one.pixel_hash])}"
@@ -136,11 +136,11 @@ def plan_import(
     return plan
 
 
-def _refuse_undone(plan: Plan, relabels: pd.DataFrame, left: dict[str, list[Entry]]) -> None:
+def _refuse_undone(plan: Plan, decision_log: pd.DataFrame, left: dict[str, list[Entry]]) -> None:
     """Refuses what would not stand, since its annotator took a decision on the face back later."""
     # By place, since the very line that was taken back may come once more.
-    standing = set(latest_decisions(with_lines(relabels, plan.decisions)).index)
-    for place, decision in enumerate(list(plan.decisions), start=len(relabels)):
+    standing = set(latest_decisions(with_lines(decision_log, plan.decisions)).index)
+    for place, decision in enumerate(list(plan.decisions), start=len(decision_log)):
         if place not in standing:
             reason = f"{decision.annotator} took a decision on this face back since"
             plan.refusals.append(Refusal(left[decision.pixel_hash][-1].number, reason))

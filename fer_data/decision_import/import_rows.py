@@ -13,7 +13,7 @@ from fer_data.annotation.decision_rows import (
 )
 from fer_data.annotation.decision_writer import Decision
 from fer_data.core.errors import UserError
-from fer_data.core.schema import RELABEL_COLUMNS
+from fer_data.core.schema import DECISION_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def read_csv_entries(text: str, *, file: Path) -> Reading:
     check_header(header, file=file)
     reading = Reading("line")
     for row in rows_of(lines):
-        if row.error or len(row.fields) != len(RELABEL_COLUMNS) or is_conflict(row.fields):
+        if row.error or len(row.fields) != len(DECISION_COLUMNS) or is_conflict(row.fields):
             reason = row.error or error_of_row(row.fields, ())
             reading.refusals.append(Refusal(row.number, reason))
             continue

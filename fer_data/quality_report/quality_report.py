@@ -22,7 +22,7 @@ from fer_data.annotation.apply_decisions import (
     latest_decisions,
     retired_counts,
 )
-from fer_data.annotation.decision_log import read_relabels
+from fer_data.annotation.decision_log import read_decisions
 from fer_data.annotation.decision_marks import MARK, in_words
 from fer_data.annotation.statistics import summarise_decisions
 from fer_data.core.errors import UserError
@@ -80,7 +80,7 @@ class Findings:
     """Each scored face, as `mislabels` ranks it: `label_quality`, `rank`, `issue_type`, ..."""
     suspects: pd.DataFrame
     """The review queue: a row for each face that waited when it was made."""
-    relabels: pd.DataFrame
+    decision_log: pd.DataFrame
     """All decisions, in the order in which they were made; not all of them need to stand."""
     waiting: str = ""
     """Which of them are not in the curated examples, in words."""
@@ -126,9 +126,9 @@ def quality_page(
     learned = near.loc[(faces[SPLIT] == TRAIN).to_numpy(), DUPLICATE_GROUP]
     is_chained = is_testing & near[DUPLICATE_GROUP].isin(learned).to_numpy()
     excluded = excluded_by_class(findings.manifest, findings.assignments)
-    known = findings.relabels[PIXEL_HASH].isin(faces[PIXEL_HASH])
-    relabels = findings.relabels[known]
-    decisions = latest_decisions(relabels)
+    known = findings.decision_log[PIXEL_HASH].isin(faces[PIXEL_HASH])
+    decision_log = findings.decision_log[known]
+    decisions = latest_decisions(decision_log)
     queue = undecided(findings.suspects, decisions[~is_retired(decisions, retired)])
     return render_page(
         "fer_data.quality_report",
@@ -158,13 +158,13 @@ def quality_page(
         rejected=findings.rejected.head(NUM_REJECTED_SHOWN).to_dict("records"),
         validation=findings.validation,
         decisions=summarise_decisions(
-            relabels,
+            decision_log,
             suspected(findings.label_quality, queue),
             expressions=expressions,
             retired=retired,
         ),
-        num_foreign=int((~known & ~is_retired(findings.relabels, retired)).sum()),
-        retired=in_counts(retired_counts(findings.relabels, retired)),
+        num_foreign=int((~known & ~is_retired(findings.decision_log, retired)).sum()),
+        retired=in_counts(retired_counts(findings.decision_log, retired)),
         waiting=findings.waiting,
         num_queued=len(queue),
         queue=thumbnails_of(queue.head(max_faces), faces, pixels),
@@ -207,9 +207,9 @@ def _read_findings(flags: argparse.Namespace, data: DataSettings) -> Findings:
         raise UserError(
             f"{flags.assignments} and {flags.manifest} list different faces: run `dvc repro`"
         )
-    relabels = read_relabels(flags.relabels, expressions=data.known_expressions)
-    applying = relabels[~is_retired(relabels, data.retired_expressions)]
-    known_faces(applying, manifest, file=flags.relabels)  # says in the log what the page says too
+    decision_log = read_decisions(flags.decisions, expressions=data.known_expressions)
+    applying = decision_log[~is_retired(decision_log, data.retired_expressions)]
+    known_faces(applying, manifest, file=flags.decisions)  # says in the log what the page says too
     return Findings(
         manifest=manifest,
         pixels=pixels,
@@ -218,8 +218,8 @@ def _read_findings(flags: argparse.Namespace, data: DataSettings) -> Findings:
         assignments=assignments,
         label_quality=read_table(flags.label_quality),
         suspects=_read_text_table(flags.suspects),
-        relabels=relabels,
-        waiting=in_words(read_json(flags.curated).get(MARK), flags.relabels),
+        decision_log=decision_log,
+        waiting=in_words(read_json(flags.curated).get(MARK), flags.decisions),
     )
 
 
@@ -228,7 +228,7 @@ def main() -> None:
     flags = stage.parse_flags(
         __doc__,
         *("manifest", "pixels", "rejected", "validation", "assignments"),
-        *("label_quality", "suspects", "relabels", "curated", "page"),
+        *("label_quality", "suspects", "decisions", "curated", "page"),
     )
     settings = read_settings(QualityReportSettings, "quality_report")
     data = read_settings(DataSettings, "data")
@@ -243,7 +243,7 @@ def main() -> None:
         beside.write_text(page, encoding="utf-8")
     logger.info(
         "quality_report: %d faces, %d suspects, %d lines of decisions -> %s",
-        *(len(findings.manifest), len(findings.suspects), len(findings.relabels), flags.page),
+        *(len(findings.manifest), len(findings.suspects), len(findings.decision_log), flags.page),
     )
 
 

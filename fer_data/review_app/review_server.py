@@ -23,7 +23,7 @@ from fer_data.core.git_environment import without_repository
 from fer_data.core.schema import DROP, ISSUE_TYPES, KEEP, NEAR_GROUP, PATH, PIXEL_HASH, RANK
 from fer_data.core.tables import read_csv, read_table
 from fer_data.review_app.review_session import SHOWN_COLUMNS, Review, queued_faces
-from fer_data.review_app.review_settings import RelabelSettings
+from fer_data.review_app.review_settings import ReviewAppSettings
 from fer_data.stages.settings import PARAMS_FILE, DataSettings, read_settings
 from fer_data.web.html import face_png, render_page
 from fer_data.web.local_server import launch, new_server, told
@@ -55,7 +55,7 @@ def open_review_app(
             of `allow_hosts` is no name of a host.
     """
     review, images = read_review(workspace)
-    settings = read_settings(RelabelSettings, "review_app", file=workspace / PARAMS_FILE)
+    settings = read_settings(ReviewAppSettings, "review_app", file=workspace / PARAMS_FILE)
     server = make_server(
         review,
         images,

@@ -53,7 +53,7 @@ class Review:
 
         Args:
             faces: As `queued_faces` returns them.
-            file: The decisions made so far, see `schema.RELABEL_COLUMNS`.
+            file: The decisions made so far, see `schema.DECISION_COLUMNS`.
             expressions: The classes that a decision may name.
             retired: Classes that an earlier one may name: its face is shown as undecided.
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from fer_data.annotation.apply_decisions import decisions_on
-from fer_data.annotation.decision_log import read_relabels
+from fer_data.annotation.decision_log import read_decisions
 from fer_data.annotation.decision_marks import MARK, mark_of
 from fer_data.core.face_store import read_faces
 from fer_data.core.files import atomic_write
@@ -67,18 +67,20 @@ def main() -> None:
     """Reads the ranking and the decisions; writes the queue, its neighbors and its tasks."""
     flags = stage.parse_flags(
         __doc__,
-        *("manifest", "pixels", "assignments", "label_quality", "nearest", "relabels"),
+        *("manifest", "pixels", "assignments", "label_quality", "nearest", "decisions"),
         *("suspects", "neighbors", "label_studio"),
     )
     settings = read_settings(ReviewQueueSettings, "review_queue")
     data = read_settings(DataSettings, "data")
     manifest, pixels = read_faces(flags.manifest, flags.pixels)
     splits = read_table(flags.assignments)[[PATH, SPLIT]]
-    mark = mark_of(flags.relabels)  # before they are read: rather one too few than one too many
-    relabels = read_relabels(flags.relabels, expressions=data.known_expressions)
+    mark = mark_of(flags.decisions)  # before they are read: rather one too few than one too many
+    decision_log = read_decisions(flags.decisions, expressions=data.known_expressions)
     queue = review_queue(
         read_table(flags.label_quality).merge(splits, on=PATH),
-        decisions_on(manifest, relabels, file=flags.relabels, retired=data.retired_expressions),
+        decisions_on(
+            manifest, decision_log, file=flags.decisions, retired=data.retired_expressions
+        ),
         **settings.model_dump(),
     )
     with atomic_write(flags.suspects) as beside:

@@ -148,11 +148,11 @@ def upgrade(_: argparse.Namespace) -> None:
     print("\n".join(upgrade()) or "params.yaml has the names of this version already")
 
 
-def import_relabels(arguments: argparse.Namespace) -> None:
+def import_decisions(arguments: argparse.Namespace) -> None:
     """Takes decisions in."""
-    from flows.commands.import_labels import import_relabels
+    from flows.commands.import_labels import import_decisions
 
-    for line in import_relabels(
+    for line in import_decisions(
         arguments.file, partial=arguments.partial, annotator=arguments.annotator
     ):
         print(line)
@@ -166,11 +166,11 @@ def print_config(_: argparse.Namespace) -> None:
     print(labelling_config(read_settings(DataSettings, "data").expressions))
 
 
-def accept_relabels(arguments: argparse.Namespace) -> None:
+def accept_decisions(arguments: argparse.Namespace) -> None:
     """Accepts the decisions."""
-    from flows.commands.accept import accept_relabels
+    from flows.commands.accept import accept_decisions
 
-    print(accept_relabels(by=arguments.by))
+    print(accept_decisions(by=arguments.by))
 
 
 def accept_baseline(arguments: argparse.Namespace) -> None:
@@ -243,7 +243,7 @@ def check_settings(arguments: argparse.Namespace) -> None:
 
 
 IN_WORKSPACE = (
-    *(add, add_weights, relabel, import_relabels, accept_relabels, accept_baseline),
+    *(add, add_weights, relabel, import_decisions, accept_decisions, accept_baseline),
     *(print_config, publish, compare),
 )
 """The verbs whose work builds on settings; the others use models, or mend settings."""

@@ -169,12 +169,12 @@ def _add_relabels(relabels: argparse.ArgumentParser) -> None:
     take.add_argument(
         "--annotator", metavar="NAME", help="who decided, where the file does not say"
     )
-    take.set_defaults(run=actions.import_relabels)
+    take.set_defaults(run=actions.import_decisions)
     config = parts.add_parser("config", help="print the labelling configuration for Label Studio")
     config.set_defaults(run=actions.print_config)
     accept = parts.add_parser("accept", help="let the next crossval learn from the decisions")
     accept.add_argument("--by", metavar="NAME", required=True, help="who accepts")
-    accept.set_defaults(run=actions.accept_relabels)
+    accept.set_defaults(run=actions.accept_decisions)
 
 
 if __name__ == "__main__":

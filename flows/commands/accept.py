@@ -20,7 +20,7 @@ from fer_data.core.catalog import dependency, output
 from fer_data.core.clock import now
 from fer_data.core.errors import UserError
 from fer_data.core.files import atomic_write
-from fer_data.core.schema import RELABEL_COLUMNS, SPLIT, TEST, VALIDATION
+from fer_data.core.schema import DECISION_COLUMNS, SPLIT, TEST, VALIDATION
 from fer_data.core.tables import read_json, read_table
 from fer_data.stages.settings import PARAMS_FILE, DataSettings, read_settings
 from fer_data.stages.stage import json_text
@@ -31,7 +31,7 @@ from flows.workspace.client import git
 METRICS_NAME = "metrics.json"
 
 
-def accept_relabels(*, by: str, folder: Path = Path()) -> str:
+def accept_decisions(*, by: str, folder: Path = Path()) -> str:
     """Makes the decisions the ones that the next `crossval` learns from, and commits them.
 
     Beside them it keeps what the last run measured, for the next one to be held against: `by`, `at`,
@@ -67,7 +67,7 @@ def accept_relabels(*, by: str, folder: Path = Path()) -> str:
         is_new = not _holds(snapshot, decisions, expressions)
         if is_new:
             made = (Decision(*map(str, row)) for row in decisions.itertuples(index=False))
-            header = f"{','.join(RELABEL_COLUMNS)}\n".encode()
+            header = f"{','.join(DECISION_COLUMNS)}\n".encode()
             contents[snapshot] = header + lines_of(made, expressions=expressions)
         if is_new or _metrics_in(kept) != metrics:
             record = {
@@ -101,7 +101,7 @@ def _holds(snapshot: Path, decisions: pd.DataFrame, expressions: tuple[str, ...]
 def accept_baseline(*, by: str, folder: Path = Path()) -> str:
     """Makes the archive's counts, brightness and contrast what the next one is compared with.
 
-    Takes and returns what `accept_relabels` does.
+    Takes and returns what `accept_decisions` does.
 
     Raises:
         UserError: There is no manifest, or git refuses the commit; nothing has changed then.

@@ -17,7 +17,7 @@ from fer_data.decision_import.import_plan import Plan, plan_import, read_file
 from fer_data.stages.settings import PARAMS_FILE, DataSettings, read_settings
 
 
-def import_relabels(
+def import_decisions(
     file: Path, *, partial: bool, annotator: str | None, folder: Path = Path()
 ) -> Iterator[str]:
     """Appends the decisions of a file to `data/relabels.csv`.

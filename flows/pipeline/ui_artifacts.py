@@ -13,7 +13,7 @@ from prefect.artifacts import (
 )
 
 from fer_data.annotation.apply_decisions import is_retired, latest_decisions
-from fer_data.annotation.decision_log import read_relabels
+from fer_data.annotation.decision_log import read_decisions
 from fer_data.annotation.pending_decisions import waiting
 from fer_data.core.catalog import dependency, output
 from fer_data.core.schema import PIXEL_HASH, TEST, VALIDATION
@@ -122,7 +122,7 @@ def data_summary(workspace: Path, *, site: str) -> str:
     suspects = read_csv(output("review_queue", "suspects.csv", workspace=workspace))
     data = read_settings(DataSettings, "data", file=workspace / PARAMS_FILE)
     relabels = dependency("review_queue", "relabels.csv", workspace=workspace)
-    decisions = latest_decisions(read_relabels(relabels, expressions=data.known_expressions))
+    decisions = latest_decisions(read_decisions(relabels, expressions=data.known_expressions))
     applying = decisions[~is_retired(decisions, data.retired_expressions)]
     num_waiting = int((~suspects[PIXEL_HASH].isin(applying[PIXEL_HASH])).sum())
     failed = [one for one in result["expectations"] if not one["success"]]

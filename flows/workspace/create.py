@@ -9,7 +9,7 @@ from typing import Any
 
 from fer_data.core.errors import UserError
 from fer_data.core.files import atomic_write, refuse_folder
-from fer_data.core.schema import RELABEL_COLUMNS
+from fer_data.core.schema import DECISION_COLUMNS
 from fer_data.ingestion.zip_archive import check_archive
 from fer_data.stages.settings import PARAMS_FILE, read_params
 from fer_models.networks.registry import ZOO
@@ -19,8 +19,8 @@ from flows.workspace.overrides import apply_overrides
 ARCHIVE = Path("data/raw/archive.zip")
 WEIGHTS = Path("data/weights")
 _NOTHING_YET = {
-    "data/relabels.csv": ",".join(RELABEL_COLUMNS),
-    "data/accepted/relabels.csv": ",".join(RELABEL_COLUMNS),
+    "data/relabels.csv": ",".join(DECISION_COLUMNS),
+    "data/accepted/relabels.csv": ",".join(DECISION_COLUMNS),
     "data/accepted/profile.json": "null",
     "data/accepted/metrics.json": "null",
 }

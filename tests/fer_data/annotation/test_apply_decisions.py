@@ -10,9 +10,9 @@ from fer_data.annotation.apply_decisions import (
     latest_decisions,
     read_accepted,
 )
-from fer_data.annotation.decision_log import read_relabels
+from fer_data.annotation.decision_log import read_decisions
 from fer_data.core.errors import UserError
-from fer_data.core.schema import RELABEL_COLUMNS
+from fer_data.core.schema import DECISION_COLUMNS
 
 HEADER = "pixel_hash,given_label,decision,annotator,decided_at,note\n"
 HASH = "ab" * 32
@@ -38,7 +38,7 @@ def test_what_was_accepted_reads_as_it_did_when_it_was_checked(file: Path) -> No
     rows = f'{HASH},happy,sad,Zo\u00eb,2026-01-31T10:00:00Z,"NA, or so"\n{HASH},,undo,,,\n'
     file.write_text(HEADER + rows, encoding="utf-8-sig")
     accepted = read_accepted(file, expressions=EXPRESSIONS)
-    pd.testing.assert_frame_equal(accepted, read_relabels(file, expressions=EXPRESSIONS))
+    pd.testing.assert_frame_equal(accepted, read_decisions(file, expressions=EXPRESSIONS))
     file.write_text(HEADER)
     assert read_accepted(file, expressions=EXPRESSIONS).empty
 
@@ -70,16 +70,16 @@ def test_says_in_one_line_that_a_file_is_not_what_was_accepted(
 
 def test_decisions_on_unknown_faces_are_counted_and_left_aside(file: Path, caplog) -> None:
     rows = [(HASH, "happy", "sad", "ann", "", ""), ("cd" * 32, "happy", "keep", "ann", "", "")]
-    relabels = pd.DataFrame(rows, columns=list(RELABEL_COLUMNS))
+    decision_log = pd.DataFrame(rows, columns=list(DECISION_COLUMNS))
     faces = pd.DataFrame({"pixel_hash": [HASH]})
     with caplog.at_level(logging.WARNING):
-        decisions = decisions_on(faces, relabels, file=file)
+        decisions = decisions_on(faces, decision_log, file=file)
     assert list(decisions["pixel_hash"]) == [HASH]
     assert (
         "1 of 2 decisions are on faces that the archive does not hold, such as cdcd" in caplog.text
     )
     caplog.clear()
-    assert len(decisions_on(faces, relabels.head(1), file=file)) == 1
+    assert len(decisions_on(faces, decision_log.head(1), file=file)) == 1
     assert not caplog.text
 
 
@@ -135,7 +135,7 @@ def standing(*rows: tuple[str, str, str]) -> list[str]:
         (HASH, "happy", decision, by, f"2026-01-31T10:{minute}:00Z" if minute else "", "")
         for decision, by, minute in rows
     ]
-    latest = latest_decisions(pd.DataFrame(lines, columns=list(RELABEL_COLUMNS), dtype=str))
+    latest = latest_decisions(pd.DataFrame(lines, columns=list(DECISION_COLUMNS), dtype=str))
     return list(latest["decision"])
 
 
@@ -162,5 +162,5 @@ def test_the_latest_decision_comes_last() -> None:
         (letter * 64, "happy", "sad", "ann", f"2026-01-31T10:0{minute}:00Z", "")
         for letter, minute in (("a", 2), ("b", 1))
     ]
-    latest = latest_decisions(pd.DataFrame(rows, columns=list(RELABEL_COLUMNS), dtype=str))
+    latest = latest_decisions(pd.DataFrame(rows, columns=list(DECISION_COLUMNS), dtype=str))
     assert [pixel_hash[0] for pixel_hash in latest["pixel_hash"]] == ["b", "a"]

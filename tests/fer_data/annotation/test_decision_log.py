@@ -5,22 +5,22 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fer_data.annotation.decision_log import read_relabels
+from fer_data.annotation.decision_log import read_decisions
 from fer_data.core.errors import UserError
-from fer_data.core.schema import RELABEL_COLUMNS
+from fer_data.core.schema import DECISION_COLUMNS
 from fer_data.decision_import.import_plan import plan_import, read_file
 
 HEADER = "pixel_hash,given_label,decision,annotator,decided_at,note\n"
 HASH = "ab" * 32
 EXPRESSIONS = ("happy", "sad")
-NOTHING = pd.DataFrame(columns=list(RELABEL_COLUMNS), dtype=str)
+NOTHING = pd.DataFrame(columns=list(DECISION_COLUMNS), dtype=str)
 FACES = pd.DataFrame({"pixel_hash": [HASH], "original_split": ["training"], "label": ["happy"]})
 
 
 def read(tmp_path: Path, data: bytes):
     file = tmp_path / "relabels.csv"
     file.write_bytes(data)
-    return read_relabels(file, expressions=EXPRESSIONS)
+    return read_decisions(file, expressions=EXPRESSIONS)
 
 
 def test_no_decisions_are_none(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_another_encoding_is_named(tmp_path: Path) -> None:
 
 def test_a_missing_file_names_the_way_back(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is missing: `git checkout"):
-        read_relabels(tmp_path / "no.csv", expressions=EXPRESSIONS)
+        read_decisions(tmp_path / "no.csv", expressions=EXPRESSIONS)
 
 
 UNTIDY = {

@@ -9,7 +9,7 @@ import pytest
 
 from fer_data.annotation.append_lines import read_whole
 from fer_data.annotation.apply_decisions import latest_decisions
-from fer_data.annotation.decision_log import read_relabels
+from fer_data.annotation.decision_log import read_decisions
 from fer_data.annotation.decision_writer import Decision, append_decisions, lines_of
 from fer_data.core.clock import now
 from fer_data.core.errors import UserError
@@ -41,7 +41,7 @@ def test_decisions_are_read_back_as_they_were_made(file: Path) -> None:
         file, [decision(1), decision(2, note='said "oh", twice')], expressions=EXPRESSIONS
     )
     append_decisions(file, [decision(1, "keep")], expressions=EXPRESSIONS)
-    read = read_relabels(file, expressions=EXPRESSIONS)
+    read = read_decisions(file, expressions=EXPRESSIONS)
     assert list(read["decision"]) == ["sad", "sad", "keep"]
     assert list(read["note"]) == ["", 'said "oh", twice', ""]
     assert set(latest_decisions(read)["decision"]) == {"sad", "keep"}
@@ -50,11 +50,11 @@ def test_decisions_are_read_back_as_they_were_made(file: Path) -> None:
 def test_an_undo_lets_the_decision_before_stand_again(file: Path) -> None:
     words = ("sad", "keep", "undo")
     append_decisions(file, [decision(1, word) for word in words], expressions=EXPRESSIONS)
-    assert list(latest_decisions(read_relabels(file, expressions=EXPRESSIONS))["decision"]) == [
+    assert list(latest_decisions(read_decisions(file, expressions=EXPRESSIONS))["decision"]) == [
         "sad"
     ]
     append_decisions(file, [decision(1, "undo"), decision(2, "undo")], expressions=EXPRESSIONS)
-    assert latest_decisions(read_relabels(file, expressions=EXPRESSIONS)).empty
+    assert latest_decisions(read_decisions(file, expressions=EXPRESSIONS)).empty
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_last_line_without_its_end_is_ended_first(file: Path) -> None:
     append_decisions(file, [decision(1)], expressions=EXPRESSIONS)
     file.write_text(file.read_text().rstrip("\n"))
     append_decisions(file, [decision(2)], expressions=EXPRESSIONS)
-    assert len(read_relabels(file, expressions=EXPRESSIONS)) == 2
+    assert len(read_decisions(file, expressions=EXPRESSIONS)) == 2
 
 
 def test_a_missing_file_is_said_and_not_made(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_a_write_that_ends_halfway_is_as_if_it_had_not_begun(
     assert finished.returncode == returncode
     assert finished.stderr.endswith(last_words)
     assert read_whole(file)[0].decode() == before
-    assert len(read_relabels(file, expressions=EXPRESSIONS)) == 1
+    assert len(read_decisions(file, expressions=EXPRESSIONS)) == 1
     append_decisions(file, [decision(2)], expressions=EXPRESSIONS)
     assert file.read_text() == before + before.splitlines()[1].replace("1,happy", "2,happy") + "\n"
     assert list(file.parent.iterdir()) == [file]
@@ -127,7 +127,7 @@ def test_the_file_keeps_its_mode_and_its_link(file: Path, tmp_path: Path) -> Non
     append_decisions(link, [decision(1)], expressions=EXPRESSIONS)
     assert link.is_symlink()
     assert file.stat().st_mode & 0o777 == 0o640
-    assert len(read_relabels(file, expressions=EXPRESSIONS)) == 1
+    assert len(read_decisions(file, expressions=EXPRESSIONS)) == 1
 
 
 def test_a_file_that_is_replaced_while_a_writer_waits_gets_the_line(file: Path) -> None:
@@ -145,7 +145,7 @@ def test_a_file_that_is_replaced_while_a_writer_waits_gets_the_line(file: Path) 
         other.write_text(HEADER)
         other.replace(file)
     writer.join(10)
-    assert len(read_relabels(file, expressions=EXPRESSIONS)) == 1
+    assert len(read_decisions(file, expressions=EXPRESSIONS)) == 1
 
 
 WRITER = """
@@ -162,7 +162,7 @@ def test_two_writers_at_once_lose_nothing(file: Path) -> None:
     command = [sys.executable, "-c", WRITER, str(file), "40"]
     writers = [subprocess.Popen([*command, name]) for name in ("ann", "bob")]
     assert [writer.wait(60) for writer in writers] == [0, 0]
-    read = read_relabels(file, expressions=EXPRESSIONS)
+    read = read_decisions(file, expressions=EXPRESSIONS)
     assert dict(read["annotator"].value_counts()) == {"ann": 40, "bob": 40}
 
 
@@ -189,11 +189,11 @@ def test_a_writer_killed_at_any_moment_leaves_whole_batches(file: Path) -> None:
             writer.wait()
         data, _ = read_whole(file)
         assert data.endswith(b"\n")
-        killed = read_relabels(file, expressions=EXPRESSIONS)
+        killed = read_decisions(file, expressions=EXPRESSIONS)
         assert len(killed) % 3 == 0
         append_decisions(file, [decision(1)] * 3, expressions=EXPRESSIONS)
         assert file.read_bytes().startswith(data)
-        assert len(read_relabels(file, expressions=EXPRESSIONS)) == len(killed) + 3
+        assert len(read_decisions(file, expressions=EXPRESSIONS)) == len(killed) + 3
 
 
 @pytest.mark.parametrize("written", range(0, 400, 40))
@@ -222,7 +222,7 @@ def test_a_last_line_of_an_editor_is_no_half_line_of_ours(file: Path) -> None:
         with file.open("ab") as editor:
             editor.write(lines[:-1])
         append_decisions(file, [decision(3)], expressions=EXPRESSIONS)
-    assert len(read_relabels(file, expressions=EXPRESSIONS)) == 9
+    assert len(read_decisions(file, expressions=EXPRESSIONS)) == 9
 
 
 def test_now_is_in_utc_to_the_second() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from fer_data.annotation.apply_decisions import apply_decisions, latest_decisions, read_accepted
-from fer_data.annotation.decision_log import read_relabels
+from fer_data.annotation.decision_log import read_decisions
 from fer_data.decision_import.import_plan import plan_import, read_file
 from fer_data.decision_import.import_rows import read_text
 from fer_data.decision_import.label_studio_export import read_annotations
@@ -19,16 +19,18 @@ FINAL |= {"2a6d": "neutral"}
 """What was decided on each face, before the last line of `relabels.csv`."""
 
 
-def final(relabels: pd.DataFrame) -> dict[str, str]:
-    faces = relabels.drop_duplicates("pixel_hash")[["pixel_hash"]].assign(label="", split="train")
-    applied = apply_decisions(faces, latest_decisions(relabels)).dropna()
+def final(decision_log: pd.DataFrame) -> dict[str, str]:
+    faces = decision_log.drop_duplicates("pixel_hash")[["pixel_hash"]].assign(
+        label="", split="train"
+    )
+    applied = apply_decisions(faces, latest_decisions(decision_log)).dropna()
     return {row.pixel_hash[:4]: row.decision for row in applied.itertuples()}
 
 
 def test_decisions_are_read() -> None:
-    relabels = read_relabels(FOLDER / "relabels.csv", expressions=EXPRESSIONS)
-    assert final(relabels) == {**FINAL, "77f2": "sad"}
-    assert set(relabels["annotator"]) == {"ann", "bob", "Zo\u00eb"}
+    decision_log = read_decisions(FOLDER / "relabels.csv", expressions=EXPRESSIONS)
+    assert final(decision_log) == {**FINAL, "77f2": "sad"}
+    assert set(decision_log["annotator"]) == {"ann", "bob", "Zo\u00eb"}
 
 
 def test_what_was_accepted_is_read() -> None:
@@ -55,10 +57,11 @@ def test_exports_are_read() -> None:
 
 
 def test_decisions_are_imported_into_another_clone() -> None:
-    relabels = read_relabels(FOLDER / "relabels.csv", expressions=EXPRESSIONS)
-    manifest = relabels[["pixel_hash"]].assign(label="happy", original_split="training")
+    decision_log = read_decisions(FOLDER / "relabels.csv", expressions=EXPRESSIONS)
+    manifest = decision_log[["pixel_hash"]].assign(label="happy", original_split="training")
     plan = plan_import(
-        *(read_file(FOLDER / "relabels.csv"), relabels.head(0), manifest), expressions=EXPRESSIONS
+        *(read_file(FOLDER / "relabels.csv"), decision_log.head(0), manifest),
+        expressions=EXPRESSIONS,
     )
     assert plan.refusals == []
     assert len(plan.decisions) == 7

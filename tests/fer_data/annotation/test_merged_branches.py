@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fer_data.annotation.apply_decisions import latest_decisions
-from fer_data.annotation.decision_log import read_relabels
+from fer_data.annotation.decision_log import read_decisions
 from fer_data.annotation.decision_writer import Decision, append_decisions
 from tests.support.flows.small_workspace import git
 
@@ -53,6 +53,6 @@ def test_merges_in_both_directions_give_the_same_labels(tmp_path: Path, names) -
     ours, theirs = names
     git(tmp_path, "checkout", "--quiet", ours)
     git(tmp_path, "merge", "--quiet", "--no-edit", theirs)
-    standing = latest_decisions(read_relabels(tmp_path / FILE, expressions=EXPRESSIONS))
+    standing = latest_decisions(read_decisions(tmp_path / FILE, expressions=EXPRESSIONS))
     labels = {face[0]: one for face, one in standing[["pixel_hash", "decision"]].to_numpy()}
     assert labels == {"a": "happy", "b": "sad", "c": "happy", "d": "keep"}

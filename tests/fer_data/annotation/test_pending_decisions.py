@@ -8,7 +8,7 @@ import yaml
 
 from fer_data.annotation.decision_marks import MARK, mark_of
 from fer_data.annotation.pending_decisions import waiting
-from fer_data.core.schema import RELABEL_COLUMNS
+from fer_data.core.schema import DECISION_COLUMNS
 from fer_data.core.tables import write_table
 
 GRAPH = {
@@ -22,7 +22,7 @@ GRAPH = {
         "rebalance": {"deps": ["data/relabels.csv"], "outs": ["data/curated/summary.json"]},
     }
 }
-HEADER = ",".join(RELABEL_COLUMNS) + "\n"
+HEADER = ",".join(DECISION_COLUMNS) + "\n"
 RELABELS, ACCEPTED = Path("data/relabels.csv"), Path("data/accepted/relabels.csv")
 
 

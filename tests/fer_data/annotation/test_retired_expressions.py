@@ -8,16 +8,16 @@ import pytest
 import yaml
 
 from fer_data.annotation.apply_decisions import decisions_on, read_accepted
-from fer_data.annotation.decision_log import read_relabels
+from fer_data.annotation.decision_log import read_decisions
 from fer_data.core.errors import UserError
-from fer_data.core.schema import RELABEL_COLUMNS
+from fer_data.core.schema import DECISION_COLUMNS
 from fer_data.review_app.review_server import read_review
 from fer_data.stages.settings import DataSettings, SettingsError, read_settings
 from tests.support.data.findings import decided, findings
 from tests.support.data.quality_page import page_of, section, shown_queue, text
 from tests.support.servers.review_app import EXPRESSIONS, RELABELS, make_workspace
 
-HEADER = ",".join(RELABEL_COLUMNS) + "\n"
+HEADER = ",".join(DECISION_COLUMNS) + "\n"
 FACES = [f"{number:064x}" for number in range(3)]
 LEFT = ("contempt", "disgust")
 
@@ -53,7 +53,7 @@ def test_says_which_retired_expression_cannot_be(tmp_path: Path, retired, messag
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("read", [read_relabels, read_accepted])
+@pytest.mark.parametrize("read", [read_decisions, read_accepted])
 @pytest.mark.parametrize("row", [line(FACES[0], "glee"), line(FACES[0], "keep", given="glee")])
 def test_a_name_in_neither_list_is_one_line_with_both_settings(tmp_path, read, row: str) -> None:
     file = tmp_path / "relabels.csv"
@@ -64,7 +64,7 @@ def test_a_name_in_neither_list_is_one_line_with_both_settings(tmp_path, read, r
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("read", [read_relabels, read_accepted])
+@pytest.mark.parametrize("read", [read_decisions, read_accepted])
 def test_decisions_of_a_retired_class_are_counted_and_do_not_apply(tmp_path, read, caplog) -> None:
     file = tmp_path / "relabels.csv"
     rows = [
@@ -73,10 +73,10 @@ def test_decisions_of_a_retired_class_are_counted_and_do_not_apply(tmp_path, rea
         *(line(FACES[2], "happy", minute=1), line("f" * 64, "keep", given="disgust")),
     ]
     file.write_text(HEADER + "".join(rows))
-    relabels = read(file, expressions=("happy", "sad", *LEFT))
+    decision_log = read(file, expressions=("happy", "sad", *LEFT))
     with caplog.at_level(logging.INFO):
         faces = pd.DataFrame({"pixel_hash": FACES})
-        decisions = decisions_on(faces, relabels, file=file, retired=LEFT)
+        decisions = decisions_on(faces, decision_log, file=file, retired=LEFT)
     assert list(decisions["pixel_hash"]) == [FACES[2]]
     assert (
         "3 of 4 decisions name a retired expression (1 contempt, 2 disgust): kept there, not applied"
@@ -107,9 +107,9 @@ def retiring(name: str) -> dict[str, list[str]]:
 
 def test_the_page_about_the_data_counts_them_and_queues_their_faces() -> None:
     lines = pd.concat([decided(0), decided(2, 3, decision="fear")])
-    page = page_of(findings(relabels=lines), retired=("fear",))
+    page = page_of(findings(decision_log=lines), retired=("fear",))
     words = text(section(page, "decisions"))
     assert "( data.retired_expressions ) do not apply: 2 fear." in words
     assert "1 face is decided: 0 relabelled, 0 dropped, 1 kept" in words
     assert len(shown_queue(page)) == 3  # of five, less one decided face and its copy
-    assert "retired" not in page_of(findings(relabels=decided(0)), retired=("fear",))
+    assert "retired" not in page_of(findings(decision_log=decided(0)), retired=("fear",))

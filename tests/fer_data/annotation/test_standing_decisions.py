@@ -7,15 +7,15 @@ import pytest
 
 from fer_data.annotation import standing_decisions as module
 from fer_data.annotation.apply_decisions import latest_decisions
-from fer_data.annotation.decision_log import read_relabels
+from fer_data.annotation.decision_log import read_decisions
 from fer_data.annotation.decision_writer import Decision, append_decisions
 from fer_data.annotation.standing_decisions import Standing
 from fer_data.core.clock import now
 from fer_data.core.errors import UserError
-from fer_data.core.schema import RELABEL_COLUMNS
+from fer_data.core.schema import DECISION_COLUMNS
 
 EXPRESSIONS = ("happy", "sad")
-HEADER = ",".join(RELABEL_COLUMNS) + "\n"
+HEADER = ",".join(DECISION_COLUMNS) + "\n"
 FACES = [f"{number:064x}" for number in range(4)]
 
 
@@ -41,7 +41,7 @@ def test_what_it_remembers_is_what_the_file_says(file: Path) -> None:
             review_app.append([one])
         else:  # another review app
             append_decisions(file, [one], expressions=EXPRESSIONS)
-        latest = latest_decisions(read_relabels(file, expressions=EXPRESSIONS))
+        latest = latest_decisions(read_decisions(file, expressions=EXPRESSIONS))
         expected = [Decision(*row) for row in latest.itertuples(index=False, name=None)]
         assert sorted(review_app.on(FACES), key=repr) == sorted(expected, key=repr)
 
@@ -83,7 +83,7 @@ def test_a_mark_before_a_line_in_the_middle_is_refused_as_by_everybody_else(file
         other.write(f"\ufeff{FACES[1]},happy,sad,ann,,\n".encode())
     for read in (
         lambda: review_app.on(FACES),
-        lambda: read_relabels(file, expressions=EXPRESSIONS),
+        lambda: read_decisions(file, expressions=EXPRESSIONS),
     ):
         with pytest.raises(UserError, match="line 3: got the pixel hash"):
             read()

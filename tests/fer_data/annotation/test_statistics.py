@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from fer_data.annotation.statistics import Tally, summarise_decisions, wilson_rate
-from fer_data.core.schema import RELABEL_COLUMNS
+from fer_data.core.schema import DECISION_COLUMNS
 
 EXPRESSIONS = ("fear", "happy", "sad")
 A, B, C, D = (letter * 64 for letter in "abcd")
@@ -19,7 +19,7 @@ SUSPECTS = pd.DataFrame(
 def lines(*rows: tuple[str, str, str, str]) -> pd.DataFrame:
     """Decisions of (hash, given label, decision, annotator), a minute apart."""
     full = [(*row, f"2026-01-31T10:{minute:02d}:00Z", "") for minute, row in enumerate(rows)]
-    return pd.DataFrame(full, columns=list(RELABEL_COLUMNS), dtype=str)
+    return pd.DataFrame(full, columns=list(DECISION_COLUMNS), dtype=str)
 
 
 def summary(*rows: tuple[str, str, str, str], suspects: pd.DataFrame = SUSPECTS):

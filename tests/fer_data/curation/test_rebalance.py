@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from fer_data.core.errors import UserError
-from fer_data.core.schema import RELABEL_COLUMNS
+from fer_data.core.schema import DECISION_COLUMNS
 from fer_data.core.tables import read_table, write_table
 from fer_data.curation import rebalance
 from fer_data.curation.rebalance import Method, curate
@@ -142,12 +142,12 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     flags = (
         "--manifest manifest.parquet --assignments assignments.parquet --label-quality "
-        "label_quality.parquet --relabels relabels.csv --examples out.parquet --summary out.json"
+        "label_quality.parquet --decisions relabels.csv --examples out.parquet --summary out.json"
     )
     monkeypatch.setattr(sys, "argv", ["rebalance", *flags.split()])
 
     def run(*lines: str) -> dict:
-        text = "".join(f"{line}\n" for line in (",".join(RELABEL_COLUMNS), *lines))
+        text = "".join(f"{line}\n" for line in (",".join(DECISION_COLUMNS), *lines))
         (tmp_path / "relabels.csv").write_text(text)
         rebalance.main()
         return json.loads((tmp_path / "out.json").read_text())

@@ -4,11 +4,11 @@ import pandas as pd
 import pytest
 
 from fer_data.core.errors import UserError
-from fer_data.core.schema import RELABEL_COLUMNS
+from fer_data.core.schema import DECISION_COLUMNS
 from fer_data.decision_import.import_plan import Plan, plan_import, read_file
 from fer_data.decision_import.import_rows import Reading
 
-HEADER = ",".join(RELABEL_COLUMNS) + "\n"
+HEADER = ",".join(DECISION_COLUMNS) + "\n"
 EXPRESSIONS = ("happy", "sad")
 NOON = "2026-01-31T12:00:00Z"
 
@@ -40,7 +40,7 @@ def plan(
     tmp_path: Path, *rows: str, standing: tuple[str, ...] = (), annotator: str | None = None
 ) -> Plan:
     fields = [line.strip().split(",") for line in standing]
-    made = pd.DataFrame(fields, columns=list(RELABEL_COLUMNS), dtype=str)
+    made = pd.DataFrame(fields, columns=list(DECISION_COLUMNS), dtype=str)
     reading = read(tmp_path, HEADER + "".join(rows))
     return plan_import(reading, made, MANIFEST, expressions=EXPRESSIONS, annotator=annotator)
 

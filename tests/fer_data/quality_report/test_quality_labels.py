@@ -58,7 +58,7 @@ def test_without_decisions_one_line_says_how_to_make_one() -> None:
 def test_decisions_are_told_by_person_issue_and_label() -> None:
     undo = decided(4, decision="undo")
     made = [decided(0), decided(2, decision="sad"), decided(4, decision="drop"), undo]
-    page = page_of(findings(relabels=pd.concat(made, ignore_index=True)))
+    page = page_of(findings(decision_log=pd.concat(made, ignore_index=True)))
     told = text(section(page, "decisions"))
     assert "2 faces are decided: 1 relabelled, 0 dropped, 1 kept." in told
     assert "ann 2 1 0 1 1 2026-01-31 10:00:00 UTC" in told
@@ -72,7 +72,7 @@ def test_decisions_are_told_by_person_issue_and_label() -> None:
 
 def test_decisions_on_other_faces_are_left_aside_and_said() -> None:
     other = decided(0).assign(pixel_hash="f" * 64)
-    page = page_of(findings(relabels=other))
+    page = page_of(findings(decision_log=other))
     assert cards(page)["Decided faces"] == ("0", "none yet")
     told = text(section(page, "decisions"))
     assert "1 line of data/relabels.csv is about faces that this archive does not hold" in told
@@ -80,10 +80,10 @@ def test_decisions_on_other_faces_are_left_aside_and_said() -> None:
 
 
 def test_decisions_outside_of_the_queue_do_not_count_for_it() -> None:
-    told = text(section(page_of(findings(relabels=decided(5))), "decisions"))
+    told = text(section(page_of(findings(decision_log=decided(5))), "decisions"))
     assert "None of the decided faces has a label quality as low as those that wait today." in told
     both = pd.concat([decided(0), decided(5)], ignore_index=True)
-    told = text(section(page_of(findings(relabels=both)), "decisions"))
+    told = text(section(page_of(findings(decision_log=both)), "decisions"))
     assert (
         "1 decided face has a higher label quality than those that wait today, and is not counted here"
         in told
@@ -91,7 +91,7 @@ def test_decisions_outside_of_the_queue_do_not_count_for_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"relabels": decided(0, 2, 3)}, {"suspects": findings().suspects.head(0)}]
+    "changes", [{"decision_log": decided(0, 2, 3)}, {"suspects": findings().suspects.head(0)}]
 )
 def test_an_empty_queue_says_so(changes: dict[str, Any]) -> None:
     page = page_of(findings(**changes))

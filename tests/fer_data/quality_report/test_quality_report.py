@@ -21,7 +21,7 @@ from tests.support.data.quality_page import cards, page_of, text
 
 
 def test_cards_count_what_was_found() -> None:
-    found = cards(page_of(findings(relabels=decided(3))))
+    found = cards(page_of(findings(decision_log=decided(3))))
     assert found["Faces"] == ("12", "9 Training, 3 Testing")
     assert found["Imbalance"] == (f"2.50{TIMES}", "Training: happy 5, angry 2")
     assert found["Groups of duplicates"][0] == "3"
@@ -164,8 +164,8 @@ def test_names_from_the_archive_are_escaped() -> None:
     manifest = findings().manifest
     hostile = manifest.assign(path=[f"{HOSTILE}{number}" for number in range(len(manifest))])
     suspects = findings().suspects.assign(path=hostile["path"].head(5))
-    relabels = decided(0).assign(annotator=HOSTILE, given_label=HOSTILE, decided_at=HOSTILE)
-    page = page_of(findings(manifest=hostile, suspects=suspects, relabels=relabels))
+    decision_log = decided(0).assign(annotator=HOSTILE, given_label=HOSTILE, decided_at=HOSTILE)
+    page = page_of(findings(manifest=hostile, suspects=suspects, decision_log=decision_log))
     assert "alert(1)" in page
     assert "<script>alert" not in page
     assert page.count("<script") == 1

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, ViewportSize
 
-from fer_data.core.schema import ISSUE_TYPES, RELABEL_COLUMNS
+from fer_data.core.schema import DECISION_COLUMNS, ISSUE_TYPES
 from fer_data.ingestion.ingest import take_faces
 from fer_data.ingestion.zip_archive import Limits
 from fer_data.quality_report.quality_report import Findings, quality_page
@@ -64,7 +64,7 @@ def findings_of(manifest: pd.DataFrame, pixels: np.ndarray, **changes: Any) -> F
         ),
         "label_quality": ranked,
         "suspects": ranked,
-        "relabels": pd.DataFrame(columns=list(RELABEL_COLUMNS)),
+        "decision_log": pd.DataFrame(columns=list(DECISION_COLUMNS)),
     }
     return Findings(**(values | changes))
 
@@ -202,7 +202,7 @@ def test_names_of_members_cannot_run_as_code(tmp_path: Path, page: Page) -> None
         intake.pixels,
         rejected=intake.rejected,
         validation=run_suite(intake.manifest, suite),
-        relabels=decided(0).assign(
+        decision_log=decided(0).assign(
             pixel_hash=intake.manifest["pixel_hash"].iloc[-1], annotator="<script>alert(7)</script>"
         ),
     )

@@ -44,7 +44,7 @@ def run_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], s
     flags = (
         "--manifest manifest.parquet --pixels pixels.npy --rejected rejected.csv "
         "--validation validation.json --assignments assignments.parquet "
-        "--label-quality label_quality.parquet --suspects suspects.csv --relabels relabels.csv "
+        "--label-quality label_quality.parquet --suspects suspects.csv --decisions relabels.csv "
         "--curated curated.json --page out/index.html"
     )
     monkeypatch.chdir(tmp_path)
@@ -59,7 +59,7 @@ def run_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], s
 
 def test_main_writes_the_same_page_as_the_pure_function(run_stage: Callable[[], str]) -> None:
     expected = quality_page(
-        findings(relabels=decided(3)), expressions=EXPRESSIONS, max_faces=300, max_pairs=60
+        findings(decision_log=decided(3)), expressions=EXPRESSIONS, max_faces=300, max_pairs=60
     )
     assert run_stage() == expected
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from fer_data.annotation.decision_log import read_relabels
+from fer_data.annotation.decision_log import read_decisions
 from tests.support.data.findings import TIMES
 from tests.support.servers.browser import needs_chromium
 from tests.support.servers.review_app import (
@@ -59,7 +59,7 @@ def test_one_key_decides_on_near_duplicates_and_one_takes_it_back_after_a_restar
     assert standing(workspace) == dict.fromkeys(
         [HASHES[row] for row in NEAR_DUPLICATES[:3]], "angry"
     )
-    given = read_relabels(workspace / RELABELS, expressions=EXPRESSIONS)["given_label"]
+    given = read_decisions(workspace / RELABELS, expressions=EXPRESSIONS)["given_label"]
     assert list(given) == ["sad", "sad", "happy"]
     page.keyboard.press("u")
     wait_for_face(page, FIRST)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from fer_data.annotation.decision_log import read_relabels
+from fer_data.annotation.decision_log import read_decisions
 from tests.support.servers.browser import needs_chromium
 from tests.support.servers.review_app import (
     EXPRESSIONS,
@@ -52,7 +52,7 @@ def test_ten_faces_by_keyboard_and_one_undone_outlive_a_hard_kill(
         expect(page.locator("#message")).to_have_text("Taken back.")
         review_app.kill()
     assert list(standing(workspace).items()) == list(zip(HASHES[:9], words[:9], strict=True))
-    lines = read_relabels(workspace / RELABELS, expressions=EXPRESSIONS)
+    lines = read_decisions(workspace / RELABELS, expressions=EXPRESSIONS)
     assert list(lines["decision"]) == [*words, "undo"]
     assert list(lines["given_label"]) == [*MANIFEST["label"][:10], MANIFEST["label"][9]]
     assert set(lines["annotator"]) == {"ann"}

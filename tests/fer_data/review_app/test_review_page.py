@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from fer_data.annotation.decision_log import read_relabels
+from fer_data.annotation.decision_log import read_decisions
 from tests.support.data.findings import HOSTILE
 from tests.support.servers.browser import needs_chromium
 from tests.support.servers.review_app import (
@@ -79,7 +79,7 @@ def test_the_page_asks_who_decides_and_remembers(
         press(page, "2", from_row=0)
         page.reload()
         expect(page.locator("#annotator")).to_have_text("Åsa & Co")
-    assert list(read_relabels(workspace / RELABELS, expressions=EXPRESSIONS)["annotator"]) == [
+    assert list(read_decisions(workspace / RELABELS, expressions=EXPRESSIONS)["annotator"]) == [
         "Åsa & Co"
     ]
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from fer_data.core.schema import RELABEL_COLUMNS
+from fer_data.core.schema import DECISION_COLUMNS
 from fer_data.core.tables import read_table, with_probabilities, write_table
 from fer_data.review_queue import review_queue as stage
 from fer_data.review_queue.review_queue import review_queue
@@ -77,7 +77,7 @@ def run_main(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         "assignments": "assignments.parquet",
         "label-quality": "label_quality.parquet",
         "nearest": "nearest.parquet",
-        "relabels": "relabels.csv",
+        "decisions": "relabels.csv",
         "suspects": "out/suspects.csv",
         "neighbors": "out/neighbors.parquet",
         "label-studio": "out/label_studio.json",
@@ -96,7 +96,7 @@ def workspace(tmp_path: Path, ranked: pd.DataFrame) -> Path:
     write_table(ranked.drop(columns="split"), tmp_path / "label_quality.parquet")
     nearest = [list(manifest["path"][:8])] * len(ranked)
     write_table(ranked[["path"]].assign(neighbors=nearest), tmp_path / "nearest.parquet")
-    (tmp_path / "relabels.csv").write_text(",".join(RELABEL_COLUMNS) + "\n")
+    (tmp_path / "relabels.csv").write_text(",".join(DECISION_COLUMNS) + "\n")
     settings = {"data": {"expressions": EXPRESSIONS}}
     settings |= {"review_queue": {"budget": 7, "balance": "none"}}
     (tmp_path / "params.yaml").write_text(json.dumps(settings))

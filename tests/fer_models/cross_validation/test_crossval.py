@@ -8,7 +8,7 @@ import pytest
 
 from fer_data.annotation.decision_writer import Decision, append_decisions
 from fer_data.core.errors import UserError
-from fer_data.core.schema import RELABEL_COLUMNS
+from fer_data.core.schema import DECISION_COLUMNS
 from fer_data.core.tables import probabilities_of, read_table, write_table
 from fer_models.cross_validation import crossval
 from fer_models.cross_validation.crossval import CrossvalSettings, predict_fold
@@ -173,7 +173,7 @@ def stage(data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
     def run(rows: pd.Series, decision: str) -> pd.DataFrame:
         file = tmp_path / "relabels.csv"
-        file.write_text(",".join(RELABEL_COLUMNS) + "\n")
+        file.write_text(",".join(DECISION_COLUMNS) + "\n")
         made = [
             Decision(pixel_hash, "happy", decision, "ann", "2026-01-31T10:00:00Z")
             for pixel_hash in hashes.loc[rows, "pixel_hash"]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer_data.core.schema import RELABEL_COLUMNS
+from fer_data.core.schema import DECISION_COLUMNS
 from fer_data.core.tables import write_table
 from flows.cli.main import main
 from tests.support.data.manifests import plain_manifest
@@ -40,7 +40,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "file").write_bytes(b"years of work")
     (folder / "presets").mkdir()
     write_table(plain_manifest()[0], folder / "data/faces/manifest.parquet")
-    (folder / "data/relabels.csv").write_text(",".join(RELABEL_COLUMNS) + "\n")
+    (folder / "data/relabels.csv").write_text(",".join(DECISION_COLUMNS) + "\n")
     shutil.copyfile(ROOT / "presets/scratch_tuned.yaml", folder / "presets/scratch_tuned.yaml")
     settings = (ROOT / "params.yaml").read_text()
     names = f"expressions: [{', '.join(EXPRESSIONS)}]"

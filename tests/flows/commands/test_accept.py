@@ -11,7 +11,7 @@ from fer_data.validation.baseline import read_baseline
 from fer_models.reporting.metric_changes import read_accepted
 from fer_models.reporting.outcomes import right_on
 from flows.commands import accept
-from flows.commands.accept import accept_baseline, accept_relabels
+from flows.commands.accept import accept_baseline, accept_decisions
 from tests.support.data.manifests import EXPRESSIONS
 from tests.support.flows.small_workspace import ACCEPTED, RELABELS, decide, git, make
 
@@ -35,7 +35,7 @@ def accepted(folder: Path, name: str) -> str:
 def test_decisions_become_the_snapshot_with_who_when_and_the_metrics(tmp_path, manifest) -> None:
     decide(tmp_path, manifest, 0, 1)
     write_metrics(tmp_path)
-    words = accept_relabels(by="Zo\u00eb", folder=tmp_path)
+    words = accept_decisions(by="Zo\u00eb", folder=tmp_path)
     assert "2 decisions ->" in words
     assert accepted(tmp_path, "relabels.csv") == (tmp_path / RELABELS).read_text()
     record = read_accepted(tmp_path / ACCEPTED / "metrics.json")
@@ -56,7 +56,7 @@ def test_which_faces_were_predicted_rightly_is_kept(tmp_path: Path, manifest) ->
     columns = {"path": list("abc"), "split": ["validation", "test", "test"]}
     predictions = pd.DataFrame({**columns, "label": "sad", "prediction": ["sad", "happy", "sad"]})
     write_table(predictions, tmp_path / "reports/evaluate/scratch/predictions.parquet")
-    accept_relabels(by="ann", folder=tmp_path)
+    accept_decisions(by="ann", folder=tmp_path)
     record = read_accepted(tmp_path / ACCEPTED / "metrics.json")
     assert record is not None
     kept = record.outcomes["scratch"]
@@ -74,7 +74,7 @@ def test_what_else_is_changed_or_staged_stays_as_it_was(tmp_path: Path, manifest
     (tmp_path / "staged.txt").write_text("staged")
     git(tmp_path, "add", "staged.txt")
     (tmp_path / ".gitignore").write_text("/data/faces/\n/reports/\n# changed\n")
-    accept_relabels(by="ann", folder=tmp_path)
+    accept_decisions(by="ann", folder=tmp_path)
     assert git(tmp_path, "status", "--porcelain").splitlines() == [" M .gitignore", "A  staged.txt"]
     committed = git(tmp_path, "show", "--name-only", "--format=", "HEAD").split()
     assert committed == [
@@ -86,13 +86,13 @@ def test_what_else_is_changed_or_staged_stays_as_it_was(tmp_path: Path, manifest
 
 def test_accepting_twice_commits_once_until_the_metrics_move(tmp_path: Path, manifest) -> None:
     decide(tmp_path, manifest, 0)
-    accept_relabels(by="ann", folder=tmp_path)
+    accept_decisions(by="ann", folder=tmp_path)
     assert json.loads(accepted(tmp_path, "metrics.json"))["metrics"] == {}
     head = git(tmp_path, "rev-parse", "HEAD")
-    assert "accepted already: nothing to commit" in accept_relabels(by="bob", folder=tmp_path)
+    assert "accepted already: nothing to commit" in accept_decisions(by="bob", folder=tmp_path)
     assert git(tmp_path, "rev-parse", "HEAD") == head
     write_metrics(tmp_path)
-    accept_relabels(by="bob", folder=tmp_path)
+    accept_decisions(by="bob", folder=tmp_path)
     assert json.loads(accepted(tmp_path, "metrics.json"))["metrics"] == METRICS
 
 
@@ -100,7 +100,7 @@ def test_a_workspace_without_accepted_files_gets_them(tmp_path: Path, manifest) 
     git(tmp_path, "rm", "--quiet", "-r", str(ACCEPTED))
     git(tmp_path, "commit", "--quiet", "--message", "Older")
     decide(tmp_path, manifest, 0)
-    accept_relabels(by="ann", folder=tmp_path)
+    accept_decisions(by="ann", folder=tmp_path)
     accept_baseline(by="ann", folder=tmp_path)
     assert git(tmp_path, "status", "--porcelain") == ""
     assert len(git(tmp_path, "ls-files", str(ACCEPTED)).split()) == 3
@@ -131,7 +131,7 @@ def test_decisions_of_two_branches_merge_without_a_conflict(tmp_path: Path, mani
     decide(tmp_path, manifest, 1, 2)
     git(tmp_path, "commit", "--quiet", "--all", "--message", "Ours")
     git(tmp_path, "merge", "--quiet", "theirs")
-    assert "3 decisions ->" in accept_relabels(by="ann", folder=tmp_path)
+    assert "3 decisions ->" in accept_decisions(by="ann", folder=tmp_path)
 
 
 def test_a_decision_made_meanwhile_is_neither_lost_nor_accepted_by_half(
@@ -152,7 +152,7 @@ def test_a_decision_made_meanwhile_is_neither_lost_nor_accepted_by_half(
         return "2026-01-31T10:00:00Z"
 
     monkeypatch.setattr(accept, "now", now)
-    accept_relabels(by="ann", folder=tmp_path)
+    accept_decisions(by="ann", folder=tmp_path)
     review_app.join(30)
     committed = git(tmp_path, "show", f"HEAD:{RELABELS}")
     assert committed == git(tmp_path, "show", f"HEAD:{ACCEPTED}/relabels.csv")
@@ -164,6 +164,6 @@ def test_the_snapshot_is_tidy_whatever_an_editor_left(tmp_path: Path, manifest) 
     tidy = (tmp_path / RELABELS).read_text().replace(" Drop", "drop")
     with (tmp_path / RELABELS).open("a") as file:
         file.write("\n,,,,,\n")
-    accept_relabels(by="ann", folder=tmp_path)
+    accept_decisions(by="ann", folder=tmp_path)
     assert accepted(tmp_path, "relabels.csv") == tidy
-    assert "is accepted already" in accept_relabels(by="ann", folder=tmp_path)
+    assert "is accepted already" in accept_decisions(by="ann", folder=tmp_path)

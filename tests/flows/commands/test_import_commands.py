@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from fer_data.annotation.apply_decisions import latest_decisions
-from fer_data.annotation.decision_log import read_relabels
+from fer_data.annotation.decision_log import read_decisions
 from fer_data.core.tables import write_table
 from fer_data.decision_import.import_plan import Plan, plan_import
 from flows.cli.main import main
@@ -47,7 +47,7 @@ def rows_of(manifest: pd.DataFrame, *rows: int, decision: str) -> str:
 
 
 def standing() -> dict[str, str]:
-    decisions = latest_decisions(read_relabels(RELABELS, expressions=EXPRESSIONS))
+    decisions = latest_decisions(read_decisions(RELABELS, expressions=EXPRESSIONS))
     return dict(zip(decisions["pixel_hash"], decisions["decision"], strict=True))
 
 
@@ -123,7 +123,7 @@ def test_what_people_answered_in_label_studio_comes_in(manifest: pd.DataFrame, f
     export.write_text(json.dumps(tasks))
     words = ferflow("relabels", "import", str(export), "--annotator", "ann")
     assert words == "2 decisions -> data/relabels.csv (1 skipped by people)\n"
-    decisions = read_relabels(RELABELS, expressions=EXPRESSIONS)
+    decisions = read_decisions(RELABELS, expressions=EXPRESSIONS)
     assert list(decisions["decision"]) == ["sad", "keep"]
     assert list(decisions["annotator"]) == ["bob@example.org", "ann"]
 

@@ -10,7 +10,7 @@ import pytest
 
 from fer_data.core.errors import UserError
 from flows.commands import accept
-from flows.commands.accept import accept_baseline, accept_relabels
+from flows.commands.accept import accept_baseline, accept_decisions
 from tests.support.flows.small_workspace import ACCEPTED, RELABELS, decide, git, make
 
 METRICS = {"scratch": {"test": {"accuracy": 0.5}}}
@@ -69,7 +69,7 @@ def test_a_refusal_is_one_line_and_changes_nothing(tmp_path, manifest, spoil, me
     decide(tmp_path, manifest, 0)
     before = state(tmp_path)
     with pytest.raises(UserError, match=message) as raised:
-        accept_relabels(by="ann", folder=tmp_path)
+        accept_decisions(by="ann", folder=tmp_path)
     assert "\n" not in str(raised.value)
     assert state(tmp_path) == before
 
@@ -89,7 +89,7 @@ def test_a_disk_that_is_full_at_the_second_file_changes_nothing(
 
     monkeypatch.setattr(accept, "_write", full)
     with pytest.raises(OSError, match="No space left"):
-        accept_relabels(by="ann", folder=tmp_path)
+        accept_decisions(by="ann", folder=tmp_path)
     assert len(calls) > 2
     assert state(tmp_path) == before
 
@@ -115,7 +115,7 @@ def test_a_refused_first_acceptance_leaves_no_file(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("manifest")
 @pytest.mark.parametrize("name", ["", "  ", "=ann", "ann\nbob"])
 def test_a_name_that_is_none_is_one_line(tmp_path: Path, name: str) -> None:
-    for accepts in (accept_relabels, accept_baseline):
+    for accepts in (accept_decisions, accept_baseline):
         with pytest.raises(UserError, match="the name after --by ") as raised:
             accepts(by=name, folder=tmp_path)
         assert "\n" not in str(raised.value)
@@ -124,7 +124,7 @@ def test_a_name_that_is_none_is_one_line(tmp_path: Path, name: str) -> None:
 @pytest.mark.usefixtures("manifest")
 def test_there_must_be_something_to_accept(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"relabels\.csv holds no decision: nothing to accept"):
-        accept_relabels(by="ann", folder=tmp_path)
+        accept_decisions(by="ann", folder=tmp_path)
     (tmp_path / "data/faces/manifest.parquet").unlink()
     with pytest.raises(UserError, match=r"manifest\.parquet is missing"):
         accept_baseline(by="ann", folder=tmp_path)

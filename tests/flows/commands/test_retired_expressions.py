@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from flows.cli.main import main
-from flows.commands.accept import accept_relabels
+from flows.commands.accept import accept_decisions
 from flows.pipeline.ui_artifacts import data_summary
 from tests.support.data.manifests import EXPRESSIONS
 from tests.support.flows.report_site import make_reports
@@ -49,7 +49,7 @@ def test_an_import_takes_them_and_says_that_they_do_not_apply(
 def test_accepting_keeps_them_and_counts_the_others(tmp_path: Path, manifest) -> None:
     decide(tmp_path, manifest, 0)
     decide(tmp_path, manifest, 1, 2, decision="contempt")
-    words = accept_relabels(by="ann", folder=tmp_path)
+    words = accept_decisions(by="ann", folder=tmp_path)
     assert words.startswith("1 decisions -> ")
     assert words.endswith(" (not from those of retired expressions: 2 contempt)")
     assert (tmp_path / ACCEPTED / "relabels.csv").read_text().count(",contempt,") == 2

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fer_data.annotation.decision_log import read_relabels
+from fer_data.annotation.decision_log import read_decisions
 from fer_data.core.errors import UserError
 from fer_data.core.git_environment import REPOSITORY_VARIABLES
 from fer_data.stages.settings import read_params
@@ -72,7 +72,7 @@ def test_a_user_s_data_and_decisions_stay_out(tmp_path: Path, monkeypatch) -> No
     assert "kept.txt" in tracked
     assert not tracked & {"dvc.lock", "data/raw/archive.zip.dvc"}
     for name in ("relabels.csv", "accepted/relabels.csv"):
-        assert read_relabels(folder / "data" / name, expressions=("sad",)).empty
+        assert read_decisions(folder / "data" / name, expressions=("sad",)).empty
     for name in ("profile.json", "metrics.json"):
         assert (folder / "data/accepted" / name).read_text() == "null\n"
     assert (project / "data/relabels.csv").read_text() == "header\ndecision\n"

@@ -7,11 +7,11 @@ import pandas as pd
 
 from fer_data.core.schema import (
     AMBIGUOUS,
+    DECISION_COLUMNS,
     DUPLICATE,
     DUPLICATE_IN_TESTING,
     NEAR_DUPLICATE,
     NON_FACE,
-    RELABEL_COLUMNS,
     WRONG,
 )
 from fer_data.core.tables import with_probabilities
@@ -83,7 +83,7 @@ def findings(**changes: Any) -> Findings:
         "assignments": assignments,
         "label_quality": with_probabilities(ranked, np.full((NUM_TRAINING, 3), 1 / 3)),
         "suspects": ranked.head(5),
-        "relabels": pd.DataFrame(columns=list(RELABEL_COLUMNS)),
+        "decision_log": pd.DataFrame(columns=list(DECISION_COLUMNS)),
     }
     return Findings(**(values | changes))
 
@@ -109,5 +109,5 @@ def decided(*rows: int, decision: str = "keep") -> pd.DataFrame:
             [f"{GROUPS[row]:064x}", LABELS[row], decision, "ann", "2026-01-31T10:00:00Z", ""]
             for row in rows
         ],
-        columns=list(RELABEL_COLUMNS),
+        columns=list(DECISION_COLUMNS),
     )

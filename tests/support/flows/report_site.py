@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from fer_data.core.schema import RELABEL_COLUMNS
+from fer_data.core.schema import DECISION_COLUMNS
 from flows.publishing.publish import PublishSettings
 
 ROOT = Path(__file__).parents[3]
@@ -53,7 +53,7 @@ def write_reports(folder: Path, **macro_f1: float) -> None:
         folder / "data/review_queue/suspects.csv",
         "pixel_hash,issue_type\n{},wrong\n{},ambiguous\n".format(*hashes),
     )
-    write(folder / "data/relabels.csv", ",".join(RELABEL_COLUMNS) + "\n")
+    write(folder / "data/relabels.csv", ",".join(DECISION_COLUMNS) + "\n")
     write(folder / "reports/metrics.json", json.dumps({model: {} for model in scores}))
     for model, score in scores.items():
         write(folder / f"reports/evaluate/{model}/metrics.json", json.dumps(evaluation(score)))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_data.core.schema import RELABEL_COLUMNS
+from fer_data.core.schema import DECISION_COLUMNS
 from fer_data.core.tables import write_table
 from tests.support.data.manifests import EXPRESSIONS, THRESHOLDS, plain_manifest
 
@@ -22,7 +22,7 @@ def make(folder: Path) -> pd.DataFrame:
     manifest, _ = plain_manifest()
     write_table(manifest, folder / "data/faces/manifest.parquet")
     (folder / ACCEPTED).mkdir()
-    header = ",".join(RELABEL_COLUMNS) + "\n"
+    header = ",".join(DECISION_COLUMNS) + "\n"
     for file in (RELABELS, ACCEPTED / "relabels.csv"):
         (folder / file).write_text(header)
     for name in ("profile.json", "metrics.json"):

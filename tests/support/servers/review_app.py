@@ -11,8 +11,8 @@ import pandas as pd
 import yaml
 
 from fer_data.annotation.apply_decisions import latest_decisions
-from fer_data.annotation.decision_log import read_relabels
-from fer_data.core.schema import RELABEL_COLUMNS
+from fer_data.annotation.decision_log import read_decisions
+from fer_data.core.schema import DECISION_COLUMNS
 from fer_data.label_quality.mislabels import NUM_NEIGHBORS_SHOWN
 from tests.support.data.findings import HOSTILE, blob
 from tests.support.data.manifests import manifest_of
@@ -90,7 +90,7 @@ def make_workspace(folder: Path, *, number: int = NUM_SUSPECTS, **settings: Any)
     np.save(folder / "data/faces/pixels.npy", faces)
     suspects.to_csv(folder / "data/review_queue/suspects.csv", index=False)
     neighbors_of(suspects, manifest).to_parquet(folder / "data/review_queue/neighbors.parquet")
-    (folder / RELABELS).write_text(",".join(RELABEL_COLUMNS) + "\n")
+    (folder / RELABELS).write_text(",".join(DECISION_COLUMNS) + "\n")
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": GRAPH}))
     sections = {
         "data": {"expressions": list(EXPRESSIONS)},
@@ -102,7 +102,7 @@ def make_workspace(folder: Path, *, number: int = NUM_SUSPECTS, **settings: Any)
 
 def standing(workspace: Path) -> dict[str, str]:
     """The decisions that stand in the file, by pixel hash, the latest last."""
-    latest = latest_decisions(read_relabels(workspace / RELABELS, expressions=EXPRESSIONS))
+    latest = latest_decisions(read_decisions(workspace / RELABELS, expressions=EXPRESSIONS))
     return dict(zip(latest["pixel_hash"], latest["decision"], strict=True))
 
 

@@ -1,4 +1,4 @@
-"""What tests of several rooms share, and which run in one process where they run side by side."""
+"""What tests of several packages share, and which run in one process where they run side by side."""
 
 from collections.abc import Iterator
 

@@ -88,14 +88,14 @@ def test_what_pages_are_made_of_makes_no_training_stale(name: str) -> None:
     assert [path for path in STAGES[name]["deps"] if path.startswith(away)] == []
 
 
-def test_the_vocabulary_s_names_import_nothing_of_ours() -> None:
+def test_the_schema_imports_nothing_of_ours() -> None:
     assert not imports("fer_data.core.schema")
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_only_the_command_line_imports_inside_functions(module: str) -> None:
     if module == "flows.cli.actions":
-        pytest.skip("flows.cli.actions imports a room when its verb is called")
+        pytest.skip("flows.cli.actions imports a package when its command is called")
     tree = ast.parse((ROOT / module.replace(".", "/")).with_suffix(".py").read_text())
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     lazy = {

@@ -1,4 +1,4 @@
-"""The vocabulary: the names of columns, folders, splits and expressions, and the size of a face."""
+"""Names of columns, folders, splits and expressions, and the size of a face."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Tables and figures in files: Parquet in and out, CSV and JSON in; arrays in a column."""
+"""Tables in files: Parquet in and out, CSV and JSON in; arrays in a column."""
 
 import json
 from collections.abc import Iterator, Mapping

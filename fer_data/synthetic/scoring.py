@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 def within_class_auroc(wrong: np.ndarray, quality: np.ndarray, labels: np.ndarray) -> float:
     """How well low quality tells wrong labels from right ones among faces of the same given class.
 
-    Pooled over the classes the figure flatters: some classes are worse labelled than others, and the
+    Pooled over the classes the metric flatters: some classes are worse labelled than others, and the
     given class alone tells much.
 
     Args:

@@ -11,7 +11,7 @@ from fer_data.stages.stage import json_text
 
 
 class Spread(BaseModel):
-    """How a figure is spread over the faces of a folder."""
+    """How a metric is spread over the faces of a folder."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

@@ -28,11 +28,11 @@ NEW = "new"
 
 @dataclass(frozen=True)
 class Drift:
-    """How a figure of a folder's faces has moved."""
+    """How a metric of a folder's faces has moved."""
 
     original_split: str
     """The folder: `training` or `testing`."""
-    figure: str
+    metric: str
     """`brightness`, a face's mean, or `contrast`, its standard deviation."""
     difference: float
     """Of the means, new less old, in standard deviations of the old faces."""
@@ -63,7 +63,7 @@ class Comparison:
         gone = self.counts.index[(self.counts[OLD] > 0) & (self.counts[NEW] == 0)]
         found = [f"{name} has no face any more" for name in gone]
         found += [
-            f"{one.figure} of {one.original_split} drifted by {one.difference:+.2f} standard deviations"
+            f"{one.metric} of {one.original_split} drifted by {one.difference:+.2f} standard deviations"
             for one in self.drifts
             if abs(one.difference) > max_drift
         ]
@@ -93,11 +93,11 @@ def compare(old: pd.DataFrame, new: pd.DataFrame) -> Comparison:
                 old.loc[old[ORIGINAL_SPLIT] == folder],
                 new.loc[new[ORIGINAL_SPLIT] == folder],
                 folder,
-                figure,
+                metric,
             )
             for folder in ORIGINAL_SPLITS
             if (old[ORIGINAL_SPLIT] == folder).any() and (new[ORIGINAL_SPLIT] == folder).any()
-            for figure in _COLUMNS
+            for metric in _COLUMNS
         ],
     )
 
@@ -153,8 +153,8 @@ def _counts(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({OLD: before, NEW: after}).reindex(names).fillna(0).astype(int)
 
 
-def _drift(old: pd.DataFrame, new: pd.DataFrame, original_split: str, figure: str) -> Drift:
-    column = _COLUMNS[figure]
+def _drift(old: pd.DataFrame, new: pd.DataFrame, original_split: str, metric: str) -> Drift:
+    column = _COLUMNS[metric]
     before, after = old[column].to_numpy(), new[column].to_numpy()
     distance = float(ks_2samp(before, after, method="asymp").statistic)
-    return Drift(original_split, figure, drift(old[column], new[column]), distance)
+    return Drift(original_split, metric, drift(old[column], new[column]), distance)

@@ -1,4 +1,4 @@
-"""Facts about faces that the expectations look at: columns and figures made of the manifest alone."""
+"""Derived columns: what the expectations check, computed from the manifest alone."""
 
 import numpy as np
 import pandas as pd

@@ -15,7 +15,7 @@ from PIL import Image
 from fer_data.core.schema import FACE_SIZE
 
 UNKNOWN = "\N{EN DASH}"
-"""Stands where a figure is not known."""
+"""Stands where a number is not known."""
 NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
 
 

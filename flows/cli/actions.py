@@ -1,4 +1,4 @@
-"""What each verb of the `ferflow` command does; it imports a room only when it is called."""
+"""What each verb of the `ferflow` command does; it imports a package only when it is called."""
 
 import argparse
 import sys

@@ -57,9 +57,9 @@ def _counts(comparison: Comparison) -> Table:
 
 
 def _drifts(comparison: Comparison) -> Table:
-    table = Table("folder", "figure", "difference of means", "KS distance", title="Drift")
+    table = Table("folder", "metric", "difference of means", "KS distance", title="Drift")
     for one in comparison.drifts:
         table.add_row(
-            one.original_split, one.figure, f"{one.difference:+.3f} sd", f"{one.distance:.3f}"
+            one.original_split, one.metric, f"{one.difference:+.3f} sd", f"{one.distance:.3f}"
         )
     return table

@@ -70,7 +70,7 @@ def drifted(old: pd.DataFrame) -> Comparison:
 
 
 def test_drift_is_measured_in_standard_deviations_and_by_the_distributions(old) -> None:
-    by_key = {(one.original_split, one.figure): one for one in drifted(old).drifts}
+    by_key = {(one.original_split, one.metric): one for one in drifted(old).drifts}
     assert len(by_key) == 4
     testing = old.loc[old["original_split"] == "testing", "std"].to_numpy()
     found = by_key["testing", "contrast"]

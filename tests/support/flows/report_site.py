@@ -64,7 +64,7 @@ def write_reports(folder: Path, **macro_f1: float) -> None:
 
 def evaluation(macro_f1: float) -> dict[str, Any]:
     """What `evaluate` writes of a model, as far as it is compared; accuracy is a little higher."""
-    split = {"accuracy": figure(macro_f1 + 0.01), "macro_f1": figure(macro_f1)}
+    split = {"accuracy": metric(macro_f1 + 0.01), "macro_f1": metric(macro_f1)}
     return {"validation": split, "test": split}
 
 
@@ -81,8 +81,8 @@ def predictions(accuracy: float) -> pd.DataFrame:
     )
 
 
-def figure(value: float) -> dict[str, float]:
-    """A figure whose interval reaches 0.05 to both sides."""
+def metric(value: float) -> dict[str, float]:
+    """A metric whose interval reaches 0.05 to both sides."""
     return {"value": value, "low": value - 0.05, "high": value + 0.05}
 
 

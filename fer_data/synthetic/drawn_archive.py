@@ -6,7 +6,6 @@ what the stages find can be compared with them.
 
 import io
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -16,43 +15,21 @@ from PIL import Image
 
 from fer_data.core.errors import UserError
 from fer_data.core.files import atomic_write
-from fer_data.core.schema import FACE_SIZE, LABEL, ORIGINAL_SPLITS, PATH, TESTING, TRAINING
+from fer_data.core.schema import FACE_SIZE, ORIGINAL_SPLITS, TESTING, TRAINING
 from fer_data.synthetic.faces import draw_face
-
-ERROR: Final = "error"
-TRUE_LABEL: Final = "true_label"
-PARTNER: Final = "partner"
-ERROR_COLUMNS: Final = (PATH, ERROR, LABEL, TRUE_LABEL, PARTNER)
-
-WRONG_LABEL: Final = "wrong label"
-"""A Training face in another expression's folder."""
-DUPLICATE: Final = "duplicate"
-"""The bytes of another face of the same folder and class."""
-LEAK: Final = "leak"
-"""A Testing face with the bytes of a Training face of the same class."""
-CONFLICTING_DUPLICATE: Final = "conflicting duplicate"
-"""A Training face with the bytes of a Training face of another class, whose label is the true one."""
-BLACK: Final = "black"
-"""A Training image without a face, and a duplicate of the others."""
-TRUNCATED: Final = "truncated"
-"""A Training image whose bytes end in the middle."""
-NOT_A_IMAGE: Final = "not an image"
-"""A text with an image's name."""
+from fer_data.synthetic.planted_errors import (
+    BLACK,
+    BLACK_LABEL,
+    NOT_A_IMAGE,
+    TRUNCATED,
+    Member,
+    error_table,
+    plant_errors,
+)
 
 MIN_FACES: Final = 120
 MAX_FACES: Final = 500_000
 """Twelve minutes of drawing, all of it in memory, and half of `ingest.max_members`."""
-WRONG_LABEL_FRACTION: Final = 0.05
-"""Of the Training faces; half of them by `CONFUSIONS`, half at random."""
-CONFUSIONS: Final = {"fear": "surprise", "sad": "neutral"}
-"""An expression, and the one that annotators take it for."""
-FRACTIONS: Final = {DUPLICATE: 0.02, LEAK: 0.015, CONFLICTING_DUPLICATE: 0.004}
-"""Copies, of all faces."""
-MIN_COPIES: Final = 2
-"""Of each kind."""
-NUM_BLACK: Final = 4
-BLACK_LABEL: Final = "happy"
-"""Where the black images and the unreadable members are."""
 
 CLASS_FOLDERS: Final = {
     "angry": "Angry",
@@ -71,43 +48,6 @@ ARCHIVE_COUNTS: Final = {
 _JPEG_QUALITY = 90
 DATE = (2020, 1, 1, 0, 0, 0)
 _TEXT = b"This is not an image of a face.\n"
-
-
-@dataclass
-class _Member:
-    """A file to be: `drawn` is the expression to draw, "" for none, `original` what it copies."""
-
-    path: str
-    folder: str
-    label: str
-    drawn: str
-    error: str = ""
-    original: "_Member | None" = None
-
-
-class _Free:
-    """The members that have no error yet, in random order, by folder and class."""
-
-    def __init__(self, members: list[_Member], generator: np.random.Generator) -> None:
-        self._generator = generator
-        self._cells: dict[tuple[str, str], list[_Member]] = {}
-        for number in generator.permutation(len(members)):
-            member = members[number]
-            self._cells.setdefault((member.folder, member.label), []).append(member)
-
-    def take(self, folder: str, label: str) -> _Member:
-        """One member of this folder and class."""
-        return self._cells[folder, label].pop()
-
-    def some_cell(self, *original_splits: str, but: str = "", at_least: int = 1) -> tuple[str, str]:
-        """A folder and a class, each as likely as it is large, of another label than `but`."""
-        cells = [
-            cell
-            for cell, members in self._cells.items()
-            if cell[0] in original_splits and cell[1] != but and len(members) >= at_least
-        ]
-        sizes = np.array([len(self._cells[cell]) for cell in cells])
-        return cells[self._generator.choice(len(cells), p=sizes / sizes.sum())]
 
 
 def write_sample(file: Path, *, num_faces: int = 3000, seed: int = 0) -> pd.DataFrame:
@@ -145,7 +85,7 @@ def write_sample(file: Path, *, num_faces: int = 3000, seed: int = 0) -> pd.Data
         raise UserError(f"{file} is a folder: give the name of the zip to write")
     generator = np.random.default_rng(seed)
     members = _planned(num_faces, generator)
-    _plant_errors(members, generator)
+    plant_errors(members, generator)
     members.sort(key=lambda member: member.path)
     contents = {
         member.path: _contents(member, generator) for member in members if member.original is None
@@ -156,10 +96,10 @@ def write_sample(file: Path, *, num_faces: int = 3000, seed: int = 0) -> pd.Data
             # Stored, and as if on Unix: the bytes depend on neither zlib nor the system.
             info.create_system, info.external_attr = 3, 0o644 << 16
             archive.writestr(info, contents[(member.original or member).path])
-    return _error_table(members)
+    return error_table(members)
 
 
-def _planned(num_faces: int, generator: np.random.Generator) -> list[_Member]:
+def _planned(num_faces: int, generator: np.random.Generator) -> list[Member]:
     """Correct members in the archive's imbalance, and two of `BLACK_LABEL` more, not to be read."""
     cells = [(folder, label) for folder in ORIGINAL_SPLITS for label in CLASS_FOLDERS]
     counts = _scaled(
@@ -170,7 +110,7 @@ def _planned(num_faces: int, generator: np.random.Generator) -> list[_Member]:
     places += [(TRAINING, BLACK_LABEL)] * 2
     numbers = generator.choice(90_000_000, len(places), replace=False) + 10_000_000
     members = [
-        _Member(_path(folder, label, int(number)), folder, label, drawn=label)
+        Member(_path(folder, label, int(number)), folder, label, drawn=label)
         for (folder, label), number in zip(places, numbers, strict=True)
     ]
     members[-2].error = TRUNCATED
@@ -192,51 +132,7 @@ def _scaled(counts: np.ndarray, total: int) -> list[int]:
     return scaled.tolist()
 
 
-def _plant_errors(members: list[_Member], generator: np.random.Generator) -> None:
-    """Plants errors in some members; what needs a given folder and class takes first."""
-    correct = [member for member in members if not member.error]
-    free = _Free(correct, generator)
-    copies = {
-        error: max(MIN_COPIES, round(part * len(correct))) for error, part in FRACTIONS.items()
-    }
-    black = [free.take(TRAINING, BLACK_LABEL) for _ in range(NUM_BLACK)]
-    for member in black:
-        member.error, member.drawn = BLACK, ""
-        member.original = None if member is black[0] else black[0]
-    for _ in range(copies[LEAK]):
-        folder, label = free.some_cell(TESTING)
-        _copy(free.take(TRAINING, label), free.take(folder, label), LEAK)
-    _plant_wrong_labels(correct, free, generator)
-    for _ in range(copies[DUPLICATE]):
-        cell = free.some_cell(*ORIGINAL_SPLITS, at_least=2)
-        _copy(free.take(*cell), free.take(*cell), DUPLICATE)
-    for _ in range(copies[CONFLICTING_DUPLICATE]):
-        original = free.take(*free.some_cell(TRAINING))
-        other = free.take(*free.some_cell(TRAINING, but=original.label))
-        _copy(original, other, CONFLICTING_DUPLICATE)
-
-
-def _plant_wrong_labels(
-    correct: list[_Member], free: _Free, generator: np.random.Generator
-) -> None:
-    num_training = sum(member.folder == TRAINING for member in correct)
-    confused = list(CONFUSIONS.items())
-    num_wrong = max(2 * len(confused), round(WRONG_LABEL_FRACTION * num_training))
-    for number in range(num_wrong):
-        if number < num_wrong // 2:
-            drawn, label = confused[number % len(confused)]
-            member = free.take(TRAINING, label)
-        else:
-            member = free.take(*free.some_cell(TRAINING))
-            drawn = str(generator.choice([name for name in CLASS_FOLDERS if name != member.label]))
-        member.error, member.drawn = WRONG_LABEL, drawn
-
-
-def _copy(original: _Member, copy: _Member, error: str) -> None:
-    copy.error, copy.drawn, copy.original = error, original.drawn, original
-
-
-def _contents(member: _Member, generator: np.random.Generator) -> bytes:
+def _contents(member: Member, generator: np.random.Generator) -> bytes:
     """The bytes of a member that copies none."""
     if member.error == NOT_A_IMAGE:
         return _TEXT
@@ -247,12 +143,3 @@ def _contents(member: _Member, generator: np.random.Generator) -> bytes:
     Image.fromarray(face).save(stream := io.BytesIO(), "JPEG", quality=_JPEG_QUALITY)
     size = stream.tell() // 2 if member.error == TRUNCATED else stream.tell()
     return stream.getvalue()[:size]
-
-
-def _error_table(members: list[_Member]) -> pd.DataFrame:
-    rows = [
-        (one.path, one.error, one.label, one.drawn, one.original.path if one.original else "")
-        for one in members
-        if one.error
-    ]
-    return pd.DataFrame(rows, columns=list(ERROR_COLUMNS))

@@ -8,7 +8,8 @@ import pandas as pd
 
 from fer_data.core.files import atomic_write, refuse_folder
 from fer_data.core.own_files import refuse_foreign
-from fer_data.synthetic.drawn_archive import DATE, ERROR_COLUMNS, write_sample
+from fer_data.synthetic.drawn_archive import DATE, write_sample
+from fer_data.synthetic.planted_errors import ERROR_COLUMNS
 
 
 def draw_sample(

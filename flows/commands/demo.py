@@ -15,13 +15,13 @@ from rich.table import Table
 from fer_data.core.catalog import output
 from fer_data.core.errors import UserError
 from fer_data.core.schema import LABEL, LABEL_QUALITY, PATH
-from fer_data.synthetic.drawn_archive import (
+from fer_data.synthetic.drawn_archive import MAX_FACES
+from fer_data.synthetic.planted_errors import (
     BLACK,
     CONFLICTING_DUPLICATE,
     DUPLICATE,
     ERROR,
     LEAK,
-    MAX_FACES,
     NOT_A_IMAGE,
     TRUNCATED,
     WRONG_LABEL,

@@ -12,9 +12,10 @@ from fer_data.core.errors import UserError
 from fer_data.core.schema import LABEL, PATH
 from fer_data.ingestion.ingest import take_faces
 from fer_data.ingestion.zip_archive import Limits
-from fer_data.synthetic import drawn_archive
-from fer_data.synthetic.drawn_archive import ERROR, PARTNER, TRUE_LABEL, write_sample
+from fer_data.synthetic import drawn_archive, planted_errors
+from fer_data.synthetic.drawn_archive import write_sample
 from fer_data.synthetic.drawn_archive_files import draw_sample
+from fer_data.synthetic.planted_errors import ERROR, PARTNER, TRUE_LABEL
 
 NUM_FACES = 400
 LIMITS = Limits(
@@ -79,7 +80,7 @@ def test_names_are_those_of_the_kaggle_archive(members):
 )
 def test_classes_have_the_imbalance_of_the_kaggle_archive(members, errors, folder, count):
     unreadable = errors.loc[
-        errors[ERROR].isin([drawn_archive.TRUNCATED, drawn_archive.NOT_A_IMAGE]), PATH
+        errors[ERROR].isin([planted_errors.TRUNCATED, planted_errors.NOT_A_IMAGE]), PATH
     ].tolist()
     found = [name for name in members if name.startswith(folder + "/") and name not in unreadable]
     assert abs(len(found) - count / 35_340 * NUM_FACES) < 1
@@ -92,7 +93,7 @@ def test_readable_members_are_grey_jpegs_and_the_two_others_are_refused(archive,
     assert len(intake.manifest) == NUM_FACES
     assert set(intake.manifest["mode"]) == {"L"}
     assert set(intake.manifest["format"]) == {"JPEG"}
-    unreadable = errors[errors[ERROR].isin([drawn_archive.TRUNCATED, drawn_archive.NOT_A_IMAGE])]
+    unreadable = errors[errors[ERROR].isin([planted_errors.TRUNCATED, planted_errors.NOT_A_IMAGE])]
     assert sorted(intake.rejected[PATH]) == sorted(unreadable[PATH])
     labels = intake.manifest.set_index(PATH)[LABEL]
     planted = errors[~errors[PATH].isin(unreadable[PATH])].set_index(PATH)[LABEL]
@@ -110,14 +111,14 @@ def test_the_listed_copies_are_the_only_ones(members, errors):
 @pytest.mark.parametrize(
     ("error", "same_class", "folders"),
     [
-        (drawn_archive.DUPLICATE, True, {("Training", "Training"), ("Testing", "Testing")}),
-        (drawn_archive.LEAK, True, {("Testing", "Training")}),
-        (drawn_archive.CONFLICTING_DUPLICATE, False, {("Training", "Training")}),
+        (planted_errors.DUPLICATE, True, {("Training", "Training"), ("Testing", "Testing")}),
+        (planted_errors.LEAK, True, {("Testing", "Training")}),
+        (planted_errors.CONFLICTING_DUPLICATE, False, {("Training", "Training")}),
     ],
 )
 def test_copies_are_where_their_kind_says(errors, error, same_class, folders):
     rows = of_kind(errors, error)
-    assert len(rows) == max(2, round(drawn_archive.FRACTIONS[error] * NUM_FACES))
+    assert len(rows) == max(2, round(planted_errors.FRACTIONS[error] * NUM_FACES))
     for row in rows:
         (folder, label, _), (partner_split, partner_label, _) = (
             row[key].split("/") for key in (PATH, PARTNER)
@@ -129,13 +130,13 @@ def test_copies_are_where_their_kind_says(errors, error, same_class, folders):
 
 
 def test_wrong_labels_are_in_training_half_of_them_by_confusion(errors, members):
-    rows = of_kind(errors, drawn_archive.WRONG_LABEL)
+    rows = of_kind(errors, planted_errors.WRONG_LABEL)
     num_training = sum(name.startswith("Training/") for name in members)
     assert len(rows) == pytest.approx(0.05 * num_training, abs=1)
     assert all(row[PATH].startswith("Training/") for row in rows)
     assert all(row[TRUE_LABEL] != row[LABEL] for row in rows)
     assert all(row[PATH].split("/")[1] == drawn_archive.CLASS_FOLDERS[row[LABEL]] for row in rows)
-    confused = [row for row in rows if drawn_archive.CONFUSIONS.get(row[TRUE_LABEL]) == row[LABEL]]
+    confused = [row for row in rows if planted_errors.CONFUSIONS.get(row[TRUE_LABEL]) == row[LABEL]]
     assert len(rows) // 2 <= len(confused) < len(rows)
 
 
@@ -152,15 +153,15 @@ def test_wrong_labels_show_what_the_table_says(monkeypatch, tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip") as opened:
         for name in opened.namelist():
             drawn = true_labels.get(name, folders[name.split("/")[1]])
-            if drawn == "" or errors[ERROR].get(name) == drawn_archive.TRUNCATED:
+            if drawn == "" or errors[ERROR].get(name) == planted_errors.TRUNCATED:
                 continue
             shade = np.asarray(Image.open(io.BytesIO(opened.read(name)))).mean()
             assert abs(shade - shades[drawn]) < 3, name
 
 
 def test_black_images_are_black_and_in_one_folder(errors, members):
-    rows = of_kind(errors, drawn_archive.BLACK)
-    assert len(rows) == drawn_archive.NUM_BLACK
+    rows = of_kind(errors, planted_errors.BLACK)
+    assert len(rows) == planted_errors.NUM_BLACK
     assert len({row[PATH].rsplit("/", 1)[0] for row in rows}) == 1
     assert [row[PARTNER] for row in rows].count("") == 1
     for row in rows:
@@ -169,12 +170,12 @@ def test_black_images_are_black_and_in_one_folder(errors, members):
 
 
 def test_one_image_is_truncated_and_one_is_a_text(errors, members):
-    [truncated] = of_kind(errors, drawn_archive.TRUNCATED)
+    [truncated] = of_kind(errors, planted_errors.TRUNCATED)
     image = Image.open(io.BytesIO(members[truncated[PATH]]))
     assert image.size == (48, 48)
     with pytest.raises(OSError, match="truncated"):
         image.load()
-    [text] = of_kind(errors, drawn_archive.NOT_A_IMAGE)
+    [text] = of_kind(errors, planted_errors.NOT_A_IMAGE)
     assert b"not an image" in members[text[PATH]]
 
 
@@ -186,9 +187,9 @@ def test_errors_are_disjoint_and_every_kind_is_there(monkeypatch, tmp_path, num_
         assert errors[PATH].is_unique
         assert errors[PATH].is_monotonic_increasing
         counts = errors[ERROR].value_counts()
-        assert counts.drop([drawn_archive.TRUNCATED, drawn_archive.NOT_A_IMAGE]).min() >= 2
+        assert counts.drop([planted_errors.TRUNCATED, planted_errors.NOT_A_IMAGE]).min() >= 2
         partners = errors.loc[
-            (errors[PARTNER] != "") & (errors[ERROR] != drawn_archive.BLACK), PARTNER
+            (errors[PARTNER] != "") & (errors[ERROR] != planted_errors.BLACK), PARTNER
         ]
         assert partners.is_unique
         assert not partners.isin(errors[PATH]).any()

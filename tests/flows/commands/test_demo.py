@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from fer_data.core.errors import UserError
-from fer_data.synthetic import drawn_archive
+from fer_data.synthetic import planted_errors
 from flows.commands import demo
 from flows.commands.demo import findings, run_stages, show_results
 
@@ -55,8 +55,8 @@ PLANTED = pd.DataFrame(
     {
         "path": ["a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg"],
         "error": [
-            *(drawn_archive.WRONG_LABEL, drawn_archive.WRONG_LABEL, drawn_archive.LEAK),
-            *(drawn_archive.TRUNCATED, drawn_archive.DUPLICATE),
+            *(planted_errors.WRONG_LABEL, planted_errors.WRONG_LABEL, planted_errors.LEAK),
+            *(planted_errors.TRUNCATED, planted_errors.DUPLICATE),
         ],
     }
 )
@@ -66,10 +66,10 @@ def test_what_was_planted_is_held_against_what_was_found(workspace: Path) -> Non
     rows = findings(workspace, PLANTED)
     counts = {row.error: (row.planted, row.found) for row in rows.itertuples()}
     assert counts == {
-        drawn_archive.WRONG_LABEL: (2, 1),
-        drawn_archive.LEAK: (1, 1),
-        drawn_archive.TRUNCATED: (1, 1),
-        drawn_archive.DUPLICATE: (1, 0),  # its expectation is not in the result
+        planted_errors.WRONG_LABEL: (2, 1),
+        planted_errors.LEAK: (1, 1),
+        planted_errors.TRUNCATED: (1, 1),
+        planted_errors.DUPLICATE: (1, 0),  # its expectation is not in the result
     }
 
 
@@ -92,7 +92,7 @@ def test_the_table_names_models_and_reports(workspace: Path) -> None:
 
 
 def test_every_planted_error_has_its_catcher() -> None:
-    kinds = {*demo.CATCHERS, *demo.REFUSED, drawn_archive.WRONG_LABEL}
+    kinds = {*demo.CATCHERS, *demo.REFUSED, planted_errors.WRONG_LABEL}
     names = (
         "WRONG_LABEL",
         "DUPLICATE",
@@ -102,7 +102,7 @@ def test_every_planted_error_has_its_catcher() -> None:
         "TRUNCATED",
         "NOT_A_IMAGE",
     )
-    assert kinds == {getattr(drawn_archive, name) for name in names}
+    assert kinds == {getattr(planted_errors, name) for name in names}
 
 
 def test_a_failing_stage_ends_the_demo_with_the_end_of_its_log(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import yaml
 
 from fer_data.ingestion.ingest import take_faces
 from fer_data.ingestion.zip_archive import Limits
-from fer_data.synthetic.drawn_archive import ERROR, write_sample
+from fer_data.synthetic.drawn_archive import write_sample
+from fer_data.synthetic.planted_errors import ERROR
 from fer_data.validation.baseline import baseline_of
 from fer_data.validation.expectations import Thresholds, build_suite, name_of
 from fer_data.validation.validate import run_suite

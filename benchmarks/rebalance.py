@@ -18,8 +18,8 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
-from fer_data.annotation.apply_decisions import latest_decisions
 from fer_data.annotation.decision_log import read_decisions
+from fer_data.annotation.latest_decisions import latest_decisions
 from fer_data.core.catalog import output
 from fer_data.core.face_store import read_faces
 from fer_data.core.schema import (

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from fer_data.annotation.append_lines import read_whole
-from fer_data.annotation.apply_decisions import NO_CLASS, moment_of
+from fer_data.annotation.apply_decisions import NO_CLASS
 from fer_data.annotation.decision_rows import (
     ADVICE,
     CONFLICT,
@@ -19,6 +19,7 @@ from fer_data.annotation.decision_rows import (
     rows_of,
     split_header,
 )
+from fer_data.annotation.latest_decisions import moment_of
 from fer_data.core.errors import UserError
 from fer_data.core.schema import DECIDED_AT, DECISION_COLUMNS, DROP, KEEP, UNDO
 

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fer_data.annotation.append_lines import locked, read_whole, stamp_of
-from fer_data.annotation.apply_decisions import effective_times, moment_of, still_standing
 from fer_data.annotation.decision_log import checked
 from fer_data.annotation.decision_rows import check_header, decode, rows_of, split_header
 from fer_data.annotation.decision_writer import Decision, lines_of
+from fer_data.annotation.latest_decisions import effective_times, moment_of, still_standing
 from fer_data.core.clock import to_utc
 from fer_data.core.schema import KEEP
 

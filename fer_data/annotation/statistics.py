@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from fer_data.annotation.apply_decisions import is_retired, latest_decisions
+from fer_data.annotation.apply_decisions import is_retired
+from fer_data.annotation.latest_decisions import latest_decisions
 from fer_data.core.schema import (
     ANNOTATOR,
     DECIDED_AT,

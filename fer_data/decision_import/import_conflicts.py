@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from fer_data.annotation.apply_decisions import effective_times, final_labels, latest_decisions
+from fer_data.annotation.apply_decisions import final_labels
 from fer_data.annotation.decision_writer import Decision
+from fer_data.annotation.latest_decisions import effective_times, latest_decisions
 from fer_data.core.clock import to_utc
 from fer_data.core.schema import ANNOTATOR, DECIDED_AT, DECISION, GIVEN_LABEL, PIXEL_HASH
 

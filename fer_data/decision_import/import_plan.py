@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_data.annotation.apply_decisions import effective_times, latest_decisions, moment_of
 from fer_data.annotation.decision_log import error_of_row
 from fer_data.annotation.decision_writer import Decision
+from fer_data.annotation.latest_decisions import effective_times, latest_decisions, moment_of
 from fer_data.core.clock import now
 from fer_data.core.schema import (
     KEEP,

@@ -15,15 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer_data.annotation.apply_decisions import (
-    in_counts,
-    is_retired,
-    known_faces,
-    latest_decisions,
-    retired_counts,
-)
+from fer_data.annotation.apply_decisions import in_counts, is_retired, known_faces, retired_counts
 from fer_data.annotation.decision_log import read_decisions
 from fer_data.annotation.decision_marks import MARK, in_words
+from fer_data.annotation.latest_decisions import latest_decisions
 from fer_data.annotation.statistics import summarise_decisions
 from fer_data.core.errors import UserError
 from fer_data.core.face_store import read_faces

@@ -8,14 +8,10 @@ from typing import Any
 import pandas as pd
 
 from fer_data.annotation.append_lines import locked
-from fer_data.annotation.apply_decisions import (
-    in_counts,
-    latest_decisions,
-    read_accepted,
-    retired_counts,
-)
+from fer_data.annotation.apply_decisions import in_counts, read_accepted, retired_counts
 from fer_data.annotation.decision_log import checked_rows, error_of_text
 from fer_data.annotation.decision_writer import Decision, lines_of
+from fer_data.annotation.latest_decisions import latest_decisions
 from fer_data.core.catalog import dependency, output
 from fer_data.core.clock import now
 from fer_data.core.errors import UserError

@@ -12,8 +12,9 @@ from prefect.artifacts import (
     create_table_artifact,
 )
 
-from fer_data.annotation.apply_decisions import is_retired, latest_decisions
+from fer_data.annotation.apply_decisions import is_retired
 from fer_data.annotation.decision_log import read_decisions
+from fer_data.annotation.latest_decisions import latest_decisions
 from fer_data.annotation.pending_decisions import waiting
 from fer_data.core.catalog import dependency, output
 from fer_data.core.schema import PIXEL_HASH, TEST, VALIDATION

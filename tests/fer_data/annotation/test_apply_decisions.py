@@ -4,13 +4,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fer_data.annotation.apply_decisions import (
-    apply_decisions,
-    decisions_on,
-    latest_decisions,
-    read_accepted,
-)
+from fer_data.annotation.apply_decisions import apply_decisions, decisions_on, read_accepted
 from fer_data.annotation.decision_log import read_decisions
+from fer_data.annotation.latest_decisions import latest_decisions
 from fer_data.core.errors import UserError
 from fer_data.core.schema import DECISION_COLUMNS
 

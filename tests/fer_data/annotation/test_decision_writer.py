@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from fer_data.annotation.append_lines import read_whole
-from fer_data.annotation.apply_decisions import latest_decisions
 from fer_data.annotation.decision_log import read_decisions
 from fer_data.annotation.decision_writer import Decision, append_decisions, lines_of
+from fer_data.annotation.latest_decisions import latest_decisions
 from fer_data.core.clock import now
 from fer_data.core.errors import UserError
 

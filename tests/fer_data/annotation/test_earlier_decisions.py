@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from fer_data.annotation.apply_decisions import apply_decisions, latest_decisions, read_accepted
+from fer_data.annotation.apply_decisions import apply_decisions, read_accepted
 from fer_data.annotation.decision_log import read_decisions
+from fer_data.annotation.latest_decisions import latest_decisions
 from fer_data.decision_import.import_plan import plan_import, read_file
 from fer_data.decision_import.import_rows import read_text
 from fer_data.decision_import.label_studio_export import read_annotations

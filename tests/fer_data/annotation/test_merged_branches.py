@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from fer_data.annotation.apply_decisions import latest_decisions
 from fer_data.annotation.decision_log import read_decisions
 from fer_data.annotation.decision_writer import Decision, append_decisions
+from fer_data.annotation.latest_decisions import latest_decisions
 from tests.support.flows.small_workspace import git
 
 ROOT = Path(__file__).parents[3]

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from fer_data.annotation import standing_decisions as module
-from fer_data.annotation.apply_decisions import latest_decisions
 from fer_data.annotation.decision_log import read_decisions
 from fer_data.annotation.decision_writer import Decision, append_decisions
+from fer_data.annotation.latest_decisions import latest_decisions
 from fer_data.annotation.standing_decisions import Standing
 from fer_data.core.clock import now
 from fer_data.core.errors import UserError

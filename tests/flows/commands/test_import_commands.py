@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from fer_data.annotation.apply_decisions import latest_decisions
 from fer_data.annotation.decision_log import read_decisions
+from fer_data.annotation.latest_decisions import latest_decisions
 from fer_data.core.tables import write_table
 from fer_data.decision_import.import_plan import Plan, plan_import
 from flows.cli.main import main

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from fer_data.annotation.apply_decisions import latest_decisions
 from fer_data.annotation.decision_log import read_decisions
+from fer_data.annotation.latest_decisions import latest_decisions
 from fer_data.core.schema import DECISION_COLUMNS
 from fer_data.label_quality.mislabels import NUM_NEIGHBORS_SHOWN
 from tests.support.data.findings import HOSTILE, blob

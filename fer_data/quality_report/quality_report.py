@@ -1,27 +1,18 @@
 """Shows people the state of the data on one page: counts, duplicates, checks and the review queue.
 
-In come the faces and what `ingest`, `validate`, `split`, `mislabels` and people found out about them;
-out goes one HTML file that opens from disk without a network.
+The page is one HTML file, which opens from disk without a network.
 """
 
-import argparse
 import logging
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from fer_data.annotation.apply_decisions import in_counts, is_retired, known_faces, retired_counts
-from fer_data.annotation.decision_log import read_decisions
-from fer_data.annotation.decision_marks import MARK, in_words
+from fer_data.annotation.apply_decisions import in_counts, is_retired, retired_counts
 from fer_data.annotation.latest_decisions import latest_decisions
 from fer_data.annotation.statistics import summarise_decisions
-from fer_data.core.errors import UserError
-from fer_data.core.face_store import read_faces
 from fer_data.core.files import atomic_write
 from fer_data.core.schema import (
     ALL_SPLITS,
@@ -29,7 +20,6 @@ from fer_data.core.schema import (
     EXCLUSIONS,
     ISSUE_TYPES,
     LABEL,
-    LABEL_QUALITY,
     LEAK,
     NEAR_DUPLICATE,
     NEAR_GROUP,
@@ -37,13 +27,12 @@ from fer_data.core.schema import (
     ORIGINAL_SPLITS,
     PATH,
     PIXEL_HASH,
-    RANK,
     REASON,
     SPLIT,
     TESTING,
     TRAIN,
 )
-from fer_data.core.tables import read_csv, read_json, read_table
+from fer_data.quality_report.findings import Findings, read_findings
 from fer_data.quality_report.quality_report_settings import QualityReportSettings
 from fer_data.quality_report.thumbnails import duplicates, mean_faces, spread, thumbnails_of
 from fer_data.review_queue.queue_statistics import queue_by_class, suspected, undecided
@@ -55,30 +44,6 @@ from fer_data.web.html import render_page
 logger = logging.getLogger(__name__)
 
 NUM_REJECTED_SHOWN = 20
-
-
-@dataclass(frozen=True)
-class Findings:
-    """What the stages and people found out about N faces."""
-
-    manifest: pd.DataFrame
-    """N rows."""
-    pixels: np.ndarray
-    """uint8 (N, 48, 48), in the manifest's order; may be memory-mapped."""
-    rejected: pd.DataFrame
-    """`path` and `reason` of each refused member of the archive."""
-    validation: dict[str, Any]
-    """The summary of `validate`: `faces`, `baseline`, `expectations`."""
-    assignments: pd.DataFrame
-    """N rows in the manifest's order: `duplicate_group`, `near_group`, `split`, `exclusion`, `leak`."""
-    label_quality: pd.DataFrame
-    """Each scored face, as `mislabels` ranks it: `label_quality`, `rank`, `issue_type`, ..."""
-    suspects: pd.DataFrame
-    """The review queue: a row for each face that waited when it was made."""
-    decision_log: pd.DataFrame
-    """All decisions, in the order in which they were made; not all of them need to stand."""
-    waiting: str = ""
-    """Which of them are not in the curated examples, in words."""
 
 
 def quality_page(
@@ -188,36 +153,6 @@ def _tally(names: Iterable[str]) -> dict[str, int]:
     return dict(Counter(names).most_common())
 
 
-def _read_text_table(file: Path) -> pd.DataFrame:
-    """A CSV file whose columns are text, save the numbers of the queue."""
-    table = read_csv(file, dtype=str)
-    numbers = {name: of for name, of in ((LABEL_QUALITY, float), (RANK, int)) if name in table}
-    return table.astype(numbers)
-
-
-def _read_findings(flags: argparse.Namespace, data: DataSettings) -> Findings:
-    manifest, pixels = read_faces(flags.manifest, flags.pixels)
-    assignments = read_table(flags.assignments)
-    if list(assignments[PATH]) != list(manifest[PATH]):
-        raise UserError(
-            f"{flags.assignments} and {flags.manifest} list different faces: run `dvc repro`"
-        )
-    decision_log = read_decisions(flags.decisions, expressions=data.known_expressions)
-    applying = decision_log[~is_retired(decision_log, data.retired_expressions)]
-    known_faces(applying, manifest, file=flags.decisions)  # says in the log what the page says too
-    return Findings(
-        manifest=manifest,
-        pixels=pixels,
-        rejected=_read_text_table(flags.rejected),
-        validation=read_json(flags.validation),
-        assignments=assignments,
-        label_quality=read_table(flags.label_quality),
-        suspects=_read_text_table(flags.suspects),
-        decision_log=decision_log,
-        waiting=in_words(read_json(flags.curated).get(MARK), flags.decisions),
-    )
-
-
 def main() -> None:
     """Reads what was found out about the faces, writes the page."""
     flags = stage.parse_flags(
@@ -227,7 +162,7 @@ def main() -> None:
     )
     settings = read_settings(QualityReportSettings, "quality_report")
     data = read_settings(DataSettings, "data")
-    findings = _read_findings(flags, data)
+    findings = read_findings(flags, data)
     page = quality_page(
         findings,
         expressions=data.expressions,

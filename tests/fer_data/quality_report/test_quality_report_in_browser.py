@@ -15,7 +15,8 @@ from playwright.sync_api import Browser, Dialog, Page, ViewportSize
 from fer_data.core.schema import DECISION_COLUMNS, ISSUE_TYPES
 from fer_data.ingestion.ingest import take_faces
 from fer_data.ingestion.zip_archive import Limits
-from fer_data.quality_report.quality_report import Findings, quality_page
+from fer_data.quality_report.findings import Findings
+from fer_data.quality_report.quality_report import quality_page
 from fer_data.splitting.split import assign_splits
 from fer_data.synthetic.faces import draw_face
 from fer_data.validation.expectations import build_suite

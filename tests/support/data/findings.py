@@ -15,7 +15,7 @@ from fer_data.core.schema import (
     WRONG,
 )
 from fer_data.core.tables import with_probabilities
-from fer_data.quality_report.quality_report import Findings
+from fer_data.quality_report.findings import Findings
 
 EXPRESSIONS = ("angry", "happy", "sad")
 TIMES = "\N{MULTIPLICATION SIGN}"

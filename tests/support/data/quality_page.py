@@ -3,7 +3,8 @@
 import re
 from html import unescape
 
-from fer_data.quality_report.quality_report import Findings, quality_page
+from fer_data.quality_report.findings import Findings
+from fer_data.quality_report.quality_report import quality_page
 from fer_data.web.html import UNKNOWN
 from tests.support.data.findings import EXPRESSIONS
 

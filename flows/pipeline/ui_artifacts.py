@@ -20,8 +20,9 @@ from fer_data.core.catalog import dependency, output
 from fer_data.core.schema import PIXEL_HASH, TEST, VALIDATION
 from fer_data.core.tables import read_csv, read_json
 from fer_data.stages.settings import PARAMS_FILE, DataSettings, read_settings
-from flows.publishing.metric_gate import MEASURES, Change, Figure, changes, read_figures
+from flows.publishing.metric_gate import Change, changes
 from flows.publishing.publish import Published
+from flows.publishing.run_metrics import MEASURES, Figure, read_figures
 from flows.publishing.site import DATA_PAGE, INDEX_PAGE
 
 EVALUATION = "evaluation"

@@ -9,15 +9,9 @@ from fer_data.core.clock import now
 from fer_data.core.errors import UserError
 from fer_data.stages.settings import PARAMS_FILE, read_settings
 from fer_models.reporting.report_settings import ReportSettings
-from flows.publishing.metric_gate import (
-    Change,
-    accuracy_against,
-    changes,
-    outcomes_by_model,
-    read_figures,
-    read_validation,
-)
+from flows.publishing.metric_gate import Change, accuracy_against, changes
 from flows.publishing.publish_settings import PublishSettings
+from flows.publishing.run_metrics import outcomes_by_model, read_figures, read_validation
 from flows.publishing.runs import (
     LATEST_NAME,
     Record,

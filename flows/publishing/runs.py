@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fer_data.core.errors import UserError
 from fer_models.reporting.outcomes import Outcomes
-from flows.publishing.metric_gate import Figure
+from flows.publishing.run_metrics import Figure
 from flows.publishing.site import DATA_PAGE, INDEX_PAGE
 from flows.publishing.storage import Destination
 

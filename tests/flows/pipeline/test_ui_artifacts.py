@@ -6,7 +6,8 @@ import pytest
 
 from fer_models.reporting.seed_spread import Difference
 from flows.pipeline.ui_artifacts import data_summary, evaluation_summary, metrics_table
-from flows.publishing.metric_gate import Change, changes, read_figures
+from flows.publishing.metric_gate import Change, changes
+from flows.publishing.run_metrics import read_figures
 from tests.support.flows.report_site import MACRO_F1, make_reports, write
 
 

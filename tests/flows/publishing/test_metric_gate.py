@@ -9,14 +9,8 @@ import pytest
 from fer_data.core.errors import UserError
 from fer_models.reporting.report_settings import SeedSpread
 from fer_models.reporting.seed_spread import Difference
-from flows.publishing.metric_gate import (
-    Change,
-    Figure,
-    accuracy_against,
-    changes,
-    outcomes_by_model,
-    read_figures,
-)
+from flows.publishing.metric_gate import Change, accuracy_against, changes
+from flows.publishing.run_metrics import Figure, outcomes_by_model, read_figures
 from tests.support.flows.report_site import evaluation, make_reports, predictions, write
 
 METRICS = "reports/evaluate/scratch/metrics.json"

@@ -1,4 +1,4 @@
-"""What a face and its label are, and how they reach TFRecords."""
+"""Faces and their labels, from the archive to TFRecords."""
 
 import sys
 import time

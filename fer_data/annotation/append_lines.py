@@ -1,4 +1,4 @@
-"""Appends whole lines to a file, all of them or none, and reads it as it was between two appends.
+"""Appends lines to a file atomically: all of them or none, whatever kills the writer.
 
 The kernel may end a write between two pages of memory for a process that is killed. So before it
 appends, a writer puts down beside the file what it is about to append and where, and takes that away
@@ -132,7 +132,7 @@ def read_whole(file: Path) -> tuple[bytes, tuple[int, int, int]]:
 
 
 def stamp_of(file: Path) -> tuple[int, int, int] | None:
-    """The file's stamp, see `Appendable.stamp`; None if it is missing."""
+    """Reads the file's stamp, see `Appendable.stamp`; None if it is missing."""
     try:
         return _stamp(file.stat())
     except FileNotFoundError:

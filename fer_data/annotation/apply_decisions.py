@@ -73,7 +73,7 @@ def read_accepted(file: Path, *, expressions: tuple[str, ...]) -> pd.DataFrame:
 
 
 def final_labels(decisions: pd.DataFrame) -> pd.Series:
-    """What each decision makes of its face: an expression, or `drop`.
+    """The final label of each decision: an expression, or `drop`.
 
     `keep` means the given label that the person saw, whatever a copy or a later archive says.
 
@@ -87,7 +87,7 @@ def final_labels(decisions: pd.DataFrame) -> pd.Series:
 
 
 def is_retired(decisions: pd.DataFrame, retired: Collection[str]) -> pd.Series:
-    """Which decisions, N booleans, name a class that is none any more, and so do not apply.
+    """Tells which decisions name a retired class, and so do not apply: N booleans.
 
     Args:
         decisions: N rows with `given_label` and `decision`.
@@ -97,7 +97,7 @@ def is_retired(decisions: pd.DataFrame, retired: Collection[str]) -> pd.Series:
 
 
 def retired_counts(decision_log: pd.DataFrame, retired: Collection[str]) -> dict[str, int]:
-    """How many of the decisions that stand name each retired class, those that none names left out.
+    """Counts the standing decisions that name each retired class, without zeros.
 
     Takes what `decisions_on` does.
     """
@@ -140,7 +140,7 @@ def in_counts(counts: Mapping[str, int]) -> str:
 
 
 def known_faces(decision_log: pd.DataFrame, faces: pd.DataFrame, *, file: Path) -> pd.Series:
-    """Which decisions are on faces of the archive; the others are counted in a warning in the log.
+    """Tells which decisions are on faces of the archive; a warning counts the others.
 
     Args:
         decision_log: N decisions: rows with `pixel_hash`.
@@ -161,7 +161,7 @@ def known_faces(decision_log: pd.DataFrame, faces: pd.DataFrame, *, file: Path) 
 
 
 def apply_decisions(faces: pd.DataFrame, decisions: pd.DataFrame) -> pd.DataFrame:
-    """Gives decided faces, and all their exact duplicates, the label or the fate that was decided.
+    """Applies decisions to faces and all their exact duplicates.
 
     Args:
         faces: N faces with `pixel_hash`, `label` and `split`.

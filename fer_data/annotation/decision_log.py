@@ -1,4 +1,4 @@
-"""Reads the decisions of people, checked row by row."""
+"""Reads and checks the decision log, `data/relabels.csv`."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -88,7 +88,7 @@ def check_row(row: list[str], expressions: tuple[str, ...], *, where: str) -> No
 
 
 def error_of_row(row: list[str], expressions: tuple[str, ...]) -> str:
-    """What is wrong with a decision, in words on one line; empty if nothing is.
+    """Describes the error of a decision in one line; empty if it is valid.
 
     Args:
         row: Its fields, in the order of `schema.DECISION_COLUMNS`.
@@ -125,7 +125,7 @@ def error_of_row(row: list[str], expressions: tuple[str, ...]) -> str:
 
 
 def error_of_time(text: str) -> str:
-    """What is wrong with a time, in words; empty if nothing is, or if it is left out."""
+    """Describes the error of a time in one line; empty if it is valid or left out."""
     moment = moment_of(text)
     if text and moment is None:
         return f"got the time {text[:40]!r}, expected such as 2026-01-31T10:00:00Z, or none"
@@ -139,7 +139,7 @@ def error_of_time(text: str) -> str:
 
 
 def error_of_text(text: str) -> str:
-    """Why a field cannot hold a text, in words that follow its name; empty if it can."""
+    """Describes why a field cannot hold a text, to follow its name; empty if it can."""
     if text.startswith(_FORMULA_STARTS):
         return f"{text[:40]!r} would be a formula in a spreadsheet: begin it with a letter"
     if _UNPRINTABLE.search(text):

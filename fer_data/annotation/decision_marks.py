@@ -1,4 +1,4 @@
-"""Marks an output with the decisions that it was made from, and says which of them wait since.
+"""Marks an output with the decisions it was made from, to tell how many came later.
 
 DVC's own record does not suffice: it hashes a stage's inputs after the command, so that an edit in that
 last moment counts as applied.
@@ -14,7 +14,7 @@ MARK = "decisions"
 
 
 def mark_of(file: Path) -> dict[str, Any]:
-    """What tells decisions apart: the file's SHA-256, and how many lines it has below the header.
+    """The mark of a decision log: its SHA-256, and the number of its decisions.
 
     Args:
         file: The decisions, CSV with one line a decision; a missing one has none.
@@ -25,7 +25,7 @@ def mark_of(file: Path) -> dict[str, Any]:
 
 
 def in_words(mark: Mapping[str, Any] | None, file: Path) -> str:
-    """How the decisions of a file differ from a mark: `3 decisions of FILE are not yet applied`.
+    """Describes the decisions that a mark lacks: `3 decisions of FILE are not yet applied`.
 
     Args:
         mark: As `mark_of` gave it when they were applied; None if nobody knows.

@@ -1,4 +1,4 @@
-"""Reads the rows of `data/relabels.csv`, whoever wrote them; `decision_log` checks what they say."""
+"""Parses the rows of a decision log, whoever wrote them; `decision_log` checks their values."""
 
 import csv
 import io
@@ -80,7 +80,7 @@ def check_header(line: str, *, file: Path) -> None:
 
 
 def rows_of(text: str, *, first: int = 2) -> Iterator[Row]:
-    """Reads the lines below the header: the one reader of the format, whoever wrote the file.
+    """Parses the lines below the header.
 
     Empty lines, and Excel's lines of nothing but commas, are no rows. Hashes, labels and decisions are
     read without spaces around them and in lower case.

@@ -1,4 +1,4 @@
-"""Appends decisions of people to `data/relabels.csv`: whole lines, on the disk, one writer at a time."""
+"""Appends decisions to `data/relabels.csv`, durably and one writer at a time."""
 
 import csv
 import io
@@ -12,7 +12,7 @@ from fer_data.annotation.decision_log import check_row
 
 @dataclass(frozen=True)
 class Decision:
-    """What a person said about a face: a line of the file, its fields in the file's order."""
+    """A person's decision on a face: a line of the file, its fields in the file's order."""
 
     pixel_hash: str
     """SHA-256 of the face's pixels, in hexadecimal: duplicates are decided together."""

@@ -31,7 +31,7 @@ def latest_decisions(decision_log: pd.DataFrame) -> pd.DataFrame:
 
 
 def still_standing(history: Iterable[tuple[int, str, str]]) -> int | None:
-    """Which of the decisions on one face stands, if any.
+    """Finds the decision on one face that stands, if any.
 
     Args:
         history: What names a decision, the decision and its annotator, the earliest first. An `undo`
@@ -51,7 +51,7 @@ def still_standing(history: Iterable[tuple[int, str, str]]) -> int | None:
 
 
 def effective_times(texts: Iterable[str], *, since: float = -math.inf) -> list[float]:
-    """When decisions count as made, in seconds since 1970.
+    """The effective times of decisions, in seconds since 1970.
 
     Args:
         texts: `decided_at` of each line. One without a time goes by its line: it counts as made right

@@ -1,4 +1,4 @@
-"""Names the decisions of a workspace that are not in what was made of them."""
+"""Lists the pending decisions of a workspace: made, but not applied yet."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ LOCK_FILE = "dvc.lock"
 
 
 def waiting(workspace: Path = Path()) -> list[str]:
-    """What was decided or accepted, but is not in what was made of it, with the remedy of each.
+    """Lists decisions that are not applied yet, each with its remedy.
 
     Outputs that are missing, or of a version that kept no marks, are passed over.
 

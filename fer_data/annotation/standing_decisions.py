@@ -1,4 +1,4 @@
-"""Remembers which decisions stand, and reads of their file only what is new."""
+"""Caches the decisions that stand, and reads only the new lines of their file."""
 
 import codecs
 import math
@@ -59,7 +59,7 @@ class Standing:
         self._standing: dict[str, Line] = {}
 
     def on(self, pixel_hashes: Iterable[str]) -> list[Decision]:
-        """What stands on some faces, the latest last; the file is read if it has changed.
+        """The decisions that stand on some faces, the latest last; reads the file if it has changed.
 
         Raises:
             UserError: The file is missing or broken.

@@ -1,4 +1,4 @@
-"""What the decisions of people add up to: who decided what, how often the queue was right, what changed.
+"""Decision statistics: by annotator, by issue type, and the precision of the review queue.
 
 In come the lines of `data/relabels.csv` and the review queue; out goes what the data-quality report says
 of them. Only decisions that stand count: not those undone, nor those that a later one replaced.
@@ -33,7 +33,7 @@ _NORMAL_QUANTILE = 1.959964
 
 @dataclass(frozen=True)
 class Rate:
-    """How often something was so, as a fraction, with its 95 % interval; all None without a trial."""
+    """A rate from 0 to 1 with its 95 % interval; all None without a trial."""
 
     value: float | None
     low: float | None
@@ -61,7 +61,7 @@ def wilson_rate(times: int, trials: int) -> Rate:
 
 @dataclass(frozen=True)
 class Tally:
-    """How some decided faces were decided."""
+    """Counts of decided faces by decision."""
 
     kept: int = 0
     """Faces whose given label is right: `keep`, or the given label itself."""
@@ -79,7 +79,7 @@ class Tally:
 
     @property
     def right(self) -> Rate:
-        """How often a low label quality was right: they were relabelled or dropped."""
+        """The precision of the queue: the part of these faces that people relabelled or dropped."""
         return wilson_rate(self.relabelled + self.dropped, self.decided)
 
     @property
@@ -90,7 +90,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Annotator:
-    """What one person decided."""
+    """The decisions of one annotator."""
 
     name: str
     decisions: Tally
@@ -103,7 +103,7 @@ class Annotator:
 
 @dataclass(frozen=True)
 class DecisionSummary:
-    """What all decisions add up to."""
+    """Statistics of all decisions."""
 
     total: Tally
     """Each decided face once, in the queue or not."""
@@ -128,7 +128,7 @@ def summarise_decisions(
     expressions: tuple[str, ...],
     retired: tuple[str, ...] = (),
 ) -> DecisionSummary:
-    """Sums decisions up.
+    """Summarizes the decisions and the record of the queue.
 
     Args:
         decision_log: All decisions in the order in which they were made: see `schema.DECISION_COLUMNS`.

@@ -1,4 +1,4 @@
-"""Where the artifacts lie: read from `dvc.yaml`, the only place that says so."""
+"""The catalog of artifact paths, read from `dvc.yaml`."""
 
 from pathlib import Path
 from typing import Any

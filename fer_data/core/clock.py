@@ -1,4 +1,4 @@
-"""Tells the time, as files of Ferflow write it: UTC, to the second."""
+"""The current time as files hold it: UTC, to the second."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""What a user can cause and mend, and how it is told: in one line, without a traceback."""
+"""User errors, printed as one line without a traceback."""
 
 import contextlib
 import errno
@@ -28,7 +28,7 @@ _BROKEN_PIPE = 128 + signal.SIGPIPE
 
 
 class UserError(Exception):
-    """Something that a user can cause and mend: printed as one line, without a traceback."""
+    """An error that a user can cause and mend: printed as one line, without a traceback."""
 
 
 class InputsChangedError(UserError):

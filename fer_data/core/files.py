@@ -1,4 +1,4 @@
-"""Writes files whole or not at all, waits until they are on the disk, and takes their checksums."""
+"""Atomic and durable file writes, and checksums."""
 
 import errno
 import fcntl

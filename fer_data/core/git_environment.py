@@ -1,4 +1,4 @@
-"""Lets git find the repository of a folder, whatever repository its variables name."""
+"""An environment without git's own variables, so that git finds a folder's repository."""
 
 import os
 from collections.abc import Mapping

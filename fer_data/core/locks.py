@@ -1,4 +1,4 @@
-"""Holds a file against other processes, for as long as this one lives."""
+"""A lock file that other processes respect for as long as this one lives."""
 
 import fcntl
 import os

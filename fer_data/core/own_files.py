@@ -1,4 +1,4 @@
-"""Keeps a command from writing over what another program, or a person, made."""
+"""Refuses to overwrite files that another program, or a person, made."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Tables in files: Parquet in and out, CSV and JSON in; arrays in a column."""
+"""Reads and writes tables: Parquet, CSV, JSON, and arrays in a column."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -69,7 +69,7 @@ def read_table(file: Path, *, expressions: tuple[str, ...] | None = None) -> pd.
 
 
 def read_metadata(file: Path) -> dict[str, str]:
-    """What `write_table` was given as `metadata`, among pandas' own.
+    """Reads the metadata of a table, among pandas' own.
 
     Raises:
         UserError: The file is missing, or is no whole Parquet file.

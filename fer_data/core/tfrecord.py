@@ -1,4 +1,4 @@
-"""The TFRecord format of a face: how it is written, and how plain `tf.data` reads it.
+"""The TFRecord format of a face: writes examples, and reads them with plain `tf.data`.
 
 A record is a `tf.train.Example` with the raw pixels, so that reading needs no image decoder and one
 `parse_example` serves a whole batch. The same files open with `tfds.builder_from_directory`.

@@ -1,4 +1,4 @@
-"""Reads YAML as DVC does, so that both take a value for the same: YAML 1.2, no key twice, UTF-8."""
+"""Reads YAML 1.2 as DVC does: UTF-8, no key twice."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ _CONFLICT_MARKS = ("<<<<<<<", "|||||||", ">>>>>>>")
 
 
 def read_yaml(file: Path) -> Any:
-    """What a YAML file holds.
+    """Reads a YAML file.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -31,7 +31,7 @@ def read_yaml(file: Path) -> Any:
 
 
 def parse_yaml(text: str, *, where: str) -> Any:
-    """What a text in YAML says.
+    """Parses a text in YAML.
 
     Args:
         text: The YAML.

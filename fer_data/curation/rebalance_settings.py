@@ -1,4 +1,4 @@
-"""What the stage `rebalance` can be told."""
+"""Settings of the stage `rebalance`."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""What the stage `tfrecords` can be told."""
+"""Settings of the stage `tfrecords`."""
 
 from pydantic import Field
 

@@ -1,1 +1,1 @@
-"""Imports decisions made elsewhere: Label Studio, CSV."""
+"""Imports decisions from Label Studio or CSV."""

@@ -1,4 +1,4 @@
-"""The decisions that stand here when others are brought in, and which of them the others take back."""
+"""Resolves conflicts between imported decisions and those that stand."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import astuple
@@ -41,7 +41,7 @@ def standing_on(decision_log: pd.DataFrame) -> dict[str, Made]:
 def take_back(
     undone: Sequence[tuple[Decision, Decision]], decision_log: pd.DataFrame
 ) -> tuple[list[Decision], list[str]]:
-    """Which `undo`s of a file take back what stands here, such as what an earlier import brought.
+    """Finds the `undo`s of a file that take back a decision that stands here.
 
     Args:
         undone: Decisions of the file that it takes back, each with its `undo`, in order.
@@ -87,7 +87,7 @@ def told(made: Made) -> str:
 
 
 def in_seconds(text: str) -> str:
-    """A time as `decisions.now` gives it, or nothing if the text is no time."""
+    """A time as `clock.now` gives it, or nothing if the text is no time."""
     try:
         return to_utc(datetime.fromisoformat(text))
     except (ValueError, OverflowError):

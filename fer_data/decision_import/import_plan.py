@@ -1,4 +1,4 @@
-"""Checks decisions that were made elsewhere against the archive and what stands: a plan of an import."""
+"""Plans an import of decisions: checks them against the archive and the decisions that stand."""
 
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, field, replace
@@ -40,7 +40,7 @@ from fer_data.decision_import.label_studio_export import read_annotations
 
 @dataclass
 class Plan:
-    """What an import would do."""
+    """The plan of an import."""
 
     decisions: list[Decision] = field(default_factory=list)
     """What to append."""
@@ -73,7 +73,7 @@ def plan_import(
     expressions: tuple[str, ...],
     annotator: str | None = None,
 ) -> Plan:
-    """Decides what to take from a file.
+    """Plans which decisions of a file to append.
 
     Within the file the last decision on a face wins, and `undo` takes its annotator's one before back,
     as in `data/relabels.csv`. What it leaves is appended, unless it stands already; a decision that

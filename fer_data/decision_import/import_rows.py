@@ -1,4 +1,4 @@
-"""Reads decisions that were made elsewhere, in our own CSV: a line is an entry, or refused."""
+"""Reads the rows of a CSV file to import: each is an entry, or refused."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +38,7 @@ class Refusal:
 
 @dataclass
 class Reading:
-    """What a file holds, in its order."""
+    """The rows of a file, in its order."""
 
     unit: str
     """What its rows are: `line`, or `task`."""

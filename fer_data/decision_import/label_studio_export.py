@@ -1,4 +1,4 @@
-"""Reads what people answered in Label Studio: its JSON export, of tasks that `label_studio` made.
+"""Reads the annotations of a Label Studio JSON export.
 
 The format: https://labelstud.io/guide/export#Label-Studio-JSON-format-of-annotated-tasks
 """

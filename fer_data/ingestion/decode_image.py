@@ -1,4 +1,4 @@
-"""Decodes one image of a face: the bytes of a JPEG or PNG file in, 48x48 grey levels out."""
+"""Decodes a JPEG or PNG image of a face to 48x48 grey levels."""
 
 import io
 import struct

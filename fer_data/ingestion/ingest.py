@@ -46,7 +46,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Intake:
-    """What came out of an archive."""
+    """The faces of an archive, and its refused members."""
 
     manifest: pd.DataFrame
     """N rows, one a face, sorted by path, with the columns `schema.MANIFEST_COLUMNS`."""

@@ -1,4 +1,4 @@
-"""What the stage `ingest` can be told."""
+"""Settings of the stage `ingest`."""
 
 from pydantic import Field
 

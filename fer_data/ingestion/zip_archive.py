@@ -1,4 +1,4 @@
-"""Opens a zip that nobody vouches for: refuses it whole, or gives its members one by one, bounded.
+"""Reads an untrusted zip safely: checks it as a whole first, then reads members within limits.
 
 Nothing is ever extracted: a member is read into memory, and no further than its limit.
 """
@@ -45,7 +45,7 @@ class MemberError(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """How much an archive may hold, all of it checked before anything is unpacked."""
+    """Limits of an archive, all checked before anything is unpacked."""
 
     max_member_bytes: int
     """Unpacked size of one member; a larger one is refused alone."""

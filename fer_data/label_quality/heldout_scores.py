@@ -1,4 +1,4 @@
-"""Scores the labels of Testing faces, so that models are measured by label quality too.
+"""Label quality scores of the Testing faces, for slices of the evaluation.
 
 Nothing else is made of it: Testing faces are never queued, relabelled or left out.
 """
@@ -14,7 +14,7 @@ from fer_data.label_quality.scores import label_quality_scores
 def heldout_label_quality(
     scored: pd.DataFrame, manifest: pd.DataFrame, *, expressions: tuple[str, ...], method: str
 ) -> pd.DataFrame:
-    """Scores each Testing label by the mean of what the networks of all folds say.
+    """Scores each Testing label by the mean probabilities of all folds' networks.
 
     No network learned from a Testing face or its exact duplicates. Near-duplicates have no say,
     since those in Training were learned from.

@@ -1,4 +1,4 @@
-"""Ranks the Training faces by label quality, and rates the labels of Testing faces."""
+"""Ranks the Training faces by label quality, and scores the labels of Testing faces."""
 
 import logging
 from pathlib import Path
@@ -53,7 +53,7 @@ def rank_labels(
     expressions: tuple[str, ...],
     settings: MislabelsSettings,
 ) -> pd.DataFrame:
-    """Ranks the labels by all that speaks against them.
+    """Ranks the faces by label quality.
 
     Args:
         faces: N faces with `path`, `pixel_hash`, `near_group`, `label` and `neighbors`, lists of paths.

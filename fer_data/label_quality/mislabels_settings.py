@@ -1,4 +1,4 @@
-"""What the stage `mislabels` can be told."""
+"""Settings of the stage `mislabels`."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Outlier scores: find images that show no photographed face.
+"""Outlier scores, which find images that show no photographed face.
 
 Archives that were gathered by a search engine hold error images, pages of text, drawings and plain
 black. They differ from photographs of faces in two ways: a space of eigenfaces does not hold them, and

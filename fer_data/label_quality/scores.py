@@ -1,4 +1,4 @@
-"""Weighs the evidence about labels: probabilities, neighbors and duplicates in, quality and issue out.
+"""Label quality scores and issue types, from probabilities, neighbors and duplicates.
 
 All probabilities are out of sample: of networks that saw neither the face nor its duplicates. N faces, K
 classes, labels are class numbers from 0 to K - 1.
@@ -52,7 +52,7 @@ def with_duplicates(
     groups: np.ndarray,
     reliability: float,
 ) -> np.ndarray:
-    """Lets the labels of a face's duplicates and near-duplicates speak, by Bayes' rule.
+    """Updates the probabilities by the labels of duplicates and near-duplicates, by Bayes' rule.
 
     Somebody else labelled the same image: right with probability `reliability`, else any other class.
     Exact duplicates with the same label say nothing, since they were probably labelled once and copied.
@@ -110,7 +110,7 @@ def suggestions(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 def issue_types_of(
     labels: np.ndarray, probabilities: np.ndarray, no_face: np.ndarray, *, clear_ratio: float
 ) -> np.ndarray:
-    """Tells wrong labels from ambiguous faces and from images without a face.
+    """Assigns each face an issue type: wrong label, ambiguous, or no face.
 
     Args:
         labels: int (N,).

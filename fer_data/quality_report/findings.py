@@ -1,4 +1,4 @@
-"""Reads what the stages and people found out about the faces, for the page."""
+"""Reads the inputs of the data-quality page."""
 
 import argparse
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from fer_data.stages.settings import DataSettings
 
 @dataclass(frozen=True)
 class Findings:
-    """What the stages and people found out about N faces."""
+    """The inputs of the page about N faces."""
 
     manifest: pd.DataFrame
     """N rows."""

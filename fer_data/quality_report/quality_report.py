@@ -1,4 +1,4 @@
-"""Shows people the state of the data on one page: counts, duplicates, checks and the review queue.
+"""Renders the data-quality page: counts, duplicates, checks and the review queue.
 
 The page is one HTML file, which opens from disk without a network.
 """
@@ -54,7 +54,7 @@ def quality_page(
     max_faces: int,
     max_pairs: int,
 ) -> str:
-    """The page about the data.
+    """Renders the page about the data.
 
     Args:
         findings: What was found out.

@@ -1,4 +1,4 @@
-"""What the stage `quality_report` can be told."""
+"""Settings of the stage `quality_report`."""
 
 from pydantic import Field
 

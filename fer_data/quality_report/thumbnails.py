@@ -1,4 +1,4 @@
-"""Chooses faces that people should look at, and turns them into images for a page."""
+"""Thumbnails for the page: mean faces, groups of duplicates, and the queue."""
 
 from collections import Counter
 from typing import Any
@@ -44,7 +44,7 @@ def spread(groups: np.ndarray, number: int) -> list[int]:
 def duplicates(
     faces: pd.DataFrame, pixels: np.ndarray, *, groups: list[int], differ_in: str
 ) -> list[dict[str, Any]]:
-    """Images some groups of duplicates.
+    """Makes thumbnails of some groups of duplicates.
 
     Args:
         faces: N rows with `path`, `label`, `original_split` and `duplicate_group`.
@@ -75,7 +75,7 @@ def duplicates(
 def thumbnails_of(
     rows: pd.DataFrame, faces: pd.DataFrame, pixels: np.ndarray
 ) -> list[dict[str, Any]]:
-    """Adds its image to each row.
+    """Adds a thumbnail to each row.
 
     Args:
         rows: Rows with `path`.

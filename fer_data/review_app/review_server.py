@@ -1,4 +1,4 @@
-"""The review app: the page on which people decide on the faces of the review queue.
+"""The server of the review app, where people decide on the faces of the review queue.
 
 In come a workspace's queue and faces; out go decisions, appended to its `relabels.csv`. Gradio serves
 the page on the loopback device alone, and the page calls nothing but Gradio's API of four verbs.

@@ -1,4 +1,4 @@
-"""The review queue as people work through it: what waits, what is known of it, what they decide.
+"""A review session: the queue, the decisions that stand on it, and new ones.
 
 In come the queue, the manifest, the suspects' neighbors and the file of decisions; out go plain
 rows for a page, and lines at the end of the file. Whatever stands is in the file, which is read again
@@ -67,7 +67,7 @@ class Review:
         self._standing = Standing(file, expressions=expressions, retired=retired)
 
     def decided(self) -> dict[str, dict[str, str]]:
-        """What stands on the faces of the queue; the file is read if it has changed.
+        """The decisions that stand on the queue's faces; reads the file if it has changed.
 
         Returns:
             `decision`, `annotator` and `decided_at` of each decided face, by its pixel hash, the
@@ -153,7 +153,7 @@ class Review:
 def queued_faces(
     suspects: pd.DataFrame, manifest: pd.DataFrame, neighbors: pd.DataFrame
 ) -> list[dict[str, Any]]:
-    """What a person sees of each face of the queue.
+    """Builds the entries of the queue that the review app shows.
 
     Args:
         suspects: The review queue: a row a suspect, with `SHOWN_COLUMNS`.

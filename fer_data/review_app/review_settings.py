@@ -1,4 +1,4 @@
-"""What the review app can be told."""
+"""Settings of the review app."""
 
 from fer_data.stages.settings import Settings
 

@@ -1,1 +1,1 @@
-"""Queues the faces that people should look at first."""
+"""Queues the faces of the lowest label quality for review."""

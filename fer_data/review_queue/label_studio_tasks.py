@@ -1,4 +1,4 @@
-"""Turns the review queue into tasks that Label Studio imports, with the suggestion as a prediction.
+"""Writes the review queue as Label Studio tasks, with the suggested label as a prediction.
 
 The images travel inside the tasks, so that nothing has to be unpacked or served. The names of the
 labelling configuration, of the predictions and of what people answer are the same.
@@ -35,7 +35,7 @@ MODEL_VERSION = "ferflow"
 
 
 def to_tasks(queue: pd.DataFrame, faces: np.ndarray) -> list[dict[str, Any]]:
-    """One task a face of the queue.
+    """Makes a task for each face of the queue.
 
     Args:
         queue: N rows with `path`, `pixel_hash`, `label`, `suggested_label` and `label_quality`, and

@@ -1,4 +1,4 @@
-"""What waits in the review queue, of which class and issue, and which faces it has asked about."""
+"""Statistics of the review queue: undecided faces by class and issue type."""
 
 from collections import Counter
 from typing import Any
@@ -17,7 +17,7 @@ from fer_data.core.schema import (
 
 
 def undecided(suspects: pd.DataFrame, decisions: pd.DataFrame) -> pd.DataFrame:
-    """The suspects whose face nobody has decided on, the lowest label quality first.
+    """The undecided suspects, lowest label quality first.
 
     Args:
         suspects: Rows with `pixel_hash` and `rank`.
@@ -27,7 +27,7 @@ def undecided(suspects: pd.DataFrame, decisions: pd.DataFrame) -> pd.DataFrame:
 
 
 def suspected(ranked: pd.DataFrame, queue: pd.DataFrame) -> pd.DataFrame:
-    """The faces whose label quality is no higher than that of the last one that waits, decided or not.
+    """The faces at or above the last rank of the queue, decided or not.
 
     A decided face leaves the queue, so that its record is kept by rank: these are the faces that the
     queue asks about, or would if nobody had decided on them.
@@ -42,7 +42,7 @@ def suspected(ranked: pd.DataFrame, queue: pd.DataFrame) -> pd.DataFrame:
 def queue_by_class(
     label_quality: pd.DataFrame, queue: pd.DataFrame, *, expressions: tuple[str, ...]
 ) -> list[dict[str, Any]]:
-    """Sums up the label quality of each class, and what of it waits.
+    """Summarizes label quality and the queue by class.
 
     Args:
         label_quality: `label` and `label_quality` of each scored face.

@@ -1,4 +1,4 @@
-"""What the stage `review_queue` can be told."""
+"""Settings of the stage `review_queue`."""
 
 from typing import Literal
 

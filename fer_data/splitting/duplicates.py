@@ -1,4 +1,4 @@
-"""Finds near-duplicates: faces that are nearly equal, mirrored ones too."""
+"""Finds near-duplicates by normalized correlation, mirrored ones too."""
 
 import numpy as np
 from scipy.sparse import coo_array

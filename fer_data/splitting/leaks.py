@@ -1,4 +1,4 @@
-"""What Training and Testing have in common: which faces leak, and how many are excluded for it."""
+"""Leaks between Training and Testing: finds them, and counts the faces they exclude."""
 
 from typing import Final
 
@@ -27,7 +27,7 @@ NEAR_FRACTION: Final = "near_fraction"
 
 
 def leaks_of(duplicate_groups: np.ndarray, pairs: np.ndarray, testing: np.ndarray) -> np.ndarray:
-    """What the other folder holds of each face itself, not of faces that are like it.
+    """Finds what the other folder holds of each face: a duplicate, a near-duplicate or nothing.
 
     Args:
         duplicate_groups: int64 (N,), 0-based, equal for exact duplicates.
@@ -52,7 +52,7 @@ def leaks_of(duplicate_groups: np.ndarray, pairs: np.ndarray, testing: np.ndarra
 
 
 def protocol_of(assignments: pd.DataFrame) -> str:
-    """Which protocol a model that learned from `train` was tested by: `LEAK_FREE` or `LEAKY`.
+    """The protocol of an evaluation: `LEAK_FREE` or `LEAKY`.
 
     Args:
         assignments: `split` and `leak`, as the stage `split` writes them.
@@ -62,7 +62,7 @@ def protocol_of(assignments: pd.DataFrame) -> str:
 
 
 def excluded_by_class(manifest: pd.DataFrame, assignments: pd.DataFrame) -> pd.DataFrame:
-    """How many Training faces of each class are excluded, and why.
+    """Counts the excluded Training faces by class and reason.
 
     Args:
         manifest: N faces with `original_split` and `label`.

@@ -1,4 +1,4 @@
-"""Gives each face of the manifest its groups, a split and a fold: `assignments.parquet`.
+"""Assigns each face a duplicate group, a split and a fold: `assignments.parquet`.
 
 Near-duplicates, and near-duplicates of those, form a group, exact ones first of all. A group is torn
 apart neither by the folds nor by `train` and `validation`: a network that saw one of these faces, with

@@ -1,4 +1,4 @@
-"""What the stage `split` can be told."""
+"""Settings of the stage `split`."""
 
 from pydantic import Field
 

@@ -1,1 +1,1 @@
-"""What all stages share: their command line, `params.yaml`, and inputs that change meanwhile."""
+"""The framework of a stage: command line, settings, and the check of changed inputs."""

@@ -1,4 +1,4 @@
-"""Checks all sections of `params.yaml` at once, so that no error of a late stage waits for hours."""
+"""Checks all sections of `params.yaml` at once, before any stage runs."""
 
 import pkgutil
 from collections.abc import Mapping

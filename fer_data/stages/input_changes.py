@@ -1,4 +1,4 @@
-"""Holds what a stage of DVC reads against what it was when the stage began.
+"""Detects inputs of a stage that were edited while it ran.
 
 DVC hashes dependencies and settings again after a stage's command, so it would record an edit made
 meanwhile as if the stage had used it. A stage that ends with an error records nothing.
@@ -41,7 +41,7 @@ class _File:
 
 
 class Inputs:
-    """What one stage reads, as it was at the start."""
+    """The inputs of a stage as they were at its start."""
 
     def __init__(self, stage: str, *, deps: list[str], params: list[str], folder: Path) -> None:
         """Takes the inputs down as they are now.
@@ -57,7 +57,7 @@ class Inputs:
         self._settings = self._read_settings()
 
     def check(self) -> None:
-        """Compares with what the inputs are now.
+        """Compares the inputs with their current state.
 
         Raises:
             InputsChangedError: They are others; the message names them.
@@ -117,7 +117,7 @@ _inputs: ContextVar[Inputs | None] = ContextVar("inputs", default=None)
 
 @contextmanager
 def watched() -> Iterator[bool]:
-    """Holds the inputs of the stage that DVC runs in this process against those at the end.
+    """Compares the inputs of the running stage at its start and at its end.
 
     Outside of DVC, such as for a module that is run by hand, it does nothing.
 
@@ -165,7 +165,7 @@ def _inputs_of_this_process() -> Inputs | None:
 
 
 def stage_inputs(name: str, *, folder: Path) -> tuple[list[str], list[str]] | None:
-    """What a stage depends on.
+    """The dependencies of a stage.
 
     Args:
         name: Its name, for one of several with its item: `train@scratch`.

@@ -1,4 +1,4 @@
-"""What every stage's `main()` shares: path flags, log, one-line errors, JSON, atomic writes."""
+"""The command line of a stage: path flags, log, one-line errors, JSON."""
 
 import argparse
 import json

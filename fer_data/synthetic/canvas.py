@@ -1,4 +1,4 @@
-"""The drawing board of `drawing`: polygons in face units go in, a photograph of 48x48 comes out.
+"""A canvas for drawn faces: polygons in face units, photographed at 48x48.
 
 Face units: the origin is the middle of the head, 1 its half width, x to the right, y downwards.
 """
@@ -16,7 +16,7 @@ MIDDLE_GREY = 128
 
 
 class Sitter(NamedTuple):
-    """Who is drawn: greys from 0 to 255, and measures in face units."""
+    """The person to draw: greys from 0 to 255, and lengths in face units."""
 
     skin: float
     hair: float
@@ -45,7 +45,7 @@ class Sitter(NamedTuple):
 
 
 def new_sitter(generator: np.random.Generator) -> Sitter:
-    """Somebody who has never been seen before."""
+    """Draws a random person."""
     uniform = generator.uniform
     skin = uniform(105, 215)
     long_hair = uniform() < 0.45

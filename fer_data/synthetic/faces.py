@@ -1,4 +1,4 @@
-"""Draws faces: an expression's name goes in, 48x48 grey levels of nobody in particular come out.
+"""Draws synthetic faces of a given expression, 48x48 grey levels.
 
 What each expression does to brows, lids, cheeks and lips follows Ekman and Friesen, Unmasking the
 Face (1975).
@@ -13,7 +13,7 @@ from fer_data.synthetic.canvas import Sketch, new_sitter
 
 
 class Features(NamedTuple):
-    """What an expression moves, in face units (see `sketch`) unless said otherwise."""
+    """The features that an expression moves, in face units (see `canvas`) unless said otherwise."""
 
     brow_inner: float = 0.0
     """How far the inner ends of the brows are raised."""

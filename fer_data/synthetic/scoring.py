@@ -1,11 +1,11 @@
-"""How well a label quality finds labels that are known to be wrong: scores in, AUROC out."""
+"""AUROC of label quality scores against labels that are known to be wrong."""
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
 
 def within_class_auroc(wrong: np.ndarray, quality: np.ndarray, labels: np.ndarray) -> float:
-    """How well low quality tells wrong labels from right ones among faces of the same given class.
+    """AUROC of low label quality for wrong labels, within each given class.
 
     Pooled over the classes the metric flatters: some classes are worse labelled than others, and the
     given class alone tells much.

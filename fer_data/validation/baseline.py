@@ -1,4 +1,4 @@
-"""The baseline: what an archive was like when a person accepted it, in a small JSON file."""
+"""The baseline: statistics of the last archive that a person accepted."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from fer_data.stages.stage import json_text
 
 
 class Spread(BaseModel):
-    """How a metric is spread over the faces of a folder."""
+    """Mean and standard deviation of a metric over the faces of a folder."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -21,14 +21,14 @@ class Spread(BaseModel):
 
 
 class Baseline(BaseModel):
-    """What the expectations compare the next archive with."""
+    """Statistics that the expectations compare the next archive with."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     accepted_by: str
     """Who accepted the archive."""
     accepted_at: str
-    """When, as `decisions.now` gives it."""
+    """When, as `clock.now` gives it."""
     faces: int = Field(ge=1)
     """How many it held."""
     counts: dict[str, int]
@@ -39,7 +39,7 @@ class Baseline(BaseModel):
     """The faces' standard deviations, by folder."""
 
     def spread(self, original_split: str, column: str) -> Spread | None:
-        """How a column of the manifest, `mean` or `std`, was spread in a folder, if it had faces."""
+        """The spread of a manifest's column, `mean` or `std`, in a folder; None without faces."""
         return {MEAN: self.brightness, STD: self.contrast}[column].get(original_split)
 
 
@@ -47,7 +47,7 @@ _FILE: TypeAdapter[Baseline | None] = TypeAdapter(Baseline | None)
 
 
 def baseline_of(manifest: pd.DataFrame, *, by: str, at: str) -> Baseline:
-    """Measures an archive for a baseline.
+    """Computes the baseline of an archive.
 
     Args:
         manifest: Its faces, at least one.

@@ -1,4 +1,4 @@
-"""Compares two archives by their manifests: what came, went and changed, and whether it drifted."""
+"""Compares two archives by their manifests: added, removed and relabelled faces, and drift."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ NEW = "new"
 
 @dataclass(frozen=True)
 class Drift:
-    """How a metric of a folder's faces has moved."""
+    """The drift of a metric over the faces of a folder."""
 
     original_split: str
     """The folder: `training` or `testing`."""
@@ -43,7 +43,7 @@ class Drift:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What has changed from an old archive to a new one. Exact duplicates are one face."""
+    """The changes from an old archive to a new one. Exact duplicates count as one face."""
 
     faces: dict[str, int]
     """How many faces were added, removed, relabelled and moved between folders."""

@@ -30,7 +30,7 @@ CONTRAST_CHANGE = "contrast_change"
 
 
 def with_facts(manifest: pd.DataFrame, *, baseline: Baseline | None = None) -> pd.DataFrame:
-    """Adds the columns that the expectations look at.
+    """Adds the derived columns that the expectations check.
 
     Args:
         manifest: N faces, see `schema.MANIFEST_COLUMNS`.
@@ -72,7 +72,7 @@ def with_facts(manifest: pd.DataFrame, *, baseline: Baseline | None = None) -> p
 
 
 def two_tone(manifest: pd.DataFrame) -> pd.Series:
-    """How near each image is to black and white alone, without greys: 0 to 1.
+    """Measures how near each image is to pure black and white: 0 to 1.
 
     A variance is at most (255 - mean) * (mean - 0), which black and white pixels alone reach (Bhatia
     and Davis, A Better Bound on the Variance, 2000); this is the standard deviation over that bound.

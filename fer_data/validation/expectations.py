@@ -1,4 +1,4 @@
-"""The expectation suite: what a usable archive of faces looks like, as Great Expectations data.
+"""The expectation suite for an archive of faces, in Great Expectations.
 
 Severity `critical` marks what makes an archive unusable, `warning` what its user should know:
 duplicates, leaks and black faces are facts of FER2013.
@@ -45,7 +45,7 @@ GREY = "L"
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What is no surprise in an archive."""
+    """Thresholds of the expectations."""
 
     min_faces_per_class: int
     """How many faces each class has in each folder, at least."""

@@ -1,4 +1,4 @@
-"""Runs the expectation suite over the manifest: its result gates what follows."""
+"""Validates the manifest with the expectation suite, and stops at critical failures."""
 
 import logging
 import math

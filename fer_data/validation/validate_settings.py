@@ -1,4 +1,4 @@
-"""What the stage `validate` can be told."""
+"""Settings of the stage `validate`."""
 
 from pydantic import Field
 

@@ -1,4 +1,4 @@
-"""Turns templates and faces into self-contained HTML pages: no script, style or image is fetched.
+"""Renders self-contained HTML pages: no script, style or image is fetched.
 
 A page template lies in `templates/` of its own package and extends `page.html.j2`, which lies here and
 brings the shared look. Everything that a template prints is escaped, unless it is `Markup`.

@@ -1,4 +1,4 @@
-"""Serves a page of ours and its API on this machine alone: a Gradio server in, an address out."""
+"""A Gradio server for a page of ours and its API, on this machine alone."""
 
 import logging
 import os
@@ -126,7 +126,7 @@ class _UploadParser(GradioMultiPartParser):
 
 
 def told(verb: Callable[..., Any]) -> Callable[..., Any]:
-    """The verb, whose `UserError` is a line on the page, as are a full disk and an odd argument."""
+    """Wraps an API function: a `UserError`, a full disk and an invalid argument become a line."""
     names = list(signature(verb).parameters)
     checked = validate_call(verb)
 

@@ -1,4 +1,4 @@
-"""Lets this machine talk to itself, whatever proxy its environment names."""
+"""Exempts loopback addresses from proxies."""
 
 import ipaddress
 import os

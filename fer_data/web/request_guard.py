@@ -1,4 +1,4 @@
-"""Lets a server of ours answer its own page alone, and take no more than the page sends.
+"""Guards a local server: refuses foreign origins, and uploads beyond its limits.
 
 Whatever a browser shows can send requests to this machine. What it cannot do is lie about where they
 come from: `Host` is the name that was typed, `Origin` and `Sec-Fetch-Site` say whose page asks.
@@ -40,7 +40,7 @@ _READS = re.compile(
 
 @dataclass(frozen=True)
 class Uploads:
-    """What a server takes in."""
+    """The uploads of a server, and their limits."""
 
     folder: Path
     """Where Gradio puts the files, each in a folder of its own."""
@@ -58,7 +58,7 @@ class Uploads:
             return False
 
     def sweep(self, *, most_files: int | None = None) -> None:
-        """Drops what nobody asked about in ten minutes, and all but the newest `most_files`."""
+        """Deletes uploads unused for ten minutes, and all but the newest `most_files`."""
         oldest = time.time() - _MOST_AGE_SECONDS
         files = sorted((path for path in self.folder.rglob("*") if path.is_file()), key=_written)
         kept = len(files) if most_files is None else most_files

@@ -3,10 +3,7 @@
 Nothing is ever extracted: a member is read into memory, and no further than its limit.
 """
 
-import re
-import stat
 import struct
-import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -15,19 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fer_data.core.errors import UserError
-
-JUNK_FOLDER = "__macosx"
-JUNK_FILES = frozenset({".ds_store", "thumbs.db", "ehthumbs.db", "desktop.ini"})
-"""What file managers leave behind, in lower case."""
-JUNK_PREFIX = "._"
-"""Of the files in which macOS keeps what exFAT and network drives cannot, beside each file."""
+from fer_data.ingestion.member_names import (
+    check_distinct,
+    checked_path,
+    is_folder,
+    is_junk,
+    named_as_folder,
+)
 
 _LOCAL_HEADER = b"PK\x03\x04"
-# Encrypted, strongly encrypted, or with a masked directory.
-_ENCRYPTED_FLAGS = 0x0001 | 0x0040 | 0x2000
 # Only these two are read, since Python unpacks bzip2 and LZMA without a limit on the output.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _BROKEN = (
     zipfile.BadZipFile,
     RuntimeError,  # of what is encrypted, or packed in a way that zipfile lacks
@@ -78,12 +73,13 @@ class Archive:
         """Checks the whole directory of the archive; see `open_archive`."""
         self._file, self._opened = file, opened
         self._size, self._limits = file.stat().st_size, limits
+        # Sizes and names are checked by the zip's directory alone; nothing is unpacked yet.
         infos = opened.infolist()
         _check_limits(file, infos, self._size, limits)
-        members = [Member(_checked_path(file, info), info) for info in infos]
-        files = [member for member in members if not _is_folder(member.info)]
-        kept = [member for member in files if not _is_junk(member.path)]
-        _check_distinct(file, kept)
+        members = [Member(checked_path(file, info), info) for info in infos]
+        files = [member for member in members if not is_folder(member.info)]
+        kept = [member for member in files if not is_junk(member.path)]
+        check_distinct(file, (member.path for member in kept))
         self.members = sorted(kept, key=lambda member: member.path)
         self.num_junk = len(files) - len(kept)
 
@@ -99,12 +95,13 @@ class Archive:
             raise MemberError(
                 f"too large: {info.file_size} bytes, at most {limit} (`ingest.max_member_bytes`)"
             )
-        if _named_as_folder(info):
+        if named_as_folder(info):
             raise MemberError(f"folder with content: {info.file_size} bytes under a folder's name")
         if info.compress_type not in _METHODS:
             raise MemberError(
                 f"unsupported compression: method {info.compress_type}, expected stored or deflated"
             )
+        # `zipfile` would seek there; a negative place would be an error of the operating system.
         if not 0 <= info.header_offset < self._size:
             raise MemberError("damaged in the archive: it begins outside of it")
         try:
@@ -143,7 +140,7 @@ def check_archive(file: Path) -> None:
         UserError: The message says what it is instead.
     """
     with _opened(file) as opened:
-        if all(_is_folder(info) for info in opened.infolist()):
+        if all(is_folder(info) for info in opened.infolist()):
             raise UserError(f"{file} is a zip without a file in it: download it again")
 
 
@@ -199,51 +196,3 @@ def _check_limits(file: Path, infos: list[zipfile.ZipInfo], size: int, limits: L
             f"`ingest.max_compression_ratio` ({limits.max_compression_ratio:g}) allows: images "
             "do not shrink so much, this may be a decompression bomb"
         )
-
-
-def _is_folder(info: zipfile.ZipInfo) -> bool:
-    return _named_as_folder(info) and not info.file_size
-
-
-def _named_as_folder(info: zipfile.ZipInfo) -> bool:
-    return info.orig_filename.endswith(("/", "\\"))
-
-
-def _is_junk(path: str) -> bool:
-    *folders, name = path.casefold().split("/")
-    return JUNK_FOLDER in folders or name in JUNK_FILES or name.startswith(JUNK_PREFIX)
-
-
-def _checked_path(file: Path, info: zipfile.ZipInfo) -> str:
-    """The normalised name of a member that may be read.
-
-    It is made of `orig_filename`, since `filename` has been cut at a NUL.
-    """
-    name = info.orig_filename.replace("\\", "/")
-    parts = [part for part in name.split("/") if part not in ("", ".")]
-    kind = stat.S_IFMT(info.external_attr >> 16)
-    shown = f"{file}: member {info.orig_filename[:200]!r}"
-    if info.flag_bits & _ENCRYPTED_FLAGS:
-        raise UserError(f"{shown} is encrypted: pack the archive again without a password")
-    # No carriage return gets through a CSV file, and no terminal is to be steered by a name.
-    if _CONTROL.search(name) or not (parts or _is_folder(info)):
-        raise UserError(f"{shown} has no valid name: pack the archive again")
-    if name.startswith("/") or re.match("[A-Za-z]:", name) or ".." in parts:
-        raise UserError(f"{shown} climbs out of the archive: pack it again with relative names")
-    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        what = "a symbolic link" if kind == stat.S_IFLNK else "no regular file"
-        raise UserError(f"{shown} is {what}: pack the archive again with the files themselves")
-    return "/".join(parts)
-
-
-def _check_distinct(file: Path, members: list[Member]) -> None:
-    """Refuses names that some file systems cannot tell apart, and a manifest's key must."""
-    seen: dict[str, str] = {}
-    for member in members:
-        key = unicodedata.normalize("NFC", member.path).casefold()
-        if key in seen:
-            raise UserError(
-                f"{file} has two members of one name, {seen[key]!r} and {member.path!r} (case and "
-                "Unicode form do not count): pack it again without one of them"
-            )
-        seen[key] = member.path

@@ -60,9 +60,11 @@ class Appendable:
         Raises:
             OSError: The disk is full, say; the file is as it was.
         """
+        # 1. The lines go to the place where the file ends now, and nowhere else.
         size = self.size
         if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
             lines = b"\n" + lines  # an editor left the last line without its end
+        # 2. The plan is on the disk, name included, before the first byte of the lines is.
         plan = _plan_of(self.path)
         try:
             with plan.open("wb") as unfinished:
@@ -70,14 +72,15 @@ class Appendable:
                 unfinished.flush()
                 os.fsync(unfinished.fileno())
             sync_folder(plan.parent)
+            # 3. The lines, however many writes they take, reach the disk.
             written = 0
             while written < len(lines):
                 written += os.pwrite(self._descriptor, lines[written:], size + written)
             os.fsync(self._descriptor)
-        except OSError:
+        except OSError:  # the file is as it was
             self._cut(size)
             raise
-        finally:
+        finally:  # 4. without the plan, the lines count
             plan.unlink(missing_ok=True)
         return lines
 
@@ -178,6 +181,7 @@ def _without_half(file: Path, data: bytes) -> bytes:
     """The content without what a killed writer left of its lines, if that is how the file ends."""
     with contextlib.suppress(FileNotFoundError):
         head, _, lines = _plan_of(file).read_bytes().partition(b"\n")
+        # The plan names the size before and the lines; the file must end with a beginning of them.
         size = int(head.split()[0]) if head[:1].isdigit() else -1
         tail = data[size:] if 0 <= size <= len(data) else b""
         # Of a plan that is no whole one itself, nothing was appended yet.

@@ -31,11 +31,14 @@ def outlier_scores(pixels: np.ndarray) -> np.ndarray:
         float64 (N,): about 0 for an ordinary face. FER2013's error images and pages of text lie
         above 10, its line drawings above 7; one photograph in 3,000, very dark or pale, lies above 8.
     """
+    # Principal components of all images at half size: the eigenfaces are the last, largest ones.
     small = np.concatenate([_small(part) for part in _blocks(pixels)])
     centred = small - small.mean(axis=0)
     _, eigenfaces = np.linalg.eigh(centred.T @ centred)
+    # Squared length inside of the space of eigenfaces, and what is left outside (Pythagoras).
     inside = np.square(centred @ eigenfaces[:, -NUM_EIGENFACES:]).sum(axis=1)
     outside = np.square(centred).sum(axis=1) - inside
+    # Texts and drawings have few grey levels, so little entropy.
     entropy = np.concatenate([_grey_entropy(part) for part in _blocks(pixels)])
     return _robust_z(outside) - _robust_z(entropy)
 
@@ -54,6 +57,7 @@ def _small(pixels: np.ndarray) -> np.ndarray:
 
 def _grey_entropy(pixels: np.ndarray) -> np.ndarray:
     """Entropy of each image's grey levels, in bits, float64 (N,)."""
+    # Bin numbers, shifted by row, so that one `bincount` makes all histograms.
     levels = pixels.reshape(len(pixels), -1) // (256 // _GREY_BINS)
     rows = np.arange(len(pixels))[:, np.newaxis] * _GREY_BINS
     counts = np.bincount((levels + rows).ravel(), minlength=len(pixels) * _GREY_BINS)

@@ -38,7 +38,10 @@ def with_neighbors(
     has_some = counts.sum(axis=1) > 0
     if not weight or not has_some.any():
         return exact
+    # Each class counts once more than it was seen, so that none is impossible (Laplace). Divided by the
+    # average face, counts say how much more often a class is near this face than near others.
     lift = (counts + 1) / (counts[has_some] + 1).mean(axis=0)
+    # Back from that ratio to probabilities, by the classes' mean probability.
     shares = _normalised(lift * exact[has_some].mean(axis=0))
     moved = _normalised((1 - weight) * exact + weight * shares)
     return np.where(has_some[:, np.newaxis], moved, exact)
@@ -68,15 +71,20 @@ def with_duplicates(
         float64 (N, K).
     """
     num_classes = probabilities.shape[1]
+    # One vote for each label that a distinct image of the group got.
     said = pd.DataFrame({"group": groups, "face": faces, "label": labels})
     once = ~said.duplicated().to_numpy()
     places, codes = np.unique(groups, return_inverse=True)
     votes = np.zeros((len(places), num_classes))
     np.add.at(votes, (codes[once], labels[once]), 1)
+    # Of each face's own group, without the vote of its own label.
     others = votes[codes]
     others[np.arange(len(labels)), labels] -= 1
     total = others.sum(axis=1, keepdims=True)
+    # At most `MAX_DUPLICATES` votes in all, shared as they were given.
     others *= np.minimum(total, MAX_DUPLICATES) / np.maximum(total, 1)
+    # Bayes: a vote for class k multiplies its odds by reliability / ((1 - reliability) / (K - 1)). The
+    # largest exponent is subtracted first, so that nothing overflows.
     gain = np.log(reliability) - np.log((1 - reliability) / (num_classes - 1))
     return _normalised(probabilities * np.exp(gain * (others - others.max(axis=1, keepdims=True))))
 
@@ -123,6 +131,7 @@ def issue_types_of(
         Objects (N,) out of `schema.ISSUE_TYPES`.
     """
     suggested = suggestions(labels, probabilities)
+    # Clear: as probable as `clear_ratio` times the best of all others, the given label among them.
     best = probabilities[np.arange(len(labels)), suggested]
     clear = best >= clear_ratio * _without(probabilities, suggested).max(axis=1)
     return np.where(no_face, NON_FACE, np.where(clear, WRONG, AMBIGUOUS)).astype(object)

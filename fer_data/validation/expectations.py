@@ -71,6 +71,7 @@ def build_suite(
         expressions: The classes.
         baseline: What to compare the archive with; without one, nothing is expected of its change.
     """
+    # Critical ones first: the report keeps this order.
     suite = [
         *_usable(thresholds, expressions),
         *_images(thresholds),
@@ -85,6 +86,7 @@ def build_suite(
     ]
     if baseline is None:
         return suite
+    # Changes since the baseline are warnings: an archive may grow, and a person accepts it again.
     since = f"those of the archive that {baseline.accepted_by} accepted"
     return [
         *suite,

@@ -141,6 +141,7 @@ class Guard:
     def _refusal(self, scope: Scope) -> PlainTextResponse | None:
         """Why a request is not answered, by its headers."""
         headers, path = Headers(scope=scope), scope["path"]
+        # 1. The host is ours: else a name elsewhere was pointed at this machine (DNS rebinding).
         host = headers.get("host", "")
         if _host_name(host) not in {*LOOPBACK, *self._hosts}:
             known = ", ".join([*LOOPBACK[:2], "[::1]", *sorted(self._hosts)])
@@ -149,9 +150,11 @@ class Guard:
                 "this server with `--allow-host HOST`.\n",
                 400,
             )
+        # 2. The page that asks is ours: else a page of another site asks (CSRF).
         origins = headers.getlist("origin")
         if any(self._is_foreign(origin, host) for origin in origins) or _is_foreign_fetch(scope):
             return PlainTextResponse("Only this server's own page may ask it.\n", 403)
+        # 3. The route is one that our pages use: Gradio has others, which fetch or write files.
         if not _has_body(scope):
             known = _READS.fullmatch(path)
             return None if known else PlainTextResponse(f"There is nothing at {path!a}.\n", 404)
@@ -177,7 +180,7 @@ class Guard:
         if len(arriving) >= _MOST_AT_ONCE:
             refusal = PlainTextResponse("Too many uploads at once: try again in a minute.\n", 503)
             return await refusal(scope, receive, send)
-        arriving.append(None)
+        arriving.append(None)  # held in memory from here on, so that few at once are let in
         try:
             await asyncio.to_thread(self._uploads.sweep, most_files=_MOST_FILES - 1)
             most = self._uploads.most_bytes + _ENVELOPE_BYTES
@@ -210,7 +213,7 @@ async def _read(scope: Scope, receive: Receive, most: int) -> bytes | None:
     announced = Headers(scope=scope).get("content-length", "0")
     if not announced.isdecimal() or int(announced) > most:
         return None
-    body = bytearray()
+    body = bytearray()  # counted as it comes, since a header may lie or be absent
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":

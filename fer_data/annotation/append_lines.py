@@ -23,7 +23,7 @@ _UNLOCKABLE = {errno.ENOLCK, errno.ENOTSUP, errno.EBADF}
 
 
 class Appendable:
-    """A file that is locked, so that nobody else appends to it."""
+    """A file that is locked against other writers."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         """Takes a file whose lock the caller holds, and what a killed writer left of it away."""
@@ -41,7 +41,7 @@ class Appendable:
 
     @property
     def stamp(self) -> tuple[int, int, int]:
-        """Inode, size and time of the last change: equal as long as nobody writes to the file."""
+        """Inode, size and time of the last change: equal as long as the file is unchanged."""
         return _stamp(os.fstat(self._descriptor))
 
     def read(self) -> bytes:
@@ -91,7 +91,7 @@ class Appendable:
 
 @contextmanager
 def locked(file: Path) -> Iterator[Appendable]:
-    """Gives the file while nobody else appends to it; a second writer, or a reader, waits.
+    """Locks the file for appending; a second writer, or a reader, waits.
 
     Raises:
         UserError: It is missing.

@@ -1,7 +1,7 @@
 """Applies decisions: gives each face its final label and split.
 
 Kept apart from `decision_log.py`, which checks what people wrote: `crossval` depends on this module, and
-a better message there is no reason to train its networks anew.
+a better message there is no reason to train its networks again.
 """
 
 import csv

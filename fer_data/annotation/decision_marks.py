@@ -28,7 +28,7 @@ def in_words(mark: Mapping[str, Any] | None, file: Path) -> str:
     """Describes the decisions that a mark lacks: `3 decisions of FILE are not yet applied`.
 
     Args:
-        mark: As `mark_of` gave it when they were applied; None if nobody knows.
+        mark: As `mark_of` gave it when they were applied; None if unknown.
         file: The decisions as they are.
 
     Returns:

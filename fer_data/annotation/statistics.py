@@ -1,7 +1,7 @@
 """Decision statistics: by annotator, by issue type, and the precision of the review queue.
 
-In come the lines of `data/relabels.csv` and the review queue; out goes what the data-quality report says
-of them. Only decisions that stand count: not those undone, nor those that a later one replaced.
+Only decisions that stand count: not those undone, nor those that a later one replaced. The
+data-quality report shows the numbers.
 """
 
 import math
@@ -132,7 +132,7 @@ def summarise_decisions(
 
     Args:
         decision_log: All decisions in the order in which they were made: see `schema.DECISION_COLUMNS`.
-        suspects: The faces that the review queue has asked about: `pixel_hash`, `label`,
+        suspects: The faces that the review queue holds or held: `pixel_hash`, `label`,
             `suggested_label` and `issue_type`. A decision is compared with the copy of the face
             whose label the person saw.
         expressions: The classes, in the order of the summary.

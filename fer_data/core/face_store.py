@@ -21,7 +21,7 @@ def read_pixels(file: Path) -> np.ndarray:
     if pixels.dtype != np.uint8 or pixels.shape != expected:
         raise UserError(
             f"{file} holds {pixels.dtype} {pixels.shape}, expected uint8 {expected}: "
-            "`dvc repro ingest` makes it anew"
+            "`dvc repro ingest` makes it again"
         )
     return pixels
 

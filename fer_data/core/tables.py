@@ -37,8 +37,8 @@ def write_table(
     table = pa.Table.from_pandas(frame, preserve_index=False)
     named = {} if expressions is None else {_EXPRESSIONS: json.dumps(expressions, allow_nan=False)}
     if metadata or named:
-        told = {**(table.schema.metadata or {}), **(metadata or {}), **named}
-        table = table.replace_schema_metadata(told)
+        merged = {**(table.schema.metadata or {}), **(metadata or {}), **named}
+        table = table.replace_schema_metadata(merged)
     with atomic_write(file) as beside:
         pq.write_table(table, beside)
 
@@ -63,7 +63,7 @@ def read_table(file: Path, *, expressions: tuple[str, ...] | None = None) -> pd.
             names = "classes that it does not name" if found is None else ", ".join(found)
             raise UserError(
                 f"the probabilities of {file} are of {names}; expected {', '.join(expressions)}, in "
-                "this order: `dvc repro` makes it anew"
+                "this order: `dvc repro` makes it again"
             )
     return frame
 
@@ -114,12 +114,12 @@ def read_json(file: Path) -> Any:
     except FileNotFoundError:
         raise missing(file) from None
     except (RecursionError, ValueError) as error:
-        raise UserError(f"{file} is not JSON ({error}): `dvc repro` makes it anew") from None
+        raise UserError(f"{file} is not JSON ({error}): `dvc repro` makes it again") from None
 
 
 @contextmanager
 def _one_line(file: Path, form: str) -> Iterator[None]:
-    """Turns what libraries say of a missing, empty or damaged file into a line."""
+    """Turns the errors of libraries about a missing, empty or damaged file into a line."""
     try:
         yield
     except FileNotFoundError:
@@ -129,7 +129,7 @@ def _one_line(file: Path, form: str) -> Iterator[None]:
             raise  # of the system, such as missing rights, and not of what is in the file
         size = file.stat().st_size
         raise UserError(
-            f"{file} ({size} bytes) is no whole {form} file: `dvc repro` makes it anew "
+            f"{file} ({size} bytes) is no whole {form} file: `dvc repro` makes it again "
             f"({' '.join(str(error).split())[:200]})"
         ) from None
 

@@ -190,7 +190,7 @@ def _reason(
 
 
 def _add(plan: Plan, entry: Entry, made: Made | None) -> None:
-    """Adds a good entry to the plan, held against the decision that stands on its face, if any."""
+    """Adds a good entry to the plan, compared with the decision that stands on its face, if any."""
     decision = entry.decision
     if made is not None:
         if made[FINAL] == (

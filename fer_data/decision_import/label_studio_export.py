@@ -101,7 +101,7 @@ def read_annotations(text: str, *, file: Path) -> Reading:
 
 
 def _read_task(task: _Task, number: int, reading: Reading) -> None:
-    """Adds what people said about a task to what was read."""
+    """Adds the annotations of a task to what was read."""
     answered = [one for one in task.annotations or () if not one.was_cancelled]
     reading.num_skipped += bool(task.annotations) and not answered
     last: dict[str, tuple[_Annotation, str]] = {}

@@ -133,7 +133,7 @@ def decode_face(data: bytes, *, resize: bool) -> Face:
 def _upright(image: Image.Image, orientation: object) -> Image.Image:
     """Turns an image upright.
 
-    `ImageOps.exif_transpose` also writes the EXIF data anew, which fails on odd but harmless tags.
+    `ImageOps.exif_transpose` also writes the EXIF data again, which fails on unusual but harmless tags.
     """
     method = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
     return image if method is None else image.transpose(method)

@@ -20,8 +20,8 @@ def heldout_label_quality(
     since those in Training were learned from.
 
     Args:
-        scored: What all folds say of their faces and of the Testing faces: `path`, `original_split` and
-            `probabilities`, (K,).
+        scored: The predictions of all folds for their faces and the Testing faces: `path`,
+            `original_split` and `probabilities`, (K,).
         manifest: `path` and `label` of at least the Testing faces.
         expressions: The K classes, in the order of the probabilities.
         method: The score, see `scores.label_quality_scores`.
@@ -30,8 +30,8 @@ def heldout_label_quality(
         One row a Testing face, by path: `path` and `label_quality`, 0 to 1, low is bad.
     """
     testing = scored[scored[ORIGINAL_SPLIT] == TESTING]
-    said = pd.DataFrame(probabilities_of(testing).astype(np.float64), index=testing[PATH])
-    mean = said.groupby(level=PATH).mean()
+    predicted = pd.DataFrame(probabilities_of(testing).astype(np.float64), index=testing[PATH])
+    mean = predicted.groupby(level=PATH).mean()
     numbers = {expression: number for number, expression in enumerate(expressions)}
     labels = manifest.set_index(PATH)[LABEL].loc[mean.index].map(numbers).to_numpy(np.int64)
     quality = label_quality_scores(labels, mean.to_numpy(), method=method)

@@ -128,7 +128,7 @@ def out_of_sample(folds: list[pd.DataFrame]) -> pd.DataFrame:
     if len(twice):
         raise UserError(
             f"{len(twice)} faces are scored by more than one fold, such as {twice[PATH].iloc[0]}: "
-            "`dvc repro` scores them anew"
+            "`dvc repro` scores them again"
         )
     return scored
 

@@ -72,8 +72,8 @@ def with_duplicates(
     """
     num_classes = probabilities.shape[1]
     # One vote for each label that a distinct image of the group got.
-    said = pd.DataFrame({"group": groups, "face": faces, "label": labels})
-    once = ~said.duplicated().to_numpy()
+    votes_cast = pd.DataFrame({"group": groups, "face": faces, "label": labels})
+    once = ~votes_cast.duplicated().to_numpy()
     places, codes = np.unique(groups, return_inverse=True)
     votes = np.zeros((len(places), num_classes))
     np.add.at(votes, (codes[once], labels[once]), 1)

@@ -92,7 +92,7 @@ def thumbnails_of(
     if (places < 0).any():
         raise UserError(
             f"the review queue holds {rows[PATH].iloc[places.argmin()]}, which the manifest lacks: "
-            "`dvc repro` ranks the labels anew"
+            "`dvc repro` ranks the labels again"
         )
     uris = [face_uri(pixels[place]) for place in places]
     records = rows.to_dict("records")

@@ -1,6 +1,6 @@
 """The server of the review app, where people decide on the faces of the review queue.
 
-In come a workspace's queue and faces; out go decisions, appended to its `relabels.csv`. Gradio serves
+It reads a workspace's queue and faces, and appends decisions to its `relabels.csv`. Gradio serves
 the page on the loopback device alone, and the page calls nothing but Gradio's API of four verbs.
 """
 
@@ -152,7 +152,7 @@ def _read_suspects(file: Path) -> pd.DataFrame:
     lacking = [name for name in SHOWN_COLUMNS if name not in suspects]
     if lacking:
         raise UserError(
-            f"{file} lacks {', '.join(lacking)}: `dvc repro review_queue` makes the queue anew"
+            f"{file} lacks {', '.join(lacking)}: `dvc repro review_queue` makes the queue again"
         )
     return suspects.astype({RANK: int})
 
@@ -162,7 +162,7 @@ def _read_near_groups(file: Path, manifest: pd.DataFrame) -> np.ndarray:
     assignments = read_table(file)
     keys = assignments.get([PATH, NEAR_GROUP])
     if keys is None or list(keys[PATH]) != list(manifest[PATH]):
-        raise UserError(f"{file} is not of this manifest: `dvc repro split` makes it anew")
+        raise UserError(f"{file} is not of this manifest: `dvc repro split` makes it again")
     return keys[NEAR_GROUP].to_numpy()
 
 

@@ -1,8 +1,8 @@
 """A review session: the queue, the decisions that stand on it, and new ones.
 
-In come the queue, the manifest, the suspects' neighbors and the file of decisions; out go plain
-rows for a page, and lines at the end of the file. Whatever stands is in the file, which is read again
-when it has changed, so that several may be open, and one that is killed forgets nothing.
+It gives a page plain rows, and appends lines to the file of decisions. Whatever stands is in the
+file, which is read again when it has changed, so that several sessions may be open, and one that is
+killed loses nothing.
 """
 
 from collections.abc import Sequence
@@ -63,7 +63,7 @@ class Review:
         self.faces = faces
         self.expressions = expressions
         self._given = {face[PIXEL_HASH]: face[LABEL] for face in faces}
-        # A broken file is told before anybody has looked at a face.
+        # A broken file fails before anybody has looked at a face.
         self._standing = Standing(file, expressions=expressions, retired=retired)
 
     def decided(self) -> dict[str, dict[str, str]]:
@@ -140,7 +140,7 @@ class Review:
         for pixel_hash in pixel_hashes:
             if pixel_hash not in self._given:
                 raise UserError(
-                    f"the queue has no face {pixel_hash[:12]}: it was ranked anew, reload the page"
+                    f"the queue has no face {pixel_hash[:12]}: it was ranked again, reload the page"
                 )
         time = now()
         lines = [
@@ -204,8 +204,8 @@ def _duplicates(manifest: pd.DataFrame, groups: set[int]) -> dict[int, list[dict
     same = manifest[manifest[NEAR_GROUP].isin(groups)]
     rows = same[[PATH, PIXEL_HASH, ORIGINAL_SPLIT, LABEL]].to_dict("records")
     for group, row in zip(same[NEAR_GROUP], rows, strict=True):
-        told = row[LABEL] if row[ORIGINAL_SPLIT] == TRAINING else None
-        found[group].append({**row, LABEL: told})
+        shown = row[LABEL] if row[ORIGINAL_SPLIT] == TRAINING else None
+        found[group].append({**row, LABEL: shown})
     return found
 
 
@@ -213,5 +213,5 @@ def _check_known(paths: Sequence[str] | pd.Series, known: set[str], where: str) 
     for path in paths:
         if path not in known:
             raise UserError(
-                f"the review queue holds {path}, which {where} lacks: `dvc repro` ranks the labels anew"
+                f"the review queue holds {path}, which {where} lacks: `dvc repro` ranks the labels again"
             )

@@ -30,11 +30,11 @@ def suspected(ranked: pd.DataFrame, queue: pd.DataFrame) -> pd.DataFrame:
     """The faces at or above the last rank of the queue, decided or not.
 
     A decided face leaves the queue, so that its record is kept by rank: these are the faces that the
-    queue asks about, or would if nobody had decided on them.
+    queue holds, or would hold if they were undecided.
 
     Args:
         ranked: All ranked faces: rows with `rank`.
-        queue: The faces that wait, likewise; where none waits, all ranked faces have been asked about.
+        queue: The faces that wait, likewise; where none waits, all ranked faces were in it.
     """
     return ranked[ranked[RANK] <= queue[RANK].max()] if len(queue) else ranked
 

@@ -1,7 +1,7 @@
 """Queues the undecided faces, lowest label quality first, for the review app and Label Studio.
 
 A leaf of the graph: only the data-quality report and people read it, so that a decision makes the queue
-anew and trains nothing.
+again and trains nothing.
 """
 
 import json

@@ -206,7 +206,7 @@ def filled(text: str, values: Mapping[str, str]) -> str:
 
 
 def _files(path: Path, *, known: Mapping[str, _File] | None = None) -> dict[str, _File]:
-    """The files at or below a path; those of `known` are read anew only if their stamp is another."""
+    """The files at or below a path; those of `known` are read again only if their stamp is another."""
     paths = [path]
     if path.is_dir():
         paths = [Path(at, name) for at, _, names in os.walk(path) for name in names]

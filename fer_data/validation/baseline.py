@@ -78,7 +78,7 @@ def class_folders(manifest: pd.DataFrame) -> pd.Series:
 
 
 def read_baseline(file: Path) -> Baseline | None:
-    """The accepted baseline, or None if the file says `null`: nobody has accepted one yet.
+    """The accepted baseline, or None if the file says `null`: none was accepted yet.
 
     Raises:
         UserError: The file is missing, or holds something else.

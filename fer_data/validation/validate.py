@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 RESULT_NAME = "great_expectations.json"
 _NUM_ROWS_NAMED = 3
-_NUM_CHARACTERS = 300  # of what Great Expectations says of a check that it could not make
+_NUM_CHARACTERS = 300  # of Great Expectations' message about a check that failed to run
 
 _NO_MOMENT = datetime(1970, 1, 1, tzinfo=UTC)
 """The time of every run: equal archives have equal reports."""
@@ -54,7 +54,7 @@ def run_suite(
     Returns:
         The result: `success` (no critical expectation failed, and all could be checked), `faces`,
         `baseline` (`accepted_by`, `accepted_at` and `faces` of what it was compared with; None where
-        nobody has accepted one, so that nothing is expected of its change), and for each expectation
+        there is none, so that nothing is expected of its change), and for each expectation
         its `name`, `meaning`, `severity` (`error` or `warning`), `success`, why it could not be checked
         (`error`, None where it was), the number of `rows` that were looked at (None for an expectation
         of a whole column), the value `observed` of a column (None for an expectation of rows), what is
@@ -203,9 +203,7 @@ def main() -> None:
             "archive, or the section 'validate' of params.yaml"
         )
     if baseline is None:
-        logger.info(
-            "validate: nobody has accepted a baseline, so nothing is expected of its change"
-        )
+        logger.info("validate: no baseline is accepted, so nothing is expected of its change")
     logger.info("validate: %d warnings, no errors -> %s", len(failed), flags.report)
 
 

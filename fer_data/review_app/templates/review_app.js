@@ -203,8 +203,8 @@ function walk(key) {
   const to = from < 0 ? 0 : from + step;
   if (tiles[to]) return tiles[to].focus();
   move(Math.sign(step));
-  const anew = document.querySelectorAll(".tile");
-  anew[step > 0 ? 0 : anew.length - 1]?.focus();
+  const others = document.querySelectorAll(".tile");
+  others[step > 0 ? 0 : others.length - 1]?.focus();
 }
 
 function ask() {

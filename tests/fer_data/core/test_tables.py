@@ -76,7 +76,7 @@ def test_an_empty_or_damaged_file_is_one_line(tmp_path: Path, read: Any, content
         pytest.skip("a column's name is a table")
     file = tmp_path / "file"
     file.write_bytes(content)
-    with pytest.raises(UserError, match=r"file .*: `dvc repro` makes it anew"):
+    with pytest.raises(UserError, match=r"file .*: `dvc repro` makes it again"):
         read(file)
 
 

@@ -106,7 +106,7 @@ def test_an_empty_queue_has_no_face() -> None:
         (
             SUSPECTS.assign(path="gone.jpg"),
             NEIGHBORS.assign(path="gone.jpg"),
-            r"holds gone\.jpg, which the manifest lacks: `dvc repro` ranks the labels anew",
+            r"holds gone\.jpg, which the manifest lacks: `dvc repro` ranks the labels again",
         ),
         (
             SUSPECTS,

@@ -16,16 +16,20 @@ from fer_data.stages.settings import PARAMS_FILE, read_params
 
 NULL = "tag:yaml.org,2002:null"
 PRESETS_FOLDER = Path("presets")
+EARLIER_FOLDER = Path("profiles")
 
 
 def read_preset(name: str, *, folder: Path = Path()) -> dict[str, Any]:
     """Reads the settings of `presets/NAME.yaml`.
 
     Raises:
-        UserError: There is no such preset; the message names those that there are.
+        UserError: There is no such preset; the message names those that there are, or where it lies.
     """
     file = folder / PRESETS_FOLDER / f"{name}.yaml"
     if not file.is_file():
+        earlier = folder / EARLIER_FOLDER / file.name
+        if earlier.is_file():
+            raise UserError(f"{earlier} is where presets were before: move it to {file.parent}")
         names = sorted(path.stem for path in (folder / PRESETS_FOLDER).glob("*.yaml"))
         raise UserError(f"no preset '{name}': expected one of {', '.join(names) or 'none at all'}")
     return read_params(file)

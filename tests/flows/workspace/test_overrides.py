@@ -67,6 +67,13 @@ def test_sections_and_values_are_not_taken_for_each_other(
     assert (workspace / "params.yaml").read_text() == PARAMS
 
 
+def test_a_preset_in_the_folder_of_earlier_versions_is_to_be_moved(tmp_path: Path) -> None:
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles/mine.yaml").write_text("split: {seed: 1}")
+    with pytest.raises(UserError, match=r"profiles/mine\.yaml is where .* move it to .*presets$"):
+        read_preset("mine", folder=tmp_path)
+
+
 @pytest.fixture
 def committed(tmp_path: Path) -> Path:
     """The committed settings, in a workspace of their own."""

@@ -93,3 +93,15 @@ def test_the_code_of_a_page_holds_no_heading(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("```sh\n# comment\n```\n\n[a](#comment)\n")
     assert broken(page) == ["#comment"]
+
+
+def pages_of_today() -> list[Path]:
+    """Returns the pages without those that record what was run at an earlier time."""
+    return [page for page in pages() if not {"experiments", "CHANGELOG.md"} & set(page.parts)]
+
+
+@pytest.mark.parametrize("page", pages_of_today(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_each_source_file_that_a_page_names_exists(page: Path) -> None:
+    folders = "benchmarks|data|docs|fer_data|fer_models|flows|presets|tests"
+    named = re.findall(rf"(?<![\w/.])((?:{folders})/[\w/]+\.(?:py|md))\b", page.read_text("utf-8"))
+    assert [name for name in named if not (ROOT / name).is_file()] == []

@@ -52,7 +52,7 @@ def test_an_unsure_face_s_set_holds_the_most_probable_expression() -> None:
 def test_a_model_is_loaded_once_whoever_asks_at_the_same_time(workspace: Path, monkeypatch) -> None:
     loads: list[Path] = []
 
-    def load_model(file: Path):
+    def load_model(file: Path, **_: object):
         loads.append(file)
         return tiny_member(0)
 

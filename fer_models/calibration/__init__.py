@@ -1,1 +1,1 @@
-"""Calibration: temperature scaling, reliability, conformal sets."""
+"""Calibration: temperature scaling, reliability, conformal prediction sets."""

@@ -1,4 +1,4 @@
-"""Turns probabilities into sets of expressions that hold the given label as often as was promised.
+"""Conformal prediction sets: sets of expressions that hold the given label as often as promised.
 
 Split conformal prediction, after Angelopoulos and Bates, Conformal Prediction: A Gentle Introduction
 (2023), section 1, with the score of Sadinle, Lei and Wasserman (2019): 1 minus the probability of the
@@ -18,47 +18,49 @@ from typing import Any
 import numpy as np
 
 from fer_models.metrics.bootstrap import bootstrap_intervals
-from fer_models.metrics.prediction_table import Answers
+from fer_models.metrics.prediction_table import Predictions
 
 
-def set_threshold(answers: Answers, *, coverage: float) -> float:
-    """The probability that a class needs to be in the set.
+def set_threshold(predictions: Predictions, *, coverage: float) -> float:
+    """Chooses the probability that a class needs to be in the set.
 
     Args:
-        answers: Of N faces that nobody learned from.
+        predictions: For N calibration faces, which the model was not trained on.
         coverage: How often sets are to hold the label, 0 to 1.
 
     Returns:
         The k-th largest probability of a label, k = (N + 1) times the coverage, rounded up; 0, so that
         sets hold all classes, where N is too small for the promise.
     """
-    num_faces = len(answers.labels)
-    # Rounded first: 0.9 * 30 is 27.000000000000004.
+    num_faces = len(predictions.labels)
+    # The corrected quantile of split conformal prediction: (N + 1) and not N times the coverage, since a
+    # new face is one more of the exchangeable faces. Rounded first: 0.9 * 30 is 27.000000000000004.
     rank = math.ceil(round((num_faces + 1) * coverage, 9))
     if rank > num_faces:
         return 0.0
-    return float(np.sort(answers.of_labels)[num_faces - rank])
+    # Of N sorted label probabilities, `rank` are at least the one at N - rank.
+    return float(np.sort(predictions.label_probabilities)[num_faces - rank])
 
 
 def prediction_sets(probabilities: np.ndarray, threshold: float) -> np.ndarray:
-    """Which classes are in each face's set: bool (N, K); a set can be empty."""
+    """Selects the classes of each face's set: bool (N, K); a set can be empty."""
     return probabilities >= threshold
 
 
 def conformal(
-    chosen_on: Answers,
-    measured_on: Answers,
+    chosen_on: Predictions,
+    measured_on: Predictions,
     *,
     expressions: tuple[str, ...],
     coverage: float,
     num_resamples: int,
     seed: int,
 ) -> dict[str, Any]:
-    """Chooses the threshold on some faces, and measures the sets of others.
+    """Chooses the threshold on some faces, and measures the sets on others.
 
     Args:
-        chosen_on: Answers for faces that nobody learned from.
-        measured_on: Answers for other faces.
+        chosen_on: Predictions for calibration faces, which the model was not trained on.
+        measured_on: Predictions for other faces.
         expressions: The K classes, in the order of the columns.
         coverage: How often sets are to hold the label, 0 to 1.
         num_resamples: How many resamples give the intervals.

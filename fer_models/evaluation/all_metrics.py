@@ -1,4 +1,4 @@
-"""All figures of a model: what it says of `validation` and `test` in, what `metrics.json` holds out."""
+"""Computes all metrics of a model on `validation` and `test`, as `metrics.json` holds them."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -13,19 +13,19 @@ from fer_models.calibration.reliability import calibration
 from fer_models.evaluation.evaluate_settings import MeasureSettings
 from fer_models.evaluation.slices import accuracy_by_quarter, accuracy_of_part
 from fer_models.metrics.bootstrap import bootstrap_intervals
-from fer_models.metrics.classification import class_measures, confusion_counts, headlines
+from fer_models.metrics.classification import class_metrics, confusion_counts, headline_metrics
 from fer_models.metrics.curves import average_precisions
-from fer_models.metrics.prediction_table import Answers
+from fer_models.metrics.prediction_table import Predictions
 
 
-def measure(
+def split_metrics(
     labels: np.ndarray,
     probabilities: np.ndarray,
     *,
     expressions: tuple[str, ...],
     settings: MeasureSettings,
 ) -> dict[str, Any]:
-    """All measures of one split.
+    """Computes the metrics of one split.
 
     Args:
         labels: int64 (N,), 0 to K - 1.
@@ -43,7 +43,7 @@ def measure(
         ValueError: The shapes do not fit, labels are not classes, or probabilities are not from 0 to 1.
     """
     intervals = bootstrap_intervals(
-        partial(headlines, labels, probabilities, num_bins=settings.calibration_bins),
+        partial(headline_metrics, labels, probabilities, num_bins=settings.calibration_bins),
         len(labels),
         num_resamples=settings.bootstrap_resamples,
         seed=settings.seed,
@@ -52,55 +52,60 @@ def measure(
     return {
         "faces": len(labels),
         **{name: asdict(interval) for name, interval in intervals.items()},
-        "per_class": class_measures(labels, probabilities, expressions=expressions),
+        "per_class": class_metrics(labels, probabilities, expressions=expressions),
         "confusion_matrix": confusion_counts(labels, predictions, len(expressions)).tolist(),
     }
 
 
-def measure_all(
-    answers: Mapping[str, Answers],
+def model_metrics(
+    predictions: Mapping[str, Predictions],
     qualities: Mapping[str, np.ndarray],
     duplicated: np.ndarray,
     *,
     expressions: tuple[str, ...],
     settings: MeasureSettings,
 ) -> dict[str, Any]:
-    """All measures of a model.
+    """Computes all metrics of a model.
 
     Args:
-        answers: What it says of the faces of `validation` and of `test`.
-        qualities: What the N faces of `test` are like, float (N,) each, by name.
-        duplicated: bool (N,), which of these faces have a duplicate in Training, exact or near.
+        predictions: The model's, for the faces of `validation` and of `test`.
+        qualities: Qualities of the N faces of `test`, float (N,) each, by name.
+        duplicated: bool (N,), whether each of these faces has a duplicate in Training, exact or near.
         expressions: The K classes, in the order of the columns.
         settings: Number of resamples and bins, and the seed.
 
     Returns:
-        What `metrics.json` holds: for each split what `measure` returns, with each class's
+        What `metrics.json` holds: for each split what `split_metrics` returns, with each class's
         `average_precision`; and what was chosen on
         `validation` and measured on `test`: `calibration` and `conformal`, as the functions of these
         names return them. Besides `without_duplicates`: accuracy on the faces of
         `test` that are not duplicated; and `slices`: accuracy on `test` by the qualities.
     """
     splits = {
-        split: measure(said.labels, said.probabilities, expressions=expressions, settings=settings)
-        for split, said in answers.items()
+        split: split_metrics(
+            of_split.labels, of_split.probabilities, expressions=expressions, settings=settings
+        )
+        for split, of_split in predictions.items()
     }
-    for split, said in answers.items():
-        for expression, average in average_precisions(said, expressions=expressions).items():
+    for split, of_split in predictions.items():
+        for expression, average in average_precisions(of_split, expressions=expressions).items():
             splits[split]["per_class"][expression]["average_precision"] = average
     resamples = {"num_resamples": settings.bootstrap_resamples, "seed": settings.seed}
     return {
         **splits,
         "calibration": calibration(
-            answers[VALIDATION], answers[TEST], num_bins=settings.calibration_bins, **resamples
+            predictions[VALIDATION],
+            predictions[TEST],
+            num_bins=settings.calibration_bins,
+            **resamples,
         ),
         "conformal": conformal(
-            answers[VALIDATION],
-            answers[TEST],
+            predictions[VALIDATION],
+            predictions[TEST],
             expressions=expressions,
             coverage=settings.coverage,
             **resamples,
         ),
-        "without_duplicates": accuracy_of_part(answers[TEST].correct, ~duplicated, **resamples),
-        "slices": accuracy_by_quarter(answers[TEST].correct, qualities, **resamples),
+        "without_duplicates": accuracy_of_part(predictions[TEST].correct, ~duplicated, **resamples),
+        "slices": accuracy_by_quarter(predictions[TEST].correct, qualities, **resamples),
     }

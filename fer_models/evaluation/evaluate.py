@@ -1,4 +1,4 @@
-"""Measures a trained model on `validation` and `test`: metrics, curves, predictions and a card.
+"""Evaluates a trained model on `validation` and `test`: metrics, curves, predictions and a card.
 
 Run it with `dvc repro evaluate@scratch`; 10,000 faces take a few seconds on two cores.
 """
@@ -20,14 +20,14 @@ from fer_data.stages.settings import read_settings
 from fer_models.core.input_pipeline import make_repeatable
 from fer_models.core.out_of_sample import read_cross_fitted
 from fer_models.core.prediction import predict, read_model
-from fer_models.evaluation.all_metrics import measure_all
+from fer_models.evaluation.all_metrics import model_metrics
 from fer_models.evaluation.evaluate_settings import EvaluateSettings
 from fer_models.evaluation.latency import cost_of
 from fer_models.evaluation.model_card import hashes_of, model_card
 from fer_models.evaluation.slices import has_duplicate, image_qualities, label_qualities
 from fer_models.evaluation.top_losses import confident_mistakes
 from fer_models.metrics.curves import curve_tables
-from fer_models.metrics.prediction_table import Answers
+from fer_models.metrics.prediction_table import Predictions
 
 logger = logging.getLogger(__name__)
 
@@ -37,15 +37,15 @@ _NUM_MISTAKES = 24
 
 def prediction_table(
     examples: Mapping[str, tfrecord.Examples],
-    answers: Mapping[str, Answers],
+    predictions: Mapping[str, Predictions],
     *,
     expressions: tuple[str, ...],
 ) -> pd.DataFrame:
-    """What the model says of each face.
+    """Builds the table of predictions.
 
     Args:
         examples: The faces of each split.
-        answers: What the model says of them.
+        predictions: The model's predictions for them.
         expressions: The K classes, in the order of the columns.
 
     Returns:
@@ -54,15 +54,15 @@ def prediction_table(
     """
     names = np.array(expressions, dtype=object)
     tables: list[pd.DataFrame] = []
-    for split, asked in examples.items():
+    for split, faces in examples.items():
         columns = {
-            PATH: asked.paths,
-            PIXEL_HASH: asked.pixel_hashes,
+            PATH: faces.paths,
+            PIXEL_HASH: faces.pixel_hashes,
             SPLIT: split,
-            LABEL: names[asked.labels],
-            PREDICTION: names[answers[split].predictions],
+            LABEL: names[faces.labels],
+            PREDICTION: names[predictions[split].predicted_labels],
         }
-        tables.append(with_probabilities(pd.DataFrame(columns), answers[split].probabilities))
+        tables.append(with_probabilities(pd.DataFrame(columns), predictions[split].probabilities))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -80,35 +80,35 @@ def main() -> None:
     test = examples[TEST]
     rated = label_qualities(read_table(flags.testing_quality), test.paths)
     assignments = read_table(flags.assignments)
-    answers: dict[str, Answers] = {}
+    predictions: dict[str, Predictions] = {}
     seconds: dict[str, float] = {}
-    for split, asked in examples.items():
+    for split, faces in examples.items():
         started = time.perf_counter()
         probabilities = predict(
-            model, asked.faces, num_classes=len(expressions), batch_size=settings.batch_size
+            model, faces.faces, num_classes=len(expressions), batch_size=settings.batch_size
         )
         seconds[split] = time.perf_counter() - started
-        answers[split] = Answers(asked.labels, probabilities)
+        predictions[split] = Predictions(faces.labels, probabilities)
     out_of_sample = read_cross_fitted(examples[VALIDATION], model=flags.model)
-    if out_of_sample is not None:  # what chooses a temperature and sets must not be flattered
-        answers[VALIDATION] = Answers(examples[VALIDATION].labels, out_of_sample)
+    if out_of_sample is not None:  # in-sample predictions are too good to choose on
+        predictions[VALIDATION] = Predictions(examples[VALIDATION].labels, out_of_sample)
     metrics = {
         "protocol": protocol_of(assignments),
-        **measure_all(
-            answers,
+        **model_metrics(
+            predictions,
             image_qualities(test.faces) | rated,
             has_duplicate(assignments, test.paths),
             expressions=expressions,
             settings=settings,
         ),
     }
-    # After `validation`, which compiled the graph: the time of `test` is the model's alone.
+    # The time of `test`, since the prediction of `validation` includes the tracing of the graph.
     cost = cost_of(
         *(model, flags.model, test.faces), batch_size=settings.batch_size, seconds=seconds[TEST]
     )
-    predictions = prediction_table(examples, answers, expressions=expressions)
+    table = prediction_table(examples, predictions, expressions=expressions)
     mistakes = confident_mistakes(
-        answers[TEST],
+        predictions[TEST],
         paths=test.paths,
         faces=test.faces,
         expressions=expressions,
@@ -123,12 +123,12 @@ def main() -> None:
         (folder / "cost.json").write_text(text, encoding="utf-8")
         card = model_card(training, metrics, hashes)
         (folder / "model_card.md").write_text(card, encoding="utf-8")
-        curves = curve_tables(answers, metrics["calibration"], expressions=expressions)
+        curves = curve_tables(predictions, metrics["calibration"], expressions=expressions)
         for name, points in curves.items():
             points.to_csv(folder / name, index=False)
-        of_test = predictions.loc[predictions[SPLIT] == TEST, [LABEL, PREDICTION]]
+        of_test = table.loc[table[SPLIT] == TEST, [LABEL, PREDICTION]]
         of_test.to_csv(folder / "confusion.csv", index=False)
-        write_table(predictions, folder / "predictions.parquet", expressions=expressions)
+        write_table(table, folder / "predictions.parquet", expressions=expressions)
         write_table(mistakes, folder / "mistakes.parquet")
     accuracies = (
         "{} accuracy {value:.4f} ({low:.4f} to {high:.4f})".format(
@@ -138,7 +138,7 @@ def main() -> None:
     )
     logger.info(
         "evaluate: %d faces, %s; %s -> %s",
-        *(len(predictions), ", ".join(accuracies), metrics["protocol"], flags.output),
+        *(len(table), ", ".join(accuracies), metrics["protocol"], flags.output),
     )
 
 

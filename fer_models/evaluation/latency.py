@@ -1,4 +1,4 @@
-"""What a model costs to keep and to ask, on the machine that measures it."""
+"""Measures what a model costs on this machine: parameters, bytes, milliseconds a face."""
 
 import platform
 import time
@@ -15,7 +15,7 @@ _MOST_SECONDS = 5.0
 
 
 def processor() -> str:
-    """The processor's name, as far as the system tells it."""
+    """The processor's name and number of threads; `unknown` where the system gives none."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -25,11 +25,11 @@ def processor() -> str:
 
 
 def milliseconds_alone(model: keras.Model, faces: np.ndarray) -> float:
-    """The median time for a face that is asked about alone, in milliseconds.
+    """Measures the median time of a prediction for one face, in milliseconds.
 
     Args:
         model: From uint8 faces (N, 48, 48, 1) to probabilities (N, K).
-        faces: uint8 (N, 48, 48, 1): as many as fit into five seconds are asked about, 50 at most.
+        faces: uint8 (N, 48, 48, 1): as many as fit into five seconds are predicted, 50 at most.
     """
     for _ in range(_WARM_UP):
         model.predict_on_batch(faces[:1])
@@ -49,9 +49,9 @@ def cost_of(
 
     Args:
         model: The model.
-        file: Where it lies.
+        file: Its file.
         faces: uint8 (N, 48, 48, 1).
-        batch_size: The batch in which it was asked about all of them.
+        batch_size: The batch size with which all of them were predicted.
         seconds: How long that took.
 
     Returns:

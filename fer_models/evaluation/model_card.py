@@ -1,4 +1,4 @@
-"""Writes a model's card: what it is, how well it does and what it is not for, in Markdown.
+"""Writes a model card in Markdown: what a model is, its metrics, its limits.
 
 The parts are those of Mitchell et al., Model Cards for Model Reporting (2019), as far as this data can
 tell. The same model, records and settings give the same bytes: no date and no measured time.
@@ -21,7 +21,7 @@ from fer_data.web.html import count, decimal, percent
 
 @dataclass(frozen=True)
 class Hashes:
-    """Which bytes a card speaks of, SHA-256 in hexadecimal."""
+    """SHA-256 hashes of the files that a card describes, in hexadecimal."""
 
     model: str
     """Of the model's file."""
@@ -30,7 +30,7 @@ class Hashes:
 
 
 def hashes_of(model: Path, records: Path) -> Hashes:
-    """Hashes a model, and what it learned from.
+    """Hashes a model and the records it was trained on.
 
     Args:
         model: Its file.
@@ -49,15 +49,15 @@ def hashes_of(model: Path, records: Path) -> Hashes:
 
 
 def model_card(training: Mapping[str, Any], measured: Mapping[str, Any], hashes: Hashes) -> str:
-    """The card.
+    """Renders the card.
 
     Args:
         training: `summary.json` of the model's training.
-        measured: What `fer_models.evaluation.all_metrics.measure_all` returns for it.
-        hashes: Of the model and of what it learned from.
+        measured: What `fer_models.evaluation.all_metrics.model_metrics` returns for it.
+        hashes: Of the model and of its training records.
 
     Returns:
-        Markdown, in which every figure has its faces and, where it is measured, its interval.
+        Markdown; every metric has its number of faces and, where it is estimated, its interval.
     """
     environment = Environment(
         loader=PackageLoader("fer_models.evaluation"),

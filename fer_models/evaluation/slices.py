@@ -1,7 +1,7 @@
-"""How accurate a model is on parts of the test faces.
+"""Accuracy on slices of the test faces.
 
-Dark and bright, flat and contrasty, blurred and sharp ones; those of low and of high label quality;
-and those without a duplicate in Training.
+Slices are quarters by brightness, contrast, sharpness and label quality, and the faces without a
+duplicate in Training.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ QUARTERS = 4
 
 
 def image_qualities(faces: np.ndarray) -> dict[str, np.ndarray]:
-    """What can be told of images without knowing what they show.
+    """Measures brightness, contrast and sharpness of images.
 
     Args:
         faces: uint8 (N, 48, 48, 1) or (N, 48, 48).
@@ -31,6 +31,7 @@ def image_qualities(faces: np.ndarray) -> dict[str, np.ndarray]:
     """
     pixels = faces.reshape(len(faces), *faces.shape[1:3]).astype(np.int16)
     middle = pixels[:, 1:-1, 1:-1]
+    # The Laplacian: the four neighbors of each pixel less four times the pixel itself.
     laplacian = (
         pixels[:, :-2, 1:-1] + pixels[:, 2:, 1:-1] + pixels[:, 1:-1, :-2] + pixels[:, 1:-1, 2:]
         - 4 * middle
@@ -43,7 +44,7 @@ def image_qualities(faces: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def label_qualities(rated: pd.DataFrame, paths: Sequence[str]) -> dict[str, np.ndarray]:
-    """How far the labels of faces can be trusted, beside what their images are like.
+    """Looks up the label quality scores of test faces.
 
     Args:
         rated: `path` and `label_quality` of Testing faces, as the stage `mislabels` writes them.
@@ -66,7 +67,7 @@ def label_qualities(rated: pd.DataFrame, paths: Sequence[str]) -> dict[str, np.n
 
 
 def has_duplicate(assignments: pd.DataFrame, paths: Sequence[str]) -> np.ndarray:
-    """Which Testing faces have a duplicate in Training, exact or near, whether or not it is excluded.
+    """Marks the Testing faces with a duplicate in Training, exact or near, excluded or not.
 
     Args:
         assignments: `path` and `leak`, as the stage `split` writes them.
@@ -90,7 +91,7 @@ def has_duplicate(assignments: pd.DataFrame, paths: Sequence[str]) -> np.ndarray
 def accuracy_of_part(
     correct: np.ndarray, inside: np.ndarray, *, num_resamples: int, seed: int
 ) -> dict[str, Any]:
-    """Accuracy on some of the faces.
+    """Computes the accuracy on some of the faces, with its interval.
 
     Args:
         correct: bool (N,), whether a prediction is right.
@@ -116,7 +117,7 @@ def accuracy_of_part(
 def accuracy_by_quarter(
     correct: np.ndarray, qualities: Mapping[str, np.ndarray], *, num_resamples: int, seed: int
 ) -> dict[str, list[dict[str, Any]]]:
-    """Accuracy on the four quarters of the faces, for each quality of an image or a label.
+    """Computes the accuracy on quarters of the faces by each quality of an image or a label.
 
     Args:
         correct: bool (N,), whether a prediction is right.
@@ -137,13 +138,14 @@ def accuracy_by_quarter(
     }
 
     def accuracies(counts: np.ndarray) -> dict[str, np.ndarray]:
+        # Of each resample: correct faces over faces of the quarter, NaN where it has none of them.
         weights = counts.astype(np.float64)
-        figures: dict[str, np.ndarray] = {}
+        found: dict[str, np.ndarray] = {}
         for key, inside in members.items():
             total = weights @ inside
             hits = weights @ (inside & correct)
-            figures[key] = np.divide(hits, total, np.full(len(total), np.nan), where=total > 0)
-        return figures
+            found[key] = np.divide(hits, total, np.full(len(total), np.nan), where=total > 0)
+        return found
 
     intervals = bootstrap_intervals(
         accuracies, len(correct), num_resamples=num_resamples, seed=seed
@@ -163,6 +165,6 @@ def accuracy_by_quarter(
 
 
 def _quarters(values: np.ndarray) -> np.ndarray:
-    """0 to 3, int64 (N,): the quarter that each value lies in."""
+    """The quarter that each value lies in, int64 (N,), 0 to 3."""
     ends = np.quantile(values, np.arange(1, QUARTERS) / QUARTERS)
     return np.searchsorted(ends, values, side="left")

@@ -1,4 +1,4 @@
-"""Figures of N faces in, 95 % bootstrap intervals out."""
+"""Bootstrap confidence intervals of metrics."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ _COUNTS_AT_A_TIME = (
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure with the interval that it is likely in; all None where the figure is not defined."""
+    """A metric with the interval that it is likely in; all None where the metric is not defined."""
 
     value: float | None
-    """The figure on the faces themselves."""
+    """The metric on the faces themselves."""
     low: float | None
     """The lower end, at most `value`."""
     high: float | None
@@ -23,24 +23,26 @@ class Interval:
 
 
 def bootstrap_intervals(
-    figures: Callable[[np.ndarray], dict[str, np.ndarray]],
+    metrics: Callable[[np.ndarray], dict[str, np.ndarray]],
     num_faces: int,
     *,
     num_resamples: int,
     seed: int,
     confidence: float = 0.95,
 ) -> dict[str, Interval]:
-    """Percentile intervals (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13).
+    """Computes percentile bootstrap intervals.
+
+    The method: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
 
     Faces are drawn with replacement, one by one: duplicates and near-duplicates count as
     independent, so the intervals are a little too narrow where a split has many. They
     tell how much the choice of faces matters, not how much another training seed would.
 
-    Resamples of a figure that noise can only raise, such as the calibration error of a well calibrated
+    Resamples of a metric that noise can only raise, such as the calibration error of a well calibrated
     model, can all lie above its value. The interval is then stretched to hold the value.
 
     Args:
-        figures: From counts, int64 (R, N), how often each resample holds each face, to the R figures
+        metrics: From counts, int64 (R, N), how often each resample holds each face, to the R metrics
             of each name; NaN where a resample gives none. Called several times.
         num_faces: N.
         num_resamples: How many resamples to draw.
@@ -48,7 +50,7 @@ def bootstrap_intervals(
         confidence: The part of the resamples that an interval holds.
 
     Returns:
-        The interval of each name, from the resamples in which the figure is defined.
+        The interval of each name, from the resamples in which the metric is defined.
 
     Raises:
         ValueError: There are no faces or no resamples, or `confidence` is not between 0 and 1.
@@ -59,20 +61,23 @@ def bootstrap_intervals(
         )
     if not 0 < confidence < 1:
         raise ValueError(f"got confidence {confidence}, expected a number between 0 and 1")
-    values = figures(np.ones((1, num_faces), np.int64))
+    values = metrics(np.ones((1, num_faces), np.int64))
     generator = np.random.default_rng(seed)
-    parts: list[dict[str, np.ndarray]] = []
+    chunks: list[dict[str, np.ndarray]] = []
     at_a_time = max(1, _COUNTS_AT_A_TIME // num_faces)
     for start in range(0, num_resamples, at_a_time):
         num_drawn = min(at_a_time, num_resamples - start)
-        parts.append(figures(_draw_counts(generator, num_drawn, num_faces)))
+        chunks.append(metrics(_draw_counts(generator, num_drawn, num_faces)))
     return {
-        name: _interval(float(value[0]), np.concatenate([part[name] for part in parts]), confidence)
+        name: _interval(
+            float(value[0]), np.concatenate([chunk[name] for chunk in chunks]), confidence
+        )
         for name, value in values.items()
     }
 
 
 def _draw_counts(generator: np.random.Generator, num_resamples: int, num_faces: int) -> np.ndarray:
+    """Draws N of N faces with replacement, R times: how often each was drawn, int64 (R, N)."""
     counts = np.empty((num_resamples, num_faces), np.int64)
     for row in counts:
         row[:] = np.bincount(generator.integers(num_faces, size=num_faces), minlength=num_faces)
@@ -80,6 +85,7 @@ def _draw_counts(generator: np.random.Generator, num_resamples: int, num_faces: 
 
 
 def _interval(value: float, resampled: np.ndarray, confidence: float) -> Interval:
+    """The quantiles of the resamples, stretched to hold the value itself."""
     if np.isnan(value):
         return Interval(None, None, None)
     resampled = resampled[~np.isnan(resampled)]

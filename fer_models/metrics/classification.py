@@ -1,8 +1,8 @@
-"""Labels and probabilities in, measures out: accuracy, loss, F1, AUROC, calibration, confusion, ROC.
+"""Classification metrics: accuracy, loss, F1, AUROC, calibration error, confusion matrix, ROC.
 
 N is the number of faces, K that of the classes, R that of the resamples. A resample is a row of
-*counts*: how often it holds each face. A row of ones is the faces themselves, so that a figure and the
-resamples which give its interval come from the same lines.
+*counts*: how often it holds each face. A row of ones is the faces themselves, so that the same lines
+compute a metric and the resamples for its interval.
 """
 
 import numpy as np
@@ -15,10 +15,10 @@ SMALLEST_PROBABILITY = 1e-7
 """Where Keras clips probabilities before it takes their logarithm."""
 
 
-def headlines(
+def headline_metrics(
     labels: np.ndarray, probabilities: np.ndarray, counts: np.ndarray, *, num_bins: int
 ) -> dict[str, np.ndarray]:
-    """The headline figures of R resamples.
+    """Computes the headline metrics of R resamples.
 
     `loss` is the mean cross-entropy in nats, without weight decay. `macro_f1` is the mean of all K
     classes, where a class without faces and predictions counts 0. `macro_auroc` is the mean of the
@@ -33,7 +33,7 @@ def headlines(
 
     Returns:
         For `accuracy`, `loss`, `macro_f1`, `macro_auroc` and `calibration_error`, in this order, the
-        figures of the resamples: float64 (R,).
+        metric of each resample: float64 (R,).
 
     Raises:
         ValueError: The shapes do not fit, labels are not classes, or probabilities are not from 0 to 1.
@@ -51,8 +51,10 @@ def headlines(
     )
     # Bin m holds confidences above (m - 1) / M, up to and with m / M.
     bins = np.clip(np.ceil(confidences * num_bins).astype(np.int64) - 1, 0, num_bins - 1)
+    # A matrix with one entry a row: multiplied by counts, the sum of correct - confidence in each bin.
     gaps = np.zeros((num_faces, num_bins))
     gaps[rows, bins] = correct - confidences
+    # Likewise for the cells of the confusion matrix, label by label.
     cells = np.zeros((num_faces, num_classes**2))
     cells[rows, labels * num_classes + predictions] = 1
 
@@ -61,6 +63,7 @@ def headlines(
     confusion = (weights @ cells).reshape(-1, num_classes, num_classes)  # (R, K, K)
     hits = np.diagonal(confusion, axis1=1, axis2=2)  # (R, K)
     labelled_and_predicted = confusion.sum(axis=2) + confusion.sum(axis=1)
+    # F1 = 2 TP / (2 TP + FP + FN), and TP + FN are the labelled, TP + FP the predicted faces.
     f1 = _divide(2 * hits, labelled_and_predicted, otherwise=0.0)
     aurocs = auroc_by_class(labels, probabilities, counts)
     defined = ~np.isnan(aurocs)
@@ -71,16 +74,18 @@ def headlines(
         "macro_auroc": _divide(
             np.where(defined, aurocs, 0).sum(axis=1), defined.sum(axis=1), otherwise=np.nan
         ),
+        # The mean of |accuracy - confidence| over the bins, weighted by their faces: the number of faces
+        # in a bin cancels.
         "calibration_error": np.abs(weights @ gaps).sum(axis=1) / totals,
     }
 
 
 def auroc_by_class(labels: np.ndarray, probabilities: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The area under the ROC curve of each class against the others, for R resamples.
+    """Computes the area under the ROC curve of each class against the others, for R resamples.
 
-    It is the chance that a face of the class gets a higher probability of it than a face of another
-    class, where a tie counts half (Hanley and McNeil, 1982). The faces are sorted once a class, not
-    once a resample.
+    By ranks: it is the probability that a face of the class scores higher than a face of another class,
+    where a tie counts half (Hanley and McNeil, 1982), that is the Mann-Whitney U statistic over the
+    number of pairs. The faces are sorted once a class, not once a resample.
 
     Args:
         labels: int (N,), 0 to K - 1.
@@ -99,20 +104,24 @@ def auroc_by_class(labels: np.ndarray, probabilities: np.ndarray, counts: np.nda
         order = np.argsort(scores)
         scores = scores[order]
         of_class = labels[order] == number
+        # (R, N): how often each resample holds each face of another class, by rising score.
         others = np.where(of_class, 0, counts[:, order])
         # others_below[:, i]: how many faces of other classes are among the i lowest scores.
         others_below = np.pad(np.cumsum(others, axis=1), ((0, 0), (1, 0)))  # (R, N + 1)
+        # For each face of the class: the ranks at which scores equal to its own begin and end.
         first = np.searchsorted(scores, scores[of_class], side="left")
         last = np.searchsorted(scores, scores[of_class], side="right")
+        # The others with a lower score, and half of those with an equal one: the mean of both counts.
         beaten = (others_below[:, first] + others_below[:, last]) / 2
         weights = counts[:, order[of_class]]
+        # Faces of the class times faces of the others, as often as the resample holds them.
         pairs = weights.sum(axis=1) * others_below[:, -1]
         columns.append(_divide((weights * beaten).sum(axis=1), pairs, otherwise=np.nan))
     return np.stack(columns, axis=1)
 
 
 def confusion_counts(labels: np.ndarray, predictions: np.ndarray, num_classes: int) -> np.ndarray:
-    """How many faces of each label got each prediction: int64 (K, K), a row a label.
+    """Counts the faces of each label and prediction: int64 (K, K), a row a label.
 
     Raises:
         ValueError: `labels` and `predictions`, (N,), differ in length.
@@ -122,10 +131,10 @@ def confusion_counts(labels: np.ndarray, predictions: np.ndarray, num_classes: i
     return confusion_matrix(labels, predictions, labels=range(num_classes))
 
 
-def class_measures(
+def class_metrics(
     labels: np.ndarray, probabilities: np.ndarray, *, expressions: tuple[str, ...]
 ) -> dict[str, dict[str, float | None]]:
-    """Precision, recall, F1, AUROC and number of faces of each class.
+    """Computes precision, recall, F1, AUROC and number of faces of each class.
 
     Args:
         labels: int (N,), 0 to K - 1.
@@ -133,7 +142,7 @@ def class_measures(
         expressions: The K classes, in the order of the columns.
 
     Returns:
-        For each expression `precision`, `recall`, `f1`, `auroc` and `faces`. Measures that would
+        For each expression `precision`, `recall`, `f1`, `auroc` and `faces`. Metrics that would
         divide by 0, such as the recall of a class without faces, are 0 as with scikit-learn's
         `zero_division=0`; its AUROC is None.
 
@@ -166,7 +175,7 @@ def roc_points(
     expressions: tuple[str, ...],
     max_points: int = 200,
 ) -> pd.DataFrame:
-    """The ROC curve of each class against the others, thinned for plotting.
+    """Computes the ROC curve of each class against the others, thinned for plotting.
 
     Args:
         labels: int (N,), 0 to K - 1.
@@ -188,9 +197,10 @@ def roc_points(
         if of_class.all() or not of_class.any():
             continue
         false_rates, true_rates, _ = roc_curve(of_class, probabilities[:, number])
+        # Thinned evenly along both axes at once: the curve can be steep in either.
         along = false_rates + true_rates  # from 0 to 2, never falling
-        kept = np.unique(np.searchsorted(along, np.linspace(0, along[-1], max_points)))
-        curve = {FALSE_POSITIVE_RATE: false_rates[kept], TRUE_POSITIVE_RATE: true_rates[kept]}
+        thinned = np.unique(np.searchsorted(along, np.linspace(0, along[-1], max_points)))
+        curve = {FALSE_POSITIVE_RATE: false_rates[thinned], TRUE_POSITIVE_RATE: true_rates[thinned]}
         curves.append(pd.DataFrame({EXPRESSION: expression, **curve}))
     columns = [EXPRESSION, FALSE_POSITIVE_RATE, TRUE_POSITIVE_RATE]
     return pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(columns=columns)

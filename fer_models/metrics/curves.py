@@ -1,4 +1,4 @@
-"""The points of a model's curves: what it says of faces in, one table a file out."""
+"""The points of a model's ROC, precision-recall and reliability curves, one table a file."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from fer_data.core.schema import EXPRESSION, SPLIT, TEST
 from fer_models.metrics.classification import roc_points
-from fer_models.metrics.prediction_table import Answers
+from fer_models.metrics.prediction_table import Predictions
 
 TEMPERATURE = "temperature"
 """Column of reliability.csv: whether a point was measured before or after the temperature."""
@@ -19,12 +19,15 @@ PRECISION = "precision"
 
 
 def curve_tables(
-    answers: Mapping[str, Answers], calibration: Mapping[str, Any], *, expressions: tuple[str, ...]
+    predictions: Mapping[str, Predictions],
+    calibration: Mapping[str, Any],
+    *,
+    expressions: tuple[str, ...],
 ) -> dict[str, pd.DataFrame]:
-    """All curves of a model.
+    """Computes all curves of a model.
 
     Args:
-        answers: What it says of the faces of each split.
+        predictions: The model's, for the faces of each split.
         calibration: As `fer_models.calibration.reliability.calibration` returns it, measured on `test`.
         expressions: The K classes, in the order of the columns.
 
@@ -34,12 +37,12 @@ def curve_tables(
         `temperature` (`before` or `after` it), and the `faces`, `confidence` and `accuracy` of a bin.
     """
     roc = {
-        split: roc_points(said.labels, said.probabilities, expressions=expressions)
-        for split, said in answers.items()
+        split: roc_points(of_split.labels, of_split.probabilities, expressions=expressions)
+        for split, of_split in predictions.items()
     }
     precision_recall = {
-        split: precision_recall_points(said, expressions=expressions)
-        for split, said in answers.items()
+        split: precision_recall_points(of_split, expressions=expressions)
+        for split, of_split in predictions.items()
     }
     reliability = {
         step: pd.DataFrame(calibration[step]["bins"]).assign(**{SPLIT: TEST})
@@ -53,20 +56,20 @@ def curve_tables(
 
 
 def _joined(curves: Mapping[str, pd.DataFrame], name: str) -> pd.DataFrame:
-    """All curves, what tells them apart in the first column, of that name."""
+    """Concatenates curves; the first column, of that name, holds their keys."""
     return pd.concat(curves, names=[name]).reset_index(level=name).reset_index(drop=True)
 
 
 def average_precisions(
-    answers: Answers, *, expressions: tuple[str, ...]
+    predictions: Predictions, *, expressions: tuple[str, ...]
 ) -> dict[str, float | None]:
-    """The average precision of each class against the others.
+    """Computes the average precision of each class against the others.
 
     It is the mean of the precisions at each rank, weighted by how much the recall rises there, without
     interpolation (scikit-learn's definition). A model that guesses gets the class's share of the faces.
 
     Args:
-        answers: Of N faces.
+        predictions: Of N faces.
         expressions: The K classes, in the order of the columns.
 
     Returns:
@@ -74,8 +77,8 @@ def average_precisions(
     """
     found: dict[str, float | None] = {}
     for number, expression in enumerate(expressions):
-        of_class = answers.labels == number
-        scores = answers.probabilities[:, number]
+        of_class = predictions.labels == number
+        scores = predictions.probabilities[:, number]
         found[expression] = (
             float(average_precision_score(of_class, scores)) if of_class.any() else None
         )
@@ -83,12 +86,12 @@ def average_precisions(
 
 
 def precision_recall_points(
-    answers: Answers, *, expressions: tuple[str, ...], max_points: int = 200
+    predictions: Predictions, *, expressions: tuple[str, ...], max_points: int = 200
 ) -> pd.DataFrame:
-    """The precision-recall curve of each class against the others, thinned for plotting.
+    """Computes the precision-recall curve of each class against the others, thinned for plotting.
 
     Args:
-        answers: Of N faces.
+        predictions: Of N faces.
         expressions: The K classes, in the order of the columns.
         max_points: How many points a curve keeps at most, evenly along its recall, both ends among them.
 
@@ -98,13 +101,16 @@ def precision_recall_points(
     """
     curves: list[pd.DataFrame] = []
     for number, expression in enumerate(expressions):
-        of_class = answers.labels == number
+        of_class = predictions.labels == number
         if not of_class.any():
             continue
-        precisions, recalls, _ = precision_recall_curve(of_class, answers.probabilities[:, number])
+        precisions, recalls, _ = precision_recall_curve(
+            of_class, predictions.probabilities[:, number]
+        )
         precisions, recalls = precisions[::-1], recalls[::-1]
-        kept = np.unique(np.searchsorted(recalls, np.linspace(0, 1, max_points)))
-        curve = {RECALL: recalls[kept], PRECISION: precisions[kept]}
+        # The first point at or after each of `max_points` equal steps of recall.
+        thinned = np.unique(np.searchsorted(recalls, np.linspace(0, 1, max_points)))
+        curve = {RECALL: recalls[thinned], PRECISION: precisions[thinned]}
         curves.append(pd.DataFrame({EXPRESSION: expression, **curve}))
     columns = [EXPRESSION, RECALL, PRECISION]
     return pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(columns=columns)

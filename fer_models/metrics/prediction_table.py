@@ -1,4 +1,4 @@
-"""What a model says of the faces of one split, beside the labels that they were given."""
+"""The predictions of a model for the faces of one split, with the given labels."""
 
 from dataclasses import dataclass
 
@@ -6,30 +6,30 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Answers:
-    """A model's probabilities for N faces of K classes."""
+class Predictions:
+    """A model's probabilities for N faces of K classes, and what follows from them."""
 
     labels: np.ndarray
-    """int64 (N,), the given ones, 0 to K - 1."""
+    """int64 (N,), the given labels, 0 to K - 1."""
     probabilities: np.ndarray
     """float32 (N, K)."""
 
     @property
-    def predictions(self) -> np.ndarray:
+    def predicted_labels(self) -> np.ndarray:
         """int64 (N,): the most probable classes."""
         return self.probabilities.argmax(axis=1)
 
     @property
     def confidences(self) -> np.ndarray:
-        """float32 (N,): the probabilities of the predictions."""
+        """float32 (N,): the probabilities of the predicted labels."""
         return self.probabilities.max(axis=1)
 
     @property
     def correct(self) -> np.ndarray:
         """Whether the prediction is the label: bool (N,)."""
-        return self.predictions == self.labels
+        return self.predicted_labels == self.labels
 
     @property
-    def of_labels(self) -> np.ndarray:
-        """float32 (N,): the probabilities of the labels."""
+    def label_probabilities(self) -> np.ndarray:
+        """float32 (N,): the probabilities of the given labels."""
         return self.probabilities[np.arange(len(self.labels)), self.labels]

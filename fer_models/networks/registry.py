@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class PaperFigures:
+class PaperMetrics:
     """What the paper reports for a model; None where it gives no figure.
 
     `accuracy` and `loss` are training figures; `val_accuracy` and `val_loss` were measured on the
@@ -49,7 +49,7 @@ class Model:
     """What the reports call it."""
     module: str
     """The module, imported when needed, with `build_model` and the class `ModelSettings`."""
-    paper: PaperFigures
+    paper: PaperMetrics
     base: Base | None = None
     """What a fine-tune starts from."""
 
@@ -82,30 +82,30 @@ ZOO = MappingProxyType(
         "scratch": Model(
             title="Eleven-layer CNN from scratch",
             module="fer_models.networks.scratch",
-            paper=PaperFigures(val_accuracy=0.5776),
+            paper=PaperMetrics(val_accuracy=0.5776),
         ),
         "resnet50": Model(
             title="ResNet50",
             module="fer_models.networks.fine_tuning",
-            paper=PaperFigures(accuracy=0.6822, loss=0.875, val_accuracy=0.6484, val_loss=0.9714),
+            paper=PaperMetrics(accuracy=0.6822, loss=0.875, val_accuracy=0.6484, val_loss=0.9714),
             base=Base(application="ResNet50", preprocessing="caffe", min_size=32),
         ),
         "mobilenetv2": Model(
             title="MobileNetV2",
             module="fer_models.networks.fine_tuning",
-            paper=PaperFigures(accuracy=0.6535, loss=0.9133, val_accuracy=0.629, val_loss=0.9866),
+            paper=PaperMetrics(accuracy=0.6535, loss=0.9133, val_accuracy=0.629, val_loss=0.9866),
             base=Base(application="MobileNetV2", preprocessing="tf", min_size=32),
         ),
         "inceptionv3": Model(
             title="InceptionV3",
             module="fer_models.networks.fine_tuning",
-            paper=PaperFigures(accuracy=0.6516, loss=0.9284, val_accuracy=0.6593, val_loss=0.9183),
+            paper=PaperMetrics(accuracy=0.6516, loss=0.9284, val_accuracy=0.6593, val_loss=0.9183),
             base=Base(application="InceptionV3", preprocessing="tf", min_size=75),
         ),
         "compact": Model(
             title="Compact network",
             module="fer_models.networks.compact",
-            paper=PaperFigures(),
+            paper=PaperMetrics(),
         ),
     }
 )

@@ -1,1 +1,1 @@
-"""The stacking ensemble on frozen members."""
+"""The stacking ensemble: member predictions, combiners, and their comparison."""

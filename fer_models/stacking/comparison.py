@@ -1,4 +1,4 @@
-"""Ways to combine the members of an ensemble, held against its best member on the same faces."""
+"""Compares ways to combine an ensemble's members with its best member, on the same faces."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -8,7 +8,7 @@ import numpy as np
 
 from fer_models.calibration.temperature_scaling import fit_temperature
 from fer_models.metrics.bootstrap import bootstrap_intervals
-from fer_models.metrics.classification import SMALLEST_PROBABILITY, headlines
+from fer_models.metrics.classification import SMALLEST_PROBABILITY, headline_metrics
 
 HEAD = "head"
 """The paper's dense layer, trained on the members' predictions for `train`."""
@@ -23,16 +23,16 @@ def combinations(
     *,
     seed: int,
 ) -> dict[str, Any]:
-    """Measures the members and each way to combine them.
+    """Compares the members and the combiners by accuracy and loss.
 
     Args:
-        labels: int64 (N,), 0 to K - 1, of faces that no member learned from.
-        members: What each member says of them: float32 (N, K).
-        ways: What each way makes of that, fitted without the face that it answers: float32 (N, K).
+        labels: int64 (N,), 0 to K - 1, of faces that no member was trained on.
+        members: The probabilities of each member: float32 (N, K).
+        ways: Those of each combiner, out of sample: float32 (N, K).
         seed: Seed of the resamples.
 
     Returns:
-        `faces`; `members` and `ways`: by name, `accuracy` and `loss` (nats), for members besides the
+        `faces`; `members` and `ways`: by name, `accuracy` and `loss` (nats), for members also the
         `temperature` that was fitted on these faces, for ways the `gain`: how much more accurate than
         the best member, with the ends `low` and `high` of its 95 % paired bootstrap interval;
         `best_member` and `winner`, the most accurate member, and of all; the lower loss breaks ties;
@@ -42,12 +42,14 @@ def combinations(
         name: fit_temperature(np.log(np.maximum(one, SMALLEST_PROBABILITY)), labels)
         for name, one in members.items()
     }
-    said = {**members, **ways}
-    measured = {name: _measures(labels, one) for name, one in said.items()}
-    right = {name: (one.argmax(axis=1) == labels).astype(np.float64) for name, one in said.items()}
+    outputs = {**members, **ways}
+    measured = {name: _accuracy_and_loss(labels, one) for name, one in outputs.items()}
+    right = {
+        name: (one.argmax(axis=1) == labels).astype(np.float64) for name, one in outputs.items()
+    }
     best_member = max(members, key=lambda name: _rank(measured[name]))
     gains = bootstrap_intervals(
-        # On the same faces: faces that both get right, or wrong, say nothing of the difference.
+        # Paired: faces that both get right, or both wrong, cancel.
         lambda counts: {
             way: counts @ (right[way] - right[best_member]) / len(labels) for way in ways
         },
@@ -67,11 +69,14 @@ def combinations(
     }
 
 
-def _measures(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
-    """Accuracy and loss, as `evaluate` measures them."""
-    figures = headlines(labels, probabilities, np.ones((1, len(labels)), np.int64), num_bins=1)
-    return {name: float(figures[name][0]) for name in ("accuracy", "loss")}
+def _accuracy_and_loss(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+    """Computes accuracy and loss as `evaluate` does."""
+    metrics = headline_metrics(
+        labels, probabilities, np.ones((1, len(labels)), np.int64), num_bins=1
+    )
+    return {name: float(metrics[name][0]) for name in ("accuracy", "loss")}
 
 
-def _rank(measures: Mapping[str, float]) -> tuple[float, float]:
-    return measures["accuracy"], -measures["loss"]
+def _rank(metrics: Mapping[str, float]) -> tuple[float, float]:
+    """Sorts by accuracy; the lower loss breaks ties."""
+    return metrics["accuracy"], -metrics["loss"]

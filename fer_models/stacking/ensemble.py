@@ -21,10 +21,10 @@ from fer_models.core.input_pipeline import make_repeatable
 from fer_models.core.out_of_sample import write_cross_fitted
 from fer_models.core.prediction import read_model
 from fer_models.core.serialization import save_model
-from fer_models.networks.registry import PaperFigures
+from fer_models.networks.registry import PaperMetrics
 from fer_models.stacking.comparison import HEAD, combinations
 from fer_models.stacking.ensemble_settings import EnsembleSettings
-from fer_models.stacking.heads import WAYS, cross_fitted, folds_of
+from fer_models.stacking.heads import COMBINERS, cross_fitted, folds_of
 from fer_models.stacking.members import MEMBER_SPLITS, build_head, join, read_member_predictions
 from fer_models.training.checkpoints import fingerprint_of, open_checkpoints
 from fer_models.training.conditions import conditions
@@ -36,13 +36,13 @@ from fer_models.training.trainer import fit
 logger = logging.getLogger(__name__)
 
 TITLE = "Frozen ensemble"
-PAPER = PaperFigures(accuracy=0.7207, val_accuracy=0.6672)
+PAPER = PaperMetrics(accuracy=0.7207, val_accuracy=0.6672)
 
 
 def samples_of(
     outputs: Mapping[str, Mapping[str, np.ndarray]], examples: tfrecord.Examples, *, split: str
 ) -> Samples:
-    """What the head learns from.
+    """Puts the members' probabilities side by side, as inputs of the head.
 
     Args:
         outputs: For each of M members and each split, float32 (N, K).
@@ -52,12 +52,12 @@ def samples_of(
     Returns:
         Inputs float32 (N, M K), with the labels and weights of the faces.
     """
-    inputs = np.concatenate([said[split] for said in outputs.values()], axis=1)
+    inputs = np.concatenate([member[split] for member in outputs.values()], axis=1)
     return Samples(inputs, examples.labels, examples.weights)
 
 
 def near_groups(assignments: pd.DataFrame, paths: Sequence[str]) -> np.ndarray:
-    """The groups of duplicates, exact and near, of N faces, so that a fold has all of one.
+    """Looks up the groups of duplicates, exact and near, of N faces; a fold holds whole groups.
 
     Args:
         assignments: `path` and `near_group` of all faces, as the stage `split` writes them.
@@ -124,8 +124,8 @@ def main() -> None:
         )
         history.to_csv(report / "history.csv", index=False)
         validation_faces = examples[VALIDATION]
-        said = {name: splits[VALIDATION] for name, splits in outputs.items()}
-        side_by_side = np.stack(list(said.values()), axis=1)  # (N, M, K)
+        of_members = {name: splits[VALIDATION] for name, splits in outputs.items()}
+        side_by_side = np.stack(list(of_members.values()), axis=1)  # (N, M, K)
         folds = folds_of(
             validation.labels,
             groups,
@@ -136,16 +136,16 @@ def main() -> None:
             name: cross_fitted(
                 *(way, side_by_side, validation.labels), folds=folds, l2=settings.stacking_l2
             )
-            for name, way in WAYS.items()
+            for name, way in COMBINERS.items()
         }
-        # Of these faces the paper's head knows no more than which epoch was best.
+        # The paper's head is trained on `train`; these faces only chose its best epoch.
         ways[HEAD] = np.asarray(head.predict(validation.inputs, batch_size=512, verbose=0))
-        combined = combinations(validation.labels, said, ways, seed=settings.seed)
+        combined = combinations(validation.labels, of_members, ways, seed=settings.seed)
         chosen = combined["best_way"] if settings.head == "best" else settings.head
         combined |= {"chosen": chosen, "chosen_by": settings.head, "folds": int(folds.max()) + 1}
         top = head
         if chosen != HEAD:
-            fitted = WAYS[chosen].fit(side_by_side, validation.labels, l2=settings.stacking_l2)
+            fitted = COMBINERS[chosen].fit(side_by_side, validation.labels, l2=settings.stacking_l2)
             top = fitted.layers
         model = join(members, top)
         summary = {

@@ -1,7 +1,7 @@
-"""Ways to make one answer of what members of an ensemble say, fitted on faces that none learned from.
+"""Combiners of the members of an ensemble, fitted on faces that no member was trained on.
 
-What decides between them is out of sample: each face is answered by a way that was fitted on the faces
-of other folds (stacked generalization: Wolpert, 1992).
+They are compared out of sample: each face is predicted by a combiner that was fitted on the faces of the
+other folds (stacked generalization: Wolpert, 1992).
 """
 
 from collections.abc import Mapping
@@ -20,20 +20,20 @@ _MOST_ITERATIONS = 10_000
 _TOLERANCE = 1e-8
 
 
-class Way(Protocol):
-    """Makes one answer of M members' probabilities of K classes."""
+class Combiner(Protocol):
+    """Combines the probabilities of M members for K classes."""
 
     @classmethod
     def fit(cls, outputs: np.ndarray, labels: np.ndarray, *, l2: float) -> Self:
-        """Fits it: float (N, M, K), and labels int (N,)."""
+        """Fits the combiner to outputs, float (N, M, K), and labels, int (N,)."""
         ...
 
     def __call__(self, outputs: np.ndarray) -> np.ndarray:
-        """Probabilities, float64 (N, K), of outputs (N, M, K)."""
+        """Combines outputs (N, M, K) to probabilities, float64 (N, K)."""
         ...
 
     def layers(self, side_by_side: Any) -> Any:
-        """The same of a Keras tensor (N, M K), by layers that Keras brings."""
+        """Builds the same of built-in Keras layers, on a tensor (N, M K)."""
         ...
 
 
@@ -45,23 +45,23 @@ class Mean:
 
     @classmethod
     def fit(cls, outputs: np.ndarray, labels: np.ndarray, *, l2: float) -> Self:
-        """Has nothing to fit."""
+        """Fits nothing: the mean has no parameters."""
         del labels, l2
         return cls(outputs.shape[1])
 
     def __call__(self, outputs: np.ndarray) -> np.ndarray:
-        """As `Way` says."""
+        """Combines the members' probabilities."""
         return outputs.mean(axis=1, dtype=np.float64)
 
     def layers(self, side_by_side: Any) -> Any:
-        """As `Way` says."""
+        """Builds the combiner of built-in Keras layers."""
         one_below_another = keras.layers.Reshape((self.num_members, -1))(side_by_side)
         return keras.layers.GlobalAveragePooling1D(name="probabilities")(one_below_another)
 
 
 @dataclass(frozen=True)
 class CalibratedMean:
-    """The mean of the probabilities that each member gives at a temperature of its own."""
+    """The mean of the members' probabilities, each calibrated by a temperature of its own."""
 
     temperatures: tuple[float, ...]
 
@@ -75,7 +75,7 @@ class CalibratedMean:
         )
 
     def __call__(self, outputs: np.ndarray) -> np.ndarray:
-        """As `Way` says."""
+        """Combines the members' probabilities."""
         logits = _logits(outputs)
         calibrated = [
             softmax(logits[:, place] / temperature)
@@ -84,7 +84,7 @@ class CalibratedMean:
         return np.mean(calibrated, axis=0)
 
     def layers(self, side_by_side: Any) -> Any:
-        """As `Way` says."""
+        """Builds the combiner of built-in Keras layers."""
         logits = keras.layers.Reshape((len(self.temperatures), -1))(_logits_of(side_by_side))
         scales = [[1 / temperature] for temperature in self.temperatures]
         calibrated = keras.layers.Softmax()(keras.layers.Rescaling(scales)(logits))
@@ -106,7 +106,7 @@ class Stacked:
         num_classes = outputs.shape[2]
         inputs = _logits(outputs).reshape(len(outputs), -1)
         kernel = np.zeros((inputs.shape[1], num_classes))
-        # A class of which there is no face is never said.
+        # A class without a face is never predicted.
         bias = np.full(num_classes, np.log(SMALLEST_PROBABILITY))
         known = np.unique(labels)
         bias[known] = 0
@@ -114,29 +114,31 @@ class Stacked:
             regression = LogisticRegression(C=1 / l2, tol=_TOLERANCE, max_iter=_MOST_ITERATIONS)
             regression.fit(inputs, labels)
             weights, offsets = regression.coef_.T, regression.intercept_
-            if len(known) == 2:  # scikit-learn keeps the difference of the two alone
+            # Of two classes, scikit-learn fits a sigmoid of the difference of their logits: half of the
+            # weights for the one, minus half for the other, give the same softmax.
+            if len(known) == 2:
                 weights, offsets = weights * [-0.5, 0.5], offsets * [-0.5, 0.5]
             kernel[:, known], bias[known] = weights, offsets
         return cls(kernel, bias)
 
     def __call__(self, outputs: np.ndarray) -> np.ndarray:
-        """As `Way` says."""
+        """Combines the members' probabilities."""
         return softmax(_logits(outputs).reshape(len(outputs), -1) @ self.kernel + self.bias)
 
     def layers(self, side_by_side: Any) -> Any:
-        """As `Way` says."""
+        """Builds the combiner of built-in Keras layers."""
         dense = keras.layers.Dense(len(self.bias), "softmax", dtype="float32", name="probabilities")
-        answers = dense(_logits_of(side_by_side))
+        probabilities = dense(_logits_of(side_by_side))
         dense.set_weights([self.kernel, self.bias])
-        return answers
+        return probabilities
 
 
 MEAN, CALIBRATED_MEAN, STACKED = "mean", "calibrated_mean", "stacked"
 
-WAYS: Mapping[str, type[Way]] = MappingProxyType(
+COMBINERS: Mapping[str, type[Combiner]] = MappingProxyType(
     {MEAN: Mean, CALIBRATED_MEAN: CalibratedMean, STACKED: Stacked}
 )
-"""All that are fitted here, by name."""
+"""The combiners by name."""
 
 
 def folds_of(labels: np.ndarray, groups: np.ndarray, *, num_folds: int, seed: int) -> np.ndarray:
@@ -153,6 +155,7 @@ def folds_of(labels: np.ndarray, groups: np.ndarray, *, num_folds: int, seed: in
     """
     distinct, first, group_of_row = np.unique(groups, return_index=True, return_inverse=True)
     drawn = np.random.default_rng(seed).permutation(len(distinct))
+    # Sorted by class, shuffled within it, and dealt out like cards: folds get equal shares of each class.
     order = np.lexsort((drawn, labels[first]))
     fold_of_group = np.empty(len(distinct), np.int64)
     fold_of_group[order] = np.arange(len(distinct)) % num_folds
@@ -160,25 +163,25 @@ def folds_of(labels: np.ndarray, groups: np.ndarray, *, num_folds: int, seed: in
 
 
 def cross_fitted(
-    way: type[Way], outputs: np.ndarray, labels: np.ndarray, *, folds: np.ndarray, l2: float
+    way: type[Combiner], outputs: np.ndarray, labels: np.ndarray, *, folds: np.ndarray, l2: float
 ) -> np.ndarray:
-    """What a way says of each face when it was fitted on the faces of the other folds.
+    """Predicts each face by a combiner that was fitted on the faces of the other folds.
 
     Args:
-        way: Which.
-        outputs: float (N, M, K), of faces that no member learned from.
+        way: The combiner's class.
+        outputs: float (N, M, K), of faces that no member was trained on.
         labels: int (N,).
         folds: int (N,), two or more.
-        l2: Weight of the penalty, for ways that have one.
+        l2: Weight of the penalty, for combiners that have one.
 
     Returns:
         float32 (N, K).
     """
-    said = np.empty((len(outputs), outputs.shape[2]), np.float32)
+    predictions = np.empty((len(outputs), outputs.shape[2]), np.float32)
     for fold in np.unique(folds):
         inside = folds == fold
-        said[inside] = way.fit(outputs[~inside], labels[~inside], l2=l2)(outputs[inside])
-    return said
+        predictions[inside] = way.fit(outputs[~inside], labels[~inside], l2=l2)(outputs[inside])
+    return predictions
 
 
 def _logits(outputs: np.ndarray) -> np.ndarray:

@@ -6,11 +6,11 @@ from typing import Any
 import pandas as pd
 
 from fer_models.core.training_settings import TrainingSettings
-from fer_models.networks.registry import PaperFigures
+from fer_models.networks.registry import PaperMetrics
 
 
 def summary_of(
-    history: pd.DataFrame, settings: TrainingSettings, *, title: str, paper: PaperFigures
+    history: pd.DataFrame, settings: TrainingSettings, *, title: str, paper: PaperMetrics
 ) -> dict[str, Any]:
     """Summarizes a training.
 

@@ -13,20 +13,20 @@ SETTINGS = all_metrics.MeasureSettings(
 )
 
 
-def test_measure_uses_the_settings():
+def test_metrics_use_the_settings():
     generator = np.random.default_rng(0)
     labels, probabilities = generator.integers(3, size=50), generator.dirichlet(np.ones(3), size=50)
 
-    def measure(**changes: int) -> dict[str, Any]:
+    def metrics(**changes: int) -> dict[str, Any]:
         settings = SETTINGS.model_copy(update=changes)
-        return all_metrics.measure(
+        return all_metrics.split_metrics(
             labels, probabilities, expressions=EXPRESSIONS, settings=settings
         )
 
-    assert measure() == measure()
-    assert measure(seed=1)["accuracy"] != measure()["accuracy"]
-    assert measure(bootstrap_resamples=300)["loss"] != measure()["loss"]
-    one_bin = measure(calibration_bins=1)["calibration_error"]["value"]
+    assert metrics() == metrics()
+    assert metrics(seed=1)["accuracy"] != metrics()["accuracy"]
+    assert metrics(bootstrap_resamples=300)["loss"] != metrics()["loss"]
+    one_bin = metrics(calibration_bins=1)["calibration_error"]["value"]
     correct = probabilities.argmax(axis=1) == labels
     gap = abs(probabilities.max(axis=1).mean() - correct.mean())
     assert one_bin == pytest.approx(gap, rel=1e-12)

@@ -13,7 +13,7 @@ from fer_models.calibration.conformal import set_threshold
 from fer_models.calibration.temperature_scaling import fit_temperature
 from fer_models.core.out_of_sample import write_cross_fitted
 from fer_models.evaluation import evaluate
-from fer_models.metrics.prediction_table import Answers
+from fer_models.metrics.prediction_table import Predictions
 from tests.support.models.evaluation_inputs import (
     SPLIT_LABELS,
     enter_evaluation,
@@ -130,11 +130,11 @@ def test_what_an_ensemble_says_of_its_own_faces_chooses_nothing(workspace: Path)
     write_cross_fitted(out_of_sample, examples, model=model)
     evaluate.main()
     metrics = read_strictly(workspace / "reports" / "tiny" / "metrics.json")
-    answers = Answers(examples.labels, out_of_sample)
+    predictions = Predictions(examples.labels, out_of_sample)
     logits = np.log(np.maximum(out_of_sample, 1e-7))
     assert metrics["calibration"]["temperature"] == fit_temperature(logits, examples.labels)
-    assert metrics["conformal"]["threshold"] == set_threshold(answers, coverage=0.9)
-    assert metrics[VALIDATION]["accuracy"]["value"] == answers.correct.mean()
+    assert metrics["conformal"]["threshold"] == set_threshold(predictions, coverage=0.9)
+    assert metrics[VALIDATION]["accuracy"]["value"] == predictions.correct.mean()
     assert metrics[TEST] == within[TEST]
     save_tiny_model(model, bias=1.0)
     with pytest.raises(UserError, match=r"validation\.parquet is not of .* `dvc repro tiny`"):

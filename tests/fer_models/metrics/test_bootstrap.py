@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fer_models.metrics.bootstrap import Interval, bootstrap_intervals
-from fer_models.metrics.classification import headlines
+from fer_models.metrics.classification import headline_metrics
 
 
 def mean_of(values: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
@@ -12,8 +12,8 @@ def mean_of(values: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def interval_of_mean(values: np.ndarray, *, num_resamples: int = 1000, seed: int = 0) -> Interval:
-    figures = partial(mean_of, values)
-    return bootstrap_intervals(figures, len(values), num_resamples=num_resamples, seed=seed)["mean"]
+    metrics = partial(mean_of, values)
+    return bootstrap_intervals(metrics, len(values), num_resamples=num_resamples, seed=seed)["mean"]
 
 
 def ends(interval: Interval) -> tuple[float, float, float]:
@@ -36,16 +36,16 @@ def test_interval_covers_the_truth_about_as_often_as_it_says():
     generator = np.random.default_rng(0)
     covered = 0
     for seed in range(200):
-        answers = (generator.random(300) < 0.6).astype(float)
-        low, _, high = ends(interval_of_mean(answers, num_resamples=200, seed=seed))
+        correct = (generator.random(300) < 0.6).astype(float)
+        low, _, high = ends(interval_of_mean(correct, num_resamples=200, seed=seed))
         covered += low <= 0.6 <= high
     assert 0.90 <= covered / 200 <= 0.985
 
 
 def test_interval_narrows_with_the_root_of_the_number_of_faces():
-    answers = (np.random.default_rng(0).random(6400) < 0.6).astype(float)
-    few_low, _, few_high = ends(interval_of_mean(answers[:400]))
-    many_low, _, many_high = ends(interval_of_mean(answers))
+    correct = (np.random.default_rng(0).random(6400) < 0.6).astype(float)
+    few_low, _, few_high = ends(interval_of_mean(correct[:400]))
+    many_low, _, many_high = ends(interval_of_mean(correct))
     assert (few_high - few_low) / (many_high - many_low) == pytest.approx(4, rel=0.15)
 
 
@@ -67,11 +67,11 @@ def test_parts_do_not_change_the_draws(monkeypatch: pytest.MonkeyPatch):
 def test_each_resample_holds_as_many_faces_as_there_are():
     seen: list[np.ndarray] = []
 
-    def figures(counts: np.ndarray) -> dict[str, np.ndarray]:
+    def metrics(counts: np.ndarray) -> dict[str, np.ndarray]:
         seen.append(counts)
         return {"faces": counts.sum(axis=1).astype(float)}
 
-    interval = bootstrap_intervals(figures, 50, num_resamples=120, seed=0)["faces"]
+    interval = bootstrap_intervals(metrics, 50, num_resamples=120, seed=0)["faces"]
     assert interval == Interval(50, 50, 50)
     assert seen[0].tolist() == [[1] * 50]
     assert sum(map(len, seen[1:])) == 120
@@ -83,8 +83,8 @@ def test_headlines_lie_in_their_intervals_even_when_calibrated(seed: int):
     generator = np.random.default_rng(seed)
     probabilities = generator.dirichlet(np.ones(4), size=300)
     labels = (probabilities.cumsum(axis=1) < generator.random((300, 1))).sum(axis=1)
-    figures = partial(headlines, labels, probabilities, num_bins=15)
-    intervals = bootstrap_intervals(figures, 300, num_resamples=200, seed=seed)
+    metrics = partial(headline_metrics, labels, probabilities, num_bins=15)
+    intervals = bootstrap_intervals(metrics, 300, num_resamples=200, seed=seed)
     for name, interval in intervals.items():
         low, value, high = ends(interval)
         assert low <= value <= high, name
@@ -92,11 +92,11 @@ def test_headlines_lie_in_their_intervals_even_when_calibrated(seed: int):
 
 
 def test_interval_is_stretched_to_a_value_that_all_resamples_miss():
-    def figures(counts: np.ndarray) -> dict[str, np.ndarray]:
+    def metrics(counts: np.ndarray) -> dict[str, np.ndarray]:
         drawn = (counts > 0).mean(axis=1)
         return {"drawn": drawn, "left_out": 1 - drawn}
 
-    intervals = bootstrap_intervals(figures, 500, num_resamples=100, seed=0)
+    intervals = bootstrap_intervals(metrics, 500, num_resamples=100, seed=0)
     low, value, high = ends(intervals["left_out"])
     assert low == value == 0
     assert high == pytest.approx(np.exp(-1), abs=0.05)
@@ -106,7 +106,7 @@ def test_interval_is_stretched_to_a_value_that_all_resamples_miss():
 
 
 def test_figure_without_value_has_no_interval_and_undefined_resamples_are_left_out():
-    def figures(counts: np.ndarray) -> dict[str, np.ndarray]:
+    def metrics(counts: np.ndarray) -> dict[str, np.ndarray]:
         first = counts[:, 0].astype(float)
         return {
             "never": np.full(len(counts), np.nan),
@@ -114,7 +114,7 @@ def test_figure_without_value_has_no_interval_and_undefined_resamples_are_left_o
             "never_again": np.where(counts.max(axis=1) == 1, 2.0, np.nan),
         }
 
-    intervals = bootstrap_intervals(figures, 20, num_resamples=100, seed=0)
+    intervals = bootstrap_intervals(metrics, 20, num_resamples=100, seed=0)
     assert intervals["never"] == Interval(None, None, None)
     assert intervals["at_times"] == Interval(1, 1, 3)
     assert intervals["never_again"] == Interval(2, 2, 2)

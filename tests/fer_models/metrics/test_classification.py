@@ -7,9 +7,9 @@ from sklearn import metrics as sklearn_metrics
 from fer_data.core.schema import EXPRESSION, FALSE_POSITIVE_RATE, TRUE_POSITIVE_RATE
 from fer_models.metrics.classification import (
     auroc_by_class,
-    class_measures,
+    class_metrics,
     confusion_counts,
-    headlines,
+    headline_metrics,
     roc_points,
 )
 
@@ -29,10 +29,10 @@ def random_scores(*, num_faces: int = 200, ties: bool = False, seed: int = 0):
 
 
 def once_each(labels: np.ndarray, probabilities: np.ndarray, num_bins: int = 15):
-    figures = headlines(
+    metrics = headline_metrics(
         labels, probabilities, np.ones((1, len(labels)), np.int64), num_bins=num_bins
     )
-    return {name: float(values[0]) for name, values in figures.items()}
+    return {name: float(values[0]) for name, values in metrics.items()}
 
 
 def in_sklearn_words(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
@@ -52,12 +52,12 @@ def in_sklearn_words(labels: np.ndarray, probabilities: np.ndarray) -> dict[str,
 
 
 @pytest.mark.parametrize("ties", [False, True])
-def test_headlines_are_those_of_sklearn(ties: bool):
+def test_headline_metrics_are_those_of_sklearn(ties: bool):
     labels, probabilities = random_scores(ties=ties)
-    figures = once_each(labels, probabilities)
-    assert list(figures) == ["accuracy", "loss", "macro_f1", "macro_auroc", "calibration_error"]
+    metrics = once_each(labels, probabilities)
+    assert list(metrics) == ["accuracy", "loss", "macro_f1", "macro_auroc", "calibration_error"]
     for name, expected in in_sklearn_words(labels, probabilities).items():
-        assert figures[name] == pytest.approx(expected, rel=1e-12), name
+        assert metrics[name] == pytest.approx(expected, rel=1e-12), name
 
 
 def test_loss_is_the_log_loss_of_sklearn():
@@ -73,12 +73,12 @@ def test_counts_stand_for_repeated_faces(ties: bool):
     labels, probabilities = random_scores(ties=ties)
     drawn = np.random.default_rng(1).integers(200, size=(4, 200))
     counts = np.stack([np.bincount(rows, minlength=200) for rows in drawn])
-    figures = headlines(labels, probabilities, counts, num_bins=15)
+    metrics = headline_metrics(labels, probabilities, counts, num_bins=15)
     aurocs = auroc_by_class(labels, probabilities, counts)
     for number, rows in enumerate(drawn):
         repeated = labels[rows], probabilities[rows]
         for name, expected in {**once_each(*repeated), **in_sklearn_words(*repeated)}.items():
-            assert figures[name][number] == pytest.approx(expected, rel=1e-12), name
+            assert metrics[name][number] == pytest.approx(expected, rel=1e-12), name
         assert aurocs[number] == pytest.approx(auroc_by_class(*repeated, ONCE)[0], rel=1e-12)
 
 
@@ -93,8 +93,8 @@ def test_calibration_error_by_hand():
     # confidences .6, .8 and 1, two of them right, gap |2 - 2.4|. In all (.5 + .4) / 4.
     probabilities = np.array([[0.5, 0.5], [0.6, 0.4], [0.2, 0.8], [1.0, 0.0]])
     labels = np.array([0, 1, 1, 0])
-    figures = once_each(labels, probabilities, num_bins=2)
-    assert figures["calibration_error"] == pytest.approx(0.225, abs=1e-12)
+    metrics = once_each(labels, probabilities, num_bins=2)
+    assert metrics["calibration_error"] == pytest.approx(0.225, abs=1e-12)
 
 
 @pytest.mark.parametrize(("num_bins", "expected"), [(1, 0.01), (10, 0.21)])
@@ -103,19 +103,19 @@ def test_gaps_cancel_within_a_bin_alone(num_bins: int, expected: float):
     confidences = np.array([0.75, 0.75, 0.85, 0.85, 0.85])
     probabilities = np.stack([confidences, 1 - confidences], axis=1)
     labels = np.array([0, 0, 0, 0, 1])
-    figures = once_each(labels, probabilities, num_bins=num_bins)
-    assert figures["calibration_error"] == pytest.approx(expected, abs=1e-12)
+    metrics = once_each(labels, probabilities, num_bins=num_bins)
+    assert metrics["calibration_error"] == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("ties", [False, True])
-def test_class_measures_are_those_of_sklearn(ties: bool):
+def test_class_metrics_are_those_of_sklearn(ties: bool):
     labels, probabilities = random_scores(ties=ties)
-    measures = class_measures(labels, probabilities, expressions=EXPRESSIONS)
+    metrics = class_metrics(labels, probabilities, expressions=EXPRESSIONS)
     expected: Any = sklearn_metrics.classification_report(
         labels, probabilities.argmax(axis=1), target_names=EXPRESSIONS, output_dict=True
     )
-    assert tuple(measures) == EXPRESSIONS
-    for number, (expression, of_class) in enumerate(measures.items()):
+    assert tuple(metrics) == EXPRESSIONS
+    for number, (expression, of_class) in enumerate(metrics.items()):
         report = expected[expression]
         assert of_class["precision"] == pytest.approx(report["precision"], rel=1e-12)
         assert of_class["recall"] == pytest.approx(report["recall"], rel=1e-12)
@@ -128,12 +128,12 @@ def test_class_measures_are_those_of_sklearn(ties: bool):
 def test_a_class_without_faces_has_zeros_and_no_auroc():
     labels, probabilities = random_scores()
     labels[labels == 1] = 0
-    measures = class_measures(labels, probabilities, expressions=EXPRESSIONS)
-    assert measures["happy"] == {"precision": 0, "recall": 0, "f1": 0, "auroc": None, "faces": 0}
-    figures = once_each(labels, probabilities)
+    of_classes = class_metrics(labels, probabilities, expressions=EXPRESSIONS)
+    assert of_classes["happy"] == {"precision": 0, "recall": 0, "f1": 0, "auroc": None, "faces": 0}
+    metrics = once_each(labels, probabilities)
     for name, key in [("macro_f1", "f1"), ("macro_auroc", "auroc")]:
-        present = [of_class[key] for of_class in measures.values() if of_class[key] is not None]
-        assert figures[name] == pytest.approx(np.mean(np.array(present, float)), rel=1e-12)
+        present = [of_class[key] for of_class in of_classes.values() if of_class[key] is not None]
+        assert metrics[name] == pytest.approx(np.mean(np.array(present, float)), rel=1e-12)
     assert np.isnan(auroc_by_class(labels, probabilities, ONCE)[0]).tolist() == [False, True, False]
 
 
@@ -198,13 +198,13 @@ def test_what_does_not_fit_is_refused(
     labels: list[int], probabilities: np.ndarray, counts: np.ndarray, message: str
 ):
     with pytest.raises(ValueError, match=message):
-        headlines(np.array(labels), probabilities, counts.astype(np.int64), num_bins=15)
+        headline_metrics(np.array(labels), probabilities, counts.astype(np.int64), num_bins=15)
 
 
 def test_other_numbers_of_classes_are_refused():
     labels, probabilities = random_scores()
     with pytest.raises(ValueError, match=r"probabilities \(200, 3\) for 2 expressions"):
-        class_measures(labels, probabilities, expressions=("angry", "happy"))
+        class_metrics(labels, probabilities, expressions=("angry", "happy"))
     with pytest.raises(ValueError, match=r"probabilities \(200, 3\) for 2 expressions"):
         roc_points(labels, probabilities, expressions=("angry", "happy"))
     with pytest.raises(ValueError, match=r"labels \(200,\) and predictions \(2,\)"):

@@ -38,8 +38,8 @@ def test_each_member_and_way_has_its_figures() -> None:
     assert found["faces"] == NUMBER
     assert list(found["members"]) == ["resnet50", "mobilenetv2"]
     assert list(found["ways"]) == ["mean", "head"]
-    for name, said in MEMBERS.items():
-        assert found["members"][name]["accuracy"] == pytest.approx(accuracy(said))
+    for name, predictions in MEMBERS.items():
+        assert found["members"][name]["accuracy"] == pytest.approx(accuracy(predictions))
     rows = np.arange(NUMBER)
     loss = -np.log(FIRST[rows, LABELS].astype(np.float64)).mean()
     assert found["ways"]["head"]["loss"] == pytest.approx(loss)
@@ -56,7 +56,7 @@ def test_gains_are_over_the_best_member_with_the_interval_of_the_difference() ->
     gain = found["ways"]["head"]["gain"]
     assert gain["value"] == pytest.approx(accuracy(SECOND) - accuracy(FIRST))
     assert gain["value"] < 0
-    right = [(said.argmax(axis=1) == LABELS).astype(int) for said in (SECOND, FIRST)]
+    right = [(predictions.argmax(axis=1) == LABELS).astype(int) for predictions in (SECOND, FIRST)]
     spread = 1.96 * np.std(right[0] - right[1]) / np.sqrt(NUMBER)
     assert gain["low"] == pytest.approx(gain["value"] - spread, abs=0.004)
     assert gain["high"] == pytest.approx(gain["value"] + spread, abs=0.004)

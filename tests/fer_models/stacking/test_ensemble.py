@@ -78,9 +78,9 @@ def test_one_model_of_faces_beats_its_members(trained: Path) -> None:
     accuracies = {}
     for name in ("ensemble", *NAMES):
         file = trained / "models" / name / "model.keras"
-        said = read_model(file, expressions=EXPRESSIONS).predict(test.faces, verbose=0)
-        assert said.shape == (len(test.labels), 3)
-        accuracies[name] = (said.argmax(axis=1) == test.labels).mean()
+        predictions = read_model(file, expressions=EXPRESSIONS).predict(test.faces, verbose=0)
+        assert predictions.shape == (len(test.labels), 3)
+        accuracies[name] = (predictions.argmax(axis=1) == test.labels).mean()
     assert accuracies["ensemble"] >= max(accuracies[name] for name in NAMES)
 
 
@@ -113,23 +113,25 @@ def test_what_evaluate_chooses_by_is_out_of_sample(trained: Path) -> None:
     """It is measured as the page says, and is not what the saved model says of the same faces."""
     validation = tfrecord.read_split(trained / "records", "validation")
     file = trained / "models/ensemble/model.keras"
-    said = read_cross_fitted(validation, model=file)
-    assert said is not None
+    predictions = read_cross_fitted(validation, model=file)
+    assert predictions is not None
     found = json.loads((trained / "report" / "summary.json").read_text())["combinations"]
     chosen = found["ways"][found["chosen"]]
-    assert (said.argmax(axis=1) == validation.labels).mean() == pytest.approx(chosen["accuracy"])
-    loss = -np.log(said[np.arange(len(said)), validation.labels]).mean()
+    assert (predictions.argmax(axis=1) == validation.labels).mean() == pytest.approx(
+        chosen["accuracy"]
+    )
+    loss = -np.log(predictions[np.arange(len(predictions)), validation.labels]).mean()
     assert loss == pytest.approx(chosen["loss"], abs=1e-5)
     in_sample = read_model(file, expressions=EXPRESSIONS).predict(validation.faces, verbose=0)
     assert found["chosen"] != "mean"
-    assert np.abs(in_sample - said).max() > 1e-4
+    assert np.abs(in_sample - predictions).max() > 1e-4
     shutil.copyfile(trained / "models/resnet50/model.keras", file.with_name("other.keras"))
     with pytest.raises(UserError, match="`dvc repro ensemble` makes it anew"):
         read_cross_fitted(validation, model=file.with_name("other.keras"))
     assert read_cross_fitted(validation, model=trained / "models/resnet50/model.keras") is None
 
 
-def test_the_paper_s_head_can_be_asked_for(trained: Path, tmp_path: Path) -> None:
+def test_the_paper_s_head_can_be_chosen(trained: Path, tmp_path: Path) -> None:
     folder = tmp_path / "workspace"
     shutil.copytree(trained, folder)
     settings = {"checkpoints": {"resume": "continue"}, "ensemble": {**SETTINGS, "head": "head"}}
@@ -139,12 +141,12 @@ def test_the_paper_s_head_can_be_asked_for(trained: Path, tmp_path: Path) -> Non
     found = json.loads((folder / "report" / "summary.json").read_text())["combinations"]
     assert (found["chosen"], found["chosen_by"]) == ("head", "head")
     validation = tfrecord.read_split(folder / "records", "validation")
-    said = read_model(folder / "models/ensemble/model.keras", expressions=EXPRESSIONS).predict(
-        validation.faces, verbose=0
-    )
-    accuracy = (said.argmax(axis=1) == validation.labels).mean()
+    predictions = read_model(
+        folder / "models/ensemble/model.keras", expressions=EXPRESSIONS
+    ).predict(validation.faces, verbose=0)
+    accuracy = (predictions.argmax(axis=1) == validation.labels).mean()
     assert found["ways"]["head"]["accuracy"] == pytest.approx(accuracy)
-    loss = -np.log(said[np.arange(len(said)), validation.labels]).mean()
+    loss = -np.log(predictions[np.arange(len(predictions)), validation.labels]).mean()
     assert found["ways"]["head"]["loss"] == pytest.approx(loss, abs=1e-5)
 
 

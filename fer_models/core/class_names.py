@@ -1,4 +1,4 @@
-"""Which classes a saved model tells apart: the names in its file, held against those of whoever asks.
+"""Reads the class names in a saved model, and compares them with those that are expected.
 
 Probabilities are columns in an order. Settings can be reordered after a training, so that the file
 itself has to say which column is which expression.
@@ -16,14 +16,14 @@ from fer_models.core.safe_zip import BROKEN, LimitError, bounded_zip, copy_membe
 logger = logging.getLogger(__name__)
 
 METADATA: Final = "metadata.json"
-"""The part of a `.keras` file that Keras writes and never reads."""
+"""The member of a `.keras` file that Keras writes and never reads."""
 KEY: Final = "expressions"
 
 _MOST_BYTES = 100_000
 
 
 def expressions_in(file: Path) -> tuple[str, ...] | None:
-    """The K classes that a `.keras` file says it tells apart, in the order of its outputs.
+    """Reads the K class names in a `.keras` file, in the order of its outputs.
 
     Returns:
         The names; None where the file has none: earlier versions, and Keras by itself, write none.
@@ -34,7 +34,7 @@ def expressions_in(file: Path) -> tuple[str, ...] | None:
             copy_member(archive, METADATA, text.write, most_bytes=_MOST_BYTES)
         metadata = json.loads(text.getvalue())
     except (LimitError, RecursionError, *BROKEN):
-        return None  # what loads the model says what is wrong with the file
+        return None  # loading the model reports what is wrong with the file
     names = metadata.get(KEY) if isinstance(metadata, dict) else None
     if isinstance(names, list) and all(isinstance(name, str) for name in names):
         return tuple(names)
@@ -42,14 +42,14 @@ def expressions_in(file: Path) -> tuple[str, ...] | None:
 
 
 def check_expressions(file: Path, expressions: tuple[str, ...]) -> None:
-    """Refuses a model that does not say it tells these classes apart.
+    """Checks that the class names in a model are the expected ones.
 
     Args:
         file: A `.keras` file.
-        expressions: The K classes, in the order of the columns of whoever asks.
+        expressions: The expected K classes, in order.
 
     Raises:
-        UserError: It names others, in another order, or none.
+        UserError: The file has other names, another order, or none.
     """
     found = expressions_in(file)
     if found is None:
@@ -68,19 +68,19 @@ def check_expressions_in_use(
     name: str,
     measured: tuple[str, ...] | None = None,
 ) -> None:
-    """As `check_expressions`, for who uses models, also those that earlier versions saved.
+    """As `check_expressions`, but accepts models of earlier versions, which have no names.
 
-    A model without names is taken at what `evaluate` measured it by. Where that is not known either, it
-    is taken at the names of whoever asks, with a line that says so.
+    The names are then those of its evaluation. Without one, the expected names are assumed, with a
+    warning.
 
     Args:
         file: A `.keras` file.
-        expressions: The K classes, in the order of the columns of whoever asks.
-        name: What messages call the model.
-        measured: The classes that it was measured by, if they are known.
+        expressions: The expected K classes, in order.
+        name: The model's name in messages.
+        measured: The classes of its evaluation, if they are known.
 
     Raises:
-        UserError: It tells others apart, or in another order.
+        UserError: It has other names, or another order.
     """
     found = expressions_in(file) or measured
     if found is None:

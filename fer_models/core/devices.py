@@ -1,4 +1,4 @@
-"""What a training runs on: one device or several, in which precision."""
+"""Chooses devices and precision of a training."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ _PROCESSOR = Path("/proc/cpuinfo")
 
 
 def strategy(kind: str = "GPU") -> tf.distribute.Strategy:
-    """Splits batches over all devices of a kind where there are several; else the default.
+    """Returns the strategy that splits batches over all devices of a kind; the default for one.
 
     Args:
         kind: `GPU`, or `CPU` to try it with logical devices.
@@ -28,7 +28,7 @@ def strategy(kind: str = "GPU") -> tf.distribute.Strategy:
 
 
 def dtype_policy(settings: TrainingSettings) -> str:
-    """The name of Keras' dtype policy: `mixed_float16`, `mixed_bfloat16` or `float32`."""
+    """Chooses Keras' dtype policy: `mixed_float16`, `mixed_bfloat16` or `float32`."""
     gpus = [details.get("compute_capability", (0, 0)) for details in _gpus()]
     wish = settings.mixed_precision
     if wish != "off" and gpus and min(gpus) >= _BFLOAT16_CORES:
@@ -42,7 +42,7 @@ def dtype_policy(settings: TrainingSettings) -> str:
 
 @contextmanager
 def precision(policy: str) -> Iterator[None]:
-    """Layers that are built in it follow the dtype policy."""
+    """Sets the dtype policy of layers that are built inside of the context."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
@@ -52,7 +52,7 @@ def precision(policy: str) -> Iterator[None]:
 
 
 def in_words() -> str:
-    """The devices, for a log: `2 GPUs (NVIDIA H100)`, or `CPU`."""
+    """Describes the devices for a log: `2 GPUs (NVIDIA H100)`, or `CPU`."""
     names = [details.get("device_name", "unknown") for details in _gpus()]
     if not names:
         return "CPU"
@@ -60,7 +60,7 @@ def in_words() -> str:
 
 
 def _processor_has_bfloat16() -> bool:
-    """Whether the processor computes in bfloat16; one that cannot be asked does not."""
+    """Whether the processor computes in bfloat16; assumed not to where the system has no list."""
     if not _PROCESSOR.exists():  # no Linux
         return False
     return not _BFLOAT16_FLAGS.isdisjoint(_PROCESSOR.read_text().split())

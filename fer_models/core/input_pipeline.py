@@ -1,4 +1,4 @@
-"""Feeds arrays to Keras batch by batch: shuffled anew each epoch, the same for a seed, or in order."""
+"""Input pipelines: batches of arrays, shuffled in each epoch by a seed, or in order."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,7 +11,7 @@ from fer_data.core.errors import UserError
 
 
 def num_batches(num_rows: int, *, batch_size: int, num_devices: int) -> int:
-    """How many batches an epoch has, so that every device has a row of each.
+    """Computes the batches of an epoch, so that every device has a row of each.
 
     Args:
         num_rows: N.
@@ -39,11 +39,11 @@ def num_batches(num_rows: int, *, batch_size: int, num_devices: int) -> int:
 def training_batches(
     *arrays: np.ndarray, batch_size: int, seed: int, epochs: range, num_devices: int = 1
 ) -> tf.data.Dataset:
-    """Batches of rows of `arrays`, epoch after epoch, each in an order of its own.
+    """Makes batches of rows of `arrays`, epoch after epoch, each shuffled differently.
 
-    An epoch's order follows from the seed and the epoch's number alone, so that a training that is taken
-    up again goes on as if it had never stopped. Only row numbers are shuffled, and rows are gathered a
-    batch at a time: the pipeline costs no copy of the faces and one operation a batch.
+    An epoch's order follows from the seed and the epoch's number alone, so that a resumed training sees
+    the batches that it would have seen without a break. Only row numbers are shuffled, and rows are
+    gathered a batch at a time: the pipeline costs no copy of the faces and one operation a batch.
 
     Args:
         *arrays: Arrays of N rows each: faces, labels, weights.
@@ -53,7 +53,7 @@ def training_batches(
         num_devices: How many devices share a batch; with several, an element is the share of one.
 
     Returns:
-        A data set of tuples, one part an array, of `num_batches` batches an epoch. Of several devices
+        A data set of tuples, an element an array, of `num_batches` batches an epoch. Of several devices
         each has a share of every batch, and shares differ by a row at most: a device without a row
         would end the training.
     """
@@ -61,9 +61,10 @@ def training_batches(
     num_rows = len(arrays[0])
 
     def order(epoch: tf.Tensor) -> tf.data.Dataset:
+        # A random number a row; their order is the permutation.
         draw = tf.stack([tf.constant(seed, tf.int64), epoch])
         shuffled = tf.argsort(tf.random.stateless_uniform([num_rows], seed=draw), stable=True)
-        return _parts(shuffled, num_rows, batch_size=batch_size, num_devices=num_devices)
+        return _shares(shuffled, num_rows, batch_size=batch_size, num_devices=num_devices)
 
     batches = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(order)
     gathered = batches.map(lambda batch: tuple(tf.gather(tensor, batch) for tensor in tensors))
@@ -71,7 +72,7 @@ def training_batches(
 
 
 def ordered_batches(*arrays: np.ndarray, batch_size: int, num_devices: int = 1) -> tf.data.Dataset:
-    """Batches of rows of `arrays`, in order, once.
+    """Makes batches of rows of `arrays`, in order, once.
 
     Args:
         *arrays: Arrays of N rows each.
@@ -79,43 +80,45 @@ def ordered_batches(*arrays: np.ndarray, batch_size: int, num_devices: int = 1) 
         num_devices: As for `training_batches`.
 
     Returns:
-        A data set of tuples, one part an array.
+        A data set of tuples, an element an array.
     """
     sizes = {"batch_size": batch_size, "num_devices": num_devices}
-    return untuned(_parts(arrays, len(arrays[0]), **sizes).prefetch(2))
+    return untuned(_shares(arrays, len(arrays[0]), **sizes).prefetch(2))
 
 
-def _parts(
+def _shares(
     rows: tf.Tensor | tuple[np.ndarray, ...], num_rows: int, *, batch_size: int, num_devices: int
 ) -> tf.data.Dataset:
-    """Batches of rows; for several devices the shares of a batch, one after the other."""
+    """Batches of rows; for several devices the shares of each batch, one after the other."""
     if num_devices == 1:
         return tf.data.Dataset.from_tensor_slices(rows).batch(batch_size)
-    num_parts = num_devices * num_batches(num_rows, batch_size=batch_size, num_devices=num_devices)
-    size, num_larger = divmod(num_rows, num_parts)
+    num_shares = num_devices * num_batches(num_rows, batch_size=batch_size, num_devices=num_devices)
+    # All shares have `size` rows, and `num_larger` of them one more.
+    size, num_larger = divmod(num_rows, num_shares)
     # Keras wants the shares of the first batch to be equal: all of the larger ones, or of the others.
-    num_smaller_first = 0 if num_larger >= num_devices else num_parts - num_larger
+    num_smaller_first = 0 if num_larger >= num_devices else num_shares - num_larger
     tensors = tf.nest.map_structure(tf.convert_to_tensor, rows)
 
-    def part(number: tf.Tensor) -> tf.Tensor | tuple[tf.Tensor, ...]:
+    def share(number: tf.Tensor) -> tf.Tensor | tuple[tf.Tensor, ...]:
+        # Shares before `number` of the smaller size, plus a row for each larger one among them.
         start, stop = (
             size * place + tf.clip_by_value(place - num_smaller_first, 0, num_larger)
             for place in (number, number + 1)
         )
         return tf.nest.map_structure(lambda tensor: tensor[start:stop], tensors)
 
-    return tf.data.Dataset.range(num_parts).map(part)
+    return tf.data.Dataset.range(num_shares).map(share)
 
 
 def shared(batches: tf.data.Dataset, split: tf.distribute.Strategy) -> Iterable[Any]:
-    """The batches as a strategy takes them: each of several devices takes the next element."""
+    """Wraps batches for a strategy: each of several devices takes the next element."""
     if split.num_replicas_in_sync == 1:
         return batches
     return split.distribute_datasets_from_function(lambda _: batches)
 
 
 def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """The data set without the thread that tunes the parallelism of its parts.
+    """Disables the thread that tunes the parallelism of a data set.
 
     That thread sleeps for as long as the data set has been read, at most a minute, and may miss the end:
     a training that took 25 s then ends after 41 s. Nothing here is left to it to tune.
@@ -126,7 +129,7 @@ def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
 
 
 def make_repeatable(seed: int, *, deterministic: bool) -> None:
-    """Seeds Python, NumPy and TensorFlow, and asks for deterministic operations if wanted."""
+    """Seeds Python, NumPy and TensorFlow, and enables deterministic operations if wanted."""
     keras.utils.set_random_seed(seed)
     if deterministic:
         tf.config.experimental.enable_op_determinism()

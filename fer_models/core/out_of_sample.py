@@ -1,7 +1,7 @@
-"""What an ensemble says of `validation` out of sample, in a table beside its model.
+"""Writes and reads an ensemble's out-of-sample predictions for `validation`, beside its model.
 
-Its last layer is fitted on these very faces, so what the saved model says of them is flattered; a
-temperature or a threshold that was chosen by that would be too sure.
+The saved head is fitted on these faces, so that its own predictions for them are too good; a temperature
+or a threshold that was chosen on those would be overconfident.
 """
 
 from pathlib import Path
@@ -23,7 +23,7 @@ def write_cross_fitted(probabilities: np.ndarray, examples: Examples, *, model: 
     """Writes the table beside a model.
 
     Args:
-        probabilities: float32 (N, K), each row of a layer that was fitted without that face.
+        probabilities: float32 (N, K), each row by a head that was fitted without that face.
         examples: The N faces of `validation`.
         model: The model's file.
     """
@@ -39,7 +39,7 @@ def read_cross_fitted(examples: Examples, *, model: Path) -> np.ndarray | None:
         model: The model's file.
 
     Returns:
-        float32 (N, K); None for a model that has no such table, as it learned nothing from these faces.
+        float32 (N, K); None for a model without a table: it was not trained on these faces.
 
     Raises:
         UserError: The table is of another model or of other faces.

@@ -1,4 +1,4 @@
-"""Loads a trained model, and asks it: a `.keras` file and faces in, probabilities out."""
+"""Loads trained models safely from `.keras` files, and predicts probabilities of faces."""
 
 import io
 import json
@@ -54,11 +54,14 @@ _UNSAFE = frozenset(
 
 
 def read_model(file: Path, *, expressions: tuple[str, ...]) -> keras.Model:
-    """Loads a trained model of the given classes: uint8 faces (N, 48, 48, 1) to probabilities (N, K).
+    """Loads a trained model of the given classes.
 
     Args:
         file: The file.
-        expressions: The K classes that it has to tell apart, in the order of its probabilities.
+        expressions: The K classes that it must predict, in the order of its probabilities.
+
+    Returns:
+        A model from uint8 faces (N, 48, 48, 1) to probabilities (N, K).
 
     Raises:
         UserError: The file is missing, is not a `.keras` file, or names other classes or none.
@@ -69,18 +72,18 @@ def read_model(file: Path, *, expressions: tuple[str, ...]) -> keras.Model:
 
 
 def load_model(file: Path, *, called: str | None = None) -> keras.Model:
-    """Loads a `.keras` file, whatever classes it tells apart.
+    """Loads a `.keras` file of any classes.
 
-    Nothing in the file is run: a model that holds more than Keras' own layers is refused before Keras
-    sees it.
+    No code in the file is run: a model that holds more than Keras' own layers is refused before Keras
+    opens it.
 
     Args:
         file: The file.
-        called: What messages call it, where it is a copy of something; by default its path.
+        called: The name for messages, where the file is a copy; by default its path.
 
     Raises:
         UserError: The file is missing, is not a `.keras` file, is damaged, unpacks to more than a model
-            does, holds code, or takes or gives something else.
+            does, holds code, or has other inputs or outputs.
     """
     if not file.is_file():
         name = file.parent.name
@@ -89,7 +92,7 @@ def load_model(file: Path, *, called: str | None = None) -> keras.Model:
     called = called or str(file)
     if not zipfile.is_zipfile(file):
         raise UserError(f"{called} is not a Keras model: expected a `.keras` file")
-    _check_parts(file, called=called)
+    _check_members(file, called=called)
     try:
         loaded: Any = keras.saving.load_model(file, compile=False, safe_mode=True)
     except Exception as error:  # each layer raises what it likes of a configuration or weights
@@ -106,12 +109,12 @@ def load_model(file: Path, *, called: str | None = None) -> keras.Model:
             f"(None, {FACE_SIZE}, {FACE_SIZE}, 1), and probabilities, (None, K)"
         )
     model = cast(keras.Model, loaded)
-    # On a GPU, Keras would compile it anew by XLA for each number of faces that it is asked about.
+    # On a GPU, Keras would compile it by XLA again for each new number of faces.
     model.jit_compile = False
     return model
 
 
-def _check_parts(file: Path, *, called: str) -> None:
+def _check_members(file: Path, *, called: str) -> None:
     """Reads all of the file once, so that what Keras unpacks is whole, bounded and without code."""
     try:
         with bounded_zip(file) as archive:
@@ -137,7 +140,7 @@ def _check_parts(file: Path, *, called: str) -> None:
 
 
 def _objects(config: Any) -> Iterator[tuple[str, str]]:
-    """The module and name of every object of a configuration that Keras would look up."""
+    """Finds the module and name of every object in a configuration that Keras would look up."""
     if isinstance(config, dict):
         name = config.get("class_name")
         if isinstance(name, str):
@@ -160,10 +163,10 @@ def _is_safe(module: str) -> bool:
 def predict(
     model: keras.Model, faces: np.ndarray, *, num_classes: int, batch_size: int
 ) -> np.ndarray:
-    """The model's probabilities, float32 (N, K), of faces, uint8 (N, 48, 48, 1).
+    """Predicts probabilities, float32 (N, K), of faces, uint8 (N, 48, 48, 1).
 
     Raises:
-        UserError: The model has another number of classes, or gives what is no probability.
+        UserError: The model has another number of classes, or its output holds NaN.
     """
     # Keras documents 0, 1 and 2, and types the default, "auto", alone.
     silent: Any = 0

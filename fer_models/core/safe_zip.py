@@ -1,4 +1,4 @@
-"""Opens zip archives of strangers, and copies members no further than a limit."""
+"""Opens untrusted zip archives within limits of size."""
 
 import zipfile
 import zlib
@@ -20,7 +20,7 @@ BROKEN = (
     *(KeyError, EOFError, ValueError, OSError),
     RuntimeError,  # of what is encrypted, or packed in a way that zipfile lacks
 )
-"""What `zipfile` raises of an archive, or a member, that is damaged."""
+"""What `zipfile` raises for a damaged archive or member."""
 
 _END = b"PK\x05\x06"
 _END_BYTES, _LOCATOR_BYTES = 22, 20
@@ -36,10 +36,10 @@ class LimitError(Exception):
 
 @contextmanager
 def bounded_zip(file: Path) -> Iterator[zipfile.ZipFile]:
-    """Opens a zip archive whose directory keeps the limits above; what members hold is yet to be seen.
+    """Opens a zip archive, and checks its directory against the limits above, not yet the members.
 
     Raises:
-        LimitError: It does not keep them.
+        LimitError: It exceeds them.
         zipfile.BadZipFile: It is no zip archive.
         OSError: It cannot be read.
     """
@@ -67,12 +67,12 @@ def copy_member(
     *,
     most_bytes: int = MOST_TOTAL,
 ) -> None:
-    """Copies a member, counting the bytes that really come; its checksum is compared.
+    """Copies a member, counts the bytes as they come, and compares the checksum.
 
     Args:
         archive: What `bounded_zip` gave.
         name: The member's.
-        write: Takes the bytes, part by part.
+        write: Takes the bytes, chunk by chunk.
         most_bytes: How many may come.
 
     Raises:
@@ -93,7 +93,7 @@ def copy_member(
 
 
 def _check_directory(file: Path) -> None:
-    """Refuses a directory that would take gigabytes to read, as its end says and `zipfile` believes."""
+    """Refuses a directory that claims gigabytes: `zipfile` would read all of them."""
     with file.open("rb") as stream:
         size = stream.seek(0, 2)
         stream.seek(max(size - _END_BYTES - _LOCATOR_BYTES, 0))

@@ -17,7 +17,7 @@ _NO_DATE = (1980, 1, 1, 0, 0, 0)
 def save_model(model: keras.Model, file: Path, *, expressions: tuple[str, ...]) -> None:
     """Writes a `.keras` file without the optimizer's state, the date and addresses in memory.
 
-    Keras stamps each part of the archive and its metadata with the time, and names objects in the
+    Keras stamps each member of the archive and its metadata with the time, and names objects in the
     configuration by their addresses; so two saves of equal models differ, and DVC would rerun all
     that depends on them. The names of the classes stand in the metadata, where `class_names` reads them.
 

@@ -1,4 +1,4 @@
-"""Ends a training whose inputs somebody edits: DVC would record it as made from the edited ones."""
+"""Stops a training whose inputs were edited: DVC would record it as made from the edited ones."""
 
 import keras
 
@@ -6,13 +6,13 @@ from fer_data.stages.input_changes import check_inputs
 
 
 class InputsCheck(keras.callbacks.Callback):
-    """Looks after each epoch whether the stage's inputs are still what they were at its start.
+    """Checks after each epoch that the stage's inputs are as they were at its start.
 
-    It belongs behind the callback that keeps the epoch, so that a training goes on from there if the
-    edit is taken back.
+    It comes after the callback that writes checkpoints, so that training resumes from there if the edit
+    is reverted.
     """
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Raises `InputsChangedError`, which ends the stage, if they are others."""
+        """Raises `InputsChangedError`, which ends the stage, if they have changed."""
         del epoch, logs
         check_inputs()

@@ -1,7 +1,6 @@
-"""Turns a trained model into a file for other programs, and holds it against the original.
+"""Exports a trained model to another format, and verifies the export against the original.
 
-The exported file is asked about the same faces as the `.keras` file: where probabilities differ, nothing
-is written.
+Both predict the same faces; an export whose probabilities differ is not written.
 """
 
 from collections.abc import Mapping
@@ -20,7 +19,7 @@ from fer_models.core.prediction import predict
 from fer_models.export.formats import FORMATS, ExportedModel, imported
 
 MOST_DIFFERENCE = 1e-3
-"""Of a probability, between an exported model and the original."""
+"""Largest allowed difference in a probability between an exported model and the original."""
 
 _COMPARED_FACES = 256
 _CALIBRATING_FACES = 256
@@ -29,17 +28,17 @@ _BATCH = 128
 
 @dataclass(frozen=True)
 class Comparison:
-    """How an exported model differs from the original."""
+    """The difference between an exported model and the original."""
 
     faces: int
-    """How many of `validation` both were asked about."""
+    """Faces of `validation` on which the probabilities were compared."""
     difference: float
-    """The largest of a probability."""
+    """The largest difference in a probability."""
     accuracies: tuple[float, float] | None
     """Of the original and of the exported model on all of `validation`; None unless quantized."""
 
     def __str__(self) -> str:
-        """In words."""
+        """Describes the comparison in a sentence."""
         words = (
             f"largest difference in probability {self.difference:.2g} on {self.faces} faces of "
             f"`{VALIDATION}`"
@@ -51,7 +50,7 @@ class Comparison:
 
 
 def check_format(form: str, *, int8: bool) -> None:
-    """Refuses what cannot be done before anything is loaded."""
+    """Checks format and quantization before anything is loaded."""
     if form not in FORMATS:
         raise UserError(f"no format '{form}': expected one of {', '.join(FORMATS)}")
     if int8 and not FORMATS[form].quantizes:
@@ -60,7 +59,7 @@ def check_format(form: str, *, int8: bool) -> None:
 
 
 def check_target(target: Path, *, form: str) -> None:
-    """Refuses to replace anything but an earlier export to the same format."""
+    """Checks that the target is free, or an earlier export to the same format."""
     refuse_foreign(target, is_own=imported(form).is_own, command=f"ferflow export --format {form}")
 
 
@@ -73,33 +72,33 @@ def export_model(
     examples: Mapping[str, Examples],
     int8: bool = False,
 ) -> Comparison:
-    """Writes a model in another format, with scaling and labels inside, and compares the two.
+    """Exports a model, with scaling and labels inside, and compares it with the original.
 
     Args:
         model: From uint8 faces (N, 48, 48, 1) to probabilities (N, K).
         target: The file to write, or the folder.
         form: One of `FORMATS`.
         expressions: The K classes.
-        examples: The faces of `validation`, which both are asked about; with `int8` those of `train`,
-            too, which choose the ranges of the 8 bits.
-        int8: Whether weights and activations get 8 bits. The file is then a quarter as large, and its
-            answers differ: how much is told and not limited.
+        examples: The faces of `validation`, for the comparison; with `int8` those of `train`, too, which
+            calibrate the ranges of quantized values.
+        int8: Whether weights and activations are quantized to 8 bits. The file is then a quarter as
+            large, and its predictions differ: by how much is reported and not limited.
 
     Raises:
-        UserError: There is no such format, it has no 8 bits, its packages are missing, `target` is there
-            and is no export to this format, or the written model says something else than the
+        UserError: There is no such format, it has no 8 bits, its packages are missing, `target` exists
+            and is no export to this format, or the predictions of the export differ from those of the
             original. Nothing is written then.
     """
     check_format(form, int8=int8)
     check_target(target, form=form)
     module = imported(form)
     validation = examples[VALIDATION]
-    asked = validation.faces if int8 else validation.faces[:_COMPARED_FACES]
-    before = predict(model, asked, num_classes=len(expressions), batch_size=_BATCH)
+    faces = validation.faces if int8 else validation.faces[:_COMPARED_FACES]
+    before = predict(model, faces, num_classes=len(expressions), batch_size=_BATCH)
     ranges = {"ranges": examples[TRAIN].faces[:_CALIBRATING_FACES]} if int8 else {}
     with atomic_write(target) as beside:
         module.write(model, beside, expressions=expressions, **ranges)
-        after = _answers(module.read(beside), asked)
+        after = _predict_in_batches(module.read(beside), faces)
         comparison = _compared(before, after, validation.labels if int8 else None)
         if not int8 and not comparison.difference <= MOST_DIFFERENCE:
             raise UserError(
@@ -109,7 +108,7 @@ def export_model(
     return comparison
 
 
-def _answers(model: ExportedModel, faces: np.ndarray) -> np.ndarray:
+def _predict_in_batches(model: ExportedModel, faces: np.ndarray) -> np.ndarray:
     batches = range(0, len(faces), _BATCH)
     return np.concatenate([model.predict_on_batch(faces[at : at + _BATCH]) for at in batches])
 
@@ -119,6 +118,6 @@ def _compared(before: np.ndarray, after: np.ndarray, labels: np.ndarray | None) 
     difference = float(np.abs(before[compared] - after[compared]).max())
     accuracies = None
     if labels is not None:
-        right = [float((said.argmax(axis=1) == labels).mean()) for said in (before, after)]
+        right = [float((one.argmax(axis=1) == labels).mean()) for one in (before, after)]
         accuracies = (right[0], right[1])
     return Comparison(len(before[compared]), difference, accuracies)

@@ -1,4 +1,4 @@
-"""What models are exported to, and read back from.
+"""The export formats, and the reader of exported models.
 
 Converters and runtimes are an extra of the package, so a format names its module, which is imported when
 it is needed.
@@ -19,7 +19,7 @@ from fer_data.core.schema import FACE_SIZE
 
 @dataclass(frozen=True)
 class Format:
-    """A format that models are exported to."""
+    """An export format."""
 
     module: str
     """The module, imported when needed, with `write`, `read`, and `is_own` of a file."""
@@ -44,10 +44,10 @@ FORMATS = MappingProxyType(
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """An exported model, as its runtime asks it."""
+    """An exported model, loaded by its runtime."""
 
     expressions: tuple[str, ...]
-    """The K classes, as the file says."""
+    """The K classes, as named in the file."""
     predict_on_batch: Callable[[np.ndarray], np.ndarray]
     """From uint8 faces (N, 48, 48, 1) to probabilities, float32 (N, K); on all processor cores."""
 
@@ -58,7 +58,7 @@ class ExportedModel:
 
 
 def is_exported(file: Path) -> bool:
-    """Whether the name is one of an exported model."""
+    """Whether a file name has the suffix of an export format."""
     return file.suffix in {row.suffix for row in FORMATS.values()}
 
 
@@ -98,7 +98,7 @@ def read_exported(file: Path, *, trusted: bool = False) -> ExportedModel:
 
 
 def imported(form: str) -> Any:
-    """The module of a format.
+    """Imports the module of a format.
 
     Raises:
         UserError: Its packages are missing.

@@ -27,7 +27,7 @@ _MOST_BYTES = 2**31  # of a protocol buffer
 
 
 def write(model: keras.Model, file: Path, *, expressions: tuple[str, ...]) -> None:
-    """Writes the file."""
+    """Exports a model, from uint8 faces (N, 48, 48, 1) to probabilities (N, K), to a file."""
     faces = tf.TensorSpec((None, FACE_SIZE, FACE_SIZE, 1), tf.uint8, name="faces")
     graph = tf.function(lambda faces: {"probabilities": model(faces, training=False)})
     written, _ = tf2onnx.convert.from_function(graph, input_signature=[faces], opset=_OPSET)
@@ -63,20 +63,20 @@ def read(file: Path) -> ExportedModel:
     session = onnxruntime.InferenceSession(content)
     expressions = json.loads(session.get_modelmeta().custom_metadata_map[_EXPRESSIONS])
 
-    def ask(faces: np.ndarray) -> np.ndarray:
-        answers: list[Any] = list(session.run(["probabilities"], {"faces": faces}))
-        return answers[0]
+    def predict(faces: np.ndarray) -> np.ndarray:
+        outputs: list[Any] = list(session.run(["probabilities"], {"faces": faces}))
+        return outputs[0]
 
-    return ExportedModel(tuple(expressions), ask)
+    return ExportedModel(tuple(expressions), predict)
 
 
-def _has_external_data(part: Message) -> bool:
+def _has_external_data(message: Message) -> bool:
     """Whether any tensor of a model lies in another file, however deep it is in graphs and functions."""
-    if isinstance(part, onnx.TensorProto):
-        return bool(part.external_data) or part.data_location == onnx.TensorProto.EXTERNAL
-    for field, value in part.ListFields():
+    if isinstance(message, onnx.TensorProto):
+        return bool(message.external_data) or message.data_location == onnx.TensorProto.EXTERNAL
+    for field, value in message.ListFields():
         if field.type == FieldDescriptor.TYPE_MESSAGE:
-            parts = [value] if isinstance(value, Message) else value
-            if any(_has_external_data(inner) for inner in parts):
+            children = [value] if isinstance(value, Message) else value
+            if any(_has_external_data(child) for child in children):
                 return True
     return False

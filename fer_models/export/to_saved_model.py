@@ -15,7 +15,7 @@ from fer_models.export.formats import ExportedModel
 
 
 def write(model: keras.Model, folder: Path, *, expressions: tuple[str, ...]) -> None:
-    """Writes the folder."""
+    """Exports a model, from uint8 faces (N, 48, 48, 1) to probabilities (N, K), to a folder."""
     faces = tf.TensorSpec((None, FACE_SIZE, FACE_SIZE, 1), tf.uint8, name="faces")
     archive = keras.export.ExportArchive()
     archive.track(model)
@@ -44,9 +44,9 @@ def read(folder: Path) -> ExportedModel:
     """
     signatures = tf.saved_model.load(str(folder)).signatures
     expressions = signatures["expressions"]()["expressions"].numpy()
-    ask_batch = signatures["serving_default"]
+    serving = signatures["serving_default"]
 
-    def ask(faces: np.ndarray) -> np.ndarray:
-        return ask_batch(faces=tf.constant(faces))["probabilities"].numpy()
+    def predict(faces: np.ndarray) -> np.ndarray:
+        return serving(faces=tf.constant(faces))["probabilities"].numpy()
 
-    return ExportedModel(tuple(name.decode() for name in expressions), ask)
+    return ExportedModel(tuple(name.decode() for name in expressions), predict)

@@ -155,7 +155,7 @@ def folds_of(labels: np.ndarray, groups: np.ndarray, *, num_folds: int, seed: in
     """
     distinct, first, group_of_row = np.unique(groups, return_index=True, return_inverse=True)
     drawn = np.random.default_rng(seed).permutation(len(distinct))
-    # Sorted by class, shuffled within it, and dealt out like cards: folds get equal shares of each class.
+    # Sorted by class, shuffled within it, and dealt out like cards: folds share each class.
     order = np.lexsort((drawn, labels[first]))
     fold_of_group = np.empty(len(distinct), np.int64)
     fold_of_group[order] = np.arange(len(distinct)) % num_folds

@@ -60,8 +60,8 @@ def test_every_row_of_the_zoo_says_the_same_in_every_format(
     if base is not None:
         _shorten(base, monkeypatch)
     model = build(name)
-    said = model.predict(EXAMPLES["validation"].faces, verbose=0)
-    assert said.std(axis=0).max() > 0.001  # what a face shows arrives at the end
+    predictions = model.predict(EXAMPLES["validation"].faces, verbose=0)
+    assert predictions.std(axis=0).max() > 0.001  # what a face shows arrives at the end
     for form, row in FORMATS.items():
         target = tmp_path / f"{name}{row.suffix}"
         compared = export_model(model, target, form=form, expressions=SIX, examples=EXAMPLES)
@@ -102,12 +102,12 @@ def test_five_lines_of_onnx_runtime_suffice(ensemble: keras.Model, tmp_path: Pat
     assert sum(bool(line) for line in code.splitlines()) == 5
     file = tmp_path / "scratch.onnx"
     export_model(ensemble, file, form="onnx", expressions=EXPRESSIONS, examples=EXAMPLES)
-    said: list[str] = []
-    names = {"faces": FACES, "print": lambda words: said.extend(words)}
+    predictions: list[str] = []
+    names = {"faces": FACES, "print": lambda words: predictions.extend(words)}
     exec(code.replace('"scratch.onnx"', repr(str(file))), names)
     expected = ensemble.predict(FACES, verbose=0).argmax(axis=1)
-    assert said == [EXPRESSIONS[number] for number in expected]
-    assert len(set(said)) > 1
+    assert predictions == [EXPRESSIONS[number] for number in expected]
+    assert len(set(predictions)) > 1
 
 
 def test_an_onnx_file_says_what_goes_in_and_out(ensemble: keras.Model, tmp_path: Path) -> None:
@@ -128,8 +128,8 @@ def test_a_litert_file_holds_its_labels(ensemble: keras.Model, tmp_path: Path) -
     export_model(ensemble, file, form="litert", expressions=EXPRESSIONS, examples=EXAMPLES)
     labels = zipfile.ZipFile(file).read("labels.txt").decode().splitlines()
     assert labels == list(EXPRESSIONS)
-    said = Interpreter(str(file)).get_signature_runner()(faces=FACES[:1])["probabilities"]
-    np.testing.assert_allclose(said, ensemble.predict(FACES[:1], verbose=0), atol=1e-5)
+    predictions = Interpreter(str(file)).get_signature_runner()(faces=FACES[:1])["probabilities"]
+    np.testing.assert_allclose(predictions, ensemble.predict(FACES[:1], verbose=0), atol=1e-5)
 
 
 def test_a_saved_model_holds_its_labels(ensemble: keras.Model, tmp_path: Path) -> None:
@@ -161,11 +161,11 @@ def test_a_model_that_says_something_else_is_not_written(
     ensemble: keras.Model, tmp_path: Path, monkeypatch
 ) -> None:
     read = to_onnx.read
-    for fault in (0.002, np.nan):
+    for error in (0.002, np.nan):
 
-        def read_wrong(file: Path, fault: float = fault) -> ExportedModel:
-            answers = read(file).predict_on_batch
-            return ExportedModel(EXPRESSIONS, lambda faces: answers(faces) + np.float32(fault))
+        def read_wrong(file: Path, error: float = error) -> ExportedModel:
+            predict = read(file).predict_on_batch
+            return ExportedModel(EXPRESSIONS, lambda faces: predict(faces) + np.float32(error))
 
         monkeypatch.setattr(to_onnx, "read", read_wrong)
         with pytest.raises(
@@ -225,8 +225,8 @@ def test_an_exported_model_is_read_back_with_its_labels(
     assert exported.expressions == EXPRESSIONS
     expected = ensemble.predict(FACES, verbose=0)
     for count in (7, 1, 3):  # batches of changing sizes
-        said = exported.predict_on_batch(FACES[:count])
-        np.testing.assert_allclose(said, expected[:count], atol=1e-5)
+        predictions = exported.predict_on_batch(FACES[:count])
+        np.testing.assert_allclose(predictions, expected[:count], atol=1e-5)
 
 
 @pytest.mark.parametrize("form", FORMATS)

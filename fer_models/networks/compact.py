@@ -1,4 +1,4 @@
-"""A compact network of our own for 48x48 grey faces, trained from nothing on two processor cores."""
+"""The compact network: residual, for 48x48 grey faces, trained from scratch on two processor cores."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ from fer_models.networks.compact_settings import ModelSettings
 
 
 def build_model(settings: ModelSettings, num_classes: int) -> keras.Model:
-    """Builds the network, and the mean of what it says of a face and of its mirror image.
+    """Builds the network, and averages its predictions for a face and for its horizontal flip.
 
     A 5x5 convolution with stride 2, then stages of a residual block (He et al., 2016) between poolings:
-    plain 3x3 convolutions, since processors reach their full speed in nothing else. Where training moves
-    faces, those of the saved model are smoothed as much.
+    plain 3x3 convolutions, in which processors reach their full speed. Where training interpolates
+    faces, the saved model blurs them as much (`interpolation_blur`).
 
     Args:
         settings: The section `models.compact`.
@@ -30,14 +30,15 @@ def build_model(settings: ModelSettings, num_classes: int) -> keras.Model:
     grey = keras.layers.Rescaling(1.0, dtype="float32")(faces)
     if settings.augmentation.interpolates:
         grey = interpolation_blur(grey)
-    mirrored = keras.ops.flip(grey, axis=2)
+    flipped = keras.ops.flip(grey, axis=2)  # test-time augmentation
     probabilities = keras.layers.Average(dtype="float32", name="probabilities")(
-        [network(grey), network(mirrored)]
+        [network(grey), network(flipped)]
     )
     return keras.Model(faces, probabilities, name="compact")
 
 
 def _network(settings: ModelSettings, num_classes: int) -> keras.Model:
+    """Builds the trained network, from grey levels of any size to probabilities (N, K)."""
     layers = keras.layers
 
     def convolution(maps: Any, filters: int, *, kernel: int = 3, stride: int = 1) -> Any:
@@ -56,6 +57,7 @@ def _network(settings: ModelSettings, num_classes: int) -> keras.Model:
         if number:
             maps = layers.MaxPooling2D(padding="same")(maps)  # 12x12, 6x6, 3x3
             maps = layers.ReLU()(convolution(maps, filters))
+        # A residual block: two convolutions, and the input added before the last activation.
         block = layers.ReLU()(convolution(maps, filters))
         maps = layers.ReLU()(layers.Add()([maps, convolution(block, filters)]))
     features = layers.Dropout(settings.dropout)(layers.GlobalAveragePooling2D()(maps))

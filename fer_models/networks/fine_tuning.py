@@ -1,6 +1,6 @@
 """The paper's fine-tunes: a network of `keras.applications` under a small head, on 48x48 grey faces.
 
-The three are one function; the base is a fact of the zoo's row, all numbers are settings.
+The three are one function; the base is a fact of the registry's row, all numbers are settings.
 """
 
 import re
@@ -34,7 +34,7 @@ def build_model(settings: ModelSettings, num_classes: int, *, base: Base) -> ker
     Args:
         settings: The section `models.NAME`.
         num_classes: K.
-        base: What the row of the zoo says of the base.
+        base: The base, as the registry's row describes it.
 
     Returns:
         A model from uint8 faces (N, 48, 48, 1) to probabilities (N, K), of nothing but Keras' own
@@ -71,7 +71,7 @@ def build_model(settings: ModelSettings, num_classes: int, *, base: Base) -> ker
 
 
 def _preprocessing(base: Base) -> keras.layers.Layer:
-    """What the base's ImageNet weights expect, from grey levels as RGB; on grey, RGB and BGR are one."""
+    """Scales grey levels as the base's ImageNet weights expect; of grey, RGB and BGR are equal."""
     scale, offset = 1 / 127.5, -1.0
     if base.preprocessing == "caffe":
         scale, offset = 1.0, [-mean for mean in BGR_MEANS]
@@ -79,7 +79,7 @@ def _preprocessing(base: Base) -> keras.layers.Layer:
 
 
 def _freeze(network: keras.Model, settings: ModelSettings, *, base: Base) -> None:
-    """Leaves trainable what the settings say, and nothing else."""
+    """Freezes all layers of the base but those that the settings name."""
     count = len(network.layers)
     for bound in settings.trainable_layers:
         if bound is not None and abs(bound) > count:
@@ -89,12 +89,12 @@ def _freeze(network: keras.Model, settings: ModelSettings, *, base: Base) -> Non
             )
     trainable = set(network.layers[slice(*settings.trainable_layers)])
     for layer in network.layers:
-        kept = settings.freeze_batch_norms and isinstance(layer, keras.layers.BatchNormalization)
-        layer.trainable = layer in trainable and not kept
+        frozen = settings.freeze_batch_norms and isinstance(layer, keras.layers.BatchNormalization)
+        layer.trainable = layer in trainable and not frozen
 
 
 def _loaded_base(base: Base, settings: ModelSettings) -> keras.Model:
-    """The base without its top, with the weights that the settings name."""
+    """Builds the base without its top, and loads the weights that the settings name."""
     size, name = settings.input_size, base.application
     if size < base.min_size:
         raise UserError(f"input_size: got {size}, but {name} takes at least {base.min_size} pixels")
@@ -109,7 +109,7 @@ def _loaded_base(base: Base, settings: ModelSettings) -> keras.Model:
 
 
 def _downloaded(application: Any, options: Mapping[str, Any], *, name: str) -> keras.Model:
-    """A base with ImageNet's weights, which Keras keeps once it has got them."""
+    """Builds a base with ImageNet's weights, which Keras downloads once and caches."""
     try:
         return application(weights=IMAGENET, **options)
     except Exception as error:  # Keras wraps what urllib raises in a bare Exception
@@ -140,7 +140,7 @@ def _load(network: keras.Model, file: Path, *, name: str) -> None:
 
 
 def _misfit(error: ValueError) -> str:
-    """What Keras says of the first layer that does not fit, without values and further layers."""
+    """Shortens Keras' message to the first layer that does not fit."""
     example = re.search(r"object <\w+ name=([^,]+),.*?\n\n(.*?)\n\n", str(error), re.DOTALL)
     if example is None:
         return _one_line(error)

@@ -1,4 +1,4 @@
-"""The models, one row each: a literal table that trainer, report and command line read."""
+"""The registry of models: one row each, read by trainer, report and command line."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PaperMetrics:
-    """What the paper reports for a model; None where it gives no figure.
+    """The metrics that the paper reports for a model; None where it gives none.
 
-    `accuracy` and `loss` are training figures; `val_accuracy` and `val_loss` were measured on the
-    Testing folder, by networks that had seen its duplicates.
+    `accuracy` and `loss` were measured on its training set, `val_accuracy` and `val_loss` on the Testing
+    folder, by networks that had seen its duplicates.
     """
 
     accuracy: float | None = None
@@ -43,29 +43,29 @@ class Base:
 
 @dataclass(frozen=True)
 class Model:
-    """A row of the zoo."""
+    """A row of the registry."""
 
     title: str
-    """What the reports call it."""
+    """Its name in reports."""
     module: str
     """The module, imported when needed, with `build_model` and the class `ModelSettings`."""
     paper: PaperMetrics
     base: Base | None = None
-    """What a fine-tune starts from."""
+    """The base of a fine-tune; None for other models."""
 
     @property
     def settings_class(self) -> type[TrainingSettings]:
-        """What the section `models.NAME` of `params.yaml` holds."""
+        """The class of the section `models.NAME` of `params.yaml`."""
         return import_module(self.module).ModelSettings
 
     @property
     def build(self) -> "Callable[..., keras.Model]":
-        """The builder: settings and the number of classes K in; a model from uint8 faces to (N, K)."""
+        """The function from settings and the number of classes K to a model."""
         builder = import_module(self.module).build_model
         return partial(builder, base=self.base) if self.base else builder
 
     def title_with(self, settings: TrainingSettings) -> str:
-        """What the reports call it when it was trained with these settings."""
+        """Its name in reports for a training with these settings."""
         if self.base is None:
             return self.title
         start = "from nothing" if getattr(settings, "weights", "none") == "none" else "fine-tuned"
@@ -112,7 +112,7 @@ ZOO = MappingProxyType(
 
 
 def model_named(name: str) -> Model:
-    """The row with that name.
+    """Looks up the row of a model.
 
     Raises:
         UserError: There is none.

@@ -47,8 +47,8 @@ def augmented(model: keras.Model, settings: TrainingSettings) -> keras.Model:
 def _trained_part(model: keras.Model, settings: TrainingSettings) -> keras.Model:
     """The layer `network` of a model with fused batch norms, or the whole model if it has none.
 
-    `compact` averages its network over a face and its mirror image. Training the inner network alone
-    costs half as much a step; the mirror images come from the augmentation.
+    `compact` averages its network over a face and its horizontal flip. Training the inner network alone
+    costs half as much a step; the augmentation flips faces instead.
     """
     networks = [layer for layer in model.layers if layer.name == NETWORK]
     if networks:

@@ -156,8 +156,8 @@ def open_checkpoints(
     """
     folder.mkdir(parents=True, exist_ok=True)
     refusal = (
-        f"process {{holder}} trains with {folder} already: wait for it, or end it; what it finished "
-        "is kept"
+        f"process {{holder}} trains with {folder} already: wait for it, or end it; its "
+        "checkpoints stay"
     )
     with held(folder / "lock", refusal=refusal):
         own = folder / fingerprint

@@ -55,7 +55,7 @@ def check_expressions(file: Path, expressions: tuple[str, ...]) -> None:
     if found is None:
         raise UserError(
             f"{file} does not name the expressions that it tells apart: an earlier version, or Keras by "
-            "itself, saved it; `dvc repro` trains it anew"
+            "itself, saved it; `dvc repro` retrains it"
         )
     if found != expressions:
         raise _other(str(file), found, expressions)
@@ -95,5 +95,5 @@ def check_expressions_in_use(
 def _other(name: str, found: tuple[str, ...], expected: tuple[str, ...]) -> UserError:
     return UserError(
         f"{name} tells {', '.join(found)} apart, in this order; expected {', '.join(expected)}: put "
-        "`data.expressions` of params.yaml back as they were, or `dvc repro` trains it anew"
+        "`data.expressions` of params.yaml back as they were, or `dvc repro` retrains it"
     )

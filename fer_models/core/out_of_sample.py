@@ -50,7 +50,7 @@ def read_cross_fitted(examples: Examples, *, model: Path) -> np.ndarray | None:
     table = read_table(file)
     if set(table[_MODEL_HASH]) != {sha256_of(model)} or list(table[PATH]) != examples.paths:
         raise UserError(
-            f"{file} is not of {model} and of these records: `dvc repro {model.parent.name}` makes "
-            "it anew"
+            f"{file} is not of {model} and of these records: `dvc repro {model.parent.name}` "
+            "rebuilds it"
         )
     return probabilities_of(table)

@@ -176,7 +176,7 @@ def predict(
     if probabilities.shape != expected:
         raise UserError(
             f"the model gives {probabilities.shape}, the records need {expected}: it was trained on "
-            "other classes; `dvc repro` trains it anew"
+            "other classes; `dvc repro` retrains it"
         )
     num_broken = int((~np.isfinite(probabilities)).any(axis=1).sum())
     if num_broken:

@@ -149,5 +149,7 @@ def test_a_stage_refuses_a_model_without_names(trained: Path, tmp_path: Path) ->
     file = Path(shutil.copy(model_of(trained), tmp_path / "model.keras"))
     check_expressions(file, EXPRESSIONS)
     forget_names(file)
-    with pytest.raises(UserError, match=r"does not name the expressions .* `dvc repro` trains it"):
+    with pytest.raises(
+        UserError, match=r"does not name the expressions .* `dvc repro` retrains it"
+    ):
         check_expressions(file, EXPRESSIONS)

@@ -126,7 +126,7 @@ def test_what_evaluate_chooses_by_is_out_of_sample(trained: Path) -> None:
     assert found["chosen"] != "mean"
     assert np.abs(in_sample - predictions).max() > 1e-4
     shutil.copyfile(trained / "models/resnet50/model.keras", file.with_name("other.keras"))
-    with pytest.raises(UserError, match="`dvc repro ensemble` makes it anew"):
+    with pytest.raises(UserError, match="`dvc repro ensemble` rebuilds it"):
         read_cross_fitted(validation, model=file.with_name("other.keras"))
     assert read_cross_fitted(validation, model=trained / "models/resnet50/model.keras") is None
 

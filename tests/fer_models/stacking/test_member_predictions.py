@@ -55,7 +55,7 @@ def test_a_second_run_gives_the_same_bytes(folder: Path) -> None:
             "mobilenetv2",
             "error: models/mobilenetv2/model.keras tells happy, sad, neutral apart, in this order; "
             "expected happy, neutral, sad: put `data.expressions` of params.yaml back as they were, or "
-            "`dvc repro` trains it anew",
+            "`dvc repro` retrains it",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""Which files a command line means, and which of them are videos."""
+"""Finds the images and videos that a command line names."""
 
 import io
 import os
@@ -16,10 +16,10 @@ VIDEOS = frozenset(
     {".3g2", ".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg"}
     | {".mpg", ".ogv", ".vob", ".webm", ".wmv"}
 )
-"""Names of what is tried although its first bytes say nothing, so that whoever reads it says what is
-wrong. `.ts` and `.mts` are none: what is no video there is mostly source code."""
-FACES_VIDEO = ".faces.mp4"
-"""How the names of annotated videos end, which are not taken from a folder again."""
+"""Suffixes of files that are tried although their first bytes are unknown, so that reading them gives
+the reason. `.ts` and `.mts` are none: most such files that are no video are source code."""
+FACES_VIDEO, FACES_TABLE = ".faces.mp4", ".faces.csv"
+"""How the names of annotated videos and of their tables end, which are not taken from a folder again."""
 STANDARD_INPUT = "-"
 
 _HEAD = 512
@@ -43,17 +43,17 @@ def named_files(
     lines: Iterable[str] | None = None,
     leave_out: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Path]:
-    """The files that words name, in their order.
+    """Lists the files that words name, in their order.
 
     Args:
         words: Each a file, a folder (its images and videos and those below, sorted; no hidden ones), a
             pattern with `*`, `?`, `[...]` or `**`, or `-` for a list, one path a line.
         lines: That list; standard input by default. It is read as it comes.
-        leave_out: Called with a line for each folder of which files are left out: how many of which
-            kind.
+        leave_out: Called with a line for each folder and reason for which files are left out: how many
+            of which kind.
 
     Yields:
-        Paths. What does not exist is among them, so that whoever reads it says so.
+        Paths. What does not exist is among them: reading it gives the error.
     """
     for word in words:
         if word == STANDARD_INPUT:
@@ -65,7 +65,7 @@ def named_files(
 
 
 def is_video(file: Path) -> bool:
-    """Whether a file is one: by its first bytes, and where these say nothing, by its name."""
+    """Whether a file is a video: by its first bytes, and where these are unknown, by its suffix."""
     kind = _kind(file)
     return kind == "video" or (kind is None and file.suffix.lower() in VIDEOS)
 
@@ -91,6 +91,7 @@ def _files_below(path: Path, leave_out: Callable[[str], None]) -> Iterator[Path]
     if not path.is_dir():
         yield path
         return
+    written: Counter[str] = Counter()
     others: Counter[str] = Counter()
     taken = 0
     for file in sorted(path.rglob("*")):
@@ -98,22 +99,27 @@ def _files_below(path: Path, leave_out: Callable[[str], None]) -> Iterator[Path]
         if hidden or not file.is_file():
             continue
         suffix = file.suffix.lower()
-        if file.name.endswith(FACES_VIDEO):
-            others[FACES_VIDEO] += 1
+        own = next((end for end in (FACES_VIDEO, FACES_TABLE) if file.name.endswith(end)), None)
+        if own is not None:
+            written[own] += 1
         elif _kind(file) is not None or suffix in IMAGES | VIDEOS:
             taken += 1
             yield file
         else:
             others[suffix or "without a suffix"] += 1
-    if others:
-        kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(others.items()))
-        leave_out(f"left out of {path}, being neither images nor videos: {kinds}")
+    for reason, left_out in (
+        ("written by `ferflow predict`", written),
+        ("being neither images nor videos", others),
+    ):
+        if left_out:
+            kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(left_out.items()))
+            leave_out(f"left out of {path}, {reason}: {kinds}")
     if not taken:
         yield path
 
 
 def _kind(file: Path) -> str | None:
-    """`image` or `video` by the first bytes; None where they say neither, or cannot be read."""
+    """`image` or `video` by the first bytes; None where they are unknown, or cannot be read."""
     try:
         if not file.is_file():  # what is read of a pipe is gone
             return None

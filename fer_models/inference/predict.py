@@ -1,4 +1,4 @@
-"""The verb `ferflow predict`: images, videos and a model in; rows and annotated videos out."""
+"""The command `ferflow predict`: predicts the expressions of images and videos."""
 
 import io
 import sys
@@ -11,7 +11,13 @@ from rich.progress import Progress
 from fer_data.core.errors import UserError
 from fer_models.detection.face_detector import FaceFinder
 from fer_models.inference.image_predictions import read_expressions
-from fer_models.inference.input_paths import FACES_VIDEO, is_video, named_files, on_screen
+from fer_models.inference.input_paths import (
+    FACES_TABLE,
+    FACES_VIDEO,
+    is_video,
+    named_files,
+    on_screen,
+)
 from fer_models.inference.model_store import open_predictor
 from fer_models.inference.tracking import Tracker
 from fer_models.inference.video import read_video
@@ -28,7 +34,7 @@ def predict(
     folder: Path | None,
     trusted: bool = False,
 ) -> int:
-    """Says what the faces of images and videos express.
+    """Predicts the expressions of the faces in images and videos.
 
     Args:
         words: What `named_files` takes.
@@ -88,7 +94,7 @@ def predict(
 def _targets(clip: Path, folder: Path | None) -> tuple[Path, Path]:
     """The annotated video, and the table."""
     place = folder or clip.parent
-    return place / f"{clip.stem}{FACES_VIDEO}", place / f"{clip.stem}.faces.csv"
+    return place / f"{clip.stem}{FACES_VIDEO}", place / f"{clip.stem}{FACES_TABLE}"
 
 
 def _read_clip(

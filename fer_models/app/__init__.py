@@ -1,1 +1,1 @@
-"""The demo app and its API."""
+"""Serves the demo app and its API."""

@@ -1,7 +1,6 @@
-"""What the demo app and its API answer: an image or faces in, readings in plain JSON out.
+"""The API of the demo app: finds faces in images and predicts their expressions, in plain JSON.
 
-Nothing is kept of what is asked: an image is gone when its faces are found, and whoever asks on sends
-the faces.
+No image is kept: it is gone when its faces are found, and a client sends the faces to predict on them.
 """
 
 import base64
@@ -22,6 +21,7 @@ from fer_models.app.grad_cam import heat_map
 from fer_models.detection.face_detector import Face, FaceFinder, whole_image
 from fer_models.detection.images import read_image
 from fer_models.inference.model_store import ModelStore
+from fer_models.inference.predictor import prediction_in_words
 
 MOST_FACES = 30
 """Of an image: the surest ones."""
@@ -32,21 +32,21 @@ _HOT, _OPACITY = np.array([255, 96, 32]), 0.75
 
 
 class Service:
-    """The verbs of the API, which threads may share."""
+    """The methods of the API, which threads may share."""
 
     def __init__(self, store: ModelStore, finder: FaceFinder) -> None:
         """Loads nothing yet."""
         self._store, self._finder = store, finder
 
     def models(self) -> list[dict[str, Any]]:
-        """The models: `name`, `title`, and `fault`, which is null where it can be asked."""
+        """The models: `name`, `title`, and `fault`, which is null where the model can predict."""
         return [
             {"name": name, "title": self._store.title(name), "fault": self._store.fault(name)}
             for name in self._store.names
         ]
 
     def first(self) -> str:
-        """The model to show first: the best, or the first that can be asked, or the first name."""
+        """The model to show first: the best, or the first that can predict, or the first name."""
         try:
             return self._store.best()
         except UserError:
@@ -87,7 +87,7 @@ class Service:
         }
 
     def ask(self, faces: Sequence[str], model: str) -> list[dict[str, Any]]:
-        """Asks a model about faces.
+        """Predicts the expressions of faces.
 
         Args:
             faces: The `pixels` that `find` gave, at most `MOST_FACES`.
@@ -95,7 +95,7 @@ class Service:
 
         Returns:
             For each face `probabilities` by expression, calibrated; the conformal `set`, a list of
-            expressions, the most probable first; and the set in `words`: `happy or surprise`.
+            expressions, the most probable first; and both in `words`: `happy 62 %, or surprise`.
 
         Raises:
             UserError: A face is none, or the model is unknown or missing.
@@ -104,29 +104,24 @@ class Service:
             raise UserError(f"got {len(faces)} faces, expected at most {MOST_FACES} at once")
         pixels = [_decoded(face) for face in faces]
         predictor = self._store.predictor(self._known(model))
-        reading = predictor.read(np.array(pixels, np.uint8).reshape(-1, FACE_SIZE, FACE_SIZE))
-        expressions = np.array(predictor.expressions)
-        answers: list[dict[str, Any]] = []
-        for number, probabilities in enumerate(reading.probabilities):
-            order = np.argsort(-probabilities, kind="stable")
-            member = order[:1] if reading.sets is None else order[reading.sets[number][order]]
-            named = expressions[member].tolist()
-            answers.append(
-                {
-                    "probabilities": dict(
-                        zip(predictor.expressions, map(float, probabilities), strict=True)
-                    ),
-                    "set": named,
-                    "words": in_words(named, num_expressions=len(expressions)),
-                }
-            )
-        return answers
+        predictions = predictor.predict(
+            np.array(pixels, np.uint8).reshape(-1, FACE_SIZE, FACE_SIZE)
+        )
+        expressions = predictor.expressions
+        found: list[dict[str, Any]] = []
+        for number, row in enumerate(predictions.probabilities):
+            ranked = predictions.ranked_set(number, expressions)
+            ranked = ranked or (expressions[row.argmax()],)
+            words = prediction_in_words(ranked, row.max(), num_expressions=len(expressions))
+            probabilities = dict(zip(expressions, map(float, row), strict=True))
+            found.append({"probabilities": probabilities, "set": list(ranked), "words": words})
+        return found
 
     def read(self, image: bytes, model: str) -> dict[str, Any]:
-        """Finds the faces of an image and asks a model about them: `find` and `ask` in one."""
+        """Finds the faces of an image and predicts their expressions: `find` and `ask` in one."""
         found = self.find(image)
-        answers = self.ask([face["pixels"] for face in found["faces"]], model)
-        faces = [{**face, **answer} for face, answer in zip(found["faces"], answers, strict=True)]
+        predictions = self.ask([face["pixels"] for face in found["faces"]], model)
+        faces = [{**face, **one} for face, one in zip(found["faces"], predictions, strict=True)]
         return {**found, "model": model, "faces": faces}
 
     def heat_map(self, face: str, model: str) -> dict[str, Any]:
@@ -144,7 +139,7 @@ class Service:
             UserError: The face is none, or the model is unknown or missing.
         """
         pixels, predictor = _decoded(face), self._store.predictor(self._known(model))
-        number = int(predictor.read(pixels[np.newaxis]).probabilities[0].argmax())
+        number = int(predictor.predict(pixels[np.newaxis]).probabilities[0].argmax())
         seen = heat_map(predictor.model, pixels, number)
         image = None if seen is None else _overlay(seen)
         return {"expression": predictor.expressions[number], "image": image}
@@ -154,14 +149,6 @@ class Service:
         if model not in self._store.names:
             raise UserError(f"no model '{model}': expected one of {', '.join(self._store.names)}")
         return model
-
-
-def in_words(expressions: Sequence[str], *, num_expressions: int) -> str:
-    """A set of expressions as people say it: `happy`, `happy or surprise`, `angry, fear or sad`."""
-    if len(expressions) == num_expressions:
-        return "any of them"
-    *others, last = expressions
-    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _surest(faces: Sequence[Face]) -> list[Face]:

@@ -1,4 +1,4 @@
-"""Shows where in a face a model looked: a face goes in, a map of what spoke for an expression comes out.
+"""Computes Grad-CAM heat maps: the places of a face that raise an expression's probability.
 
 Selvaraju et al., Grad-CAM (2017), section 3: the last feature maps, each weighted by how much it moves
 the expression's logarithmic probability on average, summed, and what speaks against it cut off.
@@ -12,11 +12,11 @@ import tensorflow as tf
 
 from fer_data.core.schema import FACE_SIZE
 
-_LEAST_CELLS = 3  # a side; of fewer, the map would say where the face is, and no more
+_LEAST_CELLS = 3  # a side; fewer show no place within the face
 
 
 def heat_map(model: keras.Model, face: np.ndarray, expression: int) -> np.ndarray | None:
-    """What in a face spoke for an expression.
+    """Computes the Grad-CAM heat map of a face for an expression.
 
     Args:
         model: From uint8 faces (N, 48, 48, 1) to probabilities (N, K).

@@ -1,7 +1,7 @@
-"""The demo app: a page that reads the expressions of an image's faces, and an API that does the same.
+"""Serves the demo app: a page that predicts the expressions in an image, and an API that does the same.
 
-In come trained models, of a workspace or a bundle. Gradio serves both on the loopback device alone, and
-keeps no image: what is uploaded lies in a folder of its own until its faces are found.
+Gradio serves both on the loopback device alone, and keeps no image: what is uploaded lies in a folder
+of its own until its faces are found.
 """
 
 import atexit
@@ -35,7 +35,7 @@ def open_app(store: ModelStore, *, port: int | None = None, allow_hosts: Sequenc
     """Serves the app until the process ends.
 
     Args:
-        store: The models; they are loaded when they are asked.
+        store: The models; each is loaded at its first prediction.
         port: By default the first free one from 7860.
         allow_hosts: Names under which a proxy shows the page, beside those of this machine.
 
@@ -62,10 +62,10 @@ def make_server(
     uploads: Uploads,
     allow_hosts: Sequence[str] = (),
 ) -> gr.Server:
-    """The page, and the API that the page calls.
+    """Builds the server of the page, and of the API that the page calls.
 
     Args:
-        service: What answers.
+        service: The methods of the API.
         expressions: The K classes.
         uploads: Where Gradio puts uploaded images.
         allow_hosts: Names under which a proxy shows the page, beside those of this machine.

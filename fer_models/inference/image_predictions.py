@@ -1,4 +1,4 @@
-"""Reads the expressions of many images: paths go in, rows come out, one a face."""
+"""Predicts the expressions of many images, one row a face."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from fer_models.detection.images import read_image
 from fer_models.inference.predictor import Predictor
 
 BATCH = 256
-"""Faces that are asked about at once."""
+"""Faces that are predicted at once."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class Row:
     expressions: tuple[str, ...]
     """The K classes."""
     in_set: tuple[str, ...] = ()
-    """Those that hold the right one as often as `evaluate` promised; empty where nothing is known."""
+    """The prediction set, the most probable one first: it holds the given label as often as `evaluate`
+    promised. Empty where no threshold is known."""
 
     @property
     def expression(self) -> str:
@@ -44,7 +45,7 @@ def read_expressions(
     whole_images: bool = False,
     report: Callable[[str], None],
 ) -> Iterator[Row]:
-    """Says what the faces of images express.
+    """Predicts the expressions of the faces of images.
 
     Args:
         files: The images; they are read as they come.
@@ -70,22 +71,20 @@ def read_expressions(
         if not faces:
             waiting.append((file, 0, None))
         if len(waiting) >= BATCH:
-            yield from _asked(waiting, predictor)
+            yield from _predicted(waiting, predictor)
             waiting = []
-    yield from _asked(waiting, predictor)
+    yield from _predicted(waiting, predictor)
 
 
-def _asked(waiting: list[tuple[Path, int, Face | None]], predictor: Predictor) -> Iterator[Row]:
+def _predicted(waiting: list[tuple[Path, int, Face | None]], predictor: Predictor) -> Iterator[Row]:
     faces = [face.pixels for _, _, face in waiting if face is not None]
-    reading = predictor.read(np.array(faces, np.uint8))
+    predictions = predictor.predict(np.array(faces, np.uint8))
     names = predictor.expressions
     place = 0
     for path, number, face in waiting:
         if face is None:
             yield Row(path, number, None, None, names)
             continue
-        in_set: tuple[str, ...] = ()
-        if reading.sets is not None:
-            in_set = tuple(names[column] for column in np.flatnonzero(reading.sets[place]))
-        yield Row(path, number, face, reading.probabilities[place], names, in_set)
+        probabilities = predictions.probabilities[place]
+        yield Row(path, number, face, probabilities, names, predictions.ranked_set(place, names))
         place += 1

@@ -1,4 +1,4 @@
-"""Trained models by name: a workspace or a bundle in, predictors out, each loaded once."""
+"""Opens trained models by name, of a workspace or a bundle; each is loaded once."""
 
 import threading
 from pathlib import Path
@@ -10,14 +10,14 @@ from fer_data.core.errors import UserError
 from fer_models.core.class_names import check_expressions_in_use
 from fer_models.core.prediction import load_model
 from fer_models.export.formats import is_exported, read_exported
-from fer_models.inference.bundle import Bundle
+from fer_models.inference.bundle_reader import Bundle
 from fer_models.inference.predictor import Predictor, Trust
 from fer_models.inference.sources import METRICS, MODEL, SUMMARY, Source, Workspace
 from fer_models.inference.stored_metrics import Metrics, Summary, read_measured
 
 
 def open_model_store(*, workspace: Path = Path(), bundle: Path | None = None) -> "ModelStore":
-    """Opens what people ask: the models of a bundle if one is given, else those of a workspace.
+    """Opens the models of a bundle if one is given, else those of a workspace.
 
     Raises:
         UserError: There is no such bundle, or it is none; or there is no workspace.
@@ -32,7 +32,7 @@ def open_predictor(
     bundle: Path | None = None,
     trusted: bool = False,
 ) -> Predictor[Any]:
-    """Opens the one model that is asked for.
+    """Opens one model.
 
     Args:
         model: What `ModelStore.predictor` takes; or the path of an exported model, which brings its
@@ -48,7 +48,7 @@ def open_predictor(
     """
     if model is not None and is_exported(Path(model)):
         exported = read_exported(Path(model), trusted=trusted)
-        return Predictor(exported, exported.expressions, Trust())
+        return Predictor(exported, exported.expressions, Trust(), called=model)
     store = open_model_store(workspace=workspace, bundle=bundle)
     return store.predictor(model or store.best())
 
@@ -69,7 +69,7 @@ class ModelStore:
         self._turn = threading.Lock()
 
     def fault(self, name: str) -> str | None:
-        """What keeps a model from being asked, in one line with the ways to mend it; or None."""
+        """Why a model cannot predict, in one line with the ways to mend it; or None."""
         if name not in self.names:
             return f"no model '{name}': expected one of {', '.join(self.names)}"
         fault = self._source.fault(name)
@@ -98,15 +98,15 @@ class ModelStore:
             if fault is None
         }
         if not accuracies:
-            raise UserError(f"no model to ask: {next(iter(faults.values()))}")
+            raise UserError(f"no model that can predict: {next(iter(faults.values()))}")
         return max(accuracies, key=accuracies.__getitem__)
 
     def predictor(self, name: str) -> Predictor[keras.Model]:
         """The model of that name, loaded at the first call.
 
         Args:
-            name: One of `names`; or the path of a `.keras` file, whose answers are as they come:
-                nothing is known of how far they can be trusted.
+            name: One of `names`; or the path of a `.keras` file, whose probabilities are as they
+                come: no temperature and no threshold is known.
 
         Raises:
             UserError: It is missing, damaged, or of other classes.
@@ -117,17 +117,18 @@ class ModelStore:
             return self._loaded[name]
 
     def _metrics(self, name: str) -> Metrics:
-        with self._source.part(name, METRICS) as file:
+        with self._source.file_of(name, METRICS) as file:
             return read_measured(Metrics, file, name=name)
 
     def _summary(self, name: str) -> Summary:
-        with self._source.part(name, SUMMARY) as file:
+        with self._source.file_of(name, SUMMARY) as file:
             return read_measured(Summary, file, name=name)
 
     def _load(self, name: str) -> Predictor[keras.Model]:
         if name not in self.names and Path(name).suffix == ".keras":
             file = Path(name)
-            return Predictor(self._named(file, name, called=name), self.expressions, Trust())
+            model = self._named(file, called=name)
+            return Predictor(model, self.expressions, Trust(), called=name)
         fault = self.fault(name)
         if fault is not None:
             raise UserError(fault)
@@ -137,15 +138,17 @@ class ModelStore:
             threshold=metrics.conformal.threshold,
             coverage=metrics.conformal.promised,
         )
-        with self._source.part(name, MODEL) as file:
+        with self._source.file_of(name, MODEL) as file:
             called = self._source.called(name)
-            model = self._named(file, name, called=called, measured=metrics.expressions)
-        return Predictor(model, self.expressions, trust)
+            model = self._named(file, called=called, measured=metrics.expressions)
+        if self._metrics(name) != metrics:  # they calibrate another network
+            raise UserError(f"{called} was replaced while it was loaded: try again")
+        return Predictor(model, self.expressions, trust, called=called)
 
     def _named(
-        self, file: Path, name: str, *, called: str, measured: tuple[str, ...] | None = None
+        self, file: Path, *, called: str, measured: tuple[str, ...] | None = None
     ) -> keras.Model:
         """The model of a file, if it tells the model store's classes apart."""
         model = load_model(file, called=called)
-        check_expressions_in_use(file, self.expressions, name=name, measured=measured)
+        check_expressions_in_use(file, self.expressions, name=called, measured=measured)
         return model

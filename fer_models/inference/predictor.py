@@ -1,7 +1,7 @@
-"""A trained model as people use it: faces in, calibrated probabilities and sets of expressions out."""
+"""Predicts with a trained model: calibrated probabilities and prediction sets of faces."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -18,7 +18,7 @@ _MOST_OFF = 0.1
 
 @dataclass(frozen=True)
 class Trust:
-    """What `evaluate` chose on `validation`, so that a model's answers can be trusted."""
+    """The calibration that `evaluate` fitted on `validation`."""
 
     temperature: float = 1.0
     """What to divide the logarithms of probabilities by."""
@@ -29,18 +29,48 @@ class Trust:
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What a model says of N faces, of K expressions."""
+class Predictions:
+    """A model's predictions for N faces, of K expressions."""
 
     probabilities: np.ndarray
     """float32 (N, K), calibrated."""
     sets: np.ndarray | None
-    """bool (N, K): which expressions are in each face's set, the most probable one always; None where
-    nothing was measured."""
+    """bool (N, K): which expressions are in each face's prediction set, the most probable one always;
+    None where no threshold was fitted."""
+
+    def ranked_set(self, number: int, expressions: tuple[str, ...]) -> tuple[str, ...]:
+        """The prediction set of face `number`, 0 to N - 1, the most probable expression first.
+
+        Args:
+            number: The face.
+            expressions: The K classes.
+
+        Returns:
+            Some of `expressions`; none where there are no sets.
+        """
+        if self.sets is None:
+            return ()
+        order = np.argsort(-self.probabilities[number], kind="stable")
+        return tuple(expressions[column] for column in order if self.sets[number, column])
+
+
+def prediction_in_words(ranked: Sequence[str], probability: float, *, num_expressions: int) -> str:
+    """A prediction for people: `happy 62 %`, or with its set `happy 62 %, or surprise, neutral`.
+
+    Args:
+        ranked: The prediction set, the most probable expression first; at least one.
+        probability: Of that expression, 0 to 1.
+        num_expressions: K, of which the set may hold all.
+    """
+    first, *others = ranked
+    best = f"{first} {100 * probability:.0f} %"
+    if not others:
+        return best
+    return f"{best}, or {'any other' if len(ranked) == num_expressions else ', '.join(others)}"
 
 
 class Model(Protocol):
-    """What can be asked: a `keras.Model`, or `formats.ExportedModel`."""
+    """What predicts: a `keras.Model`, or `formats.ExportedModel`."""
 
     @property
     def output_shape(self) -> Any:
@@ -60,27 +90,36 @@ class Predictor(Generic[M]):
     """A loaded model, which threads may share.
 
     Attributes:
-        model: What is asked.
+        model: The network.
         expressions: The K classes.
-        trust: How its answers are calibrated.
+        trust: How its probabilities are calibrated.
     """
 
-    def __init__(self, model: M, expressions: tuple[str, ...], trust: Trust) -> None:
+    def __init__(
+        self, model: M, expressions: tuple[str, ...], trust: Trust, *, called: str
+    ) -> None:
         """Keeps the model.
+
+        Args:
+            model: The network.
+            expressions: The K classes.
+            trust: How its probabilities are calibrated.
+            called: What messages call the model: its file, or its bundle and name.
 
         Raises:
             UserError: It has another number of classes.
         """
         if model.output_shape[-1] != len(expressions):
             raise UserError(
-                f"the model tells {model.output_shape[-1]} expressions apart, expected "
+                f"{called} tells {model.output_shape[-1]} expressions apart, expected "
                 f"{len(expressions)}: {', '.join(expressions)}"
             )
         self.model, self.expressions, self.trust = model, expressions, trust
+        self._called = called
         self._turn = threading.Lock()
 
-    def read(self, faces: np.ndarray) -> Reading:
-        """Says what N faces express.
+    def predict(self, faces: np.ndarray) -> Predictions:
+        """Predicts the expressions of N faces.
 
         Args:
             faces: uint8 (N, 48, 48); N may be 0.
@@ -94,13 +133,16 @@ class Predictor(Generic[M]):
             for start in range(0, len(inputs), _BATCH):
                 batch = slice(start, start + _BATCH)
                 raw[batch] = self.model.predict_on_batch(inputs[batch])
-        sums = raw.sum(axis=1)  # 8 bits do not add up to 1
-        # NaN is neither above 0 nor near 1.
-        if not (raw >= 0).all() or not (abs(sums - 1) < _MOST_OFF).all():
-            raise UserError("the model gives what is no probability: train or export it anew")
+        # Sums are near 1 only: those of 8 bits are off. NaN is neither above 0 nor near 1.
+        broken = ~((raw >= 0).all(axis=1) & (abs(raw.sum(axis=1) - 1) < _MOST_OFF))
+        if broken.any():
+            raise UserError(
+                f"{self._called} gives what is no probability for {int(broken.sum())} of {len(raw)} "
+                "faces (expected numbers from 0 that add up to 1): train or export it again"
+            )
         sets = None
         if self.trust.threshold is not None:
             sets = prediction_sets(raw, self.trust.threshold)
-            # An empty set is a true answer to a promise kept on average, and none to a person.
+            # An empty set keeps a promise made on average, and tells a person nothing.
             sets[np.arange(len(raw)), raw.argmax(axis=1)] = True
-        return Reading(at_temperature(raw, self.trust.temperature), sets)
+        return Predictions(at_temperature(raw, self.trust.temperature), sets)

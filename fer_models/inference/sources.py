@@ -1,4 +1,4 @@
-"""What belongs to a trained model that people use, and where a workspace keeps it."""
+"""Finds the files of a trained model: its network, metrics, summary and card."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -11,12 +11,12 @@ from fer_data.core.errors import UserError
 from fer_data.stages.settings import PARAMS_FILE, DataSettings, read_settings
 
 MODEL, METRICS, SUMMARY, CARD = "model.keras", "metrics.json", "summary.json", "model_card.md"
-PARTS = (MODEL, METRICS, SUMMARY, CARD)
-"""The network, what was measured of it, how it was trained, and all that in words."""
+FILES = (MODEL, METRICS, SUMMARY, CARD)
+"""The network, its metrics, the summary of its training, and the model card."""
 
 
 class Source(Protocol):
-    """Where models come from: `Workspace` here, or `bundle.Bundle`."""
+    """Where models come from: `Workspace` here, or `bundle_reader.Bundle`."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -36,8 +36,8 @@ class Source(Protocol):
         """What messages call the network of a model: where a person finds it."""
         ...
 
-    def part(self, name: str, part: str) -> AbstractContextManager[Path]:
-        """Gives the path of one of `PARTS`, which is there for as long as the context is.
+    def file_of(self, name: str, file_name: str) -> AbstractContextManager[Path]:
+        """Gives the path of one of `FILES`, which is there for as long as the context is.
 
         Raises:
             UserError: It is missing or damaged.
@@ -63,8 +63,8 @@ class Workspace:
 
     def fault(self, name: str) -> str | None:
         """Names the first missing file, and the three ways to get it."""
-        for part in PARTS:
-            file = self._file(name, part)
+        for file_name in FILES:
+            file = self._file(name, file_name)
             if not file.is_file():
                 return (
                     f"{file} is missing: `dvc pull` fetches it, a bundle brings it along "
@@ -77,17 +77,17 @@ class Workspace:
         return str(self._file(name, MODEL))
 
     @contextmanager
-    def part(self, name: str, part: str) -> Iterator[Path]:
+    def file_of(self, name: str, file_name: str) -> Iterator[Path]:
         """The file where its stage left it."""
         fault = self.fault(name)
         if fault is not None:
             raise UserError(fault)
-        yield self._file(name, part)
+        yield self._file(name, file_name)
 
-    def _file(self, name: str, part: str) -> Path:
-        if part in (METRICS, CARD):
-            return output(f"evaluate@{name}", name, workspace=self.folder) / part
-        if part == SUMMARY:
-            return dependency("report", "train", workspace=self.folder) / name / part
+    def _file(self, name: str, file_name: str) -> Path:
+        if file_name in (METRICS, CARD):
+            return output(f"evaluate@{name}", name, workspace=self.folder) / file_name
+        if file_name == SUMMARY:
+            return dependency("report", "train", workspace=self.folder) / name / file_name
         trainer = "ensemble" if name == "ensemble" else f"train@{name}"
-        return output(trainer, name, workspace=self.folder) / part
+        return output(trainer, name, workspace=self.folder) / file_name

@@ -1,4 +1,4 @@
-"""Reads what people who use a model need of its `metrics.json` and `summary.json`, and checks it."""
+"""Reads and checks what predictions need of a model's `metrics.json` and `summary.json`."""
 
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fer_data.core.errors import UserError
 
-_Part = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+_Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class _Read(BaseModel):
@@ -15,7 +15,7 @@ class _Read(BaseModel):
 
 
 class _Value(_Read):
-    value: _Part
+    value: _Fraction
 
 
 class _Validation(_Read):
@@ -28,8 +28,8 @@ class _Calibration(_Read):
 
 
 class _Conformal(_Read):
-    threshold: _Part
-    promised: _Part
+    threshold: _Fraction
+    promised: _Fraction
 
 
 class _Test(_Read):
@@ -37,7 +37,7 @@ class _Test(_Read):
 
 
 class Metrics(_Read):
-    """What `evaluate` measured on `validation`, and by which classes."""
+    """The metrics that `evaluate` measured, as far as predictions need them."""
 
     validation: _Validation
     calibration: _Calibration
@@ -51,7 +51,7 @@ class Metrics(_Read):
 
 
 class Summary(_Read):
-    """What the training says of itself."""
+    """The summary of a training, as far as predictions need it."""
 
     title: str
 
@@ -68,7 +68,7 @@ def read_measured(kind: type[R], file: Path, *, name: str) -> R:
         name: The model's, for the error: the file may be a copy that is gone.
 
     Raises:
-        UserError: It is not what a stage writes: no JSON, or a figure is missing, NaN or out of range.
+        UserError: It is not what a stage writes: no JSON, or a metric is missing, NaN or out of range.
     """
     try:
         return kind.model_validate_json(file.read_bytes())
@@ -77,6 +77,6 @@ def read_measured(kind: type[R], file: Path, *, name: str) -> R:
         where = ".".join(map(str, fault["loc"]))
         raise UserError(
             f"{file.name} of the model '{name}' is not what its stage wrote "
-            f"({where}{': ' * bool(where)}{fault['msg']}): `dvc repro evaluate@{name}` makes it anew, "
+            f"({where}{': ' * bool(where)}{fault['msg']}): `dvc repro evaluate@{name}` makes it again, "
             "or take another bundle"
         ) from None

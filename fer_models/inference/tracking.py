@@ -1,7 +1,7 @@
-"""Follows the faces of a video: frames go in, numbered faces with smoothed probabilities come out.
+"""Tracks the faces of a video, with probabilities smoothed over time.
 
-A frame in `look_every` is searched for faces; in between, the detector's last network alone places
-them anew around where they were, which takes much less time.
+One frame in `look_every` is searched for faces; in between, the detector's last network alone finds
+each face around its last place, which takes much less time.
 """
 
 import math
@@ -60,7 +60,7 @@ class Tracker:
 
         Args:
             finder: Finds the faces.
-            predictor: Says what they express.
+            predictor: Predicts their expressions.
             look_every: Frames from one search for new faces to the next; 1 or more.
             smoothing_seconds: How slowly what is shown follows; 0 or more.
         """
@@ -71,7 +71,7 @@ class Tracker:
         self._num_frames = self._num_faces = 0
 
     def step(self, image: np.ndarray, *, seconds: float) -> list[TrackedFace]:
-        """Says who is in the next frame, and what they express.
+        """Tracks the faces of the next frame.
 
         Args:
             image: uint8 (H, W, 3), RGB.
@@ -80,22 +80,25 @@ class Tracker:
         Returns:
             The faces of this frame, by their numbers.
         """
-        # Those who are lost are kept for a moment: they may have turned away.
+        # 1. Drop tracks that were not seen for a while; for a moment, the face may have turned away.
         self._tracks = [one for one in self._tracks if seconds - one.seen <= _PATIENCE_SECONDS]
         looks = self._num_frames % self._look_every == 0
         self._num_frames += 1
+        # 2. Search the whole frame now and then; else look around the known faces alone.
         if looks:
             smallest = min(image.shape[:2]) / _LEAST_PART
             faces = self._finder.find_in_frame(image, smallest_face=smallest)
         else:
             faces = self._finder.follow(image, [track.face for track in self._tracks])
+        # 3. Give each face the track that it overlaps most.
         pairs = _paired(faces, [track.face for track in self._tracks])
-        if not looks:  # what is new there overlaps nobody: not worth a number yet
+        if not looks:  # a face of no track waits for the next search
             faces, pairs = _only_known(faces, pairs)
+        # 4. Predict all at once, and move each track towards its new probabilities.
         shown: list[_Track] = []
         crops = np.array([face.pixels for face in faces], np.uint8)
-        said = self._predictor.read(crops).probabilities if faces else []
-        for face, known, probabilities in zip(faces, pairs, said, strict=True):
+        new = self._predictor.predict(crops).probabilities if faces else []
+        for face, known, probabilities in zip(faces, pairs, new, strict=True):
             if known is None:
                 self._num_faces += 1
                 track = _Track(self._num_faces, face, probabilities, seconds)

@@ -1,4 +1,4 @@
-"""Reads the expressions of a video: a clip goes in, an annotated video and a table come out."""
+"""Predicts the expressions in a video, and writes an annotated video and a table."""
 
 import csv
 from collections.abc import Callable, Iterator
@@ -36,11 +36,11 @@ def read_video(
     table: Path,
     progress: Callable[[int, int], None],
 ) -> int:
-    """Follows the faces of a clip.
+    """Tracks the faces of a clip.
 
     Args:
         clip: The video, in any format that FFmpeg reads; its sound is left out.
-        tracker: Follows the faces; it must have seen nothing yet.
+        tracker: Tracks the faces; it must have seen nothing yet.
         video: The annotated video to write, MP4 (H.264).
         table: The CSV file to write: one row a face of a frame.
         progress: Called after each frame, with how many are done and how many there are, 0 if the
@@ -55,7 +55,7 @@ def read_video(
     """
     if clip.resolve() in (video.resolve(), table.resolve()):
         raise UserError(f"{clip} would be overwritten: choose another folder with `--output`")
-    # Both stand together, and a video says nothing of who made it.
+    # Both are written together; the video alone does not show that it is ours.
     for file, is_own in (
         (table, _is_table),
         (video, lambda file: _is_mp4(file) and table.exists()),
@@ -194,13 +194,13 @@ def _rows(
     number: int, seconds: float, faces: list[TrackedFace], expressions: tuple[str, ...]
 ) -> Iterator[list[Any]]:
     for tracked in faces:
-        said = expressions[tracked.probabilities.argmax()]
+        expression = expressions[tracked.probabilities.argmax()]
         yield [
             number,
             f"{seconds:.3f}",
             tracked.number,
             *tracked.face.box,
             f"{tracked.face.confidence:.4f}",
-            said,
+            expression,
             *(f"{one:.4f}" for one in tracked.probabilities),
         ]

@@ -1,4 +1,4 @@
-"""What the tests of `ferflow predict` share: clips, the verb typed in a folder, and its rows."""
+"""What the tests of `ferflow predict` share: clips, the command typed in a folder, and its rows."""
 
 import csv
 import io
@@ -32,7 +32,7 @@ def write_clip(file: Path, *, num_frames: int, size: tuple[int, int] = (321, 241
 def typed_in(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Typed:
-    """Lets a test type the verb in a folder."""
+    """Lets a test type the command in a folder."""
     monkeypatch.chdir(folder)
 
     def call(*words: str) -> tuple[str, str, str | None]:

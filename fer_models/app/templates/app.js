@@ -1,10 +1,10 @@
-// What a person does, and what the server is asked. The page alone remembers the image.
+// Handles what a person does, and calls the server. The page alone remembers the image.
 
 let tab = settings.first;
 let image = null; // a file
 let found = null; // its faces
-let turn = 0; // of images: what is answered about an earlier one comes too late
-let readings = new Map(); // by model, a list of one a face
+let turn = 0; // of images: a reply about an earlier one comes too late
+let predictions = new Map(); // by model, a list of one a face
 let failures = new Map(); // by model, in words
 let heats = new Map(); // by model and face
 
@@ -40,11 +40,11 @@ async function find(file, whole) {
 
 function forget() {
   turn += 1;
-  [found, readings, failures, heats] = [null, new Map(), new Map(), new Map()];
+  [found, predictions, failures, heats] = [null, new Map(), new Map(), new Map()];
   return turn;
 }
 
-// An image, from wherever it comes: its faces, then what the open tab's models say of them.
+// An image, from wherever it comes: its faces, then the predictions of the open tab's models.
 async function take(file, { whole = false } = {}) {
   const mine = forget();
   stopLive();
@@ -53,15 +53,15 @@ async function take(file, { whole = false } = {}) {
   say("Looking for faces…");
   draw();
   try {
-    const answer = await find(file, whole);
+    const reply = await find(file, whole);
     if (mine !== turn) return;
-    found = answer;
+    found = reply;
     say(inWords(found, whole));
   } catch (error) {
     if (mine === turn) say(error.message, { failed: true });
   }
   draw();
-  await ask();
+  await predict();
 }
 
 function inWords({ faces, num_found }, whole) {
@@ -71,18 +71,18 @@ function inWords({ faces, num_found }, whole) {
   return faces.length > 1 ? `${faces.length} faces found.` : "One face found.";
 }
 
-// Asks the models of the open tab that have not been asked about this image, one after the other.
-async function ask() {
+// Lets the models of the open tab predict that have not yet, one after the other.
+async function predict() {
   const mine = turn;
   const names = tab === ALL ? settings.models.map((model) => model.name) : [tab];
   for (const name of names) {
     const { fault } = settings.models.find((model) => model.name === name);
-    if (fault || !found?.faces.length || readings.has(name) || failures.has(name)) continue;
+    if (fault || !found?.faces.length || predictions.has(name) || failures.has(name)) continue;
     at("panel").setAttribute("aria-busy", "true");
     try {
-      const answer = await call("ask", found.faces.map((face) => face.pixels), name);
+      const reply = await call("ask", found.faces.map((face) => face.pixels), name);
       if (mine !== turn) return;
-      readings.set(name, answer);
+      predictions.set(name, reply);
     } catch (error) {
       if (mine !== turn) return;
       failures.set(name, error.message);
@@ -116,22 +116,22 @@ function draw() {
 function panel() {
   const model = settings.models.find(({ name }) => name === tab);
   if (model?.fault) return [drawWords("This model is missing", model.fault)];
-  if (failures.has(tab)) return [drawWords("This model does not answer", failures.get(tab))];
+  if (failures.has(tab)) return [drawWords("This model cannot predict", failures.get(tab))];
   if (!found) return [drawWords("No image yet", "Each face in it gets its bars here.")];
   if (!found.faces.length) return [drawWords("No face found", "Nothing is read where no face is.")];
   if (tab === ALL) {
     const rows = (number) =>
       settings.models.map(({ name, title, fault }) => {
-        const reading = readings.get(name)?.[number];
-        return { name, title, fault: fault ?? failures.get(name), reading };
+        const prediction = predictions.get(name)?.[number];
+        return { name, title, fault: fault ?? failures.get(name), prediction };
       });
     const cards = found.faces.map((face, number) => drawComparison(face, number, found, rows(number)));
     return [drawLegend(), ...cards];
   }
-  if (!readings.has(tab)) return [drawWords("Reading…", "The first time, the model is loaded.")];
+  if (!predictions.has(tab)) return [drawWords("Predicting…", "The first time, the model is loaded.")];
   const cards = found.faces.map((face, number) => {
     const heat = stream ? undefined : (heats.get(`${tab} ${number}`) ?? null);
-    return drawReading(face, number, found, { reading: readings.get(tab)[number], heat });
+    return drawPrediction(face, number, found, { prediction: predictions.get(tab)[number], heat });
   });
   return [make("p", { className: "note", textContent: model.title }), ...cards];
 }
@@ -139,7 +139,7 @@ function panel() {
 function open(name) {
   tab = name;
   draw();
-  ask();
+  predict();
 }
 
 async function toggleHeat(number) {
@@ -171,11 +171,11 @@ async function live() {
     const mine = ++turn;
     const model = settings.models.find(({ name, fault }) => name === tab && !fault);
     try {
-      const answer = await find(await frame(LIVE_WIDTH), false);
-      const faces = answer.faces.map((face) => face.pixels);
-      const answers = model && faces.length ? await call("ask", faces, model.name) : [];
+      const reply = await find(await frame(LIVE_WIDTH), false);
+      const faces = reply.faces.map((face) => face.pixels);
+      const predicted = model && faces.length ? await call("ask", faces, model.name) : [];
       if (!stream || mine !== turn) return;
-      [found, readings] = [answer, new Map(model ? [[model.name, answers]] : [])];
+      [found, predictions] = [reply, new Map(model ? [[model.name, predicted]] : [])];
       say(inWords(found, false));
     } catch (error) {
       if (!stream || mine !== turn) return;

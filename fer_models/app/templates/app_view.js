@@ -1,4 +1,4 @@
-// What the page shows: elements out of what the server has found and read.
+// Draws the page from the server's replies.
 
 const settings = JSON.parse(document.getElementById("settings").textContent);
 const ALL = "all";
@@ -105,14 +105,22 @@ function drawFace(face, number, found) {
   return figure;
 }
 
-const heading = (words) => make("h2", { className: "words", textContent: words });
+// The most probable expression with its probability, and below it what else may be right.
+function drawHeadline({ probabilities, set: [first, ...others] }) {
+  const likely = make("span", { className: "likely", textContent: percent(probabilities[first]) });
+  const headline = make("div", { className: "headline" }, make("h2", {}, dot(first), first, likely));
+  if (!others.length) return headline;
+  const all = others.length + 1 === settings.expressions.length;
+  const words = all ? "any other" : others.join(", ");
+  headline.append(make("p", { className: "others", textContent: `or ${words}` }));
+  return headline;
+}
 
-// One model's reading of one face.
-function drawReading(face, number, found, { reading, heat }) {
+// One model's prediction for one face.
+function drawPrediction(face, number, found, { prediction, heat }) {
   const figure = drawFace(face, number, found);
-  const card = make("article", { className: "card reading" }, figure);
-  const said = make("div", {}, heading(reading.words), drawBars(reading.probabilities, reading.set));
-  card.append(said);
+  const card = make("article", { className: "card prediction" }, figure);
+  card.append(make("div", {}, drawHeadline(prediction), drawBars(prediction.probabilities, prediction.set)));
   if (heat === undefined) return card;
   if (heat?.image) figure.append(make("img", { src: heat.image, className: "heat", alt: "" }));
   const words = heat === null ? "What it looked at" : "Hide what it looked at";
@@ -125,19 +133,19 @@ function drawReading(face, number, found, { reading, heat }) {
   return card;
 }
 
-// All models' readings of one face, each a bar that its expressions share.
+// All models' predictions for one face, each a bar that its expressions share.
 function drawComparison(face, number, found, rows) {
   const list = make("ul", { className: "models" });
-  for (const { name, title, reading, fault } of rows) {
+  for (const { name, title, prediction, fault } of rows) {
     const item = make("li", {}, make("span", { className: "title", textContent: name, title }));
     if (fault) item.append(make("span", { className: "note", textContent: "missing" }));
-    else if (!reading) item.append(make("span", { className: "note", textContent: "…" }));
+    else if (!prediction) item.append(make("span", { className: "note", textContent: "…" }));
     else {
-      item.append(make("strong", { className: "words", textContent: reading.words }));
+      item.append(make("span", { className: "words" }, drawHeadline(prediction)));
       const bar = make("div", { className: "shares" });
       for (const expression of settings.expressions) {
-        const share = make("i", { title: `${expression} ${percent(reading.probabilities[expression])}` });
-        share.style.flexGrow = reading.probabilities[expression];
+        const share = make("i", { title: `${expression} ${percent(prediction.probabilities[expression])}` });
+        share.style.flexGrow = prediction.probabilities[expression];
         share.style.background = colourOf(expression);
         bar.append(share);
       }
@@ -145,7 +153,7 @@ function drawComparison(face, number, found, rows) {
     }
     list.append(item);
   }
-  return make("article", { className: "card reading" }, drawFace(face, number, found), list);
+  return make("article", { className: "card prediction" }, drawFace(face, number, found), list);
 }
 
 function drawLegend() {

@@ -10,7 +10,7 @@ from PIL import Image
 
 from fer_data.core.errors import UserError
 from fer_data.web.html import face_uri
-from fer_models.app.api import MOST_FACES, Service, in_words
+from fer_models.app.api import MOST_FACES, Service
 from fer_models.detection.face_detector import Face, FaceFinder
 from fer_models.inference.model_store import open_model_store
 from tests.support.models.images import background, encoded
@@ -72,7 +72,7 @@ def test_the_best_model_comes_first(workspace: Path, tmp_path: Path) -> None:
 def test_a_image_s_faces_come_with_their_pixels_and_readings(workspace: Path) -> None:
     answer = service_of(workspace).read(encoded(background()), "scratch")
     assert (answer["width"], answer["height"], answer["num_found"]) == (720, 480, 2)
-    expected = open_model_store(workspace=workspace).predictor("scratch").read(FACES[:2])
+    expected = open_model_store(workspace=workspace).predictor("scratch").predict(FACES[:2])
     assert expected.sets is not None
     for number, face in enumerate(answer["faces"]):
         assert face["box"] == [number, 2, 30, 40]
@@ -85,6 +85,8 @@ def test_a_image_s_faces_come_with_their_pixels_and_readings(workspace: Path) ->
         assert set(face["set"]) == held
         ordered = [face["probabilities"][name] for name in face["set"]]
         assert ordered == sorted(ordered, reverse=True)
+        best = max(face["probabilities"].values())
+        assert face["words"].startswith(f"{face['set'][0]} {100 * best:.0f} %")
 
 
 def test_of_too_many_faces_the_surest_are_read(workspace: Path) -> None:
@@ -152,16 +154,3 @@ def test_over_the_api_a_path_is_no_model(workspace: Path) -> None:
 
 def test_no_face_is_no_answer(workspace: Path) -> None:
     assert service_of(workspace).ask([], "scratch") == []
-
-
-@pytest.mark.parametrize(
-    ("names", "words"),
-    [
-        (["happy"], "happy"),
-        (["happy", "surprise"], "happy or surprise"),
-        (["angry", "fear", "sad"], "angry, fear or sad"),
-        (["angry", "fear", "sad", "happy"], "any of them"),
-    ],
-)
-def test_a_set_in_words(names: list[str], words: str) -> None:
-    assert in_words(names, num_expressions=4) == words

@@ -12,6 +12,7 @@ from fer_models.app.api import Service
 from fer_models.detection.face_detector import FaceFinder
 from fer_models.inference.model_store import open_model_store
 from tests.support.models.images import background, encoded, paste_face, two_faces
+from tests.support.models.tiny_dataset import EXPRESSIONS
 from tests.support.models.trained_workspace import MEASURED, make_models
 from tests.support.servers.browser import needs_chromium, visit
 from tests.support.servers.demo_app import App, running_app
@@ -69,7 +70,13 @@ def test_each_tab_reads_the_expressions_of_an_off_centre_face(page: Page, folder
         page.locator(f"[data-tab={name}]").click()
         expect(page.locator("#panel > .note")).to_have_text(f"Tiny {name}")
         (face,) = service.read(content, name)["faces"]
-        expect(page.locator("h2.words")).to_have_text(face["words"])
+        first, *others = face["set"]
+        headline = page.locator(".headline")
+        expect(headline.locator("h2")).to_have_text(
+            f"{first}{round(100 * face['probabilities'][first])} %"
+        )
+        among = "any other" if len(face["set"]) == len(EXPRESSIONS) else ", ".join(others)
+        expect(headline.locator(".others")).to_have_text([f"or {among}"] if others else [])
         for expression, probability in face["probabilities"].items():
             row = page.locator(f".odds [data-expression={expression}]")
             expect(row).to_contain_text(f"{round(100 * probability)} %")
@@ -90,6 +97,7 @@ def test_all_models_at_once_stand_side_by_side(page: Page, folder: Path) -> None
     choose(page, folder / "two.png")
     page.locator("[data-tab=all]").click()
     expect(page.locator(".shares")).to_have_count(2 * len(NAMES))
+    expect(page.locator(".models .headline .likely")).to_have_count(2 * len(NAMES))
     num_missing = len(MEASURED) - len(NAMES)
     expect(page.locator(".models .note")).to_have_text(["missing"] * 2 * num_missing)
     expect(page.locator(".legend li")).to_have_text([" happy", " neutral", " sad"])

@@ -131,10 +131,11 @@ def test_a_model_of_which_no_names_are_known_is_taken_with_a_line_that_says_so(
     name = str(model_of(reordered)) if of_path else "scratch"
     with caplog.at_level(logging.WARNING):
         open_model_store(workspace=reordered).predictor(name)
-    said = (
+    file = model_of(reordered)
+    message = (
         "does not name the expressions that it tells apart: taken for sad, happy, neutral, in this"
     )
-    assert f"{name} {said} order" in caplog.text
+    assert f"{file} {message} order" in caplog.text
 
 
 def test_a_bundle_of_an_earlier_version_is_taken_at_its_own_names_with_a_line(
@@ -142,7 +143,7 @@ def test_a_bundle_of_an_earlier_version_is_taken_at_its_own_names_with_a_line(
 ) -> None:
     with caplog.at_level(logging.WARNING):
         assert open_model_store(bundle=BUNDLE).predictor("scratch").expressions == EXPRESSIONS
-    assert "scratch does not name the expressions" in caplog.text
+    assert "bundle.zip: the model 'scratch' does not name the expressions" in caplog.text
 
 
 def test_a_stage_refuses_a_model_without_names(trained: Path, tmp_path: Path) -> None:

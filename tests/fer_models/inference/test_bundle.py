@@ -41,7 +41,7 @@ def rewritten(bundle: Path, target: Path, path: str, content: bytes) -> Path:
     return target
 
 
-def test_a_bundle_answers_as_its_workspace_does(workspace: Path, bundle: Path) -> None:
+def test_a_bundle_predicts_as_its_workspace_does(workspace: Path, bundle: Path) -> None:
     store = open_model_store(bundle=bundle)
     assert store.names == NAMES
     assert store.expressions == EXPRESSIONS
@@ -52,7 +52,7 @@ def test_a_bundle_answers_as_its_workspace_does(workspace: Path, bundle: Path) -
         direct = open_model_store(workspace=workspace).predictor(name)
         assert packed.trust == direct.trust
         np.testing.assert_array_equal(
-            packed.read(faces).probabilities, direct.read(faces).probabilities
+            packed.predict(faces).probabilities, direct.predict(faces).probabilities
         )
 
 
@@ -95,7 +95,7 @@ def test_a_bundle_that_was_cut_off_is_none(bundle: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 2}, r"cannot read \(version: .*\): make it anew .* or update ferflow"),
+        ({"version": 2}, r"cannot read \(version: .*\): make it again .* or update ferflow"),
         ({"colour": "red"}, r"cannot read \(colour: Extra inputs"),
     ],
 )

@@ -24,4 +24,4 @@ def test_a_bundle_of_format_1_gives_the_probabilities_that_it_gave() -> None:
         [0.004252, 0.158078, 0.837670],
         [0.007227, 0.170521, 0.822252],
     ]
-    np.testing.assert_allclose(predictor.read(faces).probabilities, expected, atol=1e-4)
+    np.testing.assert_allclose(predictor.predict(faces).probabilities, expected, atol=1e-4)

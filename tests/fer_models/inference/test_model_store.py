@@ -22,37 +22,44 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_models(tmp_path_factory.mktemp("store") / "workspace", "scratch", "mobilenetv2")
 
 
-def test_a_workspace_s_models_answer_calibrated(workspace: Path) -> None:
+def test_a_workspace_s_models_predict_calibrated(workspace: Path) -> None:
     opened = open_model_store(workspace=workspace)
     assert opened.names == MEASURED
     assert opened.expressions == EXPRESSIONS
     assert opened.title("scratch") == "Tiny scratch"
-    reading = opened.predictor("scratch").read(FACES)
+    predictions = opened.predictor("scratch").predict(FACES)
     raw = opened.predictor("scratch").model.predict(FACES[..., np.newaxis], verbose=0)
     assert (raw.argmax(axis=1) == LABELS).mean() > 0.6
-    np.testing.assert_allclose(reading.probabilities, softmax(np.log(raw) / TEMPERATURE), atol=1e-3)
-    assert reading.sets is not None
+    np.testing.assert_allclose(
+        predictions.probabilities, softmax(np.log(raw) / TEMPERATURE), atol=1e-3
+    )
+    assert predictions.sets is not None
     # The threshold is one of probabilities as they come, before the temperature.
-    np.testing.assert_array_equal(reading.sets, raw >= THRESHOLD)
-    assert 1 < reading.sets.sum(axis=1).mean() < 2
+    np.testing.assert_array_equal(predictions.sets, raw >= THRESHOLD)
+    assert 1 < predictions.sets.sum(axis=1).mean() < 2
 
 
-def test_no_face_is_an_answer_of_no_rows(workspace: Path) -> None:
-    reading = open_model_store(workspace=workspace).predictor("scratch").read(FACES[:0])
-    assert reading.probabilities.shape == (0, 3)
+def test_no_face_gives_no_rows(workspace: Path) -> None:
+    predictions = open_model_store(workspace=workspace).predictor("scratch").predict(FACES[:0])
+    assert predictions.probabilities.shape == (0, 3)
 
 
 def test_an_unsure_face_s_set_holds_the_most_probable_expression() -> None:
-    reading = Predictor(tiny_member(0), EXPRESSIONS, Trust(threshold=0.9999)).read(FACES)
-    assert reading.sets is not None
-    np.testing.assert_array_equal(reading.sets.argmax(axis=1), reading.probabilities.argmax(axis=1))
-    assert set(reading.sets.sum(axis=1)) == {1}
+    predictions = Predictor(
+        tiny_member(0), EXPRESSIONS, Trust(threshold=0.9999), called="it"
+    ).predict(FACES)
+    assert predictions.sets is not None
+    np.testing.assert_array_equal(
+        predictions.sets.argmax(axis=1), predictions.probabilities.argmax(axis=1)
+    )
+    assert set(predictions.sets.sum(axis=1)) == {1}
 
 
 def test_a_model_is_loaded_once_whoever_asks_at_the_same_time(workspace: Path, monkeypatch) -> None:
     loads: list[Path] = []
 
-    def load_model(file: Path, **_: object):
+    def load_model(file: Path, *, called: str):
+        assert called == str(file)
         loads.append(file)
         return tiny_member(0)
 
@@ -98,17 +105,18 @@ def test_an_unknown_model_names_those_that_there_are(workspace: Path) -> None:
 
 def test_a_path_is_a_model_of_which_nothing_was_measured(workspace: Path) -> None:
     opened = open_model_store(workspace=workspace)
-    reading = opened.predictor(str(workspace / "models/scratch/model.keras")).read(FACES)
-    assert reading.sets is None
+    predictions = opened.predictor(str(workspace / "models/scratch/model.keras")).predict(FACES)
+    assert predictions.sets is None
     named = opened.predictor("scratch").model.predict(FACES[..., np.newaxis], verbose=0)
-    np.testing.assert_allclose(reading.probabilities, named, atol=1e-5)
+    np.testing.assert_allclose(predictions.probabilities, named, atol=1e-5)
     with pytest.raises(UserError, match=r"absent\.keras is missing"):
         opened.predictor("absent.keras")
 
 
 def test_a_model_of_other_classes_is_refused() -> None:
-    with pytest.raises(UserError, match="tells 4 expressions apart, expected 3: happy, neutral"):
-        Predictor(tiny_member(0, num_classes=4), EXPRESSIONS, Trust())
+    message = r"^it\.onnx tells 4 expressions apart, expected 3: happy, neutral"
+    with pytest.raises(UserError, match=message):
+        Predictor(tiny_member(0, num_classes=4), EXPRESSIONS, Trust(), called="it.onnx")
 
 
 def test_outside_of_a_workspace_one_line_says_so(tmp_path: Path) -> None:
@@ -117,7 +125,7 @@ def test_outside_of_a_workspace_one_line_says_so(tmp_path: Path) -> None:
 
 
 class Broken:
-    """A model that gives what it is told to, whatever it is asked."""
+    """A model that gives the same row for every face."""
 
     output_shape = (None, 3)
 
@@ -129,6 +137,7 @@ class Broken:
 
 
 @pytest.mark.parametrize("row", [[np.nan, 0.5, 0.5], [-1, 1, 1], [3, 5, 4], [0, 0, 0]])
-def test_what_is_no_probability_is_no_answer(row: list[float]) -> None:
-    with pytest.raises(UserError, match="the model gives what is no probability"):
-        Predictor(Broken(row), EXPRESSIONS, Trust()).read(FACES)
+def test_what_is_no_probability_is_refused(row: list[float]) -> None:
+    message = r"^it\.onnx gives what is no probability for 200 of 200 faces .* export it again$"
+    with pytest.raises(UserError, match=message):
+        Predictor(Broken(row), EXPRESSIONS, Trust(), called="it.onnx").predict(FACES)

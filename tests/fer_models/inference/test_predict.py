@@ -39,7 +39,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(workspace: Path, monkeypatch, capsys) -> Typed:
-    """Types the verb in the workspace."""
+    """Types the command in the workspace."""
     return typed_in(workspace, monkeypatch, capsys)
 
 
@@ -86,7 +86,7 @@ def test_a_image_without_a_face_can_be_taken_whole(run) -> None:
     )
 
 
-def test_the_table_says_it_in_words(run) -> None:
+def test_the_table_names_the_expression(run) -> None:
     out, _, _ = run("none.png", "two.png")
     assert "none found" in out
     assert out.count("two.png") == 2
@@ -105,18 +105,18 @@ def test_a_list_comes_on_standard_input(run, monkeypatch) -> None:
     assert [row["path"] for row in rows_of(out)] == ["crops/03.png", "crops/01.png"]
 
 
-def test_a_model_s_file_answers_as_it_comes(run) -> None:
+def test_a_model_s_file_predicts_as_it_is(run) -> None:
     words = ("crops/00.png", "--format", "csv", "--model")
     calibrated, _, _ = run(*words, "scratch")
     plain, _, _ = run(*words, "models/scratch/model.keras")
-    said = [
+    highest = [
         max(float(rows_of(out)[0][name]) for name in EXPRESSIONS) for out in (calibrated, plain)
     ]
-    assert said[0] < said[1]  # the temperature is 2
+    assert highest[0] < highest[1]  # the temperature is 2
     assert rows_of(plain)[0]["set"] == ""
 
 
-def test_an_exported_model_answers_without_a_workspace(run, tmp_path: Path, monkeypatch) -> None:
+def test_an_exported_model_predicts_without_a_workspace(run, tmp_path: Path, monkeypatch) -> None:
     file = tmp_path / "scratch.onnx"
     model = open_predictor("scratch").model
     to_onnx.write(model, file, expressions=EXPRESSIONS)
@@ -147,7 +147,7 @@ def test_a_model_that_is_not_there_is_one_line(run, words, message) -> None:
     assert "\n" not in str(exit_message)
 
 
-def test_without_a_name_the_best_on_validation_is_asked(workspace: Path, tmp_path: Path) -> None:
+def test_without_a_name_the_best_on_validation_predicts(workspace: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(workspace, tmp_path / "workspace")
     assert open_model_store(workspace=folder).best() == "scratch"  # both are as good: the first
     file = folder / "reports/evaluate/mobilenetv2/metrics.json"
@@ -156,7 +156,9 @@ def test_without_a_name_the_best_on_validation_is_asked(workspace: Path, tmp_pat
     file.write_text(json.dumps(metrics))
     assert open_model_store(workspace=folder).best() == "mobilenetv2"
     shutil.rmtree(folder / "models")
-    with pytest.raises(UserError, match=r"^no model to ask: .*scratch/model\.keras is missing"):
+    with pytest.raises(
+        UserError, match=r"^no model that can predict: .*scratch/model\.keras is missing"
+    ):
         open_model_store(workspace=folder).best()
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fer_models.detection.face_detector import Face
-from fer_models.inference.predictor import Reading
+from fer_models.inference.predictor import Predictions
 from fer_models.inference.tracking import Tracker
 
 IMAGE = np.zeros((240, 320, 3), np.uint8)
@@ -31,14 +31,14 @@ class FakeFinder:
 
 
 class FakePredictor:
-    """Says happy of bright faces, sad of dark ones."""
+    """Predicts happy for bright faces, sad for dark ones."""
 
     expressions = ("happy", "sad")
 
-    def read(self, faces: np.ndarray) -> Reading:
+    def predict(self, faces: np.ndarray) -> Predictions:
         assert faces.dtype == np.uint8
         happy = faces[:, 0, 0].astype(np.float32) / 255
-        return Reading(np.stack([happy, 1 - happy], axis=1), None)
+        return Predictions(np.stack([happy, 1 - happy], axis=1), None)
 
 
 def tracker(finder: FakeFinder, **options: float) -> Tracker:

@@ -1,12 +1,13 @@
-"""The look that all charts share: an empty chart in the page's colours, and its SVG for the page.
+"""Styles the charts: an empty chart in the page's colours, and its SVG for the page.
 
-The same figures give the same bytes. Colours are the page's CSS variables, so that the charts follow
-its light and its dark theme. Charts are 360 units wide: as wide as a phone, where a text of 11 units
-is 11 pixels high.
+Equal metrics give equal bytes. Colours are the page's CSS variables, so that the charts follow
+its light and its dark theme. Charts are 360 units wide, if nothing else is said: as wide as a phone,
+where a text of 11 units is 11 pixels high.
 """
 
 import io
 import re
+from html import escape
 from typing import Any, Final
 
 from matplotlib.axes import Axes
@@ -15,12 +16,14 @@ from matplotlib.figure import Figure
 # Matplotlib knows no CSS variables: each of these colours stands for one until the SVG is written.
 INK, MUTED, LINE = "#010101", "#020202", "#030303"
 ACCENT = "#040404"
+PAPER = "#050505"
 CLASS_COLOURS = tuple(f"#0606{number:02x}" for number in range(8))
 _VARIABLES: Final = {
     INK: "var(--ink, #1e1f21)",
     MUTED: "var(--muted, #66655f)",
     LINE: "var(--line, #e4e0d7)",
     ACCENT: "var(--accent, #0b6b66)",
+    PAPER: "var(--paper, #fbfaf7)",
     **{colour: f"var(--class-{number}, #66655f)" for number, colour in enumerate(CLASS_COLOURS)},
 }
 DASHES: Final = ("-", (0, (5, 1.5)), (0, (1.5, 1.5)), (0, (6, 1.5, 1.5, 1.5)))
@@ -51,9 +54,9 @@ STYLE: Final[dict[Any, Any]] = {
 }
 
 
-def empty_chart(title: str, *, height: int) -> tuple[Figure, Axes]:
-    """An empty chart, 360 units wide and `height` units high; drawn on within `STYLE`."""
-    figure = Figure(figsize=(360 / 72, height / 72), layout="constrained")
+def empty_chart(title: str, *, height: int, width: int = 360) -> tuple[Figure, Axes]:
+    """Makes an empty chart, `width` units wide and `height` units high; drawn on within `STYLE`."""
+    figure = Figure(figsize=(width / 72, height / 72), layout="constrained")
     figure.patch.set_visible(False)
     axes = figure.subplots()
     axes.patch.set_visible(False)
@@ -63,12 +66,12 @@ def empty_chart(title: str, *, height: int) -> tuple[Figure, Axes]:
 
 
 def svg_of(figure: Figure, chart_id: str, label: str) -> str:
-    """The figure as an element of HTML.
+    """Writes a chart as an element of HTML.
 
     Args:
         figure: The chart.
         chart_id: The start of all its ids; no other chart on the page may have it.
-        label: What those who do not see it are told.
+        label: The text of the chart for screen readers.
     """
     buffer = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
@@ -84,6 +87,6 @@ def svg_of(figure: Figure, chart_id: str, label: str) -> str:
     # Matplotlib's own style element would apply to the whole page.
     body = re.sub(r"<style.*?</style>", "", svg[svg.index(">") + 1 :], count=1, flags=re.DOTALL)
     return (
-        f'<svg {view_box[0]} xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{label}" '
+        f'<svg {view_box[0]} xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(label)}" '
         f'stroke-linejoin="round">{body.strip()}'
     )

@@ -1,4 +1,4 @@
-"""How the metrics moved since decisions were last accepted: then and now in, differences out."""
+"""Compares the metrics with those of when decisions were last accepted."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from fer_models.reporting.seed_spread import Difference, difference_from_kept
 
 ACCURACY = "accuracy"
 COMPARED = (ACCURACY, "macro_f1")
-"""The measures that are compared."""
+"""The metrics that are compared."""
 
 
 class Accepted(BaseModel):
-    """What was measured when decisions were last accepted."""
+    """The metrics of when decisions were last accepted."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -31,34 +31,34 @@ class Accepted(BaseModel):
     num_decisions: int
     """How many faces were decided then."""
     metrics: dict[str, dict[str, dict[str, float | None]]]
-    """By model, split and measure, as `reports/metrics.json` held them."""
+    """By model, split and metric, as `reports/metrics.json` held them."""
     outcomes: dict[str, dict[str, Outcomes]] = {}
     """By model and split: which faces were predicted rightly then. Earlier versions kept none."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """One figure of one model, then and now."""
+    """One metric of one model, then and now."""
 
     split: str
     """`validation` or `test`."""
-    measure: str
+    metric: str
     """One of `COMPARED`."""
     before: float
-    """The figure when decisions were accepted, as a fraction."""
+    """The value when decisions were accepted, as a fraction."""
     now: float
-    """Today's figure."""
+    """Today's value."""
     low: float
     """The lower end of today's 95 % interval."""
     high: float
     """Its upper end."""
     difference: Difference | None
-    """Of accuracy, face by face; None of other figures, and where the predictions of then were not kept,
+    """Of accuracy, face by face; None of other metrics, and where the predictions of then were not kept,
     or are of other faces or labels."""
 
     @property
     def points(self) -> float:
-        """By how many hundredths the figure rose; negative if it fell."""
+        """By how many hundredths the metric rose; negative if it fell."""
         return 100 * (self.now - self.before)
 
     @property
@@ -81,17 +81,17 @@ def changes_since(
     *,
     seed_spread: Mapping[str, SeedSpread | None],
 ) -> dict[str, list[Change]]:
-    """Compares today's figures with those of the last acceptance.
+    """Compares today's metrics with those of the last acceptance.
 
     Args:
         accepted: What was measured then.
-        measured: Today's evaluations by model, as `evaluate` writes them: by split, each measure with
+        measured: Today's evaluations by model, as `evaluate` writes them: by split, each metric with
             `value`, `low` and `high`.
         predictions: Today's, by model: `path`, `split`, `label` and `prediction`.
         seed_spread: By model, as far as it was measured.
 
     Returns:
-        For each model that was measured both times, in the order of `measured`: its figures on
+        For each model that was measured both times, in the order of `measured`: its metrics on
         validation and on test, save those that are not defined on either side.
     """
     found: dict[str, list[Change]] = {}
@@ -108,19 +108,19 @@ def changes_since(
         }
         found[name] = [
             Change(
-                *(split, measure, before, now["value"], now["low"], now["high"]),
-                difference=paired[split] if measure == ACCURACY else None,
+                *(split, metric, before, now["value"], now["low"], now["high"]),
+                difference=paired[split] if metric == ACCURACY else None,
             )
             for split in (VALIDATION, TEST)
-            for measure in COMPARED
-            if (before := accepted.metrics[name].get(split, {}).get(measure)) is not None
-            and (now := splits[split][measure])["value"] is not None
+            for metric in COMPARED
+            if (before := accepted.metrics[name].get(split, {}).get(metric)) is not None
+            and (now := splits[split][metric])["value"] is not None
         ]
     return found
 
 
 def read_accepted(file: Path) -> Accepted | None:
-    """Reads what was measured when decisions were last accepted; None if none ever were.
+    """Reads the metrics of when decisions were last accepted; None if none ever were.
 
     Raises:
         UserError: The file is missing, or holds something else.

@@ -1,12 +1,12 @@
-"""Gathers what was trained and measured into one page and one small file of metrics.
+"""Writes the page about the models, and a small file of their metrics.
 
-In come, for each model that `params.yaml` lists, the reports of `train` and of `evaluate`, what was
-measured when decisions were last accepted, and the mark of the decisions that are in the examples; out
-go `index.html`, which opens from disk without a network, and `metrics.json` for `dvc metrics`.
+It reads, for each model that `params.yaml` lists, the reports of `train` and of `evaluate`, the metrics
+of when decisions were last accepted, and the mark of the decisions that are in the examples. It writes
+`index.html`, which opens from disk without a network, and `metrics.json` for `dvc metrics`.
 
 The page names the decisions that the models learned from, not those that wait: `data/relabels.csv` is
 no dependency, since a page made before a decision could not know of it either way. Flow and publisher
-hold the file against the same mark when they run, and say how many wait (`pending_decisions`).
+compare the file with the same mark when they run, and say how many wait (`pending_decisions`).
 """
 
 import logging
@@ -22,9 +22,9 @@ from fer_data.stages.settings import read_settings
 from fer_data.web.html import render_page
 from fer_models.reporting.load import ModelReport, read_model
 from fer_models.reporting.metric_changes import Accepted, changes_since, read_accepted
-from fer_models.reporting.report_settings import ReportSettings, SeedSpread
+from fer_models.reporting.report_settings import Peer, ReportSettings, SeedSpread
 from fer_models.reporting.significance import paired_tests
-from fer_models.reporting.view import PAPER_TEST_FACES, model_view, papers_best
+from fer_models.reporting.view import PAPER_TEST_FACES, first_chart, model_view, papers_best
 
 logger = logging.getLogger(__name__)
 
@@ -32,10 +32,10 @@ MEASURES = ("accuracy", "loss", "macro_f1", "macro_auroc", "calibration_error")
 
 
 def compact_metrics(models: Sequence[ModelReport]) -> dict[str, dict[str, dict[str, float | None]]]:
-    """The figures that are compared between commits.
+    """The metrics that are compared between commits.
 
     Returns:
-        By model, then by split (`test`, `validation`): the measures, and the bounds of accuracy's 95 %
+        By model, then by split (`test`, `validation`): the metrics, and the bounds of accuracy's 95 %
         interval as `accuracy_low` and `accuracy_high`; of `test`, too, the accuracy on faces without a
         duplicate in Training, as `accuracy_without_duplicates`.
     """
@@ -55,14 +55,16 @@ def report_page(
     accepted: Accepted | None,
     seed_spread: Mapping[str, SeedSpread | None],
     decisions: Mapping[str, Any] | None = None,
+    peer: Peer | None = None,
 ) -> str:
-    """The page about all models.
+    """Renders the page about all models.
 
     Args:
         models: At least one, in the page's order.
-        accepted: What was measured when decisions were last accepted, if they ever were.
+        accepted: The metrics of when decisions were last accepted, if they ever were.
         seed_spread: By model, as far as it was measured.
         decisions: The mark of those that the models learned from (`decision_marks`); None if not known.
+        peer: A model to compare with, where one was measured.
 
     Returns:
         HTML with everything inlined.
@@ -78,6 +80,7 @@ def report_page(
         models=[
             model_view(model, number, rival=rival) for number, model in enumerate(models, start=1)
         ],
+        chart=first_chart(models, peer),
         paper_faces=PAPER_TEST_FACES,
         pairs=paired_tests(
             {
@@ -120,6 +123,7 @@ def main() -> None:
         accepted=read_accepted(flags.accepted),
         seed_spread=settings.seed_spread,
         decisions=read_json(flags.curated).get(MARK),
+        peer=settings.peer,
     )
     metrics = compact_metrics(models)
     with atomic_write(flags.page) as beside:

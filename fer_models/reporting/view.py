@@ -1,4 +1,4 @@
-"""Turns the reports of one model into what the page shows of it, and of the paper beside it."""
+"""Prepares what the page shows of each model, with the paper and the peer beside it."""
 
 import base64
 import json
@@ -11,6 +11,7 @@ from markupsafe import Markup
 from fer_data.core.schema import SPLIT, TEST, VALIDATION
 from fer_data.web.html import face_uri
 from fer_models.evaluation.top_losses import PIXELS, face_of
+from fer_models.reporting.accuracy_chart import AccuracyRow, accuracy_chart
 from fer_models.reporting.calibration_charts import reliability_chart, slices_chart
 from fer_models.reporting.charts import (
     confusion_chart,
@@ -19,20 +20,21 @@ from fer_models.reporting.charts import (
     training_curve,
 )
 from fer_models.reporting.load import ModelReport
+from fer_models.reporting.report_settings import Peer
 
 PAPER_TEST_FACES = 7_067
-"""The faces that the paper's `val_*` figures were measured on: FER2013's Testing folder."""
+"""The faces that the paper's `val_*` metrics were measured on: FER2013's Testing folder."""
 
 
 def model_view(
     model: ModelReport, number: int, *, rival: ModelReport | None = None
 ) -> dict[str, Any]:
-    """What the template prints about a model.
+    """Prepares what the template prints about a model.
 
     Args:
-        model: What was written about it.
+        model: Its reports.
         number: Its place on the page, from 1 on; the ids of its charts begin with it.
-        rival: What is held against the model if the paper does not have that: see `papers_best`.
+        rival: The model to compare with if the paper does not have this one: see `papers_best`.
     """
     test, training = model.measured[TEST], model.training
     kept_epoch = training["kept_epoch"]
@@ -53,13 +55,13 @@ def model_view(
         ),
         "roc": roc_chart(
             model.roc.loc[model.roc[SPLIT] == TEST],
-            aurocs={name: figures["auroc"] for name, figures in test["per_class"].items()},
+            aurocs={name: metrics["auroc"] for name, metrics in test["per_class"].items()},
             chart_id=f"model-{number}-roc",
         ),
         "precision_recall": precision_recall_chart(
             model.precision_recall.loc[model.precision_recall[SPLIT] == TEST],
             averages={
-                name: figures["average_precision"] for name, figures in test["per_class"].items()
+                name: metrics["average_precision"] for name, metrics in test["per_class"].items()
             },
             chart_id=f"model-{number}-precision-recall",
         ),
@@ -96,6 +98,38 @@ def model_view(
     }
 
 
+def first_chart(models: Sequence[ModelReport], peer: Peer | None) -> dict[str, Any]:
+    """Draws the chart of the page's first screen, with what can be compared.
+
+    Args:
+        models: At least one, all measured on the same Testing faces.
+        peer: A model to compare with; left out if it was measured on another number of faces.
+
+    Returns:
+        The chart as `wide` (for screens) and `narrow` (for phones); the `peer`, None if it is left out;
+        and `papers_best`, the highest of the paper's values on the chart, None without any.
+    """
+    faces = models[0].measured[TEST]["faces"]
+    rows: list[AccuracyRow] = []
+    for model in models:
+        accuracy = model.measured[TEST]["accuracy"]
+        paper = _papers_accuracy(model.training) if faces == PAPER_TEST_FACES else None
+        ends = (accuracy["value"], accuracy["low"], accuracy["high"])
+        rows.append(AccuracyRow(model.training["title"], *ends, paper=paper))
+    if peer is not None and peer.faces != faces:
+        peer = None
+    if peer is not None:
+        ends = (peer.accuracy, peer.low, peer.high)
+        rows.append(AccuracyRow(peer.title, *ends, is_peer=True))
+    published = [row.paper for row in rows if row.paper is not None]
+    return {
+        "wide": Markup(accuracy_chart(rows, chart_id="accuracy-wide", wide=True)),
+        "narrow": Markup(accuracy_chart(rows, chart_id="accuracy-narrow")),
+        "peer": peer,
+        "papers_best": max(published, default=None),
+    }
+
+
 def _with_gain(calibration: Mapping[str, Any]) -> dict[str, Any]:
     """Adds whether the temperature made the model more honest, on faces that did not choose it."""
     before, after = (
@@ -109,7 +143,7 @@ def _markdown_uri(text: str) -> str:
 
 
 def papers_best(models: Sequence[ModelReport]) -> ModelReport | None:
-    """The model whose figure in the paper is the highest, of those of which it has one."""
+    """The model whose accuracy in the paper is the highest, of those of which it has one."""
     known = [model for model in models if _papers_accuracy(model.training) is not None]
     return max(known, key=lambda model: model.training["paper"]["val_accuracy"], default=None)
 
@@ -121,10 +155,10 @@ def _papers_accuracy(training: Mapping[str, Any]) -> float | None:
 def _beside_paper(
     test: Mapping[str, Any], training: Mapping[str, Any], *, rival: ModelReport | None
 ) -> dict[str, Any]:
-    """Ours and the paper's four figures, and how our test accuracy compares with theirs.
+    """Ours and the paper's four metrics, and how our test accuracy compares with theirs.
 
-    The paper's `accuracy` and `loss` are running training figures; its `val_*` were measured on the
-    Testing folder, so that `test` is what stands beside them. Where the paper has no such figure of the
+    The paper's `accuracy` and `loss` are running training metrics; its `val_*` were measured on the
+    Testing folder, so that `test` is what stands beside them. Where the paper has no such metric of the
     model, that of the rival is taken, if there is one.
     """
     ours = {

@@ -79,7 +79,7 @@ MUCH_MORE = np.arange(7_000) < 4_420  # 6 points
 
 def test_each_figure_is_compared_on_validation_and_on_test() -> None:
     changes = changes_of(RIGHT, MORE)
-    assert [(one.split, one.measure, one.difference is None) for one in changes] == [
+    assert [(one.split, one.metric, one.difference is None) for one in changes] == [
         ("validation", "accuracy", False),
         ("validation", "macro_f1", True),
         ("test", "accuracy", False),

@@ -86,7 +86,7 @@ def test_page_shows_the_figures_and_says_where_they_were_measured(tmp_path: Path
     assert f"55.0 {UNKNOWN} 57.2\N{NARROW NO-BREAK SPACE}%" in page
     assert "<code>head.units</code>" in page
     assert "<code>[128, 6]</code>" in page
-    assert page.count("<svg") == 7
+    assert page.count("<svg") == 2 + 7
 
 
 def test_accuracy_without_duplicates_stands_beside_the_headline_and_the_protocol_is_named(
@@ -94,10 +94,9 @@ def test_accuracy_without_duplicates_stands_beside_the_headline_and_the_protocol
 ) -> None:
     write_reports(tmp_path)
     page = text_of(page_of(model_from(tmp_path)))
-    assert "Protocol of our figures: leak-free: exact and near-duplicates" in page
-    for part in ("comparison", "paper", "protocol"):
-        section = page.split(f'<section id="{part}">')[1].split("</section>")[0]
-        assert "leak-free" in section
+    assert "Protocol: leak-free: exact and near-duplicates" in page.split("<nav")[0]
+    section = page.split('<section id="protocol">')[1].split("</section>")[0]
+    assert "leak-free" in section
     comparison = page.split('<section id="comparison">')[1].split("</section>")[0]
     assert '<th scope="col">Without<br>duplicates</th>' in comparison
     space = "\N{NARROW NO-BREAK SPACE}"
@@ -144,14 +143,6 @@ def test_ids_are_unique_on_the_page(tmp_path: Path) -> None:
 def test_the_same_reports_give_the_same_page(tmp_path: Path) -> None:
     write_reports(tmp_path)
     assert page_of(model_from(tmp_path)) == page_of(model_from(tmp_path))
-
-
-def test_the_lede_speaks_of_one_model_or_of_several(tmp_path: Path) -> None:
-    write_reports(tmp_path)
-    one = model_from(tmp_path)
-    assert "<p>One model, measured on <strong>7,067" in page_of(one)
-    two = page_of(one, dataclasses.replace(one, name="compact"))
-    assert "<p>2 models, each measured on <strong>7,067" in two
 
 
 @pytest.mark.parametrize(
@@ -214,7 +205,7 @@ def test_the_page_says_which_decisions_the_models_learned_from(tmp_path, lines, 
     write_reports(tmp_path)
     mark = None if lines is None else {"sha256": "ab12cd34" * 8, "lines": lines}
     page = text_of(page_of(model_from(tmp_path), decisions=mark))
-    assert ("Decisions made since are not in any figure" in page) == (words is not None)
+    assert ("Decisions made since are not in any metric" in page) == (words is not None)
     assert words is None or words in page
     assert ("SHA-256 <code>ab12cd34</code>" in page) == bool(lines)
 
@@ -240,9 +231,10 @@ def test_page_shows_the_mistakes_that_were_made_with_confidence(tmp_path: Path) 
 def test_page_says_what_a_model_costs_and_on_which_machine(tmp_path: Path) -> None:
     write_reports(tmp_path)
     cost = text_of(page_of(model_from(tmp_path))).split('<section id="cost">')[1]
-    for text in ("322,118", "<td>1.3</td>", "<td>12.3</td>", "0.57<small>batches of 128"):
+    for text in ("322,118", "<td>1.3</td>", "<td>12.3</td>", "<td>0.57</td>"):
         assert text in cost
     assert "a measurement of one machine, Example 9000, 2 threads, and" in cost
+    assert "Of a batch of 128: all Testing faces" in cost
 
 
 def test_page_shows_the_card_and_gives_it_as_a_file(tmp_path: Path) -> None:

@@ -19,12 +19,12 @@ from tests.support.models.model_reports import (
 @pytest.mark.parametrize(
     ("accuracy", "verdict"),
     [
-        (0.5612, "is 1.64 points below the paper's. The paper's figure lies outside our interval"),
-        (0.5700, "is 0.76 points below the paper's. The paper's figure lies inside our interval"),
-        (0.6012, "is 2.36 points above the paper's. The paper's figure lies outside our interval"),
+        (0.5612, "is 1.64 points below the paper's. The paper's value lies outside our interval"),
+        (0.5700, "is 0.76 points below the paper's. The paper's value lies inside our interval"),
+        (0.6012, "is 2.36 points above the paper's. The paper's value lies outside our interval"),
         (
             0.5776,
-            "equals the paper's, 57.76\N{NARROW NO-BREAK SPACE}%. The paper's figure lies inside",
+            "equals the paper's, 57.76\N{NARROW NO-BREAK SPACE}%. The paper's value lies inside",
         ),
     ],
 )
@@ -39,11 +39,11 @@ def test_page_says_plainly_how_we_compare_with_the_paper(
 @pytest.mark.parametrize(
     ("accuracy", "verdict"),
     [
-        (0.6737, "is 2.53 points above that. The paper's figure lies outside our interval"),
-        (0.6484, "equals that. The paper's figure lies inside our interval"),
+        (0.6737, "is 2.53 points above that. The paper's value lies outside our interval"),
+        (0.6484, "equals that. The paper's value lies inside our interval"),
     ],
 )
-def test_a_model_that_the_paper_does_not_have_is_held_against_its_best(
+def test_a_model_that_the_paper_does_not_have_is_compared_with_its_best(
     tmp_path: Path, accuracy: float, verdict: str
 ) -> None:
     write_reports(tmp_path)
@@ -54,7 +54,7 @@ def test_a_model_that_the_paper_does_not_have_is_held_against_its_best(
     names = ("compact", "scratch", "resnet50")
     page = text_of(page_of(*(model_from(tmp_path, name) for name in names)))
     page = page.replace("&#39;", "'").replace("\n", " ")
-    best_of_paper = "its best figure here is 64.84\N{NARROW NO-BREAK SPACE}% (ResNet50)."
+    best_of_paper = "its best value here is 64.84\N{NARROW NO-BREAK SPACE}% (ResNet50)."
     assert page.count(best_of_paper) == 1
     after = page.split("The paper does not have this model; ")[1]
     assert after.startswith(f"{best_of_paper} Our test accuracy {verdict}")
@@ -83,9 +83,9 @@ def test_what_the_paper_does_not_say_is_a_dash(tmp_path: Path) -> None:
     assert 'class="verdict' not in page
 
 
-def test_the_paper_s_figures_stand_beside_ours_at_the_top(tmp_path: Path) -> None:
-    figures = {"accuracy": 0.7162, "loss": 0.765, "val_accuracy": 0.629, "val_loss": 1.02}
-    write_reports(tmp_path, paper=figures)
+def test_the_paper_s_metrics_stand_beside_ours(tmp_path: Path) -> None:
+    metrics = {"accuracy": 0.7162, "loss": 0.765, "val_accuracy": 0.629, "val_loss": 1.02}
+    write_reports(tmp_path, paper=metrics)
     page = text_of(page_of(model_from(tmp_path)))
     assert page.index('<section id="paper">') < page.index('<section id="protocol">')
     table = page.split("</thead>")[1].split("</tbody>")[0]

@@ -16,7 +16,7 @@ from fer_models.reporting.load import ModelReport, read_model
 from fer_models.reporting.metric_changes import Accepted
 from fer_models.reporting.outcomes import outcomes_of
 from fer_models.reporting.report import report_page
-from fer_models.reporting.report_settings import SeedSpread
+from fer_models.reporting.report_settings import Peer, SeedSpread
 
 EXPRESSIONS = ("angry", "fear", "happy", "neutral", "sad", "surprise")
 COMBINATIONS = {
@@ -234,9 +234,10 @@ def page_of(
     accepted: Accepted | None = None,
     seed_spread: dict[str, SeedSpread | None] | None = None,
     decisions: dict[str, Any] | None = None,
+    peer: Peer | None = None,
 ) -> str:
     return report_page(
-        models, accepted=accepted, seed_spread=seed_spread or {}, decisions=decisions
+        models, accepted=accepted, seed_spread=seed_spread or {}, decisions=decisions, peer=peer
     )
 
 

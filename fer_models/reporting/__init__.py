@@ -1,1 +1,1 @@
-"""The page about the models: charts, changes, significance."""
+"""Reports on the models: a page of charts, changes and tests, and a file of metrics."""

@@ -1,4 +1,4 @@
-"""Draws how honest a model is, and which images it reads well, as SVG, to be inlined in a page."""
+"""Draws reliability diagrams, and the accuracy on slices, as SVG, to be inlined in a page."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the stages `train` and `evaluate` wrote about one model, read from their folders."""
+"""Loads the reports of `train` and `evaluate` about one model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from fer_data.core.tables import missing, read_csv, read_json, read_table
 
 @dataclass(frozen=True)
 class ModelReport:
-    """What the stages `train` and `evaluate` wrote about one model."""
+    """The reports of `train` and `evaluate` about one model."""
 
     name: str
     history: pd.DataFrame
@@ -20,7 +20,7 @@ class ModelReport:
     training: Mapping[str, Any]
     """`summary.json` of `train`."""
     measured: Mapping[str, Any]
-    """`metrics.json` of `evaluate`: for each split, measures with intervals, classes, confusions."""
+    """`metrics.json` of `evaluate`: for each split, metrics with intervals, classes, confusions."""
     cost: Mapping[str, Any]
     """`cost.json` of `evaluate`: parameters, bytes, and milliseconds a face on one machine."""
     roc: pd.DataFrame
@@ -28,7 +28,7 @@ class ModelReport:
     precision_recall: pd.DataFrame
     """Points of the precision-recall curves: `split`, `expression`, `recall`, `precision`."""
     predictions: pd.DataFrame
-    """What it says of each face: `path`, `split`, `label`, `prediction`."""
+    """Its prediction for each face: `path`, `split`, `label`, `prediction`."""
     mistakes: pd.DataFrame
     """The surest mistakes on `test`, as `top_losses.confident_mistakes` returns them."""
     card: str

@@ -1,4 +1,4 @@
-"""Which faces a model predicted rightly, kept in few bytes, to be compared on the same faces later."""
+"""Stores which predictions were right, in few bytes, for paired comparisons on the same faces later."""
 
 import base64
 import hashlib
@@ -13,7 +13,7 @@ from fer_data.core.schema import LABEL, PATH, PREDICTION
 
 
 class Outcomes(BaseModel):
-    """Of N faces of one split."""
+    """Which predictions for the N faces of one split were right."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -24,7 +24,7 @@ class Outcomes(BaseModel):
 
 
 def outcomes_of(predictions: pd.DataFrame) -> Outcomes:
-    """Keeps which predictions are right.
+    """Packs which predictions are right.
 
     Args:
         predictions: A row a face: `path`, `label` and `prediction`.
@@ -35,7 +35,7 @@ def outcomes_of(predictions: pd.DataFrame) -> Outcomes:
 
 
 def right_on(outcomes: Outcomes, predictions: pd.DataFrame) -> np.ndarray | None:
-    """Whether the kept predictions were right, face by face.
+    """Unpacks which predictions were right, face by face.
 
     Args:
         outcomes: What was kept.

@@ -1,4 +1,4 @@
-"""How much of a difference in accuracy another choice of faces, or another seed, would explain.
+"""Estimates how much of a difference in accuracy other faces, or another seed, would explain.
 
 An interval over faces takes the two trainings as given. From seed to seed the same training differs by
 as much or more, so a change is called one only if it exceeds both together.
@@ -22,7 +22,7 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Difference:
-    """Of two trainings' accuracies on the same faces."""
+    """The difference of two trainings' accuracies on the same faces."""
 
     value: float
     """Second less first, a fraction."""
@@ -47,8 +47,8 @@ def difference(
     Args:
         first: bool (N,), whether the first one is right.
         second: bool (N,), whether the second one is right.
-        spreads: Of the two models; the same one twice, if both are trainings of one recipe. If one is
-            None, the interval is over the faces alone.
+        spreads: Of the two models; the same one twice, if both have the same settings. If one is None,
+            the interval is over the faces alone.
     """
     differences = second.astype(np.float64) - first
     faces = float(differences.var() / len(differences))
@@ -58,10 +58,10 @@ def difference(
 def difference_from_kept(
     kept: Outcomes | None, predictions: pd.DataFrame, spread: SeedSpread | None
 ) -> Difference | None:
-    """Compares a training with an earlier one of the same recipe, face by face.
+    """Compares a training with an earlier one of the same settings, face by face.
 
     Args:
-        kept: Which faces the earlier one predicted rightly; None if nobody kept it.
+        kept: Which faces the earlier one predicted rightly; None if that was not stored.
         predictions: Of the later one, a row a face: `path`, `label` and `prediction`.
         spread: Of both.
 

@@ -1,4 +1,4 @@
-"""Which models differ by more than chance: predictions for the same faces in, paired tests out."""
+"""Tests which models differ by more than chance: paired tests on the same faces."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -89,13 +89,13 @@ def paired_tests(
         UserError: The models were measured on different faces or labels.
     """
     first = next(iter(predictions))
-    asked = predictions[first][[PATH, LABEL]].reset_index(drop=True)
+    expected = predictions[first][[PATH, LABEL]].reset_index(drop=True)
     correct: dict[str, np.ndarray] = {}
     for name, rows in predictions.items():
-        if not rows[[PATH, LABEL]].reset_index(drop=True).equals(asked):
+        if not rows[[PATH, LABEL]].reset_index(drop=True).equals(expected):
             raise UserError(
                 f"{name} was measured on other faces or labels than {first}: "
-                "`dvc repro report` measures all models anew"
+                "`dvc repro report` measures all models again"
             )
         correct[name] = (rows[LABEL] == rows[PREDICTION]).to_numpy()
     names = list(combinations(predictions, 2))
@@ -116,6 +116,6 @@ def paired_tests(
         names, only, p_values, holm(p_values), with_seeds, strict=True
     ):
         ends = (a, b, only_a, only_b) if only_a >= only_b else (b, a, only_b, only_a)
-        points = 100 * abs(only_a - only_b) / len(asked)
+        points = 100 * abs(only_a - only_b) / len(expected)
         pairs.append(Pair(*ends, points, p, p_adjusted, found.covers_seeds))
     return pairs

@@ -39,7 +39,7 @@ def test_page_does_not_praise_a_temperature_that_does_not_help(tmp_path: Path) -
 def test_page_says_what_the_sets_hold_and_what_is_not_promised(tmp_path: Path) -> None:
     write_reports(tmp_path)
     page = text_of(page_of(model_from(tmp_path)))
-    sets = page.split("Sets instead of a single answer</h3>")[1].split("<h3>")[0]
+    sets = page.split("Prediction sets</h3>")[1].split("<h3>")[0]
     assert f"at least 12.3{SPACE}% probability" in sets
     assert f"hold the given label 90{SPACE}% of the time" in sets
     assert f"<strong>89.7{SPACE}%</strong> (89.0 \N{EN DASH} 90.4{SPACE}%)" in sets

@@ -49,14 +49,18 @@ def _halves(model: keras.Model) -> tuple[keras.Model, keras.Model] | None:
 def _map_of(
     eyes: keras.Model, mind: keras.Model, face: np.ndarray, expression: int
 ) -> np.ndarray | None:
+    # 1. The last feature maps of the face.
     maps: Any = eyes(face[np.newaxis, ..., np.newaxis], training=False)  # (1, h, w, C)
     if min(maps.shape[1:3]) < _LEAST_CELLS:
         return None
+    # 2. The gradient of the log-probability by each value of the maps.
     with tf.GradientTape() as tape:
         tape.watch(maps)
         probabilities: Any = mind(maps, training=False)
         score = tf.math.log(probabilities[0, expression] + keras.config.epsilon())
+    # 3. A map weighs as much as it raises the log-probability on average.
     weights = tf.reduce_mean(tape.gradient(score, maps), axis=(1, 2), keepdims=True)  # (1, 1, 1, C)
+    # 4. The weighted sum, without what speaks against the expression, at the face's size, up to 1.
     spoke_for = tf.nn.relu(tf.reduce_sum(weights * maps, axis=-1, keepdims=True))  # (1, h, w, 1)
     large = tf.image.resize(spoke_for, (FACE_SIZE, FACE_SIZE)).numpy()[0, ..., 0]
     return (large / max(large.max(), np.finfo(np.float32).tiny)).astype(np.float32)

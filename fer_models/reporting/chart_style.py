@@ -77,10 +77,13 @@ def svg_of(figure: Figure, chart_id: str, label: str) -> str:
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     figure.savefig(buffer, format="svg", metadata=nothing)
     svg = buffer.getvalue()
+    # Ids of several charts must not meet on one page.
     svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{chart_id}-", svg[svg.index("<svg") :])
     svg = svg.replace("xlink:href", "href")
+    # The colours that stand for variables become those variables.
     for colour, variable in _VARIABLES.items():
         svg = svg.replace(colour, variable)
+    # Without width and height, the chart is as wide as its place on the page.
     view_box = re.search(r'viewBox="[^"]*"', svg)
     if view_box is None:
         raise ValueError("Matplotlib wrote an SVG without a viewBox")

@@ -104,12 +104,14 @@ def _with_seeds(value: float, faces: float, spreads: Sequence[SeedSpread | None]
     covers_seeds = len(known) == len(spreads)
     variance, over_degrees = faces, 0.0
     if covers_seeds:
+        # Welch and Satterthwaite: the error of each estimated variance, by its degrees of freedom.
         for deviation, degrees in set(known):  # one estimate that counts twice is no two estimates
             of_seeds = known.count((deviation, degrees)) * deviation**2
             variance += of_seeds
             over_degrees += of_seeds**2 / degrees
     freedom = variance**2 / over_degrees if over_degrees else math.inf
     error = math.sqrt(variance)
+    # Half the interval: Student's quantile; the normal one where no variance is estimated.
     half = float(t.ppf(1 - LEVEL / 2, freedom)) * error
     # Without any error, as of faces that one of the two gets all right: no chance, or no difference.
     ratio = abs(value) / error if error else math.inf if value else 0.0

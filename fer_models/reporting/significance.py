@@ -63,8 +63,10 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
 def holm(p_values: list[float]) -> list[float]:
     """Corrects p-values for their number (Holm, 1979), in the order given; 0 to 1."""
+    # The smallest p is multiplied by the number of tests m, the next by m - 1, and so on.
     order = np.argsort(p_values, kind="stable")
     factors = np.arange(len(p_values), 0, -1)
+    # None may fall below one before it, nor exceed 1.
     raised = np.minimum(np.maximum.accumulate(np.array(p_values)[order] * factors), 1)
     adjusted = np.empty(len(p_values))
     adjusted[order] = raised

@@ -71,7 +71,7 @@ def test_a_chart_is_one_accessible_svg_element(chart: int) -> None:
     svg = all_charts()[chart]
     root = ElementTree.fromstring(svg)
     assert root.tag.endswith("svg")
-    assert root.get("split") == "img"
+    assert root.get("role") == "img"
     assert len(root.get("aria-label", "")) > 10
     assert root.get("viewBox", "").startswith("0 0 360 ")
     assert root.get("width") is None  # the page's width decides

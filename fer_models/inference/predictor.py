@@ -29,7 +29,7 @@ class Trust:
 
 
 @dataclass(frozen=True)
-class Predictions:
+class CalibratedPredictions:
     """A model's predictions for N faces, of K expressions."""
 
     probabilities: np.ndarray
@@ -118,7 +118,7 @@ class Predictor(Generic[M]):
         self._called = called
         self._turn = threading.Lock()
 
-    def predict(self, faces: np.ndarray) -> Predictions:
+    def predict(self, faces: np.ndarray) -> CalibratedPredictions:
         """Predicts the expressions of N faces.
 
         Args:
@@ -145,4 +145,4 @@ class Predictor(Generic[M]):
             sets = prediction_sets(raw, self.trust.threshold)
             # An empty set keeps a promise made on average, and tells a person nothing.
             sets[np.arange(len(raw)), raw.argmax(axis=1)] = True
-        return Predictions(at_temperature(raw, self.trust.temperature), sets)
+        return CalibratedPredictions(at_temperature(raw, self.trust.temperature), sets)

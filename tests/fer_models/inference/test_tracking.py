@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fer_models.detection.face_detector import Face
-from fer_models.inference.predictor import Predictions
+from fer_models.inference.predictor import CalibratedPredictions
 from fer_models.inference.tracking import Tracker
 
 IMAGE = np.zeros((240, 320, 3), np.uint8)
@@ -35,10 +35,10 @@ class FakePredictor:
 
     expressions = ("happy", "sad")
 
-    def predict(self, faces: np.ndarray) -> Predictions:
+    def predict(self, faces: np.ndarray) -> CalibratedPredictions:
         assert faces.dtype == np.uint8
         happy = faces[:, 0, 0].astype(np.float32) / 255
-        return Predictions(np.stack([happy, 1 - happy], axis=1), None)
+        return CalibratedPredictions(np.stack([happy, 1 - happy], axis=1), None)
 
 
 def tracker(finder: FakeFinder, **options: float) -> Tracker:

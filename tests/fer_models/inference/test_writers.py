@@ -8,7 +8,7 @@ import pytest
 
 from fer_models.detection.face_detector import Face
 from fer_models.inference.image_predictions import Row
-from fer_models.inference.predictor import Predictions, prediction_in_words
+from fer_models.inference.predictor import CalibratedPredictions, prediction_in_words
 from fer_models.inference.writers import write_csv, write_jsonl, write_table
 
 EXPRESSIONS = ("angry", "happy", "sad", "surprise")
@@ -23,8 +23,8 @@ def row_of(path: str, in_set: tuple[str, ...] = RANKED) -> Row:
 
 
 def test_a_set_is_ranked_by_probability() -> None:
-    assert Predictions(PROBABILITIES, SETS).ranked_set(0, EXPRESSIONS) == RANKED
-    assert Predictions(PROBABILITIES, None).ranked_set(0, EXPRESSIONS) == ()
+    assert CalibratedPredictions(PROBABILITIES, SETS).ranked_set(0, EXPRESSIONS) == RANKED
+    assert CalibratedPredictions(PROBABILITIES, None).ranked_set(0, EXPRESSIONS) == ()
 
 
 @pytest.mark.parametrize(

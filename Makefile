@@ -47,15 +47,16 @@ newest: ## Run a short line on the newest supported Python of this machine
 lint: setup ## Check style, which package imports which, and types
 	@ruff check . && ruff format --check . && lint-imports && pyright
 
-repro: setup ## Rebuild; ARCHIVE=path/to/archive.zip adds an archive, PROFILE=name settings, WEIGHTS="model file" weights
+repro: setup ## Rebuild; ARCHIVE=path/to/archive.zip adds an archive, PRESET=name settings, WEIGHTS="model file" weights
+	$(if $(filter command,$(origin PROFILE)),$(error PROFILE is now PRESET))
 	@$(if $(value ARCHIVE),ferflow add $(call typed,ARCHIVE),true)
-	@$(if $(value PROFILE),ferflow profile $(call typed,PROFILE),true)
+	@$(if $(value PRESET),ferflow preset $(call typed,PRESET),true)
 	@$(if $(value WEIGHTS),read -r model file <<< $(call typed,WEIGHTS) && \
-		ferflow weights "$$model" "$${file/#~\//$$HOME/}",true)
+		ferflow set-weights "$$model" "$${file/#~\//$$HOME/}",true)
 	@dvc repro
 
 serve: setup ## Serve the flow: Prefect's server, schedule and worker on this machine; PORT=4200
-	@exec python -m flows.pipeline.serve $(if $(value PORT),--port $(call typed,PORT))
+	@exec ferflow serve $(if $(value PORT),--port $(call typed,PORT))
 
 constraints: setup ## Resolve the dependencies anew into constraints.txt
 	@python -m pip install --quiet uv

@@ -49,7 +49,7 @@ def take_pages(browser: Browser, workspace: Path) -> None:
     page.goto(data.as_uri())
     page.screenshot(path=IMAGES / "data-quality.png")
     page.set_viewport_size({"width": WIDTH, "height": 880})
-    with served("relabel", "--annotator", "ann", folder=workspace) as review_app:
+    with served("review", "--annotator", "ann", folder=workspace) as review_app:
         page.goto(review_app.address, wait_until="networkidle")
         page.screenshot(path=IMAGES / "review_app.png")
     with served("app", folder=workspace) as app:

@@ -94,8 +94,8 @@ def test_the_schema_imports_nothing_of_ours() -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_only_the_command_line_imports_inside_functions(module: str) -> None:
-    if module == "flows.cli.actions":
-        pytest.skip("flows.cli.actions imports a package when its command is called")
+    if module.startswith("flows.cli."):
+        pytest.skip("a command imports what it needs when it runs")
     tree = ast.parse((ROOT / module.replace(".", "/")).with_suffix(".py").read_text())
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     lazy = {

@@ -11,10 +11,12 @@ from typing import NoReturn
 import pytest
 import yaml
 from dvc.cli.parser import DvcParser, get_main_parser
+from typer.core import TyperCommand
+from typer.exceptions import TyperException
 
 from fer_data.synthetic.drawn_archive import write_sample
-from flows.cli import main
-from flows.pipeline import flow, serve
+from flows.cli.main import command_line
+from flows.pipeline.flow import rebuild
 from flows.workspace.client import environment
 from flows.workspace.create import make_workspace
 
@@ -31,9 +33,9 @@ ELSEWHERE = {
 }
 """Programs whose words are not checked, with the reason."""
 RUN = (
-    "ferflow profile scratch_tuned",
-    "ferflow relabels config",
-    "ferflow weights mobilenetv2 path/to/mobilenetv2.weights.h5",
+    "ferflow preset scratch_tuned",
+    "ferflow label-studio-config",
+    "ferflow set-weights mobilenetv2 path/to/mobilenetv2.weights.h5",
     "dvc remote add --default store s3://bucket/ferflow",
     "dvc remote modify --local store profile ferflow",
     "dvc status",
@@ -51,7 +53,7 @@ NOT_RUN = {
     "make constraints": "asks a package index",
     "make newest": "asks a package index",
     "prefect deployment": "tests/flows/pipeline/test_api_access.py runs it as it stands",
-    "python -m flows.pipeline.flow": "hours; tests/flows/pipeline/test_flow.py has tiny workspaces",
+    "ferflow run": "hours; tests/flows/pipeline/test_flow.py has tiny workspaces",
     "python benchmarks": "minutes to hours",
     "dvc repro": "hours",
     "dvc --wait-for-lock": "part of a sentence; tests/flows/workspace/test_stage_runner.py",
@@ -65,13 +67,14 @@ NOT_RUN = {
     "dvc plots": "needs trained models",
     "dvc metrics": "needs trained models",
     "ferflow app": "serves; tests/fer_models/app/test_app.py",
-    "ferflow relabel": "serves; tests/fer_data/review_app/test_review_server.py",
+    "ferflow review": "serves; tests/fer_data/review_app/test_review_server.py",
     "ferflow predict": "needs trained models; tests/fer_models/inference/test_predict.py",
     "ferflow export": "needs trained models; tests/fer_models/export/test_export.py",
     "ferflow bundle": "needs trained models; tests/fer_models/inference/test_bundle.py",
     "ferflow publish": "needs reports; tests/flows/publishing/test_publish.py",
-    "ferflow relabels": "needs decisions; test_import_commands.py, test_accept.py",
-    "ferflow expectations": "needs faces; tests/flows/commands/test_accept.py",
+    "ferflow import-decisions": "needs decisions; tests/flows/commands/test_import_commands.py",
+    "ferflow accept-decisions": "needs decisions; tests/flows/commands/test_accept.py",
+    "ferflow accept-baseline": "needs faces; tests/flows/commands/test_accept.py",
     "ferflow compare": "needs two manifests; tests/flows/commands/test_import_commands.py",
 }
 """Commands that are read and not run here, with the reason."""
@@ -115,6 +118,13 @@ def parse(command: str) -> None:
         READERS[program](words)
 
 
+def read_ferflow(words: list[str]) -> None:
+    try:
+        command_line().main(words, prog_name="ferflow", standalone_mode=False)
+    except TyperException as error:
+        raise CommandError(error.format_message()) from None
+
+
 def read_make(words: list[str]) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for word in words:
@@ -125,10 +135,6 @@ def read_make(words: list[str]) -> None:
 
 
 def read_python(words: list[str]) -> None:
-    if words[0] == "-m":
-        modules = {"flows.pipeline.flow": flow, "flows.pipeline.serve": serve}
-        modules[words[1]].command_line().parse_args(words[2:])
-        return
     source = (ROOT / words[0]).read_text(encoding="utf-8")
     for flag in (word for word in words[1:] if word.startswith("--")):
         if f'"{flag}"' not in source:
@@ -137,13 +143,13 @@ def read_python(words: list[str]) -> None:
 
 def read_prefect(words: list[str]) -> None:
     deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
-    names = {f"{flow.rebuild.name}/{one['name']}" for one in deployments}
+    names = {f"{rebuild.name}/{one['name']}" for one in deployments}
     if words[:2] != ["deployment", "run"] or words[2] not in names:
         raise CommandError(f"prefect knows no {words}")
 
 
 READERS: dict[str, Callable[[list[str]], object]] = {
-    "ferflow": lambda words: main.command_line().parse_args(words),
+    "ferflow": read_ferflow,
     "make": read_make,
     "python": read_python,
     "prefect": read_prefect,
@@ -162,13 +168,15 @@ def _errors_are_raised(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for parser in (argparse.ArgumentParser, DvcParser):
         monkeypatch.setattr(parser, "error", error)
+    # Ours are parsed, and not run.
+    monkeypatch.setattr(TyperCommand, "invoke", lambda *_: None)
 
 
 def test_commands_are_found() -> None:
     assert {
-        "ferflow relabel --annotator ann": True,
+        "ferflow review --annotator ann": True,
         "prefect deployment run rebuild/on-demand": True,
-        "python -m flows.pipeline.flow --force": False,
+        "ferflow run --force": False,
         "ferflow predict --format csv -": True,
         "ferflow predict --format csv faces/": True,
     }.items() <= SHOWN.items()
@@ -180,18 +188,22 @@ def test_a_command_can_be_typed(command: str, is_whole: bool) -> None:
     try:
         parse(command)
     except CommandError as error:
-        if is_whole or not str(error).startswith("the following arguments are required"):
+        if is_whole or not str(error).startswith(
+            ("the following arguments are required", "Missing ")
+        ):
             raise
 
 
 @pytest.mark.parametrize(
     "command",
     [
-        "ferflow relable",
+        "ferflow reveiw",
+        "ferflow relabel",
+        "ferflow add",
+        "ferflow run --executor rays",
         "ferflow export --formt onnx scratch",
         "make serv",
         "make serve PROT=4200",
-        "python -m flows.pipeline.flow --executor rays",
         "python benchmarks/ensemble.py --no-such-flag",
         "prefect deployment run rebuild/weekly",
         "dvc repor",
@@ -200,6 +212,14 @@ def test_a_command_can_be_typed(command: str, is_whole: bool) -> None:
 )
 def test_a_command_that_does_not_exist_is_noticed(command: str) -> None:
     with pytest.raises(CommandError):
+        parse(command)
+
+
+@pytest.mark.parametrize("name", command_line().commands)
+def test_the_example_in_a_command_s_help_can_be_typed(name: str) -> None:
+    example = (command_line().commands[name].epilog or "").removeprefix("Example: ")
+    assert example.startswith(f"ferflow {name}")
+    for command in commands_of(example):
         parse(command)
 
 

@@ -29,12 +29,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("name", ["plain.h5", "with  two spaces.h5", "a$b(c) 'd'.h5", "x;touch y"])
 def test_a_path_arrives_as_it_was_typed(folder: Path, name: str) -> None:
-    words = [f"ARCHIVE={name}", f"PROFILE={name}", f"WEIGHTS=mobilenetv2 {name}"]
+    words = [f"ARCHIVE={name}", f"PRESET={name}", f"WEIGHTS=mobilenetv2 {name}"]
     done = subprocess.run(
         ["make", "repro", *words], cwd=folder, capture_output=True, text=True, check=True
     )
-    lines = ["ferflow", "add", name, "ferflow", "profile", name]
-    lines += ["ferflow", "weights", "mobilenetv2", name, "dvc", "repro"]
+    lines = ["ferflow", "add", name, "ferflow", "preset", name]
+    lines += ["ferflow", "set-weights", "mobilenetv2", name, "dvc", "repro"]
     assert done.stdout.splitlines() == lines
     assert not (folder / "y").exists()
 

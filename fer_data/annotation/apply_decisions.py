@@ -39,7 +39,7 @@ def read_accepted(file: Path, *, expressions: tuple[str, ...]) -> pd.DataFrame:
     """Reads decisions that were checked when they were accepted.
 
     Args:
-        file: What `ferflow relabels accept` wrote.
+        file: What `ferflow accept-decisions` wrote.
         expressions: The names that a decision may hold, retired ones too.
 
     Returns:

@@ -92,7 +92,7 @@ def read_baseline(file: Path) -> Baseline | None:
         key = ".".join(map(str, first["loc"])) or "the whole"
         raise UserError(
             f"{file} is no baseline of an archive: {key}: {' '.join(first['msg'].split())}: "
-            "`ferflow expectations accept` makes one; null is none"
+            "`ferflow accept-baseline` makes one; null is none"
         ) from None
 
 

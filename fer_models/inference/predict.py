@@ -1,4 +1,4 @@
-"""The command `ferflow predict`: predicts the expressions of images and videos."""
+"""Predicts the expressions of images and videos, for `ferflow predict`."""
 
 import io
 import sys
@@ -33,6 +33,7 @@ def predict(
     whole_images: bool,
     folder: Path | None,
     trusted: bool = False,
+    workspace: Path = Path(),
 ) -> int:
     """Predicts the expressions of the faces in images and videos.
 
@@ -40,11 +41,12 @@ def predict(
         words: What `named_files` takes.
         model: A model's name, a `.keras` file or an exported one; by default the model that is best on
             `validation`.
-        bundle: Where the models come from, if not from this workspace.
+        bundle: Where the models come from, if not from the workspace.
         form: One of `WRITERS`: how the rows of images are written, on standard output.
         whole_images: Whether an image in which no face is found is taken for one.
         folder: Where videos and their tables go; by default beside each clip.
         trusted: Whether whoever made the model may run code here, as a SavedModel can.
+        workspace: Where the models lie.
 
     Returns:
         How many files could not be read. Each is a line on standard error, and does not stop the rest.
@@ -52,7 +54,7 @@ def predict(
     Raises:
         UserError: The model is missing or broken.
     """
-    predictor = open_predictor(model, bundle=bundle, trusted=trusted)
+    predictor = open_predictor(model, workspace=workspace, bundle=bundle, trusted=trusted)
     finder, console = FaceFinder(), Console(stderr=True, highlight=False, soft_wrap=True)
 
     def say(line: str) -> None:

@@ -1,17 +1,16 @@
 """The flow that rebuilds a workspace: each DVC stage a Prefect task, side by side where it can.
 
-python -m flows.pipeline.flow                                 # what changed, on this machine
-python -m flows.pipeline.flow --models scratch,mobilenetv2    # these models alone
-python -m flows.pipeline.flow --set models.scratch.epochs=5   # in a clone, recorded as an experiment
+ferflow run                                 # what changed, on this machine
+ferflow run --models scratch,mobilenetv2    # these models alone
+ferflow run --set models.scratch.epochs=5   # in a clone, recorded as an experiment
 """
 
-import argparse
 import hashlib
 import json
 import shutil
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -21,11 +20,11 @@ from prefect import State, flow, get_run_logger
 from prefect.states import Completed, Failed
 
 from fer_data.annotation.pending_decisions import waiting
-from fer_data.core.errors import UserError, told_in_one_line
+from fer_data.core.errors import UserError
 from fer_data.core.yaml_files import parse_yaml
 from fer_data.stages.all_settings import check_settings
 from fer_data.stages.settings import PARAMS_FILE, read_settings
-from flows.execution.executors import EXECUTORS, ExecutorName, executor_named
+from flows.execution.executors import ExecutorName, executor_named
 from flows.execution.flow_settings import FlowSettings
 from flows.pipeline.api_access import join
 from flows.pipeline.experiments import clone_with, record
@@ -143,51 +142,30 @@ def _experiment(workspace: Path, overrides: Mapping[str, Any]) -> Iterator[Path]
     )
 
 
-def main() -> None:
-    """Parses the command line and runs the flow; whatever failed is one line and exit code 1."""
-    flags = command_line().parse_args()
-    with told_in_one_line():
-        _run(flags)
+def run_flow(
+    *, executor: ExecutorName, models: list[str] | None, assignments: Sequence[str], force: bool
+) -> None:
+    """Runs the flow in the current folder, under the server that serves it or a temporary one.
 
+    Args:
+        executor: Where the stages run.
+        models: The models to train and measure; none given, all.
+        assignments: What `overrides_of` takes.
+        force: Whether the run is published as the latest even where a model is worse.
 
-def _run(flags: argparse.Namespace) -> None:
-    overrides = overrides_of(flags.set)
+    Raises:
+        UserError: An assignment is wrong, or the flow failed.
+    """
+    overrides = overrides_of(assignments)
     join(Path.cwd())
-    models = flags.models.split(",") if flags.models else None
     state = rebuild(
-        executor=flags.executor,
-        models=models,
-        overrides=overrides,
-        force=flags.force,
-        return_state=True,
+        executor=executor, models=models, overrides=overrides, force=force, return_state=True
     )
     if not state.is_completed():
-        sys.exit(f"error: {state.message}")
+        raise UserError(state.message or f"the flow ended {state.name}")
 
 
-def command_line() -> argparse.ArgumentParser:
-    """What can be said with `python -m flows.pipeline.flow`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m flows.pipeline.flow", description=rebuild.description
-    )
-    parser.add_argument(
-        "--executor", choices=list(EXECUTORS), default="local", help="where the stages run"
-    )
-    parser.add_argument("--models", help="names, with commas between them (default: all)")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="a setting of params.yaml to replace",
-    )
-    parser.add_argument(
-        "--force", action="store_true", help="publish as the latest, even where a model is worse"
-    )
-    return parser
-
-
-def overrides_of(words: list[str]) -> dict[str, Any]:
+def overrides_of(words: Sequence[str]) -> dict[str, Any]:
     """Reads `models.scratch.epochs=5` as sections with keys; the value is YAML.
 
     Raises:
@@ -211,4 +189,5 @@ def overrides_of(words: list[str]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.stderr.write("error: `python -m flows.pipeline.flow` is now `ferflow run`\n")
+    sys.exit(2)

@@ -1,13 +1,12 @@
 """Starts all that the flow's deployments need on this machine: server, pool, deployments, worker.
 
-    python -m flows.pipeline.serve [--port 4200]
+    ferflow serve --port 4200
 
 Everything listens on loopback, and keeps its state in `.prefect/` (`PREFECT_HOME`), in SQLite unless
 `PREFECT_SERVER_DATABASE_CONNECTION_URL` names a Postgres. The server asks for the string in
 `.prefect/auth_string`, which what is started here, or typed in this folder, finds by itself.
 """
 
-import argparse
 import contextlib
 import os
 import signal
@@ -21,7 +20,7 @@ from typing import NoReturn
 import httpx
 from prefect.context import refresh_global_settings_context
 
-from fer_data.core.errors import UserError, told_in_one_line
+from fer_data.core.errors import UserError
 from fer_data.web.loopback import exempt_loopback
 from flows.pipeline.api_access import AUTH_FILE, HOME, PROFILE_FILE, announced, protection
 from flows.pipeline.dead_runs import sweep, sweep_at_start
@@ -35,23 +34,18 @@ POLL_SECONDS = 0.5
 SWEEP_SECONDS = 60.0
 
 
-def main() -> None:
-    """Parses the command line and serves until Ctrl-C."""
-    flags = command_line().parse_args()
+def serve_until_interrupted(*, port: int) -> None:
+    """Serves the current folder until Ctrl-C or a termination signal.
+
+    Raises:
+        UserError: As `serve`.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
-        with told_in_one_line():
-            serve(Path.cwd(), port=flags.port)
+        serve(Path.cwd(), port=port)
     except KeyboardInterrupt:
         sys.stdout.write("\nEnded; what a run under way had finished is kept.\n")
-
-
-def command_line() -> argparse.ArgumentParser:
-    """What can be said with `python -m flows.pipeline.serve`."""
-    parser = argparse.ArgumentParser(prog="python -m flows.pipeline.serve")
-    parser.add_argument("--port", type=int, default=4200, help="of server and UI (default: 4200)")
-    return parser
 
 
 def serve(workspace: Path, *, port: int) -> None:
@@ -64,7 +58,7 @@ def serve(workspace: Path, *, port: int) -> None:
         if probe.connect_ex((HOST, port)) == 0:
             raise UserError(
                 f"something listens on port {port} already: choose another by `make serve PORT=...`, or "
-                "`python -m flows.pipeline.serve --port ...`"
+                "`ferflow serve --port ...`"
             )
     exempt_loopback()
     variables = variables_for(workspace, port=port)
@@ -153,4 +147,5 @@ def _prefect(*words: str, variables: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.stderr.write("error: `python -m flows.pipeline.serve` is now `ferflow serve`\n")
+    sys.exit(2)

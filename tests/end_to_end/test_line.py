@@ -56,13 +56,13 @@ def test_data_outputs_are_repeatable_byte_for_byte(workspace: Path) -> None:
 def test_accepted_decisions_rerun_the_folds_and_no_accepted_baseline_does(workspace: Path) -> None:
     ok(workspace, "git", "config", "user.name", "Ann")
     ok(workspace, "git", "config", "user.email", "ann@localhost")
-    ok(workspace, "ferflow", "expectations", "accept", "--by", "Ann")
+    ok(workspace, "ferflow", "accept-baseline", "--by", "Ann")
     assert repro(workspace) == ["validate", "split", "quality_report"]
     manifest = read_table(workspace / "data/faces/manifest.parquet")
     face = manifest[manifest["original_split"] == "training"].iloc[0]
     with (workspace / "data/relabels.csv").open("a") as file:
         file.write(f"{face.pixel_hash},{face.label},drop,ann,2026-01-01T00:00:00Z,\n")
-    ok(workspace, "ferflow", "relabels", "accept", "--by", "Ann")
+    ok(workspace, "ferflow", "accept-decisions", "--by", "Ann")
     *folds, last = repro(workspace, "mislabels")
     assert (sorted(folds), last) == (FOLDS, "mislabels")
     scored = pd.concat(

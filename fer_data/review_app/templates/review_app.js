@@ -26,7 +26,7 @@ async function call(verb, ...data) {
   } catch {
     answering = false;
     if (verb === "decide" || verb === "undo") lost = { verb, hashes: data[0], decision: data[1] };
-    throw new Error("The review app does not answer: is “ferflow relabel” still running?");
+    throw new Error("The review app does not answer: is “ferflow review” still running?");
   }
   if (!answering) say("The review app answers again.");
   answering = true;

@@ -25,7 +25,7 @@ def test_a_face_of_the_queue_names_its_issue() -> None:
         *("angry → sad?", "happy or sad?", "angry → sad?", "happy → sad?"),
         "happy",  # no face has no better expression
     ]
-    assert "ferflow relabel" in queue
+    assert "ferflow review" in queue
 
 
 def test_the_filter_has_a_button_for_each_class_and_each_issue() -> None:
@@ -51,7 +51,7 @@ def test_issues_are_explained_and_counted_by_class() -> None:
 
 def test_without_decisions_one_line_says_how_to_make_one() -> None:
     decisions = section(page_of(findings()), "decisions")
-    assert "Nobody has decided on a face yet. <code>ferflow relabel</code> opens" in decisions
+    assert "Nobody has decided on a face yet. <code>ferflow review</code> opens" in decisions
     assert "<table" not in decisions
 
 

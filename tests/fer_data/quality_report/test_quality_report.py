@@ -151,9 +151,7 @@ def test_checks_say_what_was_observed(facts: dict, words: str) -> None:
 
 
 def test_checks_say_what_the_archive_is_held_against() -> None:
-    assert "<code>ferflow expectations accept --by NAME</code> accepts this one" in page_of(
-        findings()
-    )
+    assert "<code>ferflow accept-baseline --by NAME</code> accepts this one" in page_of(findings())
     baseline = {"accepted_by": HOSTILE, "accepted_at": "2026-01-31T10:00:00Z", "faces": 35340}
     page = page_of(findings(validation={**findings().validation, "baseline": baseline}))
     assert "<script>alert" not in page

@@ -155,9 +155,9 @@ def test_ctrl_c_ends_the_review_app_kindly_in_the_background_too(workspace: Path
 
 
 def refused(workspace: Path, monkeypatch: pytest.MonkeyPatch, *words: str) -> str:
-    """What `ferflow relabel` says before it ends, in one line."""
+    """What `ferflow review` says before it ends, in one line."""
     monkeypatch.chdir(workspace)
-    monkeypatch.setattr(sys, "argv", ["ferflow", "relabel", *words])
+    monkeypatch.setattr(sys, "argv", ["ferflow", "review", *words])
     with pytest.raises(SystemExit) as exit_info:
         main()
     message = str(exit_info.value)
@@ -241,7 +241,7 @@ def test_a_port_in_use_or_out_of_range_is_said(
 ) -> None:
     command = [
         FERFLOW,
-        "relabel",
+        "review",
         "--port",
         port or review_app.address.strip("/").rpartition(":")[2],
     ]

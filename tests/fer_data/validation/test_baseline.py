@@ -33,7 +33,7 @@ def test_null_is_none(tmp_path: Path) -> None:
         (b"", r"profile\.json is no baseline of an archive: the whole: Invalid JSON"),
         (b"\xff\xfe{", "is no baseline of an archive: the whole: Invalid JSON"),
         (b"[]", "is no baseline of an archive: the whole: Input should be an object"),
-        (b'{"accepted_by": "ann"}', "accepted_at: Field required: `ferflow expectations accept`"),
+        (b'{"accepted_by": "ann"}', "accepted_at: Field required: `ferflow accept-baseline`"),
         (b'{"counts": {"training/sad": "many"}}', "is no baseline of an archive: accepted_by"),
     ],
 )

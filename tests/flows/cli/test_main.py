@@ -82,8 +82,8 @@ def type_in_shell(line: str, folder: Path) -> "subprocess.CompletedProcess[str]"
             r"^error: (Not a directory|File exists): .*f",
         ),
         ("ferflow sample $(printf 'f%0300d' 1) --faces 120", r"^error: File name too long: f0+"),
-        ("ferflow profile scratch_tuned > /dev/full", r"^error: No space left on device: while "),
-        ("ferflow profile $'caf\\xe9/x'", r"^error: no preset 'caf\\xe9/x'"),
+        ("ferflow preset scratch_tuned > /dev/full", r"^error: No space left on device: while "),
+        ("ferflow preset $'caf\\xe9/x'", r"^error: no preset 'caf\\xe9/x'"),
     ],
     ids=["a file above", "a long name", "a full disk", "bytes"],
 )
@@ -100,7 +100,7 @@ def test_an_error_of_the_system_is_one_line(tmp_path: Path, line: str, message: 
 
 def test_a_reader_that_has_gone_ends_it_quietly(tmp_path: Path) -> None:
     shutil.copyfile(ROOT / "params.yaml", tmp_path / "params.yaml")
-    finished = type_in_shell("ferflow relabels config | true; exit ${PIPESTATUS[0]}", tmp_path)
+    finished = type_in_shell("ferflow label-studio-config | true; exit ${PIPESTATUS[0]}", tmp_path)
     assert (finished.returncode, finished.stderr) == (141, "")
 
 
@@ -120,20 +120,3 @@ def test_a_mistake_is_one_line_and_an_exit_code(tmp_path, monkeypatch, words, me
         run(monkeypatch, *words)
     assert "\n" not in str(exit_info.value)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_an_unknown_verb_lists_those_that_there_are(monkeypatch, capsys) -> None:
-    with pytest.raises(SystemExit):
-        run(monkeypatch, "nap")
-    assert "demo" in capsys.readouterr().err
-
-
-def test_help_imports_no_room() -> None:
-    code = (
-        "import sys; from flows.cli.main import command_line; command_line(); "
-        "print([name for name in ('tensorflow', 'pandas', 'great_expectations') if name in sys.modules])"
-    )
-    finished = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert finished.stdout.strip() == "[]"

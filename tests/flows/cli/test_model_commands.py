@@ -99,7 +99,7 @@ def zipped(**members: bytes) -> bytes:
 
 
 def of_others() -> dict[str, bytes]:
-    """Files that neither verb writes, each of which one of them could be taken for."""
+    """Files that neither command writes, and that one of them could be taken for."""
     nothing = onnx.helper.make_graph([], "nothing", [], [])
     return {
         "thesis.pdf": b"%PDF-1.7 years",
@@ -136,11 +136,11 @@ def test_a_file_of_others_is_not_replaced(tmp_path: Path, monkeypatch, words, na
     [["bundle"], *(["export", "scratch", "--format", form] for form in ("onnx", "litert"))],
     ids=["bundle", "onnx", "litert"],
 )
-def test_what_a_verb_wrote_before_is_replaced(tmp_path: Path, monkeypatch, words) -> None:
+def test_what_a_command_wrote_before_is_replaced(tmp_path: Path, monkeypatch, words) -> None:
     target = tmp_path / "of any name"
     for _ in range(2):
         run(monkeypatch, *words, "--output", str(target))
-    # But not by another verb, or another format.
+    # But not by another command, or another format.
     other = ["export", "scratch", "--format", "onnx"] if words == ["bundle"] else ["bundle"]
     before = target.read_bytes()
     with pytest.raises(SystemExit, match="is there already"):

@@ -1,4 +1,4 @@
-"""What a person points at and the system refuses: each verb ends in one line, or without a word."""
+"""What a person points at and the system refuses: each command ends in one line, or without a word."""
 
 import os
 import re
@@ -26,8 +26,8 @@ PRINTING = {
     "bundle": ["bundle", "scratch", "--output", "out.zip"],
     "export": ["export", "scratch", "--format", "litert", "--output", "out.tflite"],
     "sample": ["sample", "out.zip", "--faces", "120"],
-    "profile": ["profile", "scratch_tuned"],
-    "config": ["relabels", "config"],
+    "preset": ["preset", "scratch_tuned"],
+    "config": ["label-studio-config"],
 }
 
 
@@ -57,7 +57,7 @@ def workspace(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 
 def ending(monkeypatch: pytest.MonkeyPatch, *words: str) -> str | int | None:
-    """How a verb ends that must not succeed: its line, or its exit code."""
+    """How a command ends that must not succeed: its line, or its exit code."""
     monkeypatch.setattr(sys, "argv", ["ferflow", *words])
     with pytest.raises(SystemExit) as ended:
         main()
@@ -93,8 +93,8 @@ def test_a_reader_that_has_gone_is_no_error(monkeypatch, words: list[str]) -> No
         ["sample", "file/out.zip", "--faces", "120"],
         ["demo", "--workspace", "file/demo", "--faces", "500"],
         ["add", "file/archive.zip"],
-        ["relabels", "import", "file/decisions.csv"],
-        ["profile", "../file/name"],
+        ["import-decisions", "file/decisions.csv"],
+        ["preset", "../file/name"],
     ],
     ids=" ".join,
 )

@@ -1,4 +1,4 @@
-"""The verbs that take decisions in, print what Label Studio needs, and compare archives."""
+"""The commands that take decisions in, print what Label Studio needs, and compare archives."""
 
 import fcntl
 import json
@@ -29,7 +29,7 @@ def manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
 
 @pytest.fixture
 def ferflow(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """Runs a verb, which must succeed; gives what it printed."""
+    """Runs a command, which must succeed; gives what it printed."""
 
     def run(*words: str) -> str:
         monkeypatch.setattr(sys, "argv", ["ferflow", *words])
@@ -67,7 +67,7 @@ def incoming(manifest: pd.DataFrame) -> Path:
 def test_one_bad_row_lets_none_in(incoming: Path, ferflow, capsys) -> None:
     before = RELABELS.read_bytes()
     with pytest.raises(SystemExit, match=r"^error: 1 of 4 rows of .*incoming\.csv are refused, so"):
-        ferflow("relabels", "import", str(incoming))
+        ferflow("import-decisions", str(incoming))
     listed = capsys.readouterr().out.splitlines()
     assert len(listed) == 1
     assert listed[0].startswith("../incoming.csv, line 4: face ")
@@ -76,7 +76,7 @@ def test_one_bad_row_lets_none_in(incoming: Path, ferflow, capsys) -> None:
 
 
 def test_partial_takes_the_good_rows_and_lists_the_others(incoming, manifest, ferflow) -> None:
-    lines = ferflow("relabels", "import", "--partial", str(incoming)).splitlines()
+    lines = ferflow("import-decisions", "--partial", str(incoming)).splitlines()
     assert "line 4" in lines[0]
     assert lines[1] == "3 decisions -> data/relabels.csv (1 refused)"
     hashes = manifest["pixel_hash"]
@@ -92,13 +92,13 @@ def test_nobody_appends_between_the_plan_of_an_import_and_its_end(
         return plan_import(*arguments, **options)
 
     monkeypatch.setattr("flows.commands.import_labels.plan_import", planned)
-    ferflow("relabels", "import", "--partial", str(incoming))
+    ferflow("import-decisions", "--partial", str(incoming))
 
 
 def test_a_second_import_adds_nothing(incoming: Path, ferflow) -> None:
-    ferflow("relabels", "import", "--partial", str(incoming))
+    ferflow("import-decisions", "--partial", str(incoming))
     before = RELABELS.read_bytes()
-    lines = ferflow("relabels", "import", "--partial", str(incoming)).splitlines()
+    lines = ferflow("import-decisions", "--partial", str(incoming)).splitlines()
     assert lines[-1] == "0 decisions -> data/relabels.csv (3 stand already, 1 refused)"
     assert RELABELS.read_bytes() == before
 
@@ -108,7 +108,7 @@ def test_our_own_file_imports_into_another_clone(manifest: pd.DataFrame, ferflow
     theirs = Path("../theirs.csv")
     theirs.write_bytes(RELABELS.read_bytes())
     RELABELS.write_text(theirs.read_text().splitlines()[0] + "\n")
-    assert ferflow("relabels", "import", str(theirs)) == "2 decisions -> data/relabels.csv\n"
+    assert ferflow("import-decisions", str(theirs)) == "2 decisions -> data/relabels.csv\n"
     assert RELABELS.read_bytes() == theirs.read_bytes()
 
 
@@ -121,7 +121,7 @@ def test_what_people_answered_in_label_studio_comes_in(manifest: pd.DataFrame, f
     ]
     export = Path("../export.json")
     export.write_text(json.dumps(tasks))
-    words = ferflow("relabels", "import", str(export), "--annotator", "ann")
+    words = ferflow("import-decisions", str(export), "--annotator", "ann")
     assert words == "2 decisions -> data/relabels.csv (1 skipped by people)\n"
     decisions = read_decisions(RELABELS, expressions=EXPRESSIONS)
     assert list(decisions["decision"]) == ["sad", "keep"]
@@ -133,13 +133,13 @@ def test_a_broken_file_of_decisions_stops_an_import(incoming: Path, ferflow) -> 
         file.write("half a li")
     before = RELABELS.read_bytes()
     with pytest.raises(SystemExit, match=r"^error: data/relabels\.csv, line 2: got 1 fields"):
-        ferflow("relabels", "import", "--partial", str(incoming))
+        ferflow("import-decisions", "--partial", str(incoming))
     assert RELABELS.read_bytes() == before
 
 
 @pytest.mark.usefixtures("manifest")
 def test_the_configuration_is_printed(ferflow) -> None:
-    words = ferflow("relabels", "config")
+    words = ferflow("label-studio-config")
     assert words.startswith("<View>")
     for expression in EXPRESSIONS:
         assert f'<Choice value="{expression}"' in words
@@ -147,12 +147,8 @@ def test_the_configuration_is_printed(ferflow) -> None:
 
 def test_accepting_is_said_in_words(manifest: pd.DataFrame, ferflow) -> None:
     decide(Path(), manifest, 0)
-    assert "1 decisions -> data/accepted/relabels.csv" in ferflow(
-        "relabels", "accept", "--by", "ann"
-    )
-    assert "150 faces -> data/accepted/profile.json" in ferflow(
-        "expectations", "accept", "--by", "ann"
-    )
+    assert "1 decisions -> data/accepted/relabels.csv" in ferflow("accept-decisions", "--by", "ann")
+    assert "150 faces -> data/accepted/profile.json" in ferflow("accept-baseline", "--by", "ann")
 
 
 def test_a_workspace_is_compared_with_a_manifest(manifest: pd.DataFrame, ferflow, tmp_path) -> None:

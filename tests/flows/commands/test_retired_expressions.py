@@ -1,4 +1,4 @@
-"""A class that leaves the settings, at the verbs and in the summary of a run."""
+"""A class that leaves the settings, at the commands and in the summary of a run."""
 
 import json
 import sys
@@ -37,7 +37,7 @@ def test_an_import_takes_them_and_says_that_they_do_not_apply(
     theirs.write_bytes((tmp_path / RELABELS).read_bytes())
     (tmp_path / RELABELS).write_text(theirs.read_text().splitlines()[0] + "\n")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["ferflow", "relabels", "import", str(theirs)])
+    monkeypatch.setattr(sys, "argv", ["ferflow", "import-decisions", str(theirs)])
     main()
     assert capsys.readouterr().out.splitlines() == [
         "written down, but not applied, since the expression is retired: 1 contempt",

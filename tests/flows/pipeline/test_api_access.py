@@ -28,6 +28,7 @@ from tests.support.servers.prefect import (
     ended,
     wait_for,
 )
+from tests.support.servers.processes import FERFLOW
 
 pytestmark = pytest.mark.timeout(1500)
 
@@ -253,7 +254,7 @@ def test_the_server_of_a_flow_run_by_hand_refuses_strangers(tmp_path: Path) -> N
     hold = tmp_path / "hold"
     hold.touch()
     process = subprocess.Popen(
-        [sys.executable, "-m", "flows.pipeline.flow"],
+        [FERFLOW, "run"],
         cwd=line,
         env=strange_environment()
         | PROXIES

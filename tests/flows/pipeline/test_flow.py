@@ -1,7 +1,6 @@
 """The flow on tiny workspaces, seen from the command line and from a real server."""
 
 import signal
-import sys
 import time
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from flows.pipeline.flow import overrides_of
 from tests.support.flows.tiny_graph import fan, make_line, stage, write
 from tests.support.flows.typed_commands import call, ok, repro
 from tests.support.servers.prefect import PATIENCE, Server
+from tests.support.servers.processes import FERFLOW
 
 pytestmark = pytest.mark.timeout(1500)
 
@@ -154,7 +154,7 @@ def test_a_mistake_is_one_line(prefect_server: Server, tmp_path: Path) -> None:
 
 
 def test_a_mistyped_override_is_one_line_before_anything_starts(tmp_path: Path) -> None:
-    finished = call(tmp_path, sys.executable, "-m", "flows.pipeline.flow", "--set", "oven")
+    finished = call(tmp_path, FERFLOW, "run", "--set", "oven")
     assert finished.returncode == 1
     assert finished.stderr == (
         "error: --set oven: expected KEY=VALUE, such as models.scratch.epochs=5\n"

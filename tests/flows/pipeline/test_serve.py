@@ -13,6 +13,7 @@ import pytest
 
 from flows.pipeline.serve import variables_for
 from tests.support.servers.prefect import PROXIES, ROOT, Server, change, wait_for
+from tests.support.servers.processes import FERFLOW
 
 pytestmark = pytest.mark.timeout(1500)
 
@@ -174,7 +175,7 @@ def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         finished = subprocess.run(
-            [sys.executable, "-m", "flows.pipeline.serve", "--port", str(port)],
+            [FERFLOW, "serve", "--port", str(port)],
             env=variables_for(tmp_path, port=port) | {"PYTHONPATH": str(ROOT)},
             cwd=tmp_path,
             capture_output=True,
@@ -184,5 +185,5 @@ def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
     assert finished.returncode == 1
     assert finished.stderr == (
         f"error: something listens on port {port} already: choose another by `make serve PORT=...`, or "
-        "`python -m flows.pipeline.serve --port ...`\n"
+        "`ferflow serve --port ...`\n"
     )

@@ -228,7 +228,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
     main()
 
 
-def test_the_verb_publishes_and_refuses(workspace: Path, monkeypatch, capsys) -> None:
+def test_the_command_publishes_and_refuses(workspace: Path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(workspace)
     run(monkeypatch, "site", "--run", "one")
     out = capsys.readouterr().out
@@ -244,7 +244,7 @@ def test_the_verb_publishes_and_refuses(workspace: Path, monkeypatch, capsys) ->
     assert (workspace / "site/runs/two/index.html").is_file()
 
 
-def test_the_verb_says_which_decisions_wait(workspace: Path, monkeypatch, capsys) -> None:
+def test_the_command_says_which_decisions_wait(workspace: Path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(workspace)
     relabels = workspace / "data/relabels.csv"
     mark = {MARK: mark_of(relabels)}
@@ -263,7 +263,9 @@ def test_the_verb_says_which_decisions_wait(workspace: Path, monkeypatch, capsys
     assert "1 decision of data/relabels.csv is not yet applied: `dvc repro`\n" in out
 
 
-def test_the_verb_names_a_run_by_the_time_and_needs_a_destination(workspace, monkeypatch) -> None:
+def test_the_command_names_a_run_by_the_time_and_needs_a_destination(
+    workspace, monkeypatch
+) -> None:
     monkeypatch.chdir(workspace)
     with pytest.raises(SystemExit, match=r"^error: publish\.destination of params\.yaml is null"):
         run(monkeypatch)

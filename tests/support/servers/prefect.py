@@ -3,7 +3,6 @@
 import re
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ import httpx
 
 from flows.workspace.client import environment
 from tests.support.flows.tiny_graph import fan, make_line, write
-from tests.support.servers.processes import ROOT, free_port
+from tests.support.servers.processes import FERFLOW, ROOT, free_port
 
 T = TypeVar("T")
 PATIENCE = 400.0  # seconds, for a machine that is busy with something else
@@ -68,7 +67,7 @@ class Server:
     def rebuild(self, workspace: Path, *words: str) -> subprocess.CompletedProcess[str]:
         """Runs the flow in a workspace, as a person would."""
         return subprocess.run(
-            [sys.executable, "-m", "flows.pipeline.flow", *words],
+            [FERFLOW, "run", *words],
             cwd=workspace,
             env=self.environment,
             capture_output=True,
@@ -79,7 +78,7 @@ class Server:
     def rebuilding(self, workspace: Path, *words: str) -> subprocess.Popen[str]:
         """The same, while it runs: its output is one pipe of text."""
         return subprocess.Popen(
-            [sys.executable, "-m", "flows.pipeline.flow", *words],
+            [FERFLOW, "run", *words],
             cwd=workspace,
             env=self.environment,
             stdout=subprocess.PIPE,
@@ -210,7 +209,7 @@ def serving(workspace: Path) -> Iterator[Server]:
     said = workspace.with_name("serve.log")
     with said.open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "flows.pipeline.serve", "--port", str(port)],
+            [FERFLOW, "serve", "--port", str(port)],
             cwd=workspace,
             env=environment() | PROXIES | {"PYTHONPATH": str(ROOT)},
             stdout=log,

@@ -48,19 +48,19 @@ class Served:
 
 @contextmanager
 def served(
-    verb: str, *words: str, folder: Path, errors: IO[str] | None = None, **changes: str
+    command: str, *words: str, folder: Path, errors: IO[str] | None = None, **changes: str
 ) -> Iterator[Served]:
-    """Types `ferflow VERB` in a folder, waits until it says its address, and ends it at last.
+    """Types `ferflow COMMAND` in a folder, waits until it says its address, and ends it at last.
 
     Args:
-        verb: Such as `relabel`.
+        command: Such as `review`.
         *words: What else is typed.
         folder: Where.
         errors: Where its standard error goes; by default to that of the tests.
         **changes: Of the environment.
     """
     process = subprocess.Popen(
-        [FERFLOW, verb, "--port", str(free_port()), *words],
+        [FERFLOW, command, "--port", str(free_port()), *words],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT), **changes},
         stdout=subprocess.PIPE,

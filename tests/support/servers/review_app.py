@@ -117,6 +117,6 @@ NOBODY = {
 def running_review_app(workspace: Path, *words: str, **changes: str) -> Iterator[Served]:
     """A review app; `changes` are of the environment, in which git knows nobody."""
     with served(
-        "relabel", *words, folder=workspace, errors=None, **(NOBODY | changes)
+        "review", *words, folder=workspace, errors=None, **(NOBODY | changes)
     ) as review_app:
         yield review_app

@@ -1,0 +1,89 @@
+"""Commands on labels: `review`, `import-decisions`, `accept-decisions`, `label-studio-config`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli.options import AcceptedBy, AllowedHosts, Port, Workspace, check_workspace
+from flows.cli.serving import until_interrupted
+
+PANEL = "Labels"
+app = typer.Typer()
+
+
+@app.command(rich_help_panel=PANEL, epilog="Example: ferflow review --annotator ann")
+def review(
+    annotator: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Who decides.", show_default="git's user.name"),
+    ] = None,
+    port: Port = None,
+    allow_host: AllowedHosts = None,
+    workspace: Workspace = Path(),
+) -> None:
+    """Open the review app, in which people correct labels."""
+    check_workspace(workspace)
+
+    from fer_data.web.loopback import exempt_loopback
+
+    exempt_loopback()  # before Gradio is imported, which stumbles at a SOCKS proxy
+
+    from fer_data.annotation.pending_decisions import waiting
+    from fer_data.review_app.review_server import open_review_app
+
+    for line in waiting(workspace):
+        print(line)
+    until_interrupted(
+        "The review app",
+        lambda: open_review_app(
+            workspace, annotator=annotator, port=port, allow_hosts=allow_host or []
+        ),
+        farewell="Ended; every decision was on the disk before the next face showed.",
+    )
+
+
+@app.command(rich_help_panel=PANEL, epilog="Example: ferflow import-decisions export.json")
+def import_decisions(
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="A CSV, or Label Studio's JSON; left as it is."),
+    ],
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Take the good rows of a file with bad ones.")
+    ] = False,
+    annotator: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Who decided, where the file does not say."),
+    ] = None,
+    workspace: Workspace = Path(),
+) -> None:
+    """Take in decisions on labels that were made elsewhere."""
+    check_workspace(workspace)
+
+    from flows.commands.import_labels import import_decisions
+
+    for line in import_decisions(file, partial=partial, annotator=annotator, folder=workspace):
+        print(line)
+
+
+@app.command(rich_help_panel=PANEL, epilog="Example: ferflow accept-decisions --by Ann")
+def accept_decisions(by: AcceptedBy, workspace: Workspace = Path()) -> None:
+    """Let the next cross-validation learn from the decisions on labels."""
+    check_workspace(workspace)
+
+    from flows.commands.accept import accept_decisions
+
+    print(accept_decisions(by=by, folder=workspace))
+
+
+@app.command(rich_help_panel=PANEL, epilog="Example: ferflow label-studio-config > config.xml")
+def label_studio_config(workspace: Workspace = Path()) -> None:
+    """Print the labelling configuration for Label Studio."""
+    check_workspace(workspace)
+
+    from fer_data.review_queue.label_studio_tasks import labelling_config
+    from fer_data.stages.settings import PARAMS_FILE, DataSettings, read_settings
+
+    settings = read_settings(DataSettings, "data", file=workspace / PARAMS_FILE)
+    print(labelling_config(settings.expressions))

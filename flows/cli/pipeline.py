@@ -1,0 +1,158 @@
+"""Commands on the pipeline: `demo`, `run`, `serve`, `publish`, `preset`, `upgrade`."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from flows.cli.options import NumFaces, Seed, Workspace, check_workspace
+
+PANEL = "Pipeline"
+app = typer.Typer()
+
+
+@app.command(rich_help_panel=PANEL, epilog="Example: ferflow demo --workspace path/to/new-folder")
+def demo(
+    faces: NumFaces = 3000,
+    seed: Seed = 0,
+    workspace: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="A folder to make.", show_default="a temporary one"),
+    ] = None,
+) -> None:
+    """Run the whole pipeline on an archive of drawn faces."""
+    import tempfile
+    import time
+
+    from rich.console import Console
+
+    from fer_data.synthetic.drawn_archive import write_sample
+    from flows.commands import demo
+    from flows.workspace import client, create, overrides
+
+    console = Console()
+    started = time.monotonic()
+    demo.check_size(faces)
+    if workspace:
+        create.check_new(workspace)  # before any work
+    folder = workspace or Path(tempfile.mkdtemp(prefix="ferflow-demo-"))
+    settings = overrides.read_preset("demo", folder=client.project_root())
+    with tempfile.TemporaryDirectory() as scratch:
+        archive = Path(scratch) / "archive.zip"
+        planted = write_sample(archive, num_faces=faces, seed=seed)
+        create.make_workspace(folder, archive=archive, overrides=settings)
+    console.print(f"Drew {faces} faces; running the stages in {folder}:", soft_wrap=True)
+    demo.run_stages(folder, console=console)
+    demo.show_results(folder, planted, console=console)
+    console.print(f"All in {time.monotonic() - started:.0f} s.", highlight=False)
+
+
+@app.command(rich_help_panel=PANEL, epilog="Example: ferflow run --set models.scratch.epochs=5")
+def run(
+    executor: Annotated[
+        Literal["local", "ray"], typer.Option(help="Where the stages run.")
+    ] = "local",
+    models: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="With commas between them.", show_default="all"),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="A setting to replace, for an experiment in a clone; may be given several times.",
+            show_default=False,
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Publish as the latest, even where a model is worse.")
+    ] = False,
+    workspace: Workspace = Path(),
+) -> None:
+    """Rebuild what changed, by the Prefect flow."""
+    os.chdir(workspace)  # before Prefect is imported, which reads its settings from there
+
+    from flows.pipeline.flow import run_flow
+
+    run_flow(
+        executor=executor,
+        models=models.split(",") if models else None,
+        assignments=set_ or [],
+        force=force,
+    )
+
+
+@app.command(rich_help_panel=PANEL, epilog="Example: ferflow serve --port 4201")
+def serve(
+    port: Annotated[int, typer.Option(metavar="PORT", help="Of server and UI.")] = 4200,
+    workspace: Workspace = Path(),
+) -> None:
+    """Serve the flow: Prefect's server, schedule and worker on this machine."""
+    os.chdir(workspace)  # before Prefect is imported, which reads its settings from there
+
+    from flows.pipeline.serve import serve_until_interrupted
+
+    serve_until_interrupted(port=port)
+
+
+@app.command(
+    rich_help_panel=PANEL, epilog="Example: ferflow publish s3://bucket/ferflow --run tuned"
+)
+def publish(
+    destination: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="DESTINATION",
+            help="A folder, or a URL.",
+            show_default="publish.destination of params.yaml",
+        ),
+    ] = None,
+    run_name: Annotated[
+        str | None,
+        typer.Option("--run", metavar="NAME", help="The run's name.", show_default="the time"),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Make it the latest, even where a model is worse.")
+    ] = False,
+    workspace: Workspace = Path(),
+) -> None:
+    """Copy the reports to where others see them."""
+    check_workspace(workspace)
+
+    from fer_data.core.errors import UserError
+    from fer_data.stages.settings import PARAMS_FILE, read_settings
+    from flows.publishing.publish import PublishSettings, name_by_time, publish
+
+    settings = read_settings(PublishSettings, "publish", file=workspace / PARAMS_FILE)
+    if destination:
+        settings = settings.model_copy(update={"destination": destination})
+    published = publish(
+        workspace, settings=settings, run_name=run_name or name_by_time(), force=force
+    )
+    for line in (*published.changes, *published.waiting):
+        print(line)
+    if not published.is_latest:
+        raise UserError(f"{published.outcome}; --force makes it the latest")
+    print(published.outcome)
+
+
+@app.command(rich_help_panel=PANEL, epilog="Example: ferflow preset scratch_tuned")
+def preset(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Such as cpu or scratch_tuned.")],
+    workspace: Workspace = Path(),
+) -> None:
+    """Set the settings of a preset in params.yaml."""
+    from flows.workspace.overrides import apply_overrides, read_preset
+
+    changes = apply_overrides(read_preset(name, folder=workspace), folder=workspace)
+    print("\n".join(changes) or f"params.yaml holds the settings of '{name}' already")
+
+
+@app.command(rich_help_panel=PANEL, epilog="Example: ferflow upgrade")
+def upgrade(workspace: Workspace = Path()) -> None:
+    """Rewrite the params.yaml of an earlier version."""
+    from flows.commands.upgrade import upgrade
+
+    print("\n".join(upgrade(workspace)) or "params.yaml has the names of this version already")

@@ -1,5 +1,7 @@
 """Commands with `--workspace`: they work there, and take paths from the current folder."""
 
+import json
+import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +16,7 @@ from fer_data.core.tables import write_table
 from flows.cli.main import main
 from flows.workspace.client import git
 from tests.support.data.manifests import plain_manifest
-from tests.support.models.tiny_dataset import write_tiny_records
+from tests.support.models.tiny_dataset import EXPRESSIONS, write_tiny_records
 from tests.support.models.trained_workspace import make_models
 from tests.support.servers.processes import FERFLOW
 
@@ -32,10 +34,11 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_table(manifest, workspace / "data/faces/manifest.parquet")
     header = ",".join(DECISION_COLUMNS) + "\n"
     (workspace / "data/relabels.csv").write_text(header)
-    for name in ("params.yaml", "presets/scratch_tuned.yaml"):
-        (workspace / name).parent.mkdir(exist_ok=True)
-        if not (workspace / name).exists():
-            shutil.copyfile(ROOT / name, workspace / name)
+    (workspace / "presets").mkdir()
+    shutil.copyfile(ROOT / "presets/scratch_tuned.yaml", workspace / "presets/scratch_tuned.yaml")
+    settings = (ROOT / "params.yaml").read_text()
+    names = f"expressions: [{', '.join(EXPRESSIONS)}]"
+    (workspace / "params.yaml").write_text(re.sub(r"expressions: \[.+\]", names, settings, count=1))
     git("init", "--quiet", cwd=workspace)
     for key, value in {"user.name": "Ann", "user.email": "ann@example.org"}.items():
         git("config", key, value, cwd=workspace)
@@ -64,7 +67,7 @@ def test_the_work_is_the_workspace_s(elsewhere, monkeypatch, capsys, words, prin
     assert printed in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words", [["run"], ["serve"], ["preset", "cpu"], ["add", "face.png"]])
+@pytest.mark.parametrize("words", [["run"], ["serve"], ["add", "face.png"]])
 def test_a_workspace_that_is_not_there_is_one_line(elsewhere, monkeypatch, words) -> None:
     monkeypatch.chdir(elsewhere)
     monkeypatch.setattr(sys, "argv", ["ferflow", *words, "--workspace", "nowhere"])
@@ -76,13 +79,12 @@ def test_any_name_of_a_file_is_taken(elsewhere: Path) -> None:
     names = [b"-odd.png", b"two words.png", b"caf\xe9.png", b"--format"]
     for name in names:
         shutil.copyfile(elsewhere / "face.png", elsewhere / name.decode(errors="surrogateescape"))
-    words = ["--format", "csv", "--whole-images", "--workspace", "the workspace", "--", *names]
+    words = ["--format", "jsonl", "--whole-images", "--workspace", "the workspace", "--", *names]
     finished = subprocess.run(
         [FERFLOW, "predict", *words],
         cwd=elsewhere, capture_output=True, check=False,
     )  # fmt: skip
     assert finished.returncode == 0, finished.stderr
-    rows = finished.stdout.splitlines()[1:]
-    assert [row.partition(b",")[0] for row in rows] == [
-        *(b"-odd.png", b"two words.png", rb"caf\xe9.png", b"--format")
+    assert [json.loads(row)["path"] for row in finished.stdout.splitlines()] == [
+        *("-odd.png", "two words.png", r"caf\xe9.png", "--format")
     ]

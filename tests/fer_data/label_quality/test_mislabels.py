@@ -185,7 +185,9 @@ def test_a_setting_of_the_queue_is_said_to_stand_there_now(tmp_path, monkeypatch
     write_workspace(tmp_path, folds=2)
     params = tmp_path / "params.yaml"
     params.write_text(params.read_text().replace("mislabels: {", f'mislabels: {{"{key}": 7, '))
-    with pytest.raises(UserError, match=rf"'mislabels\.{key}' is 'review_queue\.{key}' now: move"):
+    with pytest.raises(
+        UserError, match=rf"'mislabels\.{key}' is 'review_queue\.{key}' now: `ferflow upgrade`"
+    ):
         run_main(monkeypatch, tmp_path)
 
 

@@ -129,7 +129,7 @@ def test_what_dvc_recorded_makes_no_other_workspace(line: Path) -> None:
 
 
 def test_an_override_of_no_setting_is_refused(line: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"sets 'oven\.hue', which params\.yaml does not have"):
+    with pytest.raises(UserError, match=r"set 'oven\.hue', which params\.yaml does not have"):
         clone_with({"oven": {"hue": 1}}, workspace=line, folder=tmp_path / "copy")
 
 

@@ -44,7 +44,7 @@ def test_the_line_runs(tmp_path: Path) -> None:
     assert run == ["ingest", "validate", "split"]
 
 
-def test_a_image_is_read(tmp_path: Path) -> None:
+def test_an_image_is_read(tmp_path: Path) -> None:
     folder = make_models(tmp_path / "workspace", "scratch")
     Image.fromarray(scene((30, 60, 100), (180, 20, 120))).save(folder / "two.png")
     words = ("ferflow", "predict", "two.png", "--format", "jsonl")

@@ -45,7 +45,7 @@ def test_prefect_s_caps_hold() -> None:
         assert not Requirement(texts[name]).specifier.contains(cap)
 
 
-def test_no_file_names_a_machine_s_folder_or_holds_a_image_of_data() -> None:
+def test_no_file_names_a_machine_s_folder_or_holds_an_image_of_data() -> None:
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split("\0")

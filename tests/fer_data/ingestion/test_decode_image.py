@@ -107,7 +107,7 @@ def test_what_pillow_makes_of_16_bit_colour() -> None:
         pytest.param(image(mode="P"), id="palette"),
     ],
 )
-def test_refuses_a_image_cut_anywhere(data: bytes) -> None:
+def test_refuses_an_image_cut_anywhere(data: bytes) -> None:
     decode_face(data, resize=False)
     for size in {*range(1, len(data), 23), *range(len(data) - 25, len(data))}:
         with pytest.raises(ImageError, match=r"^(damaged|not an image): "):

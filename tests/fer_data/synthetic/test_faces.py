@@ -18,7 +18,7 @@ def block_gradients(faces: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("expression", VARIANTS)
-def test_a_face_is_a_image_with_contrast(expression):
+def test_a_face_is_an_image_with_contrast(expression):
     generator = np.random.default_rng(0)
     for _ in range(20):
         face = draw_face(expression, generator)

@@ -151,7 +151,7 @@ def test_a_pasted_image_is_read(page: Page, folder: Path) -> None:
     expect(page.locator("#message")).to_have_text("2 faces found.")
 
 
-def test_the_camera_is_read_live_until_a_image_is_taken(page: Page) -> None:
+def test_the_camera_is_read_live_until_an_image_is_taken(page: Page) -> None:
     page.evaluate(
         CAMERA % ("data:image/png;base64," + base64.b64encode(encoded(two_faces())).decode())
     )

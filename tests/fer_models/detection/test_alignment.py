@@ -57,7 +57,7 @@ def test_a_leaning_face_is_set_upright() -> None:
     assert np.corrcoef(crooked.ravel(), face[6:-6, 6:-6].ravel())[0, 1] < 0.9
 
 
-def test_beyond_the_edge_a_image_goes_on_as_it_is_there() -> None:
+def test_beyond_the_edge_an_image_goes_on_as_it_is_there() -> None:
     image = np.full((60, 60, 3), 200, np.uint8)
     assert (aligned(image, 2 * ARCHIVE_POINTS - [40, 30]) == 200).all()
 

@@ -80,7 +80,7 @@ def video(form: str, codec: str) -> bytes:
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "AVIF", "BMP", "TIFF", "GIF"])
-def test_a_image_is_known_by_what_it_holds(folder: Path, form: str) -> None:
+def test_an_image_is_known_by_what_it_holds(folder: Path, form: str) -> None:
     (folder / "empty/it").write_bytes(image(form))
     (folder / "empty/it.mp4").write_bytes(image(form))
     files = list(named_files(["empty"]))

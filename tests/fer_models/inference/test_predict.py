@@ -59,7 +59,7 @@ def test_a_folder_of_crops_is_read_calibrated(run) -> None:
         assert (row["face"], row["width"], row["confidence"]) == ("1", "48", "1.0000")
 
 
-def test_all_faces_of_a_image_are_rows_and_a_bad_file_stops_nothing(run) -> None:
+def test_all_faces_of_an_image_are_rows_and_a_bad_file_stops_nothing(run) -> None:
     words = ("bad.jpg", "two.png", "absent.png", "none.png", "crops/00.png")
     out, err, exit_message = run(*words, "--model", "scratch", "--format", "jsonl")
     rows = [json.loads(line) for line in out.splitlines()]
@@ -77,7 +77,7 @@ def test_all_faces_of_a_image_are_rows_and_a_bad_file_stops_nothing(run) -> None
     assert exit_message == "error: 2 of the files could not be read"
 
 
-def test_a_image_without_a_face_can_be_taken_whole(run) -> None:
+def test_an_image_without_a_face_can_be_taken_whole(run) -> None:
     out, _, exit_message = run("none.png", "--whole-images", "--format", "csv")
     (row,) = rows_of(out)
     assert exit_message is None

@@ -44,8 +44,9 @@ def take_pages(browser: Browser, workspace: Path) -> None:
     data = output("quality_report", "index.html", workspace=workspace)
     page = browser.new_page(viewport={"width": WIDTH, "height": 1300})
     page.goto(models.as_uri())
-    page.locator("#model-1").evaluate("section => section.scrollIntoView()")
-    page.screenshot(path=IMAGES / "models.png")
+    page.screenshot(
+        path=IMAGES / "models.png", clip={"x": 0, "y": 0, "width": WIDTH, "height": 900}
+    )
     page.goto(data.as_uri())
     page.screenshot(path=IMAGES / "data-quality.png")
     page.set_viewport_size({"width": WIDTH, "height": 880})

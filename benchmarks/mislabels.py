@@ -176,7 +176,7 @@ def main() -> None:
     folds = [fold for fold in flags.folds if settings.seed + fold != flags.seed]
     scored = score_folds(planted, pixels, folds, settings=settings, keep=keep)
     was_scored, scores = qualities(planted, pixels, scored, expressions)
-    # Near-duplicates were flipped as one, and would back each other: they are left out.
+    # Near-duplicates got the same wrong label, so they would confirm each other: left out.
     is_alone = ~planted.rows[NEAR_GROUP].duplicated(keep=False).to_numpy()
     scores = {name: quality[is_alone[was_scored]] for name, quality in scores.items()}
     labels, ways = (column[was_scored & is_alone] for column in (planted.labels, planted.ways))

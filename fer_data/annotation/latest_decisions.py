@@ -34,9 +34,9 @@ def still_standing(history: Iterable[tuple[int, str, str]]) -> int | None:
     """Finds the decision on one face that stands, if any.
 
     Args:
-        history: What names a decision, the decision and its annotator, the earliest first. An `undo`
-            takes back its annotator's last decision on the face, and where it names nobody, the last
-            one; so that the one before stands again. One that finds none changes nothing.
+        history: Number, decision and annotator of each decision, the earliest first. `undo` cancels the
+            last standing decision of the same annotator, or of anyone if its annotator is empty; the
+            decision before that one stands again. An `undo` without such a decision has no effect.
     """
     standing: list[tuple[int, str]] = []
     for place, decision, annotator in history:

@@ -1,6 +1,6 @@
 """Label quality scores of the Testing faces, for slices of the evaluation.
 
-Nothing else is made of it: Testing faces are never queued, relabelled or left out.
+Only evaluation uses the scores: Testing faces are never queued, relabeled or excluded.
 """
 
 import numpy as np

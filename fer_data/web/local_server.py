@@ -1,4 +1,4 @@
-"""A Gradio server for a page of ours and its API, on this machine alone."""
+"""Serves a page and its API with Gradio, on the loopback address only."""
 
 import logging
 import os

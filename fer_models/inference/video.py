@@ -39,7 +39,7 @@ def read_video(
     """Tracks the faces of a clip.
 
     Args:
-        clip: The video, in any format that FFmpeg reads; its sound is left out.
+        clip: The video, in any format that FFmpeg reads; the output has no sound.
         tracker: Tracks the faces; it must have seen nothing yet.
         video: The annotated video to write, MP4 (H.264).
         table: The CSV file to write: one row a face of a frame.

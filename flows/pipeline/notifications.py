@@ -67,7 +67,7 @@ def notify(flow_name: str, flow_run: FlowRun, state: State[Any], *, logger: Logg
     try:
         webhook = read_settings(PublishSettings, "publish", file=Path.cwd() / PARAMS_FILE).webhook
     except (UserError, OSError) as error:
-        logger.error("nobody was told: %s", error)
+        logger.error("notification failed: %s", error)
         return
     if webhook is not None:
         tell(failure, webhook=webhook, logger=logger)
@@ -101,17 +101,17 @@ def tell(
     address = os.environ.get(webhook[1:], "") if webhook.startswith("$") else webhook
     if not re.match(r"https?://[^/]", address):
         named = webhook if webhook.startswith("$") else "a URL without a host"
-        logger.error("nobody was told: publish.webhook is %s, which holds no address", named)
+        logger.error("notification failed: publish.webhook is %s, which holds no address", named)
         return False
     host = re.split(r"[/?#]", address)[2].rpartition("@")[2]
     try:
         _post(asdict(failure), address, timeout_seconds=timeout_seconds)
     except OSError as error:
-        logger.error("nobody was told: %s: %s", host, error)
+        logger.error("notification failed: %s: %s", host, error)
         return False
     except (HTTPException, ValueError) as error:
         # Their words repeat the address.
-        logger.error("nobody was told: %s: %s", host, type(error).__name__)
+        logger.error("notification failed: %s: %s", host, type(error).__name__)
         return False
     logger.info("told %s", host)
     return True

@@ -27,7 +27,6 @@ from tests.support.models.evaluation_inputs import (
     EXPRESSIONS,
     PARAMS,
     SPLIT_LABELS,
-    enter_evaluation,
     read_strictly,
     save_tiny_model,
 )
@@ -36,11 +35,6 @@ from tests.support.models.evaluation_inputs import (
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
 )
-
-
-@pytest.fixture
-def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    return enter_evaluation(tmp_path, monkeypatch)
 
 
 def repeatable(output: Path) -> dict[str, bytes]:

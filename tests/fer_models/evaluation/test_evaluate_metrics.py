@@ -16,7 +16,6 @@ from fer_models.evaluation import evaluate
 from fer_models.metrics.prediction_table import Predictions
 from tests.support.models.evaluation_inputs import (
     SPLIT_LABELS,
-    enter_evaluation,
     read_strictly,
     save_tiny_model,
 )
@@ -25,11 +24,6 @@ from tests.support.models.evaluation_inputs import (
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
 )
-
-
-@pytest.fixture
-def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    return enter_evaluation(tmp_path, monkeypatch)
 
 
 def test_the_temperature_is_of_validation_and_its_worth_is_of_test(workspace: Path):

@@ -54,7 +54,7 @@ def test_a_variable_without_an_address_is_named(monkeypatch, log, value: str | N
         monkeypatch.setenv("FERFLOW_WEBHOOK", value)
     assert not tell(FAILURE, webhook="$FERFLOW_WEBHOOK", logger=logger)
     assert log.messages == [
-        "nobody was told: publish.webhook is $FERFLOW_WEBHOOK, which holds no address"
+        "notification failed: publish.webhook is $FERFLOW_WEBHOOK, which holds no address"
     ]
 
 
@@ -63,7 +63,9 @@ def test_a_receiver_that_refuses_is_a_line(receiver: Receiver, log, status: int)
     receiver.status = status
     assert not tell(FAILURE, webhook=receiver.address, logger=logger)
     assert len(log.messages) == 1
-    assert log.messages[0].startswith(f"nobody was told: 127.0.0.1:{receiver.server_port}: HTTP")
+    assert log.messages[0].startswith(
+        f"notification failed: 127.0.0.1:{receiver.server_port}: HTTP"
+    )
     assert str(status) in log.messages[0]
 
 
@@ -78,7 +80,7 @@ def test_a_receiver_that_is_not_there_is_a_line_without_secrets(log) -> None:
         listener.bind(("127.0.0.1", 0))
         host = f"127.0.0.1:{listener.getsockname()[1]}"
     assert not tell(FAILURE, webhook=f"http://{host}/secret", logger=logger)
-    assert log.messages[0].startswith(f"nobody was told: {host}: ")
+    assert log.messages[0].startswith(f"notification failed: {host}: ")
     assert "refused" in log.messages[0]
 
 
@@ -88,5 +90,5 @@ def test_a_receiver_that_is_not_there_is_a_line_without_secrets(log) -> None:
 def test_an_address_that_is_none_is_a_line_without_secrets(monkeypatch, log, address: str) -> None:
     monkeypatch.setenv("FERFLOW_WEBHOOK", address)
     assert not tell(FAILURE, webhook="$FERFLOW_WEBHOOK", logger=logger)
-    assert log.messages[0].startswith("nobody was told: ")
+    assert log.messages[0].startswith("notification failed: ")
     assert "secret" not in log.text

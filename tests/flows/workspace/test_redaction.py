@@ -56,7 +56,7 @@ def test_a_webhook_without_a_host_is_not_logged(caplog: pytest.LogCaptureFixture
     logger = logging.getLogger("flow")
     assert not tell(FAILURE, webhook="https:///services/secret", logger=logger)
     assert caplog.messages == [
-        "nobody was told: publish.webhook is a URL without a host, which holds no address"
+        "notification failed: publish.webhook is a URL without a host, which holds no address"
     ]
 
 

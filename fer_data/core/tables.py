@@ -1,7 +1,7 @@
 """Reads and writes tables: Parquet, CSV, JSON, and arrays in a column."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from fer_data.core.errors import UserError
 from fer_data.core.files import atomic_write
-from fer_data.core.schema import PROBABILITIES
+from fer_data.core.schema import PATH, PROBABILITIES
 
 _EXPRESSIONS = "expressions"
 """The metadata that name the columns of the arrays `probabilities`, as a JSON list."""
@@ -147,3 +147,27 @@ def with_probabilities(frame: pd.DataFrame, probabilities: np.ndarray) -> pd.Dat
 def probabilities_of(frame: pd.DataFrame) -> np.ndarray:
     """The column `probabilities` of N rows as one float32 array of shape (N, K)."""
     return np.stack(list(frame[PROBABILITIES])).astype(np.float32)
+
+
+def values_of(table: pd.DataFrame, column: str, paths: Sequence[str]) -> pd.Series:
+    """Looks up a column of the assignments for N faces.
+
+    Args:
+        table: The faces as the stage `split` writes them: `path` and the column.
+        column: The column's name.
+        paths: The N faces.
+
+    Returns:
+        The N values, by path, in the order of `paths`.
+
+    Raises:
+        UserError: A face is missing there.
+    """
+    found = table.set_index(PATH)[column].reindex(list(paths))
+    unknown = found.index[found.isna()]
+    if len(unknown):
+        raise UserError(
+            f"{len(unknown)} of {len(found)} faces have no {column} in the assignments, such as "
+            f"{unknown[0]}: `dvc repro tfrecords` rebuilds assignments and records"
+        )
+    return found

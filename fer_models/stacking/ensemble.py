@@ -11,10 +11,9 @@ import numpy as np
 import pandas as pd
 
 from fer_data.core import tfrecord
-from fer_data.core.errors import UserError
 from fer_data.core.files import atomic_write
-from fer_data.core.schema import NEAR_GROUP, PATH, TRAIN, VALIDATION
-from fer_data.core.tables import read_table
+from fer_data.core.schema import NEAR_GROUP, TRAIN, VALIDATION
+from fer_data.core.tables import read_table, values_of
 from fer_data.stages import stage
 from fer_data.stages.settings import read_settings
 from fer_models.core.input_pipeline import make_repeatable
@@ -69,14 +68,7 @@ def near_groups(assignments: pd.DataFrame, paths: Sequence[str]) -> np.ndarray:
     Raises:
         UserError: A face has no group.
     """
-    found = assignments.set_index(PATH)[NEAR_GROUP].reindex(list(paths))
-    unknown = found.index[found.isna()]
-    if len(unknown):
-        raise UserError(
-            f"{len(unknown)} of {len(found)} faces are in no group of duplicates, such as {unknown[0]}: "
-            "`dvc repro tfrecords` brings groups and records together"
-        )
-    return found.to_numpy(np.int64)
+    return values_of(assignments, NEAR_GROUP, paths).to_numpy(np.int64)
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from fer_data.core.schema import NO_FOLD
 from fer_data.core.tables import probabilities_of, read_table, with_probabilities, write_table
 from fer_data.label_quality import mislabels
 from fer_data.label_quality.mislabels import MislabelsSettings, out_of_sample, rank_labels
+from tests.support.command_words import words_of
 from tests.support.data.manifests import EXPRESSIONS, plain_manifest
 
 RANKING = MislabelsSettings(
@@ -152,8 +153,7 @@ def run_main(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         "testing-quality": "out/testing_quality.parquet",
         "neighbors": "out/neighbors.parquet",
     }
-    words = [word for name, value in flags.items() for word in (f"--{name}", value)]
-    monkeypatch.setattr(sys, "argv", ["mislabels", *words])
+    monkeypatch.setattr(sys, "argv", ["mislabels", *words_of(flags)])
     mislabels.main()
 
 

@@ -12,6 +12,7 @@ from fer_data.core.tables import read_table, with_probabilities, write_table
 from fer_data.review_queue import review_queue as stage
 from fer_data.review_queue.review_queue import review_queue
 from flows.workspace.graph import read_graph
+from tests.support.command_words import words_of
 from tests.support.data.manifests import EXPRESSIONS, plain_manifest
 
 ROOT = Path(__file__).parents[3]
@@ -82,8 +83,7 @@ def run_main(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         "neighbors": "out/neighbors.parquet",
         "label-studio": "out/label_studio.json",
     }
-    words = [word for name, value in flags.items() for word in (f"--{name}", value)]
-    monkeypatch.setattr(sys, "argv", ["review_queue", *words])
+    monkeypatch.setattr(sys, "argv", ["review_queue", *words_of(flags)])
     stage.main()
 
 

@@ -3,8 +3,6 @@
 import json
 import re
 import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -14,9 +12,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from fer_data.core.errors import UserError
-from flows.pipeline.api_access import AUTH_FILE, PROFILE_FILE, announced, auth_string
-from flows.workspace.client import environment
+from flows.pipeline.api_access import AUTH_FILE, PROFILE_FILE
 from tests.support.flows.tiny_graph import fan, make_line, write
 from tests.support.servers.browser import chromium, needs_chromium
 from tests.support.servers.prefect import (
@@ -26,6 +22,7 @@ from tests.support.servers.prefect import (
     WHILE_HELD,
     Server,
     ended,
+    strange_environment,
     wait_for,
 )
 from tests.support.servers.processes import FERFLOW
@@ -38,110 +35,6 @@ STRANGERS = {
     "a name that points here": {"Host": "evil.example"},
     "a wrong string": {"Authorization": "Basic ZmVyZmxvdzp3cm9uZw=="},
 }
-
-
-def mode(file: Path) -> int:
-    return file.stat().st_mode & 0o777
-
-
-def test_the_string_is_drawn_once_and_read_by_its_owner_alone(tmp_path: Path) -> None:
-    with ThreadPoolExecutor() as threads:  # two servers that start at once agree
-        drawn = set(threads.map(auth_string, [tmp_path] * 8))
-    assert len(drawn) == 1
-    assert auth_string(tmp_path) in drawn
-    assert mode(tmp_path / AUTH_FILE) == 0o600
-    assert mode(tmp_path / ".prefect") == 0o700
-    assert [file.name for file in (tmp_path / ".prefect").iterdir()] == [AUTH_FILE.name]
-    assert auth_string(make_folder(tmp_path / "other")) not in drawn
-
-
-def make_folder(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
-
-
-def test_what_others_may_read_is_closed(tmp_path: Path) -> None:
-    drawn = auth_string(tmp_path)
-    (tmp_path / AUTH_FILE).chmod(0o644)
-    (tmp_path / ".prefect").chmod(0o755)
-    assert auth_string(tmp_path) == drawn
-    assert (mode(tmp_path / AUTH_FILE), mode(tmp_path / ".prefect")) == (0o600, 0o700)
-
-
-@pytest.mark.parametrize("text", ["", "\n", "ferflow:", 'ferflow:"\nPREFECT_API_URL = "x'])
-def test_a_file_that_holds_no_string_is_refused(tmp_path: Path, text: str) -> None:
-    auth_string(tmp_path)
-    (tmp_path / AUTH_FILE).write_text(text)
-    with pytest.raises(UserError, match="holds no auth string: delete it"):
-        auth_string(tmp_path)
-
-
-def test_a_server_is_announced_as_long_as_it_runs(tmp_path: Path) -> None:
-    file = tmp_path / PROFILE_FILE
-    with announced(tmp_path, url="http://127.0.0.1:1/api"):
-        assert 'PREFECT_API_URL = "http://127.0.0.1:1/api"' in file.read_text()
-        with announced(tmp_path, url="http://127.0.0.1:2/api"):
-            assert 'PREFECT_API_URL = "http://127.0.0.1:2/api"' in file.read_text()
-    assert "PREFECT_API_URL" not in file.read_text()
-    assert mode(file) == 0o600
-
-
-FOREIGN = "https://prefect.example.org/api"
-
-
-def joined(workspace: Path, **variables: str) -> list[str | None]:
-    """The address and the string that a command typed in a workspace would use."""
-    code = (
-        "import json; from pathlib import Path; "
-        "from flows.pipeline.api_access import join; join(Path()); "
-        "from prefect.settings import get_current_settings as now; api = now().api; "
-        "print(json.dumps([api.url, api.auth_string.get_secret_value()]))"
-    )
-    found = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=workspace,
-        env=strange_environment() | {"PYTHONPATH": str(ROOT)} | variables,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return json.loads(found.stdout)
-
-
-def test_a_server_elsewhere_is_not_told_the_string(tmp_path: Path) -> None:
-    auth_string(tmp_path)
-    (tmp_path / "prefect.toml").write_text((ROOT / "prefect.toml").read_text())
-    with announced(tmp_path, url="http://127.0.0.1:9/api"):
-        assert joined(tmp_path, PREFECT_API_URL=FOREIGN) == [FOREIGN, ""]
-        theirs = {"PREFECT_API_URL": FOREIGN, "PREFECT_API_AUTH_STRING": "me:theirs"}
-        assert joined(tmp_path, **theirs) == [FOREIGN, "me:theirs"]
-
-
-def test_an_announcement_that_a_killed_server_left_is_passed_over(tmp_path: Path) -> None:
-    with announced(tmp_path, url="http://127.0.0.1:9/api"):
-        assert joined(tmp_path) == ["", auth_string(tmp_path)]
-
-
-@pytest.mark.parametrize("has_joined", [False, True])
-def test_only_who_has_the_string_may_start_a_temporary_server(
-    tmp_path: Path, *, has_joined: bool
-) -> None:
-    """What is typed in a folder that was never served has none: its server would ask for none."""
-    (tmp_path / "prefect.toml").write_text((ROOT / "prefect.toml").read_text())
-    join = "from pathlib import Path; from flows.pipeline.api_access import join; join(Path()); "
-    code = (
-        f"{join if has_joined else ''}from prefect.settings import get_current_settings as now; "
-        "server = now().server; print(server.ephemeral.enabled, server.api.auth_string is not None)"
-    )
-    printed = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env=strange_environment() | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    assert printed.split() == [str(has_joined)] * 2
 
 
 @pytest.mark.parametrize("stranger", STRANGERS.values(), ids=STRANGERS)
@@ -197,7 +90,7 @@ def test_the_string_is_in_no_log_and_on_no_command_line(prefect_server: Server) 
         if file.is_file() and secret in file.read_bytes()
     ]
     assert {file.name for file in holding} == {AUTH_FILE.name, PROFILE_FILE.name}
-    assert {mode(file) for file in holding} == {0o600}
+    assert {file.stat().st_mode & 0o777 for file in holding} == {0o600}
     serving = psutil.Process(prefect_server.pid)
     for process in [serving, *serving.children(recursive=True)]:
         assert secret.decode() not in " ".join(process.cmdline())
@@ -222,11 +115,6 @@ def test_a_second_terminal_finds_the_server(prefect_server: Server) -> None:
     run = re.search(r"UUID: (\S+)", finished.stdout)
     assert run, finished.stdout
     assert prefect_server.ended(run[1])["state_type"] == "COMPLETED"
-
-
-def strange_environment() -> dict[str, str]:
-    """Of a terminal that knows nothing of Prefect."""
-    return {name: value for name, value in environment().items() if "PREFECT" not in name}
 
 
 @needs_chromium

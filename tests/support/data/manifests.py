@@ -52,3 +52,30 @@ def plain_manifest(per_class: int = 40, *, seed: int = 0) -> tuple[pd.DataFrame,
     faces = noise_faces(len(labels) + len(test_labels), seed=seed)
     original_splits = [TRAINING] * len(labels) + [TESTING] * len(test_labels)
     return manifest_of(faces, original_splits, labels + test_labels), faces
+
+
+def text(seed: int) -> np.ndarray:
+    """Black and white pixels, as in a line of text, uint8 (48, 48)."""
+    return np.random.default_rng(seed).integers(0, 2, (48, 48), np.uint8) * np.uint8(255)
+
+
+def planted(error: str) -> tuple[pd.DataFrame, set[int]]:
+    """A good manifest with one error, and the rows that have it."""
+    rows, faces = plain_manifest()
+    faces, original_splits, labels = list(faces), list(rows["original_split"]), list(rows["label"])
+    copies = {
+        "leaks": (0, TESTING, "happy"),
+        "conflicting_duplicates": (0, TRAINING, "sad"),
+        "duplicates": (0, TRAINING, "happy"),
+    }
+    if error in copies:
+        original, original_split, label = copies[error]
+        faces, original_splits, labels = (
+            [*faces, faces[0]],
+            [*original_splits, original_split],
+            [*labels, label],
+        )
+        return manifest_of(faces, original_splits, labels), {original, len(faces) - 1}
+    greys = {"black_faces": 0, "low_contrast": 90, "white_faces": 240}
+    faces[0] = np.full((48, 48), greys[error], np.uint8) if error in greys else text(0)
+    return manifest_of(faces, original_splits, labels), {0}

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from fer_models.core.serialization import save_model
+from tests.support.command_words import words_of
 from tests.support.models.tiny_dataset import EXPRESSIONS
 
 ROOT = Path(__file__).parents[3]
@@ -40,11 +41,8 @@ def write_members(folder: Path, *names: str, expressions: tuple[str, ...] = EXPR
 
 def call(folder: Path, module: str, **flags: str) -> subprocess.CompletedProcess[str]:
     """Runs a stage in a folder, whatever its exit code."""
-    words = [
-        word for name, value in flags.items() for word in (f"--{name.replace('_', '-')}", value)
-    ]
     return subprocess.run(
-        [sys.executable, "-m", f"fer_models.stacking.{module}", *words],
+        [sys.executable, "-m", f"fer_models.stacking.{module}", *words_of(flags)],
         cwd=folder,
         env={"PYTHONPATH": str(ROOT), "PATH": ""},
         capture_output=True,

@@ -25,6 +25,7 @@ from fer_data.core.schema import (
 )
 from fer_data.core.tables import write_table
 from fer_models.core.serialization import save_model
+from tests.support.command_words import words_of
 
 EXPRESSIONS = ("angry", "happy", "sad")
 SPLIT_LABELS = {VALIDATION: [0, 1] * 15, TEST: [0, 1, 2, 2] * 15}  # nobody is sad in `validation`
@@ -109,8 +110,7 @@ def enter_evaluation(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Makes the folder of `make_evaluation` the current one, and types the stage's flags there."""
     make_evaluation(folder)
     monkeypatch.chdir(folder)
-    flags = [word for name, path in FLAGS.items() for word in (f"--{name}", path)]
-    monkeypatch.setattr("sys.argv", ["evaluate", *flags])
+    monkeypatch.setattr("sys.argv", ["evaluate", *words_of(FLAGS)])
     return folder
 
 

@@ -235,3 +235,8 @@ def ended(process: subprocess.Popen[str]) -> Iterator[None]:
         process.wait(PATIENCE)
         if process.stdout:
             process.stdout.close()
+
+
+def strange_environment() -> dict[str, str]:
+    """Of a terminal that knows nothing of Prefect."""
+    return {name: value for name, value in environment().items() if "PREFECT" not in name}

@@ -74,10 +74,10 @@ def measures(
         cells = np.eye(num_classes**2)[labels * num_classes + said]
         confusion = (counts @ cells).reshape(-1, num_classes, num_classes)
         right = np.diagonal(confusion, axis1=1, axis2=2)
-        labelled, predicted = confusion.sum(axis=2), confusion.sum(axis=1)
-        figures["macro-F1"].append((2 * right / (labelled + predicted)).mean(axis=1))
-        figures["worst recall"].append((right / labelled).min(axis=1))
-        figures["accuracy"].append(right.sum(axis=1) / labelled.sum(axis=1))
+        labeled, predicted = confusion.sum(axis=2), confusion.sum(axis=1)
+        figures["macro-F1"].append((2 * right / (labeled + predicted)).mean(axis=1))
+        figures["worst recall"].append((right / labeled).min(axis=1))
+        figures["accuracy"].append(right.sum(axis=1) / labeled.sum(axis=1))
     return {name: np.mean(values, axis=0) for name, values in figures.items()}
 
 

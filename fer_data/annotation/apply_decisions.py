@@ -175,10 +175,10 @@ def apply_decisions(faces: pd.DataFrame, decisions: pd.DataFrame) -> pd.DataFram
     decided = faces[PIXEL_HASH].map(final)
     decided = decided.where(faces[SPLIT] != TEST)
     dropped = decided == DROP
-    relabelled = decided.notna() & ~dropped
+    relabeled = decided.notna() & ~dropped
     return faces.assign(
         **{
-            LABEL: faces[LABEL].mask(relabelled, decided),
+            LABEL: faces[LABEL].mask(relabeled, decided),
             SPLIT: faces[SPLIT].mask(dropped, EXCLUDED),
             DECISION: decided,
         }

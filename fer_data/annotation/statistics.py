@@ -65,27 +65,27 @@ class Tally:
 
     kept: int = 0
     """Faces whose given label is right: `keep`, or the given label itself."""
-    relabelled: int = 0
+    relabeled: int = 0
     """Faces that got another expression."""
     dropped: int = 0
     """Faces that no expression fits."""
     as_suggested: int = 0
-    """Relabelled faces that got the expression which the queue suggested."""
+    """Relabeled faces that got the expression which the queue suggested."""
 
     @property
     def decided(self) -> int:
         """All of them."""
-        return self.kept + self.relabelled + self.dropped
+        return self.kept + self.relabeled + self.dropped
 
     @property
     def right(self) -> Rate:
-        """The precision of the queue: the part of these faces that people relabelled or dropped."""
-        return wilson_rate(self.relabelled + self.dropped, self.decided)
+        """The precision of the queue: the part of these faces that people relabeled or dropped."""
+        return wilson_rate(self.relabeled + self.dropped, self.decided)
 
     @property
     def agreement(self) -> Rate:
-        """How often a relabelled face got the suggested expression."""
-        return wilson_rate(self.as_suggested, self.relabelled)
+        """How often a relabeled face got the suggested expression."""
+        return wilson_rate(self.as_suggested, self.relabeled)
 
 
 @dataclass(frozen=True)
@@ -166,12 +166,12 @@ def _tally(decided: pd.DataFrame) -> Tally:
     """Counts decisions, each with its suggestion where there is one."""
     decision = decided[DECISION]
     kept, dropped = _is_kept(decided), decision == DROP
-    relabelled = ~kept & ~dropped
+    relabeled = ~kept & ~dropped
     return Tally(
         kept=int(kept.sum()),
-        relabelled=int(relabelled.sum()),
+        relabeled=int(relabeled.sum()),
         dropped=int(dropped.sum()),
-        as_suggested=int((relabelled & (decision == decided[SUGGESTED_LABEL])).sum()),
+        as_suggested=int((relabeled & (decision == decided[SUGGESTED_LABEL])).sum()),
     )
 
 

@@ -68,7 +68,7 @@ def curate(
         UserError: A class has no `train` face left, or none of the `validation` faces that it had.
     """
     final = apply_decisions(examples, decisions)
-    relabelled = final[LABEL] != examples[LABEL]
+    relabeled = final[LABEL] != examples[LABEL]
     dropped = final[DECISION] == DROP
     undecided = (final[SPLIT] == TRAIN) & final[DECISION].isna()
     low_quality = undecided & (examples[LABEL_QUALITY] < min_label_quality)
@@ -102,7 +102,7 @@ def curate(
     after = curated[in_train].groupby(LABEL)[SAMPLE_COUNT].sum()
     summary: dict[str, object] = {
         "method": method,
-        "relabelled": int((relabelled & (examples[SPLIT] != EXCLUDED)).sum()),
+        "relabeled": int((relabeled & (examples[SPLIT] != EXCLUDED)).sum()),
         "dropped": int((dropped & (examples[SPLIT] != EXCLUDED)).sum()),
         "left_out_for_label_quality": int(low_quality.sum()),
         "train_before": {str(label): int(count) for label, count in before.items()},

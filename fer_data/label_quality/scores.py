@@ -57,8 +57,8 @@ def with_duplicates(
 ) -> np.ndarray:
     """Updates the probabilities by the labels of duplicates and near-duplicates, by Bayes' rule.
 
-    Somebody else labelled the same image: right with probability `reliability`, else any other class.
-    Exact duplicates with the same label say nothing, since they were probably labelled once and copied.
+    Somebody else labeled the same image: right with probability `reliability`, else any other class.
+    Exact duplicates with the same label say nothing, since they were probably labeled once and copied.
 
     Args:
         probabilities: float (N, K), each row with the sum 1.

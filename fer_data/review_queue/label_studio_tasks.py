@@ -1,7 +1,7 @@
 """Writes the review queue as Label Studio tasks, with the suggested label as a prediction.
 
 The images travel inside the tasks, so that nothing has to be unpacked or served. The names of the
-labelling configuration, of the predictions and of what people answer are the same.
+labeling configuration, of the predictions and of what people answer are the same.
 """
 
 from typing import Any
@@ -29,7 +29,7 @@ CHOICES = "expression"
 """The configuration's control: what is answered."""
 CHOICES_TYPE = "choices"
 TASK_ISSUE_TYPE = "kind"
-"""The name of an issue type in a task, which labelling configurations of earlier versions show."""
+"""The name of an issue type in a task, which labeling configurations of earlier versions show."""
 MODEL_VERSION = "ferflow"
 """Label Studio's name for where predictions come from."""
 
@@ -50,8 +50,8 @@ def to_tasks(queue: pd.DataFrame, faces: np.ndarray) -> list[dict[str, Any]]:
     return [_to_task(number, row, face) for number, (row, face) in enumerate(rows, start=1)]
 
 
-def labelling_config(expressions: tuple[str, ...]) -> str:
-    """The labelling configuration that fits the tasks: XML for a project's settings.
+def labeling_config(expressions: tuple[str, ...]) -> str:
+    """The labeling configuration that fits the tasks: XML for a project's settings.
 
     Args:
         expressions: The classes; the first nine have the keys 1 to 9, `keep` has k and `drop` x.

@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 def within_class_auroc(wrong: np.ndarray, quality: np.ndarray, labels: np.ndarray) -> float:
     """AUROC of low label quality for wrong labels, within each given class.
 
-    Pooled over the classes the metric flatters: some classes are worse labelled than others, and the
+    Pooled over the classes the metric flatters: some classes are worse labeled than others, and the
     given class alone tells much.
 
     Args:

@@ -1,4 +1,4 @@
-"""Compares two archives by their manifests: added, removed and relabelled faces, and drift."""
+"""Compares two archives by their manifests: added, removed and relabeled faces, and drift."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +46,7 @@ class Comparison:
     """The changes from an old archive to a new one. Exact duplicates count as one face."""
 
     faces: dict[str, int]
-    """How many faces were added, removed, relabelled and moved between folders."""
+    """How many faces were added, removed, relabeled and moved between folders."""
     groups: pd.DataFrame
     """`old` and `new` numbers of files, of groups of duplicates, of conflicting and of leaked ones."""
     counts: pd.DataFrame
@@ -83,7 +83,7 @@ def compare(old: pd.DataFrame, new: pd.DataFrame) -> Comparison:
         faces={
             "added": int(labels[OLD].isna().sum()),
             "removed": int(labels[NEW].isna().sum()),
-            "relabelled": int((labels[OLD] != labels[NEW])[both].sum()),
+            "relabeled": int((labels[OLD] != labels[NEW])[both].sum()),
             "moved between folders": int((folders[OLD] != folders[NEW])[both].sum()),
         },
         groups=pd.DataFrame({OLD: _groups(old), NEW: _groups(new)}),

@@ -62,9 +62,9 @@ def headline_metrics(
     totals = weights.sum(axis=1)  # (R,)
     confusion = (weights @ cells).reshape(-1, num_classes, num_classes)  # (R, K, K)
     hits = np.diagonal(confusion, axis1=1, axis2=2)  # (R, K)
-    labelled_and_predicted = confusion.sum(axis=2) + confusion.sum(axis=1)
-    # F1 = 2 TP / (2 TP + FP + FN), and TP + FN are the labelled, TP + FP the predicted faces.
-    f1 = _divide(2 * hits, labelled_and_predicted, otherwise=0.0)
+    labeled_and_predicted = confusion.sum(axis=2) + confusion.sum(axis=1)
+    # F1 = 2 TP / (2 TP + FP + FN), and TP + FN are the labeled, TP + FP the predicted faces.
+    f1 = _divide(2 * hits, labeled_and_predicted, otherwise=0.0)
     aurocs = auroc_by_class(labels, probabilities, counts)
     defined = ~np.isnan(aurocs)
     return {
@@ -152,17 +152,17 @@ def class_metrics(
     _check_classes(probabilities, expressions)
     aurocs = auroc_by_class(labels, probabilities, np.ones((1, len(labels)), np.int64))[0]
     confusion = confusion_counts(labels, probabilities.argmax(axis=1), len(expressions))
-    hits, labelled, predicted = np.diagonal(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    hits, labeled, predicted = np.diagonal(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
     precisions = _divide(hits, predicted, otherwise=0.0)
-    recalls = _divide(hits, labelled, otherwise=0.0)
-    f1s = _divide(2 * hits, labelled + predicted, otherwise=0.0)
+    recalls = _divide(hits, labeled, otherwise=0.0)
+    f1s = _divide(2 * hits, labeled + predicted, otherwise=0.0)
     return {
         expression: {
             "precision": float(precisions[number]),
             "recall": float(recalls[number]),
             "f1": float(f1s[number]),
             "auroc": None if np.isnan(aurocs[number]) else float(aurocs[number]),
-            "faces": int(labelled[number]),
+            "faces": int(labeled[number]),
         }
         for number, expression in enumerate(expressions)
     }

@@ -79,11 +79,11 @@ def accept_decisions(by: AcceptedBy, workspace: Workspace = Path()) -> None:
 
 @app.command(rich_help_panel=PANEL, epilog="Example: ferflow label-studio-config > config.xml")
 def label_studio_config(workspace: Workspace = Path()) -> None:
-    """Print the labelling configuration for Label Studio."""
+    """Print the labeling configuration for Label Studio."""
     check_workspace(workspace)
 
-    from fer_data.review_queue.label_studio_tasks import labelling_config
+    from fer_data.review_queue.label_studio_tasks import labeling_config
     from fer_data.stages.settings import PARAMS_FILE, DataSettings, read_settings
 
     settings = read_settings(DataSettings, "data", file=workspace / PARAMS_FILE)
-    print(labelling_config(settings.expressions))
+    print(labeling_config(settings.expressions))

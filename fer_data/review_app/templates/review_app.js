@@ -115,7 +115,7 @@ function decide(decision) {
     go(place);
     const [first] = those;
     const what = those.length > 1 ? `${those.length} faces` : `#${first.rank}, ${first.label}`;
-    const rest = left ? `; ${left} labelled otherwise ${left > 1 ? "wait" : "waits"}` : "";
+    const rest = left ? `; ${left} labeled otherwise ${left > 1 ? "wait" : "waits"}` : "";
     say(`${what} → ${decision}${rest}. u takes it back.`);
   });
 }

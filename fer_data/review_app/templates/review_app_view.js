@@ -60,7 +60,7 @@ function drawDuplicates(face, { copies, decided, singly }) {
   at("together").hidden = copies.length === 1;
   at("together-words").textContent = singly
     ? `${copies.length} wait, one by one.`
-    : `A key decides all ${copies.length}${labels.size > 1 ? `; keep, those labelled ${face.label}` : ""}.`;
+    : `A key decides all ${copies.length}${labels.size > 1 ? `; keep, those labeled ${face.label}` : ""}.`;
   at("step-words").textContent = singly ? "All at once" : "One by one";
 }
 

@@ -110,6 +110,6 @@ def test_the_page_about_the_data_counts_them_and_queues_their_faces() -> None:
     page = page_of(findings(decision_log=lines), retired=("fear",))
     words = text(section(page, "decisions"))
     assert "( data.retired_expressions ) do not apply: 2 fear." in words
-    assert "1 face is decided: 0 relabelled, 0 dropped, 1 kept" in words
+    assert "1 face is decided: 0 relabeled, 0 dropped, 1 kept" in words
     assert len(shown_queue(page)) == 3  # of five, less one decided face and its copy
     assert "retired" not in page_of(findings(decision_log=decided(0)), retired=("fear",))

@@ -26,20 +26,20 @@ def summary(*rows: tuple[str, str, str, str], suspects: pd.DataFrame = SUSPECTS)
     return summarise_decisions(lines(*rows), suspects, expressions=EXPRESSIONS)
 
 
-def test_the_queue_was_right_where_people_relabelled_or_dropped() -> None:
+def test_the_queue_was_right_where_people_relabeled_or_dropped() -> None:
     found = summary(
         (A, "fear", "sad", "ann"), (B, "fear", "keep", "ann"), (C, "sad", "drop", "ann")
     )
-    assert found.queued == Tally(kept=1, relabelled=1, dropped=1, as_suggested=1)
+    assert found.queued == Tally(kept=1, relabeled=1, dropped=1, as_suggested=1)
     assert found.queued.decided == 3
     assert found.queued.right.value == pytest.approx(2 / 3)
     assert found.by_issue_type == {
-        "wrong": Tally(relabelled=1, as_suggested=1),
+        "wrong": Tally(relabeled=1, as_suggested=1),
         "ambiguous": Tally(kept=1),
         "non_face": Tally(dropped=1),
     }
     assert found.by_label == {
-        "fear": Tally(kept=1, relabelled=1, as_suggested=1),
+        "fear": Tally(kept=1, relabeled=1, as_suggested=1),
         "happy": Tally(),
         "sad": Tally(dropped=1),
     }
@@ -53,7 +53,7 @@ def test_the_given_label_itself_is_a_keep() -> None:
 
 def test_another_expression_than_the_suggested_one_is_no_agreement() -> None:
     found = summary((A, "fear", "happy", "ann"), (B, "fear", "happy", "ann"))
-    assert found.queued == Tally(relabelled=2, as_suggested=1)
+    assert found.queued == Tally(relabeled=2, as_suggested=1)
     assert found.queued.agreement.value == 0.5
 
 
@@ -67,7 +67,7 @@ def test_only_what_stands_counts() -> None:
         (C, "sad", "drop", "bob"),
         (C, "sad", "undo", "bob"),  # so that bob's keep stands again
     )
-    assert found.total == Tally(kept=1, relabelled=1, as_suggested=1)
+    assert found.total == Tally(kept=1, relabeled=1, as_suggested=1)
     bob, ann = found.annotators
     assert (bob.name, bob.decisions, bob.undone) == ("bob", found.total, 1)
     assert (ann.name, ann.decisions, ann.undone) == ("ann", Tally(), 1)
@@ -81,10 +81,10 @@ def test_a_decision_is_held_against_the_copy_that_the_person_saw() -> None:
     )
     suspects = pd.concat([SUSPECTS, duplicate], ignore_index=True)
     found = summary((A, "happy", "fear", "ann"), (D, "sad", "keep", "ann"), suspects=suspects)
-    assert found.by_issue_type["ambiguous"] == Tally(relabelled=1, as_suggested=1)
+    assert found.by_issue_type["ambiguous"] == Tally(relabeled=1, as_suggested=1)
     assert found.by_issue_type["wrong"] == Tally()
     assert found.elsewhere == Tally(kept=1)
-    assert found.total == Tally(kept=1, relabelled=1, as_suggested=1)
+    assert found.total == Tally(kept=1, relabeled=1, as_suggested=1)
 
 
 def test_moves_are_counted_from_label_to_label() -> None:

@@ -93,7 +93,7 @@ def test_decisions_relabel_keep_and_drop() -> None:
     assert "01.jpg" not in labels
     assert labels["02.jpg"] == "happy"
     assert labels["08.jpg"] == "sad"  # validation is corrected too
-    assert summary["relabelled"] == 3
+    assert summary["relabeled"] == 3
     assert summary["dropped"] == 1
 
 
@@ -160,7 +160,7 @@ def test_a_decision_on_a_face_that_is_gone_does_no_harm(stage, caplog) -> None:
         f"{number},happy,sad,ann,2026-01-31T10:00:00Z," for number in (f"{0:064x}", "f" * 64)
     )
     summary = stage(known, gone)
-    assert summary["relabelled"] == 1
+    assert summary["relabeled"] == 1
     assert "1 of 2 decisions are on faces that the archive does not hold" in caplog.text
 
 
@@ -171,7 +171,7 @@ def test_what_names_a_retired_expression_is_counted_and_not_applied(stage, tmp_p
             for number, decision in enumerate(["sad", "fear"])
         )
     )
-    assert (summary["relabelled"], summary["not_applied_as_retired"]) == (1, {"fear": 1})
+    assert (summary["relabeled"], summary["not_applied_as_retired"]) == (1, {"fear": 1})
     assert list(read_table(tmp_path / "out.parquet")["label"])[:2] == ["sad", "happy"]
 
 

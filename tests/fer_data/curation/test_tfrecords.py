@@ -24,7 +24,7 @@ tfrecords: {faces_per_shard: 100, seed: 0}
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Faces and curated examples; one face repeated, one left out, one relabelled."""
+    """Faces and curated examples; one face repeated, one left out, one relabeled."""
     folder = tmp_path_factory.mktemp("workspace")
     manifest, pixels = plain_manifest(60)
     np.save(folder / "pixels.npy", pixels)

@@ -60,12 +60,12 @@ def test_decisions_are_told_by_person_issue_and_label() -> None:
     made = [decided(0), decided(2, decision="sad"), decided(4, decision="drop"), undo]
     page = page_of(findings(decision_log=pd.concat(made, ignore_index=True)))
     told = text(section(page, "decisions"))
-    assert "2 faces are decided: 1 relabelled, 0 dropped, 1 kept." in told
+    assert "2 faces are decided: 1 relabeled, 0 dropped, 1 kept." in told
     assert "ann 2 1 0 1 1 2026-01-31 10:00:00 UTC" in told
     assert "50 % of the 2 decided faces of the queue" in told
     assert "(95 % interval 9 - 91 %)" in told
     assert "wrong 50 % 9 - 91 % 2 1 0 1 1 of 1 ambiguous - 0 0 0 0 - non-face - 0" in told
-    assert "1 of the 1 relabelled face got the suggested expression" in told
+    assert "1 of the 1 relabeled face got the suggested expression" in told
     assert "Given label → angry → happy → sad dropped angry 1 · 1 · happy · · · ·" in told
     assert "angry" not in {label for label, _ in shown_queue(page)}
 

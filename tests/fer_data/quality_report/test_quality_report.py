@@ -30,7 +30,7 @@ def test_cards_count_what_was_found() -> None:
     assert found["Leaked Testing faces"][1].startswith("33.3")
     assert found["Refused members"][0] == "2"
     assert found["Review queue"] == ("3", "faces that wait for a decision")
-    assert found["Decided faces"] == ("1", "1 kept, 0 relabelled, 0 dropped")
+    assert found["Decided faces"] == ("1", "1 kept, 0 relabeled, 0 dropped")
 
 
 def test_images_are_those_of_the_faces() -> None:
@@ -39,7 +39,7 @@ def test_images_are_those_of_the_faces() -> None:
         assert f'src="{face_uri(PIXELS[row])}"' in page
     mean = np.round(PIXELS[np.array(LABELS) == "sad"].mean(axis=0)).astype(np.uint8)
     assert (
-        f'<img src="{face_uri(mean)}" width="136" height="136" alt="Mean of all faces labelled sad">'
+        f'<img src="{face_uri(mean)}" width="136" height="136" alt="Mean of all faces labeled sad">'
         in page
     )
 

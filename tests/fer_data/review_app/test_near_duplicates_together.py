@@ -47,7 +47,7 @@ def test_one_key_decides_on_near_duplicates_and_one_takes_it_back_after_a_restar
     workspace: Path, page: Page, sit_down: Callable[..., Page]
 ) -> None:
     expect(page.locator("#together-words")).to_have_text(
-        "A key decides all 3; keep, those labelled sad."
+        "A key decides all 3; keep, those labeled sad."
     )
     expect(page.locator("#duplicates figcaption")).to_have_text(
         ["sad", "happy", "happy", "in Testing"]
@@ -78,7 +78,7 @@ def test_keep_is_for_the_near_duplicates_with_that_label_alone(workspace: Path, 
     page.keyboard.press("k")
     wait_for_face(page, OTHER)
     expect(page.locator("#message")).to_have_text(
-        "2 faces → keep; 1 labelled otherwise waits. u takes it back."
+        "2 faces → keep; 1 labeled otherwise waits. u takes it back."
     )
     assert standing(workspace) == dict.fromkeys([HASHES[FIRST], HASHES[SECOND]], "keep")
     expect(page.locator("#duplicates figcaption")).to_have_text(

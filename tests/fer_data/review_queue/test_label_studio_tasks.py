@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_data.review_queue.label_studio_tasks import labelling_config, to_tasks
+from fer_data.review_queue.label_studio_tasks import labeling_config, to_tasks
 
 EXPRESSIONS = ("angry", "happy", "sad")
 QUEUE = pd.DataFrame(
@@ -24,7 +24,7 @@ FACES = np.zeros((2, 48, 48), np.uint8)
 
 
 def config() -> ElementTree.Element:
-    return ElementTree.fromstring(labelling_config(EXPRESSIONS))
+    return ElementTree.fromstring(labeling_config(EXPRESSIONS))
 
 
 def only(root: ElementTree.Element, tag: str) -> ElementTree.Element:
@@ -39,7 +39,7 @@ def test_the_configuration_offers_what_a_decision_may_say_with_the_review_app_s_
 
 
 def test_a_tenth_class_has_no_key() -> None:
-    root = ElementTree.fromstring(labelling_config(tuple("abcdefghij")))
+    root = ElementTree.fromstring(labeling_config(tuple("abcdefghij")))
     choices = only(root, "Choices").findall("Choice")
     keys = [one.get("hotkey") for one in choices]
     assert sorted(one.get("value", "") for one in choices) == sorted(

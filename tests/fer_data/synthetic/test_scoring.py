@@ -4,7 +4,7 @@ import pytest
 from fer_data.synthetic.scoring import within_class_auroc
 
 
-def test_a_class_that_is_worse_labelled_does_not_flatter() -> None:
+def test_a_class_that_is_worse_labeled_does_not_flatter() -> None:
     labels = np.repeat(["fear", "happy"], 100)
     wrong = np.concatenate([np.arange(100) < 50, np.arange(100) < 5])
     by_class_alone = np.where(labels == "fear", 0.1, 0.9)

@@ -31,8 +31,8 @@ def test_faces_that_came_went_and_changed_are_counted_by_their_pixels(old: pd.Da
     added = manifest_of(noise_faces(2, seed=9), ["training"] * 2, ["sad"] * 2)
     assert changes(old, pd.concat([old, added])) == {"added": 2}
     assert changes(old, old.iloc[3:]) == {"removed": 3}
-    relabelled = old.assign(label=old["label"].mask(old.index < 4, "sad"))
-    assert changes(old, relabelled) == {"relabelled": 4}
+    relabeled = old.assign(label=old["label"].mask(old.index < 4, "sad"))
+    assert changes(old, relabeled) == {"relabeled": 4}
     moved = old.assign(original_split=old["original_split"].mask(old.index < 5, "testing"))
     assert changes(old, moved) == {"moved between folders": 5}
     renamed = old.assign(path="other/" + old["path"])

@@ -113,7 +113,7 @@ def test_it_says_what_it_is_not_for_and_what_nobody_knows(tmp_path: Path) -> Non
     assert "at work or in education: the EU AI Act" in parts["Not for"]
     assert "Fairness is unmeasured: the archive has no labels of age, gender" in parts["Limits"]
     assert "The labels are noisy" in parts["Limits"]
-    uneven = f"labelled happy it finds 78.0{SPACE}%, of those labelled fear 31.0{SPACE}%."
+    uneven = f"labeled happy it finds 78.0{SPACE}%, of those labeled fear 31.0{SPACE}%."
     assert uneven in parts["Limits"]
     assert "rights in them" in parts["Licence"]
 

@@ -223,7 +223,7 @@ def test_page_shows_the_mistakes_that_were_made_with_confidence(tmp_path: Path) 
     sure = page.split("Sure, and wrong</h3>")[1].split("<h3>")[0]
     space = "\N{NARROW NO-BREAK SPACE}"
     assert "The 24 Testing faces" in sure
-    assert f"<b>happy, 99.0{space}%</b>labelled sad, 0.4{space}%" in sure
+    assert f"<b>happy, 99.0{space}%</b>labeled sad, 0.4{space}%" in sure
     faultless = dataclasses.replace(model, mistakes=model.mistakes.head(0))
     assert "It contradicts no given label" in page_of(faultless)
 

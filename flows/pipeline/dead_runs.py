@@ -17,7 +17,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import PrefectException
-from prefect.states import Crashed
+from prefect.states import Cancelled, Crashed
 
 from fer_data.core.errors import UserError
 from fer_data.core.locks import HeldError
@@ -28,6 +28,8 @@ RUN_ID = "PREFECT__FLOW_RUN_ID"
 """By which a worker tells the process that it starts, and that one its children, what they run."""
 STARTING = timedelta(minutes=10)
 """What a run may be pending without a process: the worker starts it within seconds."""
+ENDING = timedelta(minutes=2)
+"""What a cancelled run may stand as cancelling without a process: the worker says so in seconds."""
 _UNFINISHED = FlowRunFilter(
     state=FlowRunFilterState(
         type=FlowRunFilterStateType(
@@ -62,7 +64,9 @@ def sweep_at_start(workspace: Path) -> int:
 
 
 def sweep() -> int:
-    """Marks the worker's runs as crashed whose process is gone, and never one that just starts.
+    """Marks the worker's runs as crashed whose process is gone, and never one that starts or ends.
+
+    One that somebody cancelled is marked as cancelled, and nobody is told of it.
 
     Returns:
         How many were marked; none where the server does not answer, since the next sweep comes.
@@ -81,7 +85,10 @@ def sweep() -> int:
 def _may_be_gone(run: FlowRun) -> bool:
     if run.deployment_id is None or run.state is None:  # by hand: its process does not say its run
         return False
-    return not run.state.is_pending() or datetime.now(UTC) - run.state.timestamp > STARTING
+    since = datetime.now(UTC) - run.state.timestamp
+    if run.state.is_pending():
+        return since > STARTING
+    return not run.state.is_cancelling() or since > ENDING
 
 
 def _run_ids() -> Iterator[UUID]:
@@ -93,13 +100,14 @@ def _run_ids() -> Iterator[UUID]:
 
 def _mark(client: SyncPrefectClient, runs: list[FlowRun]) -> int:
     num_marked = 0
-    crashed = Crashed(message="its process is gone")
     for run in runs:
         # It may have ended, state and process, after it was read and before its process was not found.
         state = client.read_flow_run(run.id).state
         if state is None or state.is_final():
             continue
-        client.set_flow_run_state(run.id, crashed, force=True)
+        ended = (Cancelled if state.is_cancelling() else Crashed)(message="its process is gone")
+        client.set_flow_run_state(run.id, ended, force=True)
         num_marked += 1
-        notify(client.read_flow(run.flow_id).name, run, crashed, logger=logger)
+        if ended.is_crashed():
+            notify(client.read_flow(run.flow_id).name, run, ended, logger=logger)
     return num_marked

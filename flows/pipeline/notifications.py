@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import re
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -11,8 +12,11 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+from httpx import HTTPError as HTTPXError
 from prefect import Flow, State
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import PrefectException
 from prefect.logging.loggers import flow_run_logger
 from prefect.utilities.urls import url_for
 
@@ -49,8 +53,23 @@ def tell_of_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) 
 
     The workspace is the folder that the flow runs in. Nothing is raised: whatever goes wrong here is
     logged beside the failure, which stands as it is.
+
+    A run that somebody cancelled is none: on a busy machine Prefect's engine takes the signal that
+    ends it for a crash, until the worker states that it was cancelled.
     """
-    notify(flow.name, flow_run, state, logger=flow_run_logger(flow_run, flow))
+    logger = flow_run_logger(flow_run, flow)
+    if state.is_crashed() and _was_cancelled(flow_run):
+        logger.info("it was cancelled: nobody is notified")
+        return
+    notify(flow.name, flow_run, state, logger=logger)
+
+
+def _was_cancelled(flow_run: FlowRun) -> bool:
+    """Whether somebody asked for its end; no where the server does not answer."""
+    unanswered = suppress(HTTPXError, PrefectException)
+    with unanswered, get_client(sync_client=True) as client:
+        return any(state.is_cancelling() for state in client.read_flow_run_states(flow_run.id))
+    return False
 
 
 def notify(flow_name: str, flow_run: FlowRun, state: State[Any], *, logger: Logger) -> None:

@@ -114,7 +114,7 @@ def variables_for(workspace: Path, *, port: int) -> dict[str, str]:
 
 def _say_swept(num_marked: int) -> None:
     if num_marked:
-        _say(f"{num_marked} runs whose process is gone are marked as crashed")
+        _say(f"{num_marked} runs whose process is gone are marked as ended")
 
 
 def _say(words: str) -> None:

@@ -5,15 +5,21 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psutil
 import pytest
 import yaml
+from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
+from flows.pipeline import dead_runs
 from flows.pipeline.dead_runs import RUN_ID, sweep, sweep_at_start
+from flows.pipeline.flow import rebuild
+from flows.pipeline.notifications import tell_of_failure
 from flows.workspace.flow_lock import one_at_a_time
 from tests.support.flows.tiny_graph import FLOWS, fan, make_line
 from tests.support.servers.prefect import Server, change, wait_for
@@ -73,6 +79,41 @@ def test_no_run_is_marked_that_just_starts_or_that_lives(server: Server) -> None
     assert state(server, living) == ("CRASHED", "its process is gone")
     for run in (starting, by_hand):
         server.ask("DELETE", f"flow_runs/{run}")
+
+
+def test_a_cancelled_run_is_left_to_the_worker_and_ends_as_cancelled(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_ours = {"deployment_id": server.deployment("on-demand")["id"]}
+    cancelled = left_run(server, "CANCELLING", **of_ours)
+    sweep()
+    assert state(server, cancelled)[0] == "CANCELLING"  # the worker is about to say that it ended
+    monkeypatch.setattr(dead_runs, "ENDING", timedelta(0))
+    sweep()
+    assert state(server, cancelled) == ("CANCELLED", "its process is gone")
+
+
+@pytest.mark.parametrize(("before", "num_messages"), [("CANCELLING", 0), ("RUNNING", 1)])
+def test_no_one_is_told_of_a_run_that_somebody_cancelled(
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    before: str,
+    num_messages: int,
+) -> None:
+    """Prefect's engine states a crash where the signal outruns the word that it is a cancellation."""
+    run = left_run(server, before)
+    crashed = {"state": {"type": "CRASHED", "message": "terminated"}, "force": True}
+    server.ask("POST", f"flow_runs/{run}/set_state", crashed)
+    monkeypatch.chdir(tmp_path)
+    with receiving() as receiver, get_client(sync_client=True) as client:
+        Path("params.yaml").write_text(
+            yaml.safe_dump({"publish": {"destination": None, "webhook": receiver.address}})
+        )
+        flow_run = client.read_flow_run(UUID(run))
+        assert flow_run.state is not None
+        tell_of_failure(rebuild, flow_run, flow_run.state)
+        assert len(receiver.messages) == num_messages
 
 
 def running() -> dict[str, Any]:

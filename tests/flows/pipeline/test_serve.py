@@ -119,7 +119,8 @@ def test_a_cancelled_run_ends_its_stages_and_the_next_goes_on(
     second = run_now(prefect_server)
     cancelling = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
     prefect_server.ask("POST", f"flow_runs/{run}/set_state", cancelling)
-    assert prefect_server.ended(run)["state_name"] == "Cancelled"
+    # Not the first state that ends it: on a busy machine the engine states a crash before that.
+    wait_for(lambda: prefect_server.ended(run)["state_name"] == "Cancelled")
     held.unlink()
     after = prefect_server.ended(second)
     assert after["state"]["message"].startswith("5 of 6 stages rebuilt: part@0")

@@ -5,6 +5,7 @@ import subprocess
 import tomllib
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
@@ -35,6 +36,21 @@ def test_every_requirement_has_a_pin_that_fits() -> None:
     own = PROJECT["name"]  # the extra `dev` holds others
     for requirement in (one for one in map(Requirement, texts) if one.name != own):
         assert requirement.specifier.contains(PINS[requirement.name]), requirement
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "build"),
+    [
+        ("linux", "x86_64", "tensorflow-cpu"),
+        ("linux", "aarch64", "tensorflow"),
+        ("darwin", "arm64", "tensorflow"),
+    ],
+)
+def test_a_processor_gets_one_build_of_tensorflow(system: str, machine: str, build: str) -> None:
+    markers = {"sys_platform": system, "platform_machine": machine}
+    builds = map(Requirement, PROJECT["optional-dependencies"]["cpu"])
+    fitting = [one.name for one in builds if one.marker is None or one.marker.evaluate(markers)]
+    assert fitting == [build]
 
 
 def test_prefect_s_caps_hold() -> None:

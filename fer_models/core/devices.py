@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import keras
 import tensorflow as tf
 
+from fer_models.core import processors
 from fer_models.core.training_settings import TrainingSettings
 
 _TENSOR_CORES = (7, 0)  # the compute capability of Volta, the first with them
 _BFLOAT16_CORES = (8, 0)  # of Ampere, the first whose tensor cores take it
 _BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # Linux's names; the last is Arm's
-_PROCESSOR = Path("/proc/cpuinfo")
 
 
 def strategy(kind: str = "GPU") -> tf.distribute.Strategy:
@@ -33,7 +32,7 @@ def dtype_policy(settings: TrainingSettings) -> str:
     wish = settings.mixed_precision
     if wish != "off" and gpus and min(gpus) >= _BFLOAT16_CORES:
         return "mixed_bfloat16"  # of the range of float32: no loss needs scaling
-    if wish == "bfloat16" and not gpus and _processor_has_bfloat16():
+    if wish == "bfloat16" and not gpus and not _BFLOAT16_FLAGS.isdisjoint(processors.features()):
         return "mixed_bfloat16"
     if wish == "on" or (wish != "off" and gpus and min(gpus) >= _TENSOR_CORES):
         return "mixed_float16"
@@ -57,13 +56,6 @@ def in_words() -> str:
     if not names:
         return "CPU"
     return f"{len(names)} GPU{'s' * (len(names) > 1)} ({', '.join(sorted(set(names)))})"
-
-
-def _processor_has_bfloat16() -> bool:
-    """Whether the processor computes in bfloat16; assumed not to where the system has no list."""
-    if not _PROCESSOR.exists():  # no Linux
-        return False
-    return not _BFLOAT16_FLAGS.isdisjoint(_PROCESSOR.read_text().split())
 
 
 def _gpus() -> list[dict]:

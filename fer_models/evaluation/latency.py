@@ -1,6 +1,6 @@
 """Measures what a model costs on this machine: parameters, bytes, milliseconds a face."""
 
-import platform
+import os
 import time
 from pathlib import Path
 from statistics import median
@@ -9,19 +9,16 @@ from typing import Any
 import keras
 import numpy as np
 
+from fer_models.core import processors
+
 _WARM_UP = 3  # the first calls trace the graph
 _MOST_CALLS = 50
 _MOST_SECONDS = 5.0
 
 
 def processor() -> str:
-    """The processor's name and number of threads; `unknown` where the system gives none."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0]}, {len(names)} threads" if names else platform.processor() or "unknown"
+    """The processor's name and number of threads."""
+    return f"{processors.name()}, {os.cpu_count()} threads"
 
 
 def milliseconds_alone(model: keras.Model, faces: np.ndarray) -> float:

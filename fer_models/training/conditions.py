@@ -3,14 +3,13 @@
 import hashlib
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import keras
 import tensorflow as tf
 
+from fer_models.core import processors
 from fer_models.core.devices import in_words
 
-_PROCESSOR = Path("/proc/cpuinfo")
 _THREADS = {
     "intra-op threads": (
         "TF_NUM_INTRAOP_THREADS",
@@ -34,14 +33,13 @@ def conditions(policy: str, *, num_devices: int) -> dict[str, str]:
         By name, in words: numbers of threads, precision, devices, oneDNN's setting, the processor, a
         hash of its features, and versions.
     """
-    name, features = _processor()
     return {
         **{words: _threads(*where) for words, where in _THREADS.items()},
         "precision": policy,
         "devices": in_words() if num_devices == 1 else f"{num_devices} of {in_words()}",
         "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "unset"),
-        "processor": name,
-        "processor features": features,
+        "processor": processors.name(),
+        "processor features": _hash_of_features(),
         "TensorFlow": tf.__version__,
         "Keras": keras.__version__,
     }
@@ -66,17 +64,12 @@ def differences(before: Mapping[str, str] | None, now: Mapping[str, str]) -> str
 def _threads(variable: str, configured: Callable[[], int]) -> str:
     """The number that TensorFlow uses: as configured, else the variable's, else one a processor."""
     number = configured() or int(os.environ.get(variable) or 0)
-    return str(number or len(os.sched_getaffinity(0)))
+    return str(number or processors.num_usable())
 
 
-def _processor() -> tuple[str, str]:
-    """The processor's name and a hash of its features; `unknown` where the system gives none."""
-    if not _PROCESSOR.exists():  # no Linux
-        return "unknown", "unknown"
-    found = {"model name": "unknown", "flags": "", "Features": ""}  # the last is Arm's
-    for line in reversed(_PROCESSOR.read_text(encoding="utf-8").splitlines()):
-        key, _, value = line.partition(":")
-        if key.strip() in found:
-            found[key.strip()] = value.strip()
-    features = sorted(f"{found['flags']} {found['Features']}".split())
-    return found["model name"], hashlib.sha256(" ".join(features).encode()).hexdigest()[:12]
+def _hash_of_features() -> str:
+    """A hash of what the processor can do; `unknown` where the system does not say."""
+    features = sorted(processors.features())
+    if not features:
+        return "unknown"
+    return hashlib.sha256(" ".join(features).encode()).hexdigest()[:12]

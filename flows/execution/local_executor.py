@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
+from fer_models.core.processors import num_usable
 from flows.execution.flow_settings import FlowSettings
 from flows.workspace.client import environment
 from flows.workspace.graph import Graph
@@ -203,7 +204,7 @@ def shares(num_slots: int) -> list[dict[str, str]]:
     """As many shares of the processors' threads; a single slot leaves them to TensorFlow."""
     if num_slots == 1:
         return [{}]
-    return [threads(max(1, len(os.sched_getaffinity(0)) // num_slots))] * num_slots
+    return [threads(max(1, num_usable() // num_slots))] * num_slots
 
 
 def threads(number: int) -> dict[str, str]:

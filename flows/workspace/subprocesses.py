@@ -145,5 +145,5 @@ def _let_go(process: subprocess.Popen[str]) -> None:
     if process.stdin:
         process.stdin.close()
     process.wait()
-    with contextlib.suppress(ProcessLookupError):
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: all are dead, unburied
         os.killpg(process.pid, signal.SIGKILL)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
-from fer_models.core import devices
+from fer_models.core import devices, processors
 from fer_models.core.devices import dtype_policy, in_words, strategy
 from fer_models.core.training_settings import TrainingSettings
 from fer_models.training.checkpoints import Checkpoints
@@ -198,10 +198,10 @@ def test_bfloat16_is_for_processors_that_compute_in_it(
 ) -> None:
     if tf.config.list_physical_devices("GPU"):
         pytest.skip("there is a GPU")
-    processor = tmp_path / "cpuinfo"
+    listed = tmp_path / "cpuinfo"
     if flags is not None:
-        processor.write_text(f"processor\t: 0\nflags\t\t: {flags}\n")
-    monkeypatch.setattr(devices, "_PROCESSOR", processor)
+        listed.write_text(f"processor\t: 0\nflags\t\t: {flags}\n")
+    monkeypatch.setattr(processors, "_LINUX", listed)
     training_settings = TrainingSettings.model_validate_json(
         json.dumps({**TRAINING_SETTINGS, "mixed_precision": "bfloat16"})
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fer_data.stages.settings import SettingsError, read_settings
-from fer_models.training import conditions as module
+from fer_models.core import processors
 from fer_models.training.conditions import conditions, differences
 from fer_models.training.resume_settings import ResumeSettings
 
@@ -26,7 +26,7 @@ def test_processors_differ_by_name_and_by_features(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "cpuinfo"
-    monkeypatch.setattr(module, "_PROCESSOR", file)
+    monkeypatch.setattr(processors, "_LINUX", file)
     found = []
     for name, flags in (("A", "fpu avx2"), ("A", "avx2 fpu"), ("A", "fpu"), ("B", "fpu avx2")):
         file.write_text(f"model name\t: {name}\nflags\t\t: {flags}\n\n" * 2)

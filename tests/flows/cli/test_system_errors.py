@@ -66,6 +66,7 @@ def ending(monkeypatch: pytest.MonkeyPatch, *words: str) -> str | int | None:
 
 @pytest.mark.usefixtures("workspace")
 @pytest.mark.parametrize("words", PRINTING.values(), ids=PRINTING)
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is full")
 def test_a_full_disk_is_one_line(monkeypatch, words: list[str]) -> None:
     with Path("/dev/full").open("w") as full:
         monkeypatch.setattr(sys, "stdout", full)

@@ -154,3 +154,14 @@ def test_what_a_command_leaves_in_the_background_does_not_outlive_it() -> None:
     finished, lines = run_python(FAMILY.rpartition("time.sleep")[0])
     assert finished.code == 0
     wait_until_gone(int(lines[0]))
+
+
+def test_a_group_of_which_only_dead_processes_are_left_is_no_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: int) -> None:  # as macOS does, where Linux finds nobody to refuse
+        raise PermissionError
+
+    monkeypatch.setattr(os, "killpg", refuse)
+    finished, lines = run_python("print(1)")
+    assert (finished.code, lines) == (0, ["1"])

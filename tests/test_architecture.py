@@ -19,6 +19,7 @@ JSON_OF_PASSING_TEXTS = {
     "flows.pipeline.flow": 1,  # of a digest
 }
 """Where NaN does no harm in JSON, and how often that is written there."""
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 GRAPH = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 STAGES = {name: stage.get("do", stage) for name, stage in GRAPH.items()}
 MODULES = sorted(
@@ -126,7 +127,8 @@ def test_a_stage_depends_on_every_module_that_it_uses(name: str) -> None:
     stage = STAGES[name]
     template = {path for path in stage["deps"] if path.endswith(".py")}
     # The trainer finds the model's module by its row in the zoo, not by an import.
-    items = GRAPH[name]["foreach"].values() if "${item.module}" in str(template) else [{}]
+    by_model = "${item.module}" in str(template)
+    items = PARAMS["pipeline"]["models"].values() if by_model else [{}]
     for item in items:
         listed = {path.replace("${item.module}", item.get("module", "")) for path in template}
         modules = [
@@ -169,25 +171,23 @@ def test_a_stage_s_flags_name_its_dependencies_and_outputs(name: str) -> None:
     assert not unknown
 
 
-def test_every_model_of_the_graph_has_a_section_and_a_row() -> None:
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    modules = {
-        name: f"fer_models.networks.{item['module']}"
-        for name, item in GRAPH["train"]["foreach"].items()
-    }
+def test_every_model_of_the_settings_has_a_section_and_a_row() -> None:
+    entries = PARAMS["pipeline"]["models"]
+    modules = {name: f"fer_models.networks.{entry['module']}" for name, entry in entries.items()}
     assert modules == {name: row.module for name, row in ZOO.items()}
-    assert list(modules) == list(params["models"])
-    measured = [*params["models"], "ensemble"]
-    assert GRAPH["evaluate"]["matrix"]["model"] == measured
-    assert params["report"]["models"] == measured
+    tuned = {name for name, row in ZOO.items() if row.base}
+    assert {name for name, entry in entries.items() if entry["defaults"] == "fine_tuning"} == tuned
+    assert list(entries) == list(PARAMS["models"])
+    assert PARAMS["report"]["models"] == [*entries, "ensemble"]
+    assert set(PARAMS["ensemble"]["members"]) <= set(entries)
+    assert PARAMS["pipeline"]["folds"] == list(range(PARAMS["split"]["num_folds"]))
 
 
-def test_the_members_that_run_are_those_of_the_settings() -> None:
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    assert GRAPH["member_predictions"]["foreach"] == "${ensemble.members}"
-    assert set(params["ensemble"]["members"]) <= set(params["models"])
-
-
-def test_the_folds_of_the_graph_are_those_of_the_settings() -> None:
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    assert GRAPH["crossval"]["matrix"]["fold"] == list(range(params["split"]["num_folds"]))
+def test_the_graph_lists_no_items_of_its_own() -> None:
+    items = {name: stage.get("foreach") or stage.get("matrix") for name, stage in GRAPH.items()}
+    assert {name: listed for name, listed in items.items() if listed} == {
+        "crossval": {"fold": "${pipeline.folds}"},
+        "train": "${pipeline.models}",
+        "member_predictions": "${ensemble.members}",
+        "evaluate": {"model": "${report.models}"},
+    }

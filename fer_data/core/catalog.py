@@ -1,5 +1,7 @@
 """The catalog of artifact paths, read from `dvc.yaml`."""
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +9,8 @@ from fer_data.core.errors import UserError
 from fer_data.core.yaml_files import read_yaml
 
 GRAPH_FILE = "dvc.yaml"
+PARAMS_FILE = "params.yaml"
+_NAMED = re.compile(r"\$\{([\w.]+)\}")
 
 
 def output(stage_name: str, file_name: str, *, workspace: Path = Path()) -> Path:
@@ -42,9 +46,14 @@ def items(stage_name: str, *, workspace: Path = Path()) -> tuple[str, ...]:
         workspace: The folder of `dvc.yaml`.
 
     Raises:
-        UserError: There is no `dvc.yaml`, or it has no such stage.
+        UserError: There is no `dvc.yaml`, it has no such stage, or `params.yaml` lists no items for it.
     """
     for axis in stages_in(workspace).get(stage_name, {}).get("matrix", {}).values():
+        if not axis:
+            raise UserError(
+                f"{workspace / PARAMS_FILE} lists nothing that {GRAPH_FILE} has a stage "
+                f"'{stage_name}' for: `ferflow upgrade` rewrites the settings of an earlier version"
+            )
         return tuple(map(str, axis))
     raise UserError(f"{GRAPH_FILE} has no stage '{stage_name}' with a matrix")
 
@@ -64,7 +73,39 @@ def stages_in(workspace: Path) -> dict[str, Any]:
     stages = graph.get("stages") if isinstance(graph, dict) else None
     if not isinstance(stages, dict) or not all(isinstance(one, dict) for one in stages.values()):
         raise UserError(f"{workspace / GRAPH_FILE} has no stages: `git checkout {GRAPH_FILE}`")
-    return stages
+    try:
+        params = read_yaml(workspace / PARAMS_FILE)
+    except FileNotFoundError:
+        params = {}
+    return with_items(stages, params)
+
+
+def with_items(stages: Mapping[str, Any], params: Any) -> dict[str, Any]:
+    """Puts into `foreach` and `matrix` what they name in the settings: `${report.models}`.
+
+    Args:
+        stages: The stages of `dvc.yaml`.
+        params: What `params.yaml` holds. A name that it does not have stands for no items.
+    """
+    filled = {name: dict(stage) for name, stage in stages.items()}
+    for stage in filled.values():
+        if "foreach" in stage:
+            stage["foreach"] = _items(stage["foreach"], params)
+        if "matrix" in stage:
+            stage["matrix"] = {
+                axis: _items(values, params) for axis, values in stage["matrix"].items()
+            }
+    return filled
+
+
+def _items(items: Any, params: Any) -> Any:
+    """Items as they are, or those that `${...}` names."""
+    match = _NAMED.fullmatch(items) if isinstance(items, str) else None
+    if not match:
+        return items
+    for part in match[1].split("."):
+        params = params.get(part) if isinstance(params, Mapping) else None
+    return params if isinstance(params, list | dict) else []
 
 
 def _path(stage_name: str, file_name: str, key: str, what: str, *, workspace: Path) -> Path:

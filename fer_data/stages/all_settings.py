@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from fer_data.core.catalog import GRAPH_FILE, with_items
 from fer_data.core.yaml_files import read_yaml
 from fer_data.stages.defaults import descend
 from fer_data.stages.input_changes import filled, item_values
@@ -20,7 +21,6 @@ from fer_data.stages.settings import (
     settings_from,
 )
 
-GRAPH_FILE = "dvc.yaml"
 PACKAGES = ("fer_data", "fer_models", "flows")
 """Where settings are looked for: in modules whose names end in `settings`, which are light to import."""
 
@@ -52,7 +52,7 @@ def check_settings(workspace: Path = Path(), *, complete: bool = True) -> None:
     old_names = old_keys_in_words(values)
     if old_names:
         raise SettingsError(f"{file}: {old_names}")
-    stages = _stages(workspace)
+    stages = _stages(workspace, values)
     needed = {key for stage in stages.values() for key in _params_of(stage)}
     errors: list[str] = []
     for section, settings_class in all_sections().items():
@@ -61,19 +61,21 @@ def check_settings(workspace: Path = Path(), *, complete: bool = True) -> None:
         except SettingsError as error:
             if descend(values, section) is not None or (complete and section in needed):
                 errors.append(str(error).removeprefix(f"{file}: "))
-    errors += _disagreements(values, stages)
+    errors += _disagreements(values)
     if errors:
         raise SettingsError(f"{file}: {'; '.join(errors)}")
 
 
-def _stages(workspace: Path) -> Mapping[str, Any]:
+def _stages(workspace: Path, params: Mapping[str, Any]) -> Mapping[str, Any]:
     try:
         graph = read_yaml(workspace / GRAPH_FILE)
     except FileNotFoundError:
         return {}
     stages = graph.get("stages") if isinstance(graph, dict) else None
     found = stages if isinstance(stages, dict) else {}
-    return {name: stage for name, stage in found.items() if isinstance(stage, dict)}
+    return with_items(
+        {name: stage for name, stage in found.items() if isinstance(stage, dict)}, params
+    )
 
 
 def _params_of(stage: Mapping[str, Any]) -> set[str]:
@@ -85,27 +87,24 @@ def _params_of(stage: Mapping[str, Any]) -> set[str]:
     return {filled(text, item_values(name, items)) for text in texts for name in items}
 
 
-def _disagreements(values: Mapping[str, Any], stages: Mapping[str, Any]) -> list[str]:
-    """What is right in itself, and does not fit another section or the graph."""
+def _disagreements(values: Mapping[str, Any]) -> list[str]:
+    """What is right in itself, and does not fit another section."""
     errors: list[str] = []
-    folds = descend(stages, "crossval.matrix.fold")
+    folds = descend(values, "pipeline.folds")
     number = descend(values, "split.num_folds")
     if folds is not None and isinstance(number, int) and folds != list(range(number)):
         errors.append(
-            f"'split.num_folds': got {number}, but `crossval` in {GRAPH_FILE} lists the folds {folds}: "
-            "change both"
+            f"'split.num_folds': got {number}, but 'pipeline.folds' lists {folds}: change both"
         )
-    trained = descend(stages, "train.foreach")
-    measured = descend(stages, "evaluate.matrix.model")
-    known = (("ensemble.members", trained, "train"), ("report.models", measured, "evaluate"))
-    for key, names, stage in known:
+    trained = descend(values, "pipeline.models")
+    if not isinstance(trained, Mapping):
+        return errors
+    for key, known in (("ensemble.members", [*trained]), ("report.models", [*trained, "ensemble"])):
         chosen = descend(values, key)
-        if names is None or not isinstance(chosen, list):
-            continue
-        unknown = [str(name) for name in chosen if name not in names]
+        unknown = [str(name) for name in chosen if name not in known] if chosen else []
         if unknown:
             errors.append(
-                f"'{key}': got {', '.join(unknown)}, expected some of {', '.join(map(str, names))}, for "
-                f"which {GRAPH_FILE} has a stage `{stage}`"
+                f"'{key}': got {', '.join(unknown)}, expected some of {', '.join(map(str, known))}: "
+                "'pipeline.models' lists the models to train"
             )
     return errors

@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import fer_data
+from fer_data.core.catalog import GRAPH_FILE, PARAMS_FILE, stages_in
 from fer_data.core.errors import InputsChangedError, UserError
 from fer_data.core.yaml_files import read_yaml
 from fer_data.stages.defaults import descend
 
-GRAPH_FILE = Path("dvc.yaml")
-SETTINGS_FILE = Path("params.yaml")
 STAGE = "DVC_STAGE"
 """The variable by which DVC tells a command the name of its stage."""
 
@@ -63,7 +62,7 @@ class Inputs:
             InputsChangedError: They are others; the message names them.
         """
         changed = [dep for dep in self._deps if self._is_changed(dep)]
-        changed += [f"{SETTINGS_FILE}: {key}" for key in self._changed_settings()]
+        changed += [f"{PARAMS_FILE}: {key}" for key in self._changed_settings()]
         if changed:
             raise changed_error(changed, self._stage)
 
@@ -101,7 +100,7 @@ class Inputs:
     def _read_settings(self) -> dict[str, Any]:
         if not self._params:
             return {}
-        values = read_yaml(self._folder / SETTINGS_FILE)
+        values = read_yaml(self._folder / PARAMS_FILE)
         return {key: descend(values, key) for key in self._params}
 
 
@@ -158,7 +157,7 @@ def _inputs_of_this_process() -> Inputs | None:
     """The inputs of the stage that DVC runs here, by `dvc.yaml`; None if it runs none."""
     # DVC runs a command in the folder of its `dvc.yaml`, and names another one than ours by its path.
     name = os.environ.get(STAGE, "").rpartition(":")[2]
-    if not name or not GRAPH_FILE.is_file():
+    if not name or not Path(GRAPH_FILE).is_file():
         return None
     inputs = stage_inputs(name, folder=Path())
     return inputs and Inputs(name, deps=inputs[0], params=inputs[1], folder=Path())
@@ -175,7 +174,7 @@ def stage_inputs(name: str, *, folder: Path) -> tuple[list[str], list[str]] | No
         Its paths, and its keys of `params.yaml`. None if `dvc.yaml` has no such stage.
     """
     group, _, item = name.partition("@")
-    stage = read_yaml(folder / GRAPH_FILE)["stages"].get(group)
+    stage = stages_in(folder).get(group)
     if stage is None:
         return None
     values = item_values(item, stage.get("foreach"))

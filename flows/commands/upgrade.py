@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import CommentMark
 from ruamel.yaml.tokens import CommentToken
 
@@ -38,6 +38,7 @@ def upgrade(folder: Path = Path()) -> list[str]:
     yaml, params = load_with_comments(file)
     changes = [_rename(params, key, renamed) for key, renamed in list(old_keys(params))]
     changes += _share(params)
+    changes += _list_items(params)
     if not changes:
         return []
     backup = folder / BACKUP
@@ -106,6 +107,30 @@ def _share(params: CommentedMap) -> list[str]:
             "models" if name == "fine_tuning" else "fine_tuning", "\n"
         )
     return ["what models share moved to 'training' and 'fine_tuning'; each keeps what departs"]
+
+
+def _list_items(params: CommentedMap) -> list[str]:
+    """Adds the section `pipeline`, which `dvc.yaml` takes folds and models from, unless it is there."""
+    if "pipeline" in params:
+        return []
+    known = [name for name in params.get("models") or {} if name in ZOO]
+    num_folds = descend(params, "split.num_folds")
+    if not known or not isinstance(num_folds, int):
+        return []
+    section = CommentedMap()
+    section["folds"] = CommentedSeq(range(num_folds))
+    section["models"] = CommentedMap()
+    for name in known:
+        defaults = "fine_tuning" if ZOO[name].base else "training"
+        section["models"][name] = CommentedMap(
+            module=ZOO[name].module.rpartition(".")[2], defaults=defaults
+        )
+    for flow in (section["folds"], *section["models"].values()):
+        flow.fa.set_flow_style()
+    params.insert(0, "pipeline", section)
+    return [
+        "the lists of folds and models, which stood in dvc.yaml, are the section 'pipeline' now"
+    ]
 
 
 def _factor(layers: Sequence[CommentedMap], shared: CommentedMap, keys: Sequence[str]) -> None:

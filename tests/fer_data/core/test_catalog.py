@@ -1,8 +1,9 @@
+import json
 from pathlib import Path
 
 import pytest
 
-from fer_data.core.catalog import dependency, items, output
+from fer_data.core.catalog import dependency, items, output, stages_in
 from fer_data.core.errors import UserError
 
 ROOT = Path(__file__).parents[3]
@@ -39,6 +40,17 @@ def test_a_stage_that_runs_once_for_each_item_names_them() -> None:
     assert items("evaluate", workspace=ROOT)[0] == "scratch"
     with pytest.raises(UserError, match="no stage 'report' with a matrix"):
         items("report", workspace=ROOT)
+
+
+def test_items_may_be_listed_in_the_settings(tmp_path: Path) -> None:
+    stages = {"bake": {"matrix": {"cake": "${oven.cakes}"}}, "eat": {"foreach": "${oven.cakes}"}}
+    (tmp_path / "dvc.yaml").write_text(json.dumps({"stages": stages}))
+    (tmp_path / "params.yaml").write_text("oven: {cakes: [nut, plum]}")
+    assert items("bake", workspace=tmp_path) == ("nut", "plum")
+    assert stages_in(tmp_path)["eat"]["foreach"] == ["nut", "plum"]
+    (tmp_path / "params.yaml").write_text("oven: {}")
+    with pytest.raises(UserError, match=r"lists nothing .* 'bake' for: `ferflow upgrade`"):
+        items("bake", workspace=tmp_path)
 
 
 @pytest.mark.parametrize(("stage_name", "file_name"), [("nap", "x"), ("report", "suspects.csv")])

@@ -58,7 +58,7 @@ def test_the_check_loads_neither_tensorflow_nor_pandas() -> None:
         ("max_pairs: 60", "max_pears: 60", r"'quality_report\.max_pears' is not a setting"),
         ("webhook: null", "webhook: nowhere", r"'publish\.webhook': got what may be a secret"),
         ("\nevaluate:\n", "\nevaluation:\n", "has no section 'evaluate'"),
-        ("num_folds: 5", "num_folds: 4", r"'split\.num_folds': got 4, but `crossval` in dvc\.yaml"),
+        ("num_folds: 5", "num_folds: 4", r"'split\.num_folds': got 4, but 'pipeline\.folds'"),
         ("[resnet50, mob", "[resnet, mob", r"'ensemble\.members': got resnet, expected some of"),
         ("models: [scratch", "models: [mine", r"'report\.models': got mine, expected some of"),
     ],

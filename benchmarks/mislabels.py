@@ -25,7 +25,6 @@ from fer_data.core.schema import (
     LABEL,
     LABEL_QUALITY,
     NEAR_GROUP,
-    NEIGHBORS,
     ORIGINAL_SPLIT,
     PATH,
     PROBABILITIES,
@@ -126,7 +125,7 @@ def score_folds(
             )
             write_table(scored, file)
         parts.append(read_table(file))
-    return pd.concat(parts)[[PATH, NEIGHBORS, PROBABILITIES]]
+    return pd.concat(parts)[[PATH, PROBABILITIES]]
 
 
 def qualities(
@@ -138,10 +137,9 @@ def qualities(
     )
     faces = planted.rows.merge(scored, on=PATH, how="left")
     was_scored = faces[PROBABILITIES].notna().to_numpy()
-    # Faces of other folds are neighbors and duplicates, whose labels are given and whose scores are not.
+    # Faces of other folds are duplicates, whose labels are given and whose scores are not.
     flat = np.full(len(expressions), 1 / len(expressions), np.float32)
     faces[PROBABILITIES] = faces[PROBABILITIES].where(was_scored, pd.Series([flat] * len(faces)))
-    faces[NEIGHBORS] = faces[NEIGHBORS].where(was_scored, pd.Series([[]] * len(faces)))
     probabilities = probabilities_of(faces)
     outlier_score = outlier_scores(pixels[faces["row"]])
     ranked = rank_labels(

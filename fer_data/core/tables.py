@@ -43,11 +43,17 @@ def write_table(
         pq.write_table(table, beside)
 
 
-def read_table(file: Path, *, expressions: tuple[str, ...] | None = None) -> pd.DataFrame:
+def read_table(
+    file: Path,
+    *,
+    columns: Sequence[str] | None = None,
+    expressions: tuple[str, ...] | None = None,
+) -> pd.DataFrame:
     """Reads a frame.
 
     Args:
         file: The file.
+        columns: Those to read; None: all.
         expressions: Of a frame whose `probabilities` are wanted, the K classes that they must be of, in
             this order.
 
@@ -56,7 +62,7 @@ def read_table(file: Path, *, expressions: tuple[str, ...] | None = None) -> pd.
             classes.
     """
     with _one_line(file, "Parquet"):
-        frame = pd.read_parquet(file)
+        frame = pd.read_parquet(file, columns=None if columns is None else list(columns))
     if expressions is not None:
         found = json.loads(read_metadata(file).get(_EXPRESSIONS, "null"))
         if found != list(expressions):

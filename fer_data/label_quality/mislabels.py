@@ -14,7 +14,6 @@ from fer_data.core.schema import (
     LABEL,
     LABEL_QUALITY,
     NEAR_GROUP,
-    NEIGHBORS,
     NO_FOLD,
     NON_FACE,
     ORIGINAL_SPLIT,
@@ -30,19 +29,17 @@ from fer_data.label_quality.heldout_scores import heldout_label_quality
 from fer_data.label_quality.mislabels_settings import MislabelsSettings
 from fer_data.label_quality.outliers import outlier_scores
 from fer_data.label_quality.scores import (
-    NO_NEIGHBOR,
     issue_types_of,
     label_quality_scores,
     suggestions,
     with_duplicates,
-    with_neighbors,
 )
 from fer_data.stages import stage
 from fer_data.stages.settings import DataSettings, read_settings
 
 logger = logging.getLogger(__name__)
 
-NUM_NEIGHBORS_SHOWN = 8
+_COLUMNS = (PATH, PIXEL_HASH, ORIGINAL_SPLIT, PROBABILITIES)  # of the folds; people see the others
 
 
 def rank_labels(
@@ -56,7 +53,7 @@ def rank_labels(
     """Ranks the faces by label quality.
 
     Args:
-        faces: N faces with `path`, `pixel_hash`, `near_group`, `label` and `neighbors`, lists of paths.
+        faces: N faces with `path`, `pixel_hash`, `near_group` and `label`.
         probabilities: float32 (N, K), out of sample, in the same order.
         outlier_score: float (N,), see `outliers.outlier_scores`.
         expressions: The K classes, in the order of the columns.
@@ -69,11 +66,8 @@ def rank_labels(
     """
     label_numbers = {expression: number for number, expression in enumerate(expressions)}
     labels = faces[LABEL].map(label_numbers).to_numpy(np.int64)
-    evidence = with_neighbors(
-        probabilities, _neighbor_labels(faces, labels), weight=settings.neighbor_weight
-    )
     evidence = with_duplicates(
-        evidence,
+        probabilities,
         labels,
         faces=faces[PIXEL_HASH].to_numpy(object),
         groups=faces[NEAR_GROUP].to_numpy(),
@@ -104,16 +98,6 @@ def rank_labels(
         PROBABILITIES,
     ]
     return ranked[columns]
-
-
-def _neighbor_labels(faces: pd.DataFrame, labels: np.ndarray) -> np.ndarray:
-    """The labels of each face's neighbors, int (N, M), `NO_NEIGHBOR` where a list is shorter."""
-    lists = [[] if one is None else list(one) for one in faces[NEIGHBORS]]
-    places = np.full((len(faces), max(map(len, lists), default=0)), NO_NEIGHBOR)
-    row_of_path = dict(zip(faces[PATH], range(len(faces)), strict=True))
-    for row, paths in enumerate(lists):
-        places[row, : len(paths)] = [row_of_path[path] for path in paths]
-    return np.where(places == NO_NEIGHBOR, NO_NEIGHBOR, labels[places])
 
 
 def out_of_sample(folds: list[pd.DataFrame]) -> pd.DataFrame:
@@ -156,17 +140,16 @@ def fold_files(folder: Path, folds: pd.Series) -> list[Path]:
 
 
 def main() -> None:
-    """Reads the scores of all folds; writes the ranking, each face's neighbors, and Testing's scores."""
+    """Reads the scores of all folds; writes the ranking, and Testing's scores."""
     flags = stage.parse_flags(
         __doc__,
-        *("manifest", "pixels", "assignments", "crossval"),
-        *("label_quality", "testing_quality", "neighbors"),
+        *("manifest", "pixels", "assignments", "crossval", "label_quality", "testing_quality"),
     )
     settings = read_settings(MislabelsSettings, "mislabels")
     expressions = read_settings(DataSettings, "data").expressions
     assignments = read_table(flags.assignments)
     folds = [
-        read_table(file, expressions=expressions)
+        read_table(file, columns=_COLUMNS, expressions=expressions)
         for file in fold_files(flags.crossval, assignments[FOLD])
     ]
     scored = out_of_sample(folds)
@@ -191,8 +174,6 @@ def main() -> None:
         *(pd.concat(folds), manifest), expressions=expressions, method=settings.method
     )
     write_table(of_testing, flags.testing_quality)
-    shown = [[] if one is None else one[:NUM_NEIGHBORS_SHOWN] for one in faces[NEIGHBORS]]
-    write_table(faces[[PATH]].assign(**{NEIGHBORS: shown}), flags.neighbors)
     logger.info(
         "mislabels: %d faces ranked (%d of no face) -> %s",
         *(len(ranked), (ranked[ISSUE_TYPE] == NON_FACE).sum(), flags.label_quality),

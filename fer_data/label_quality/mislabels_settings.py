@@ -13,9 +13,7 @@ class MislabelsSettings(Settings):
     """Section `mislabels`."""
 
     method: Method
-    """The score that labels are ranked by, on probabilities that all evidence has moved."""
-    neighbor_weight: float = Field(ge=0, le=1)
-    """How much the labels of neighbors in feature space weigh, against the networks' probabilities."""
+    """The score that labels are ranked by, on probabilities that the labels of duplicates have moved."""
     duplicate_reliability: float = Field(gt=0, lt=1)
     """How often the label of a duplicate is taken to be right; 1 / K, and duplicates say nothing."""
     clear_ratio: float = Field(ge=1)

@@ -1,4 +1,4 @@
-"""Label quality scores and issue types, from probabilities, neighbors and duplicates.
+"""Label quality scores and issue types, from probabilities and duplicates.
 
 All probabilities are out of sample: of networks that saw neither the face nor its duplicates. N faces, K
 classes, labels are class numbers from 0 to K - 1.
@@ -12,39 +12,8 @@ from fer_data.core.schema import AMBIGUOUS, NON_FACE, WRONG
 
 ODDS = "odds"
 """Our own score, see `label_quality_scores`."""
-NO_NEIGHBOR = -1
 MAX_DUPLICATES = 3
 """How many duplicates' labels count: copies of a copy add nothing."""
-
-
-def with_neighbors(
-    probabilities: np.ndarray, neighbor_labels: np.ndarray, *, weight: float
-) -> np.ndarray:
-    """Moves the probabilities towards the labels of each face's neighbors in feature space.
-
-    Args:
-        probabilities: float (N, K).
-        neighbor_labels: int (N, M), the labels of the neighbors, `NO_NEIGHBOR` where there is none.
-        weight: From 0, probabilities alone, to 1, the neighbors' labels alone.
-
-    Returns:
-        float64 (N, K): the weighted mean of probabilities and the classes' shares of the neighbors;
-        the probabilities themselves where a face has no neighbors. The shares are divided by those of
-        the average face first, so that large classes gain nothing by being everybody's neighbors.
-    """
-    exact = _normalised(probabilities.astype(np.float64))
-    num_classes = exact.shape[1]
-    counts = np.stack([(neighbor_labels == k).sum(axis=1) for k in range(num_classes)], axis=1)
-    has_some = counts.sum(axis=1) > 0
-    if not weight or not has_some.any():
-        return exact
-    # Each class counts once more than it was seen, so that none is impossible (Laplace). Divided by the
-    # average face, counts say how much more often a class is near this face than near others.
-    lift = (counts + 1) / (counts[has_some] + 1).mean(axis=0)
-    # Back from that ratio to probabilities, by the classes' mean probability.
-    shares = _normalised(lift * exact[has_some].mean(axis=0))
-    moved = _normalised((1 - weight) * exact + weight * shares)
-    return np.where(has_some[:, np.newaxis], moved, exact)
 
 
 def with_duplicates(

@@ -6,6 +6,7 @@ again and trains nothing.
 
 import json
 import logging
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from fer_data.core.face_store import read_faces
 from fer_data.core.files import atomic_write
 from fer_data.core.schema import (
     EXCLUDED,
+    FOLD,
     ISSUE_TYPE,
     LABEL,
     NEIGHBORS,
@@ -64,20 +66,20 @@ def review_queue(
 
 
 def main() -> None:
-    """Reads the ranking and the decisions; writes the queue, its neighbors and its tasks."""
+    """Reads the ranking, the decisions and the folds; writes the queue, its neighbors and its tasks."""
     flags = stage.parse_flags(
         __doc__,
-        *("manifest", "pixels", "assignments", "label_quality", "nearest", "decisions"),
+        *("manifest", "pixels", "assignments", "label_quality", "crossval", "decisions"),
         *("suspects", "neighbors", "label_studio"),
     )
     settings = read_settings(ReviewQueueSettings, "review_queue")
     data = read_settings(DataSettings, "data")
     manifest, pixels = read_faces(flags.manifest, flags.pixels)
-    splits = read_table(flags.assignments)[[PATH, SPLIT]]
+    assignments = read_table(flags.assignments, columns=(PATH, SPLIT, FOLD)).set_index(PATH)
     mark = mark_of(flags.decisions)  # before they are read: rather one too few than one too many
     decision_log = read_decisions(flags.decisions, expressions=data.known_expressions)
     queue = review_queue(
-        read_table(flags.label_quality).merge(splits, on=PATH),
+        read_table(flags.label_quality).merge(assignments[SPLIT], on=PATH),
         decisions_on(
             manifest, decision_log, file=flags.decisions, retired=data.retired_expressions
         ),
@@ -85,9 +87,12 @@ def main() -> None:
     )
     with atomic_write(flags.suspects) as beside:
         queue.to_csv(beside, index=False)
-    nearest = read_table(flags.nearest).set_index(PATH)[NEIGHBORS]
+    nearest: dict[str, Any] = {}
+    for fold in sorted(set(assignments.loc[queue[PATH], FOLD])):
+        scored = read_table(flags.crossval / f"fold-{fold}.parquet", columns=(PATH, NEIGHBORS))
+        nearest |= dict(zip(scored[PATH], scored[NEIGHBORS], strict=True))
     write_table(
-        queue[[PATH]].assign(**{NEIGHBORS: list(nearest.loc[queue[PATH]])}),
+        queue[[PATH]].assign(**{NEIGHBORS: [nearest[path] for path in queue[PATH]]}),
         flags.neighbors,
         metadata={MARK: json.dumps(mark, allow_nan=False)},
     )

@@ -47,13 +47,17 @@ class Renamed:
         return f"'{key}' is '{now}' now"
 
 
+_NEIGHBORS_ARE_SHOWN = "people see neighbors, eight a face, and their labels weigh nothing"
+
+
 RENAMED = (
     Renamed("relabel", "review_app"),
     Renamed("training.resume", "checkpoints.resume"),
     Renamed("crossval.num_neighbours", "crossval.num_neighbors"),
     Renamed("mislabels.budget", "review_queue.budget"),
     Renamed("mislabels.balance", "review_queue.balance"),
-    Renamed("mislabels.neighbour_weight", "mislabels.neighbor_weight"),
+    Renamed("mislabels.neighbour_weight", None, reason=_NEIGHBORS_ARE_SHOWN),
+    Renamed("mislabels.neighbor_weight", None, reason=_NEIGHBORS_ARE_SHOWN),
     Renamed("mislabels.twin_reliability", "mislabels.duplicate_reliability"),
     Renamed("mislabels.min_oddness", "mislabels.min_outlier_score"),
     *(

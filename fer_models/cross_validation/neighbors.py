@@ -2,6 +2,9 @@
 
 import numpy as np
 
+NUM_NEIGHBORS = 8
+"""How many neighbors people are shown."""
+
 _BLOCK = 1_024
 
 

@@ -17,7 +17,6 @@ from tests.support.data.manifests import EXPRESSIONS, plain_manifest
 
 RANKING = MislabelsSettings(
     method="odds",
-    neighbor_weight=0.2,
     duplicate_reliability=0.7,
     clear_ratio=2.0,
     min_outlier_score=8.0,
@@ -34,11 +33,10 @@ def confident_in(labels: pd.Series) -> np.ndarray:
 
 @pytest.fixture
 def faces() -> pd.DataFrame:
-    """120 Training faces, each its own only neighbor, none the duplicate of another."""
+    """120 Training faces, none the duplicate of another."""
     manifest, _ = plain_manifest()
     training = manifest[manifest["original_split"] == "training"].reset_index(drop=True)
-    lists = [[path] for path in training["path"]]
-    return training.assign(near_group=np.arange(len(training)), neighbors=lists)
+    return training.assign(near_group=np.arange(len(training)))
 
 
 def ranked_by(faces: pd.DataFrame, probabilities: np.ndarray, **changes: object) -> pd.DataFrame:
@@ -75,16 +73,6 @@ def test_every_face_is_ranked_once_by_quality(faces: pd.DataFrame) -> None:
     by_path = dict(zip(faces["path"], probabilities, strict=True))
     expected = np.stack([by_path[path] for path in ranked["path"]])
     np.testing.assert_array_equal(probabilities_of(ranked), expected)
-
-
-def test_neighbors_with_another_label_lower_the_quality(faces: pd.DataFrame) -> None:
-    probabilities = np.full((len(faces), 3), 1 / 3, np.float32)
-    lists = [[path] for path in faces["path"]]
-    sad = list(faces.loc[faces["label"] == "sad", "path"][:5])
-    lists[0] = sad
-    ranked = ranked_by(faces.assign(neighbors=lists), probabilities)
-    assert ranked["path"][0] == faces["path"][0]
-    assert ranked["suggested_label"][0] == "sad"
 
 
 def test_a_near_duplicate_with_another_label_lowers_the_quality(faces: pd.DataFrame) -> None:
@@ -130,8 +118,7 @@ def write_workspace(
     write_table(groups, folder / "assignments.parquet")
     for fold in range(folds):
         scored = manifest[(manifest.index % 2 == fold) | ~training]
-        near = [list(manifest["path"][:9]) if one else None for one in training[scored.index]]
-        keys = scored[["path", "pixel_hash", "original_split"]].assign(fold=fold, neighbors=near)
+        keys = scored[["path", "pixel_hash", "original_split"]].assign(fold=fold)
         table = with_probabilities(keys, confident_in(scored["label"]))
         file = folder / "crossval" / f"fold-{fold}.parquet"
         write_table(table, file, expressions=expressions)
@@ -151,7 +138,6 @@ def run_main(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         "crossval": "crossval",
         "label-quality": "out/label_quality.parquet",
         "testing-quality": "out/testing_quality.parquet",
-        "neighbors": "out/neighbors.parquet",
     }
     monkeypatch.setattr(sys, "argv", ["mislabels", *words_of(flags)])
     mislabels.main()
@@ -161,23 +147,15 @@ def test_the_stage_ranks_training_with_the_same_bytes_each_time(tmp_path, monkey
     training = write_workspace(tmp_path, folds=2)
     run_main(monkeypatch, tmp_path)
     files = sorted((tmp_path / "out").iterdir())
-    assert [file.name for file in files] == [
-        "label_quality.parquet",
-        "neighbors.parquet",
-        "testing_quality.parquet",
-    ]
+    assert [file.name for file in files] == ["label_quality.parquet", "testing_quality.parquet"]
     first = [file.read_bytes() for file in files]
     run_main(monkeypatch, tmp_path)
     assert [file.read_bytes() for file in files] == first
     assert set(read_table(files[0])["path"]) == set(training["path"])
-    testing = read_table(files[2])
+    testing = read_table(files[1])
     assert len(testing) == 30
     assert testing["path"].str.startswith("Testing/").all()
     assert testing["label_quality"].between(0.8, 1).all()  # the folds are sure of all labels
-
-    nearby = read_table(files[1])
-    assert set(nearby["path"]) == set(training["path"])  # whoever waits one day has neighbors
-    assert {len(paths) for paths in nearby["neighbors"]} == {8}
 
 
 @pytest.mark.parametrize("key", ["budget", "balance"])

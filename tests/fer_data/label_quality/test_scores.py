@@ -6,39 +6,7 @@ from fer_data.label_quality.scores import (
     label_quality_scores,
     suggestions,
     with_duplicates,
-    with_neighbors,
 )
-
-
-def test_neighbors_pull_towards_their_labels_and_none_pull_nowhere() -> None:
-    probabilities = np.array([[0.5, 0.3, 0.2]] * 3, np.float32)
-    labels = np.array([[2, 2, 2], [0, 0, 0], [1, 1, 1]])
-    moved = with_neighbors(probabilities, labels, weight=0.5)
-    np.testing.assert_allclose(moved.sum(axis=1), 1)
-    assert moved[0, 2] > 0.3 > moved[1, 2]
-    nowhere = with_neighbors(probabilities, np.full((3, 3), -1), weight=0.5)
-    np.testing.assert_allclose(nowhere, probabilities, rtol=1e-6)
-    np.testing.assert_allclose(with_neighbors(probabilities, labels, weight=0), probabilities)
-
-
-def test_faces_without_neighbors_change_nothing_for_the_others() -> None:
-    probabilities = np.array([[0.5, 0.3, 0.2], [0.2, 0.2, 0.6]], np.float32)
-    labels = np.array([[2, 2, 1], [0, 1, 1]])
-    alone = with_neighbors(probabilities, labels, weight=0.4)
-    lonely = with_neighbors(
-        np.concatenate([probabilities, np.full((50, 3), 1 / 3, np.float32)]),
-        np.concatenate([labels, np.full((50, 3), -1)]),
-        weight=0.4,
-    )
-    np.testing.assert_allclose(lonely[:2], alone)
-    np.testing.assert_allclose(lonely[2:], 1 / 3)
-
-
-def test_a_class_that_is_everybody_s_neighbor_gains_nothing() -> None:
-    probabilities = np.array([[0.6, 0.2, 0.2]] * 4, np.float32)
-    everywhere = np.zeros((4, 5), int)
-    moved = with_neighbors(probabilities, everywhere, weight=0.9)
-    np.testing.assert_allclose(moved, probabilities, rtol=1e-5)
 
 
 def duplicates(labels: list[int], faces: list[str], groups: list[int], reliability: float = 0.7):

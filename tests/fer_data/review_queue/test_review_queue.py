@@ -77,7 +77,7 @@ def run_main(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         "pixels": "pixels.npy",
         "assignments": "assignments.parquet",
         "label-quality": "label_quality.parquet",
-        "nearest": "nearest.parquet",
+        "crossval": "crossval",
         "decisions": "relabels.csv",
         "suspects": "out/suspects.csv",
         "neighbors": "out/neighbors.parquet",
@@ -92,10 +92,14 @@ def workspace(tmp_path: Path, ranked: pd.DataFrame) -> Path:
     manifest, pixels = plain_manifest()
     write_table(manifest, tmp_path / "manifest.parquet")
     np.save(tmp_path / "pixels.npy", pixels)
-    write_table(manifest[["path"]].assign(split="train"), tmp_path / "assignments.parquet")
+    folds = manifest.index % 2
+    assignments = manifest[["path"]].assign(split="train", fold=folds)
+    write_table(assignments, tmp_path / "assignments.parquet")
     write_table(ranked.drop(columns="split"), tmp_path / "label_quality.parquet")
-    nearest = [list(manifest["path"][:8])] * len(ranked)
-    write_table(ranked[["path"]].assign(neighbors=nearest), tmp_path / "nearest.parquet")
+    for fold in range(2):
+        scored = manifest.loc[folds == fold, ["path"]]
+        nearest = [[path, f"of fold {fold}"] for path in scored["path"]]
+        write_table(scored.assign(neighbors=nearest), tmp_path / f"crossval/fold-{fold}.parquet")
     (tmp_path / "relabels.csv").write_text(",".join(DECISION_COLUMNS) + "\n")
     settings = {"data": {"expressions": EXPRESSIONS}}
     settings |= {"review_queue": {"budget": 7, "balance": "none"}}
@@ -114,7 +118,9 @@ def test_the_stage_writes_queue_neighbors_and_tasks_in_the_same_order(
     assert list(queue["rank"]) == list(range(2, 9))
     nearby = read_table(workspace / "out/neighbors.parquet")
     assert list(nearby["path"]) == list(queue["path"])
-    assert {len(paths) for paths in nearby["neighbors"]} == {8}
+    folds = read_table(workspace / "assignments.parquet").set_index("path")["fold"]
+    expected = [[path, f"of fold {folds[path]}"] for path in queue["path"]]
+    assert [list(paths) for paths in nearby["neighbors"]] == expected
     tasks = json.loads((workspace / "out/label_studio.json").read_text())
     for row, task in zip(queue.to_dict("records"), tasks, strict=True):
         assert task["data"]["path"] == row["path"]

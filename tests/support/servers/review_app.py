@@ -13,7 +13,7 @@ import yaml
 from fer_data.annotation.decision_log import read_decisions
 from fer_data.annotation.latest_decisions import latest_decisions
 from fer_data.core.schema import DECISION_COLUMNS
-from fer_data.label_quality.mislabels import NUM_NEIGHBORS_SHOWN
+from fer_models.cross_validation.neighbors import NUM_NEIGHBORS
 from tests.support.data.findings import HOSTILE, blob
 from tests.support.data.manifests import manifest_of
 from tests.support.servers.processes import ROOT, Served, served
@@ -22,7 +22,7 @@ EXPRESSIONS = ("angry", "happy", "sad")
 ISSUE_TYPES = ("wrong", "wrong", "ambiguous", "non_face")
 NUM_SUSPECTS = 40
 NUM_TRAINING = 60
-NEIGHBOR_ROWS = range(NUM_TRAINING - NUM_NEIGHBORS_SHOWN, NUM_TRAINING)
+NEIGHBOR_ROWS = range(NUM_TRAINING - NUM_NEIGHBORS, NUM_TRAINING)
 """Rows of each suspect's neighbors: as many as the stage gives it."""
 NEAR_DUPLICATES = [29, 32, 34, 52, 65]
 """Rows of the archive: two sad faces and a happy one of the queue, one elsewhere, one in Testing."""

@@ -66,6 +66,7 @@ MOVES = {
     "contrast changed by a tenth": {"contrast_fraction": 0.1},
 }
 ALL_MOVES = {name: limit for move in MOVES.values() for name, limit in move.items()}
+COPIES = {"salt_and_pepper_fraction": 0.3, "salt_and_pepper_copies": True}
 PAPER = Arm("the paper's recipe")
 CLAIMS = {
     "optimizer": Claim("RMSprop beats Adam", (Arm("Adam", {"optimizer": "adam"}),)),
@@ -82,7 +83,7 @@ CLAIMS = {
     ),
     "noise": Claim(
         "copies with salt and pepper hurt",
-        (Arm("copies appended", {"salt_and_pepper": {"apply": "copies"}}),),
+        (Arm("copies appended", {"augmentation": COPIES}),),
     ),
     "layers": Claim(
         "eleven layers beat fewer and more",

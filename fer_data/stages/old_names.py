@@ -78,6 +78,14 @@ RENAMED = (
         for section in _OF_TRAININGS
     ),
     *(
+        Renamed(f"{section}.salt_and_pepper.{old}", f"{section}.augmentation.{new}")
+        for section in _OF_TRAININGS
+        for old, new in (
+            ("fraction", "salt_and_pepper_fraction"),
+            ("apply", "salt_and_pepper_copies"),
+        )
+    ),
+    *(
         Renamed(
             f"{section}.loss",
             None,

@@ -22,20 +22,22 @@ class AugmentationSettings(Settings):
     """How much its contrast changes at most, either way, as a part of it."""
     random_erasing_fraction: float = Field(ge=0, le=1)
     """The part of the faces that lose a rectangle (random erasing: Zhong et al., 2020)."""
+    salt_and_pepper_fraction: float = Field(ge=0, le=1)
+    """The part of the pixels that turn black or white, each equally likely."""
+    salt_and_pepper_copies: bool
+    """Whether the noise is for a copy of each face of `train`, appended once (the paper's form), and not
+    for the faces of a batch."""
+
+    @model_validator(mode="after")
+    def _copies_have_noise(self) -> Self:
+        if self.salt_and_pepper_copies and not self.salt_and_pepper_fraction:
+            raise ValueError("salt_and_pepper_copies needs a salt_and_pepper_fraction above 0")
+        return self
 
     @property
     def interpolates(self) -> bool:
         """Whether faces are moved between pixels; mirroring alone moves none there."""
         return bool(self.rotation_degrees or self.translation_fraction or self.zoom_fraction)
-
-
-class SaltAndPepperSettings(Settings):
-    """Pixels turned black or white, as the paper tried it."""
-
-    fraction: float = Field(ge=0, le=1)
-    """The part of the pixels that is turned, half of them black, half white."""
-    apply: Literal["never", "batches", "copies"]
-    """To every training batch anew, or to a copy of each face of `train`, appended once."""
 
 
 class SmallFacesSettings(Settings):
@@ -79,8 +81,6 @@ class TrainingSettings(Settings):
     """What is done to the faces of each batch."""
     small_faces: SmallFacesSettings
     """Small faces first, for networks that take faces of any size (`compact`)."""
-    salt_and_pepper: SaltAndPepperSettings
-    """Noise, as the paper tried it."""
     mixed_precision: Literal["auto", "bfloat16", "on", "off"]
     """Whether layers compute in half precision; `auto`: on GPUs with tensor cores, in bfloat16 from
     compute capability 8.0 on, else in float16 with a scaled loss; `bfloat16`: on processors that compute

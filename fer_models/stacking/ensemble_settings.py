@@ -6,7 +6,6 @@ from pydantic import AfterValidator, Field, field_validator
 
 from fer_models.core.training_settings import (
     AugmentationSettings,
-    SaltAndPepperSettings,
     TrainingSettings,
 )
 from fer_models.networks.registry import ZOO
@@ -36,16 +35,10 @@ class EnsembleSettings(TrainingSettings):
     stacking_folds: int = Field(ge=2, le=20)
     """Folds of `validation` in which a way is fitted on the others to be compared."""
 
-    @field_validator("augmentation", "salt_and_pepper")
+    @field_validator("augmentation")
     @classmethod
-    def _faces_stay_as_they_are(
-        cls, setting: AugmentationSettings | SaltAndPepperSettings
-    ) -> AugmentationSettings | SaltAndPepperSettings:
-        if isinstance(setting, SaltAndPepperSettings):
-            is_on = setting.apply != "never"
-        else:
-            is_on = any(setting.model_dump().values())
-        if is_on:
+    def _faces_stay_as_they_are(cls, setting: AugmentationSettings) -> AugmentationSettings:
+        if any(setting.model_dump().values()):
             raise ValueError("must be off: the head learns from outputs, not from faces")
         return setting
 

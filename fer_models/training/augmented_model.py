@@ -28,13 +28,14 @@ def augmented(model: keras.Model, settings: TrainingSettings) -> keras.Model:
         UserError: The settings want small faces of a model that takes whole faces alone.
     """
     layers: list[keras.layers.Layer] = []
-    limits = settings.augmentation.model_dump()
+    augmentation = settings.augmentation
+    limits = augmentation.model_dump(exclude={"salt_and_pepper_fraction", "salt_and_pepper_copies"})
     if any(limits.values()):
         layers.append(Augmentation(**limits, seed=settings.seed))
-    if settings.salt_and_pepper.apply == "batches":
+    if augmentation.salt_and_pepper_fraction and not augmentation.salt_and_pepper_copies:
         # Another seed than the augmentation's: else both would draw the same numbers.
-        noise = SaltAndPepper(fraction=settings.salt_and_pepper.fraction, seed=settings.seed + 1)
-        layers.append(noise)
+        fraction = augmentation.salt_and_pepper_fraction
+        layers.append(SaltAndPepper(fraction=fraction, seed=settings.seed + 1))
     if settings.small_faces.epochs:
         layers.append(Shrinking(size=settings.small_faces.size, name=SHRINKING))
     inputs = keras.Input(model.input_shape[1:], dtype=model.inputs[0].dtype)

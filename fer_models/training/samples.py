@@ -24,9 +24,10 @@ class Samples:
 
 def with_noisy_copies(samples: Samples, settings: TrainingSettings) -> Samples:
     """Appends a copy of each sample with salt-and-pepper noise if the settings want copies."""
-    if settings.salt_and_pepper.apply != "copies":
+    augmentation = settings.augmentation
+    if not augmentation.salt_and_pepper_copies:
         return samples
-    noise = SaltAndPepper(fraction=settings.salt_and_pepper.fraction, seed=settings.seed)
+    noise = SaltAndPepper(fraction=augmentation.salt_and_pepper_fraction, seed=settings.seed)
     # In batches: each call of the layer draws from the next state of its seed generator.
     copies = np.concatenate(
         [

@@ -4,6 +4,7 @@ import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import CommentMark
@@ -11,7 +12,7 @@ from ruamel.yaml.tokens import CommentToken
 
 from fer_data.core.errors import UserError
 from fer_data.core.files import atomic_write
-from fer_data.stages.defaults import descend
+from fer_data.stages.defaults import descend, merged
 from fer_data.stages.old_names import Renamed, old_keys
 from fer_data.stages.settings import PARAMS_FILE
 from fer_models.core.training_settings import TrainingSettings
@@ -36,7 +37,8 @@ def upgrade(folder: Path = Path()) -> list[str]:
     """
     file = folder / PARAMS_FILE
     yaml, params = load_with_comments(file)
-    changes = [_rename(params, key, renamed) for key, renamed in list(old_keys(params))]
+    changes = _move_noise(params)
+    changes += [_rename(params, key, renamed) for key, renamed in list(old_keys(params))]
     changes += _share(params)
     changes += _list_items(params)
     if not changes:
@@ -83,6 +85,30 @@ def _rename(params: CommentedMap, key: str, renamed: Renamed) -> str:
     if not values and section:
         params.pop(section)
     return renamed.in_words(key)
+
+
+def _move_noise(params: CommentedMap) -> list[str]:
+    """Moves salt and pepper to `augmentation`: a fraction, which is 0 where it was never applied.
+
+    A section may hold a part of it alone: it is read over its defaults.
+    """
+    models = [f"models.{name}" for name in params.get("models") or ()]
+    found: dict[str, Mapping[str, Any]] = {}
+    for section in ("training", "fine_tuning", "ensemble", *models):
+        if isinstance(descend(params, f"{section}.salt_and_pepper"), Mapping):
+            row = ZOO.get(section.removeprefix("models."))
+            defaults = row.settings_class.DEFAULTS if row else ("training",)
+            found[section] = merged(params, section, defaults=defaults)["salt_and_pepper"]
+    for section, noise in found.items():
+        values, apply = descend(params, section), noise.get("apply", "never")
+        if "augmentation" not in values:
+            values.insert(list(values).index("salt_and_pepper"), "augmentation", CommentedMap())
+            values["augmentation"].fa.set_flow_style()
+        fraction = 0.0 if apply == "never" else noise.get("fraction", 0.0)
+        values["augmentation"]["salt_and_pepper_fraction"] = fraction
+        values["augmentation"]["salt_and_pepper_copies"] = apply == "copies"
+        _remove(values, "salt_and_pepper")
+    return [f"'{name}.salt_and_pepper' is in '{name}.augmentation' now" for name in found]
 
 
 def _share(params: CommentedMap) -> list[str]:

@@ -233,8 +233,8 @@ def test_what_does_not_belong_together_is_one_line_and_changes_nothing(
             r"'ensemble\.augmentation': got .* must be off: the head learns from outputs",
         ),
         (
-            {"salt_and_pepper": {"fraction": 0.3, "apply": "copies"}},
-            r"'ensemble\.salt_and_pepper': got .* must be off: the head learns from outputs",
+            {"augmentation": {**TRAINING_SETTINGS["augmentation"], "salt_and_pepper_copies": True}},
+            r"'ensemble\.augmentation': got .* needs a salt_and_pepper_fraction above 0",
         ),
     ],
 )

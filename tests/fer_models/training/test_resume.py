@@ -36,8 +36,9 @@ SETTINGS = {
         "zoom_fraction": 0.1,
         "contrast_fraction": 0.2,
         "random_erasing_fraction": 0.3,
+        "salt_and_pepper_fraction": 0.1,
+        "salt_and_pepper_copies": False,
     },
-    "salt_and_pepper": {"fraction": 0.1, "apply": "batches"},
 }
 COMMAND = [
     *(

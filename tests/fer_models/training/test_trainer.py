@@ -111,9 +111,9 @@ def test_the_step_size_follows_the_schedule(
 
 def test_augmentation_and_noise_are_in_training_and_not_in_the_model(trained: Callable) -> None:
     plain, _ = trained()
-    augmentation = {**TRAINING_SETTINGS["augmentation"], "translation_fraction": 0.2}
-    augmented, _ = trained(augmentation=augmentation)
-    noisy, _ = trained(salt_and_pepper={"fraction": 0.5, "apply": "batches"})
+    off = TRAINING_SETTINGS["augmentation"]
+    augmented, _ = trained(augmentation={**off, "translation_fraction": 0.2})
+    noisy, _ = trained(augmentation={**off, "salt_and_pepper_fraction": 0.5})
     weights = [model.get_weights()[0] for model in (plain, augmented, noisy)]
     assert np.abs(weights[1] - weights[0]).max() > 1e-3
     assert np.abs(weights[2] - weights[0]).max() > 1e-3
@@ -126,7 +126,8 @@ def test_augmentation_and_noise_are_in_training_and_not_in_the_model(trained: Ca
 def test_noisy_copies_are_appended() -> None:
     plain = samples(600)
     assert with_noisy_copies(plain, training_settings_of()) is plain
-    settings = training_settings_of(salt_and_pepper={"fraction": 0.3, "apply": "copies"})
+    noise = {"salt_and_pepper_fraction": 0.3, "salt_and_pepper_copies": True}
+    settings = training_settings_of(augmentation={**TRAINING_SETTINGS["augmentation"], **noise})
     both = with_noisy_copies(plain, settings)
     assert both.inputs.shape == (1200, 48, 48, 1)
     assert both.inputs.dtype == np.uint8

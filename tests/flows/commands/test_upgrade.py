@@ -83,7 +83,7 @@ def test_comments_on_settings_that_stay_are_kept(workspace: Path) -> None:
     text = (workspace / "params.yaml").read_text()
     # Those of a setting that models share stand once; one on values that changed would mislead.
     gone = {"or best", "or last", "or categorical_crossentropy, the same, which can be smoothed"}
-    gone |= {"they add next to nothing: see docs/data-quality.md"}
+    gone |= {"they add next to nothing: see docs/data-quality.md", "or to batches, or to copies"}
     for comment in set(re.findall(r"# (.+)$", EARLIER.read_text(), re.M)) - gone:
         assert f"# {comment}" in text, comment
 
@@ -101,6 +101,46 @@ def test_what_a_person_changed_stays_changed(workspace: Path) -> None:
     assert found["models.resnet50"]["augmentation"]["horizontal_flip"]
     assert found["models.compact"]["mixed_precision"] == "off"
     assert found["mislabels"]["duplicate_reliability"] == 0.8
+
+
+@pytest.mark.parametrize(
+    ("old", "fraction", "copies"),
+    [("never", 0.0, False), ("batches", 0.3, False), ("copies", 0.3, True)],
+)
+def test_salt_and_pepper_is_a_fraction_that_is_0_where_it_was_never_applied(
+    workspace: Path, old: str, fraction: float, copies: bool
+) -> None:
+    edit(workspace, "apply: never} # or", f"apply: {old}}} # or")
+    with pytest.raises(
+        SettingsError, match=r"salt_and_pepper\.apply' is '.*\.salt_and_pepper_copies"
+    ):
+        check_settings(workspace)
+    upgrade(workspace)
+    found = settings_in(workspace)
+    noise = found["models.scratch"]["augmentation"]
+    assert (noise["salt_and_pepper_fraction"], noise["salt_and_pepper_copies"]) == (
+        fraction,
+        copies,
+    )
+    assert found["models.compact"]["augmentation"]["salt_and_pepper_fraction"] == 0
+
+
+def test_a_part_of_salt_and_pepper_is_read_over_its_defaults(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text(
+        "training:\n  salt_and_pepper: {fraction: 0.3, apply: never}\n"
+        "models:\n  scratch:\n    salt_and_pepper: {apply: copies}\n    seed: 1 # a seed\n"
+        "  compact:\n    salt_and_pepper: {fraction: 0.4}\n    augmentation: {zoom_fraction: 0.1}\n"
+    )
+    upgrade(tmp_path)
+    assert (tmp_path / "params.yaml").read_text() == (
+        "training:\n"
+        "  augmentation: {salt_and_pepper_fraction: 0.0, salt_and_pepper_copies: false}\n"
+        "models:\n  scratch:\n"
+        "    augmentation: {salt_and_pepper_fraction: 0.3, salt_and_pepper_copies: true}\n"
+        "    seed: 1 # a seed\n"
+        "  compact:\n    augmentation: {zoom_fraction: 0.1, salt_and_pepper_fraction: 0.0, "
+        "salt_and_pepper_copies: false}\n"
+    )
 
 
 def test_an_old_name_beside_the_new_one_is_refused(workspace: Path) -> None:

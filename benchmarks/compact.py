@@ -1,4 +1,4 @@
-"""What each part of the recipe of `compact` is worth: trainings in which one part at a time is missing.
+"""Measures what each of the settings of `compact` is worth: trainings with one of them changed.
 
     python benchmarks/compact.py                            # twelve trainings of 20 minutes of a core
     python benchmarks/compact.py --variants recipe float32  # two of them
@@ -10,8 +10,8 @@ alone, after a part of the recipe's epochs (`--part`), with an interval over its
 (paired bootstrap). With `--whole` nothing is chosen any more: the recipe as it stands, for all of its
 epochs or a part, for each seed, and the mean of them.
 
-Each finished training is a row of the file `--keep`. A run that was killed goes on after the last
-finished epoch; the same command once a core (`taskset -c 0` and `-c 1`) shares the trainings.
+Each finished training is a file in the folder `--keep`, and is not repeated: two commands with other
+variants or seeds, each on a core of its own (`taskset -c 0` and `-c 1`), may share it.
 """
 
 import argparse
@@ -22,10 +22,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from benchmarks.kept import Kept, Trainings, over_faces
 from benchmarks.trainings import (
     Faces,
+    Trainings,
     changed,
+    mean_of,
+    once,
+    over_faces,
     read_faces,
     read_test_faces,
     trained,
@@ -77,19 +80,20 @@ def shortened(settings: TrainingSettings, part: float) -> TrainingSettings:
 
 
 def compare(
-    names: Sequence[str], seeds: Sequence[int], *, part: float, faces: Faces, kept: Kept
+    names: Sequence[str], seeds: Sequence[int], *, part: float, faces: Faces, folder: Path
 ) -> None:
     """Trains variants for a part of the recipe's epochs, and prints a table in Markdown."""
     settings = training_settings_of(MODEL)
     chosen = ["recipe", *(name for name in names if name != "recipe")]
-    keys: dict[str, list[str]] = {name: [] for name in chosen}
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in chosen}
     for seed, name in product(seeds, chosen):
         variant = shortened(changed(settings, {**VARIANTS[name], "seed": seed}), part)
-        keys[name].append(once(name, variant, faces=faces, kept=kept))
-    num_faces = len(faces.validation.labels)
-    found = {name: kept.trainings(keys[name], num_faces=num_faces) for name in chosen}
+        rows[name].append(train_once(name, variant, faces=faces, folder=folder))
+    found = {name: mean_of(rows[name]) for name in chosen}
     epochs = shortened(settings, part).epochs
-    print(f"{num_faces:,} faces of `validation`, {epochs} epochs, seeds {list(seeds)}\n")
+    print(
+        f"{len(faces.validation.labels):,} faces of `validation`, {epochs} epochs, seeds {list(seeds)}\n"
+    )
     print_points(found)
 
 
@@ -109,23 +113,22 @@ def print_points(found: Mapping[str, Trainings]) -> None:
         print(f"| {' | '.join(cells)} | {one.minutes:.0f} | {one.processor_minutes:.0f} |")
 
 
-def publish(seeds: Sequence[int], *, part: float, faces: Faces, kept: Kept) -> None:
+def publish(seeds: Sequence[int], *, part: float, faces: Faces, folder: Path) -> None:
     """Trains the recipe, or a part of it, and prints what it reaches with each seed."""
     settings, test = shortened(training_settings_of(MODEL), part), read_test_faces()
-    keys = []
+    rows = []
     for seed in seeds:
-        of_seed = changed(settings, {"seed": seed})
-        keys.append(once(f"{part:g} of the recipe", of_seed, faces=faces, kept=kept, test=test))
+        of_seed, name = changed(settings, {"seed": seed}), f"{part:g} of the recipe"
+        rows.append(train_once(name, of_seed, faces=faces, folder=folder, test=test))
     print(f"{settings.epochs} epochs, {len(test.labels):,} faces of `test`\n")
     print("| seed | `validation` | `test` | minutes | of the processor |")
     print("|---|---|---|---|---|")
-    sizes = {"num_faces": len(faces.validation.labels), "num_test_faces": len(test.labels)}
     for name, of_name in [
-        *zip(map(str, seeds), ([key] for key in keys), strict=True),
-        ("mean", keys),
+        *zip(map(str, seeds), ([row] for row in rows), strict=True),
+        ("mean", rows),
     ]:
-        one = kept.trainings(of_name, **sizes)
-        assert one.right_on_test is not None  # it was asked for
+        one = mean_of(of_name)
+        assert one.right_on_test is not None  # `test` was given
         low, high = over_faces(one.right_on_test.mean(axis=0))
         print(
             f"| {name} | {one.right.mean():.4f} | {one.right_on_test.mean():.4f} ({low:.4f} to "
@@ -133,11 +136,17 @@ def publish(seeds: Sequence[int], *, part: float, faces: Faces, kept: Kept) -> N
         )
 
 
-def once(
-    name: str, settings: TrainingSettings, *, faces: Faces, kept: Kept, test: Samples | None = None
-) -> str:
-    """Trains a recipe, unless that was done already; gives the key that it is kept by."""
-    return kept.once(
+def train_once(
+    name: str,
+    settings: TrainingSettings,
+    *,
+    faces: Faces,
+    folder: Path,
+    test: Samples | None = None,
+) -> dict[str, Any]:
+    """Trains `compact` with these settings, unless that was done already, and measures it."""
+    return once(
+        folder,
         partial(trained, MODEL, settings, faces),
         faces,
         settings=[MODEL, settings.model_dump(mode="json")],
@@ -155,14 +164,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--whole", action="store_true", help="the recipe in full, on `test`, too")
     parser.add_argument("--part", type=float, help=f"of its epochs ({SHORT}; 1 with --whole)")
-    parser.add_argument("--keep", type=Path, default=Path("reports/compact.csv"))
+    parser.add_argument("--keep", type=Path, default=Path("reports/trainings"))
     flags = parser.parse_args()
-    faces, kept = read_faces(), Kept(flags.keep)
+    faces = read_faces()
     part = flags.part or (1.0 if flags.whole else SHORT)
     if flags.whole:
-        publish(flags.seeds, part=part, faces=faces, kept=kept)
+        publish(flags.seeds, part=part, faces=faces, folder=flags.keep)
     else:
-        compare(flags.variants, flags.seeds, part=part, faces=faces, kept=kept)
+        compare(flags.variants, flags.seeds, part=part, faces=faces, folder=flags.keep)
 
 
 if __name__ == "__main__":

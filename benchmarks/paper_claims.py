@@ -1,17 +1,16 @@
-"""The paper's claims about its network from scratch, rerun: what each change costs, over several seeds.
+"""Reruns the paper's claims about its network from scratch: what each change costs, over several seeds.
 
     python benchmarks/paper_claims.py                              # 39 trainings: hours on two cores
     python benchmarks/paper_claims.py --claims optimizer --seeds 0 # two of them
     python benchmarks/paper_claims.py --epochs 2                   # whether it runs
 
-One core each is what a processor of few cores does best: the same command once a core (`taskset -c 0`
-and `-c 1`) shares the trainings, and once more in the end gives the table.
+A processor of few cores does best with one training a core: a command for some of the seeds on each
+(`taskset -c 0` and `-c 1`), and one for all of them in the end, which gives the table.
 
 Run it in a workspace where `dvc repro tfrecords` has run. Every training takes the recipe
 `models.scratch`, with one change, and keeps its last epoch; all are measured on `validation`, never on
-`test`. Each finished training is a row of the file `--keep`, so that a run that was killed goes on after
-its last epoch, and one that is asked for more trains only what is missing; rows of other data or
-settings do not count. In the end it prints a table in Markdown: what each change costs, with 95 %
+`test`. Each finished training is a file in the folder `--keep`, and is not repeated unless the data or
+the settings changed. In the end it prints a table in Markdown: what each change costs, with 95 %
 intervals over the seeds (Student's t of the differences, seed by seed) and over the faces (paired
 bootstrap of the seeds' mean). A claim holds where neither interval reaches 0.
 """
@@ -29,9 +28,12 @@ import keras
 import numpy as np
 from scipy import stats
 
-from benchmarks.kept import Kept, Trainings, over_faces
 from benchmarks.trainings import (
+    Trainings,
     changed,
+    mean_of,
+    once,
+    over_faces,
     read_faces,
     trained,
     training_settings_of,
@@ -118,14 +120,14 @@ def row_of(words: str, of_arm: Trainings, of_paper: Trainings) -> str:
     differences = of_arm.right.astype(np.float64) - of_paper.right
     intervals = (over_seeds(differences.mean(axis=1)), over_faces(differences.mean(axis=0)))
     if all(high < 0 for _, high in intervals):
-        verdict = "holds"
+        result = "holds"
     elif all(low > 0 for low, _ in intervals):
-        verdict = "the opposite holds"
+        result = "the opposite holds"
     else:
-        verdict = "can be chance"
+        result = "can be chance"
     ranges = (f"{100 * low:+.2f} to {100 * high:+.2f}" for low, high in intervals)
     cells = (words, f"{of_arm.right.mean():.4f}", f"{100 * differences.mean():+.2f}", *ranges)
-    return f"| {' | '.join(cells)} | {verdict} | {of_arm.processor_minutes:.1f} |"
+    return f"| {' | '.join(cells)} | {result} | {of_arm.processor_minutes:.1f} |"
 
 
 def main() -> None:
@@ -134,25 +136,25 @@ def main() -> None:
     parser.add_argument("--claims", nargs="+", choices=list(CLAIMS), default=list(CLAIMS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, help="in place of the recipe's")
-    parser.add_argument("--keep", type=Path, default=Path("reports/paper_claims.csv"))
+    parser.add_argument("--keep", type=Path, default=Path("reports/trainings"))
     flags = parser.parse_args()
-    faces, settings, kept = read_faces(), training_settings_of(MODEL), Kept(flags.keep)
+    faces, settings = read_faces(), training_settings_of(MODEL)
     arms = [PAPER, *(arm for claim in flags.claims for arm in CLAIMS[claim].arms)]
-    keys: dict[str, list[str]] = {arm.name: [] for arm in arms}
+    rows: dict[str, list[dict[str, Any]]] = {arm.name: [] for arm in arms}
     # Seed by seed, so that the table of a run that is not finished yet has all changes.
     for seed, arm in product(flags.seeds, arms):
         epochs = flags.epochs or settings.epochs
-        row = {"seed": seed, "epochs": epochs, "restore_best_weights": False}
-        with_change = changed(settings, {**arm.changes, **row})
+        of_all = {"seed": seed, "epochs": epochs, "restore_best_weights": False}
+        with_change = changed(settings, {**arm.changes, **of_all})
         train = partial(
             trained, MODEL, with_change, faces, adapt=with_l1(arm.l1) if arm.l1 else None
         )
         key_settings = [with_change.model_dump(mode="json"), arm.l1]
-        key = kept.once(train, faces, settings=key_settings, arm=arm.name, seed=seed, epochs=epochs)
-        keys[arm.name].append(key)
+        names = {"arm": arm.name, "seed": seed, "epochs": epochs}
+        rows[arm.name].append(once(flags.keep, train, faces, settings=key_settings, **names))
 
     num_faces = len(faces.validation.labels)
-    found = {name: kept.trainings(keys[name], num_faces=num_faces) for name in keys}
+    found = {name: mean_of(of_name) for name, of_name in rows.items()}
     of_paper = found[PAPER.name]
     seeds, epochs = ", ".join(map(str, flags.seeds)), flags.epochs or settings.epochs
     print(f"{num_faces:,} faces of `validation`, {epochs} epochs, means of the seeds {seeds}.")

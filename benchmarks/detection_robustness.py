@@ -1,7 +1,7 @@
 """How well faces are read that do not fill the image: with the face step and without it.
 
-    python benchmarks/off_centre.py --workspace . --model mobilenetv2
-    python benchmarks/off_centre.py --workspace . --model scratch --faces 300 --parts 0.4 0.6
+    python benchmarks/detection_robustness.py --workspace . --model mobilenetv2
+    python benchmarks/detection_robustness.py --workspace . --model scratch --faces 300 --parts 0.4 0.6
 
 The workspace must have been run up to `evaluate`. Faces of `test` are enlarged and pasted anywhere into
 images of 640x480, onto noise, soft colours and something like a photograph, which it draws. The

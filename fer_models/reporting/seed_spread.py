@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm, t
+from scipy.special import ndtri, stdtr, stdtrit  # `scipy.stats` takes a second to import
 
 from fer_data.core.schema import LABEL, PREDICTION
 from fer_models.reporting.outcomes import Outcomes, right_on
@@ -89,7 +89,7 @@ def difference_of_intervals(
         second: The other one, likewise.
         spreads: As `difference` takes them.
     """
-    ends = norm.ppf(1 - LEVEL / 2) - norm.ppf(LEVEL / 2)  # of an interval, in standard deviations
+    ends = ndtri(1 - LEVEL / 2) - ndtri(LEVEL / 2)  # of an interval, in standard deviations
     faces = sum(float((high - low) / ends) ** 2 for _, low, high in (first, second))
     return _with_seeds(second[0] - first[0], faces, spreads)
 
@@ -112,8 +112,8 @@ def _with_seeds(value: float, faces: float, spreads: Sequence[SeedSpread | None]
     freedom = variance**2 / over_degrees if over_degrees else math.inf
     error = math.sqrt(variance)
     # Half the interval: Student's quantile; the normal one where no variance is estimated.
-    half = float(t.ppf(1 - LEVEL / 2, freedom)) * error
+    half = float(stdtrit(freedom, 1 - LEVEL / 2)) * error
     # Without any error, as of faces that one of the two gets all right: no chance, or no difference.
     ratio = abs(value) / error if error else math.inf if value else 0.0
-    p = float(2 * t.sf(ratio, freedom))
+    p = float(2 * stdtr(freedom, -ratio))
     return Difference(value, value - half, value + half, p, covers_seeds)

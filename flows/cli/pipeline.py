@@ -16,6 +16,10 @@ app = typer.Typer()
 def demo(
     faces: NumFaces = 3000,
     seed: Seed = 0,
+    models: Annotated[
+        Literal["fast", "all"],
+        typer.Option(help="Those that learn from nothing in seconds, or all of them."),
+    ] = "fast",
     workspace: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="A folder to make.", show_default="a temporary one"),
@@ -28,7 +32,7 @@ def demo(
     from rich.console import Console
 
     from fer_data.synthetic.drawn_archive import write_sample
-    from flows.commands import demo
+    from flows.commands import demo, demo_review
     from flows.workspace import client, create, overrides
 
     console = Console()
@@ -37,7 +41,8 @@ def demo(
     if workspace:
         create.check_new(workspace)  # before any work
     folder = workspace or Path(tempfile.mkdtemp(prefix="ferflow-demo-"))
-    settings = overrides.read_preset("demo", folder=client.project_root())
+    preset = overrides.read_preset("demo", folder=client.project_root())
+    settings = demo.settings_of(preset, all_models=models == "all")
     with tempfile.TemporaryDirectory() as scratch:
         archive = Path(scratch) / "archive.zip"
         planted = write_sample(archive, num_faces=faces, seed=seed)
@@ -45,7 +50,15 @@ def demo(
     console.print(f"Drew {faces} faces; running the stages in {folder}:", soft_wrap=True)
     demo.run_stages(folder, console=console)
     demo.show_results(folder, planted, console=console)
+    if models == "fast":
+        names = ", ".join(demo.left_out(preset))
+        left_out = f"Left out: {names}. `ferflow demo --models all` trains them, too."
+        console.print(left_out, soft_wrap=True)
     console.print(f"All in {time.monotonic() - started:.0f} s.", highlight=False)
+    started = time.monotonic()
+    demo_review.decide_and_rerun(folder, planted, model=demo_review.MODEL, console=console)
+    console.print(f"That took {time.monotonic() - started:.0f} s.", highlight=False)
+    demo.show_next(folder, console=console)
 
 
 @app.command(rich_help_panel=PANEL, epilog="Example: ferflow run --set models.scratch.epochs=5")

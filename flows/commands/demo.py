@@ -1,12 +1,11 @@
-"""Runs the whole line on a drawn archive, and says what was planted, what was found, how good it is."""
+"""Runs the pipeline on a drawn archive: what was planted, what was found, how good the models are."""
 
 import json
-import re
-import subprocess
-import time
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TextIO
+from time import monotonic
+from typing import Any
 
 import pandas as pd
 from rich.console import Console
@@ -27,11 +26,21 @@ from fer_data.synthetic.planted_errors import (
     WRONG_LABEL,
 )
 from fer_data.synthetic.scoring import within_class_auroc
-from flows.workspace.client import environment
+from fer_models.core.processors import num_usable
+from flows.execution.local_executor import shares
+from flows.execution.side_by_side import run_side_by_side
+from flows.workspace.graph import Graph, read_graph
+from flows.workspace.retry_policy import StageError
 
 LOG_NAME = "demo.log"
 MIN_FACES = 500
 """Of a demo: `validate` wants 10 of each class in each folder, and the smallest has one face in 43."""
+
+MAX_SIDE_BY_SIDE = 4
+"""Stages that run at once, with as many processors."""
+USUAL_SECONDS = {"crossval": 10.0, "train": 24.0, "ensemble": 12.0, "evaluate": 8.0}
+"""Of a stage on two processors, with another beside it; they only weigh the progress."""
+OTHER_SECONDS = 4.0
 
 CATCHERS = {
     DUPLICATE: "duplicates",
@@ -60,43 +69,84 @@ def check_size(num_faces: int) -> None:
         raise UserError(f"{num_faces:,} faces are too many to draw: expected at most {MAX_FACES:,}")
 
 
-def run_stages(workspace: Path, *, console: Console) -> None:
-    """Runs `dvc repro`, with a line a stage on the console and all that it prints in `demo.log`.
+def settings_of(preset: Mapping[str, Any], *, all_models: bool) -> dict[str, Any]:
+    """The demo's settings: its preset, or the same with all models, of which some learn little."""
+    if not all_models:
+        return dict(preset)
+    report = {key: value for key, value in preset["report"].items() if key != "models"}
+    return {**preset, "report": report, "pipeline": {"folds": preset["pipeline"]["folds"]}}
+
+
+def left_out(preset: Mapping[str, Any]) -> list[str]:
+    """The models that the preset leaves out."""
+    return [name for name, entry in preset["pipeline"]["models"].items() if entry is None]
+
+
+def run_stages(workspace: Path, *, console: Console, stages: Sequence[str] | None = None) -> None:
+    """Runs stages side by side, with a line each on the console and all that they print in `demo.log`.
+
+    Args:
+        workspace: The demo's workspace.
+        console: Where to print.
+        stages: Those to run; None: all.
 
     Raises:
         UserError: A stage failed; the message ends with the end of the log.
     """
     log = workspace / LOG_NAME
-    with (
-        log.open("w", encoding="utf-8") as file,
-        subprocess.Popen(
-            ["dvc", "repro"],
-            cwd=workspace,
-            env=environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        ) as process,
-    ):
-        for stage_name, seconds in _timed_stages(process.stdout or [], file):
-            console.print(f"  {stage_name:<20} {seconds:5.1f} s", highlight=False)
-    if process.returncode:
-        end = "\n".join(log.read_text(encoding="utf-8").splitlines()[-15:])
-        raise UserError(f"`dvc repro` failed in {workspace}; the end of {log}:\n{end}")
+    graph = read_graph(workspace)
+    if stages is not None:
+        graph = graph.without(frozenset(graph.above.keys() - set(stages)))
+    progress = _Progress(graph, console)
+    lock = threading.Lock()
+    with log.open("a", encoding="utf-8") as file:
+
+        def write(line: str) -> None:
+            with lock:
+                file.write(f"{line.rstrip()}\n")
+
+        try:
+            run_side_by_side(
+                workspace,
+                graph,
+                shares=shares(min(num_usable(), MAX_SIDE_BY_SIDE)),
+                on_line=write,
+                on_done=progress.show,
+            )
+        except StageError as error:
+            file.flush()
+            end = "\n".join(log.read_text(encoding="utf-8").splitlines()[-15:])
+            raise UserError(f"{error}; the end of {log}:\n{end}") from None
 
 
-def _timed_stages(lines: Iterable[str], log: TextIO) -> Iterator[tuple[str, float]]:
-    """Copies the lines to the log; gives each stage's name and seconds when it has ended."""
-    running, started = "", time.monotonic()
-    for line in lines:
-        log.write(line)
-        match = re.match(r"Running stage '(.+)':", line)
-        if match:
-            if running:
-                yield running, time.monotonic() - started
-            running, started = match[1], time.monotonic()
-    if running:
-        yield running, time.monotonic() - started
+class _Progress:
+    """Prints a line for each stage that has ended, with how long the others may take."""
+
+    def __init__(self, graph: Graph, console: Console) -> None:
+        """Starts the clock."""
+        self._console = console
+        self._left = dict.fromkeys(graph.above, 0.0)
+        self._left.update({stage: _usual(stage) for stage in graph.above})
+        self._total = sum(self._left.values())
+        self._started = monotonic()
+
+    def show(self, stage: str, seconds: float) -> None:
+        """Tells that a stage has ended."""
+        del self._left[stage]
+        left = sum(self._left.values())
+        done = self._total - left
+        remaining = (monotonic() - self._started) * left / done
+        about = f"about {_rounded(remaining)} s left" if left else ""
+        self._console.print(f"  {stage:<30} {seconds:5.1f} s   {about}".rstrip(), highlight=False)
+
+
+def _usual(stage: str) -> float:
+    return USUAL_SECONDS.get(stage.partition("@")[0], OTHER_SECONDS)
+
+
+def _rounded(seconds: float) -> int:
+    """To 5 seconds, up: more would promise too much."""
+    return 5 * (int(seconds // 5) + 1)
 
 
 def findings(workspace: Path, planted: pd.DataFrame) -> pd.DataFrame:
@@ -155,10 +205,19 @@ def show_results(workspace: Path, planted: pd.DataFrame, *, console: Console) ->
         interval = f"{test['accuracy_low']:.3f} to {test['accuracy_high']:.3f}"
         table.add_row(name, f"{test['accuracy']:.3f}", interval, f"{test['macro_f1']:.3f}")
     console.print(table)
-    console.print(
-        "Here the fine-tunes start from nothing, for an epoch or two: enough to run, not to learn."
-    )
     console.print("Reports, to open in a browser:")
     for stage_name in ("report", "quality_report"):
         page = output(stage_name, "index.html", workspace=workspace)
         console.print(f"  {page.absolute()}", soft_wrap=True, highlight=False)
+
+
+def show_next(workspace: Path, *, console: Console) -> None:
+    """Prints what to type next."""
+    console.print("Next:")
+    for command, what in (
+        (f"cd {workspace}", ""),
+        ("ferflow review", "decide on the queue in the browser"),
+        ("dvc repro", "rebuild the models and reports that your decisions change"),
+        ("ferflow app", "try the models on a photo"),
+    ):
+        console.print(f"  {command:<16} {what}".rstrip(), soft_wrap=True, highlight=False)

@@ -14,6 +14,8 @@ from fer_data.stages.defaults import descend, merged
 from fer_data.stages.old_names import what_became_of
 from fer_data.stages.settings import PARAMS_FILE, read_params
 
+ENTRIES = "pipeline.models"
+"""A section whose keys are entries of a list: null removes one."""
 NULL = "tag:yaml.org,2002:null"
 PRESETS_FOLDER = Path("presets")
 EARLIER_FOLDER = Path("profiles")
@@ -40,7 +42,8 @@ def apply_overrides(overrides: Mapping[str, Any], *, folder: Path = Path()) -> l
 
     Args:
         overrides: Sections with keys; a list replaces a list. A key that the section leaves to its
-            defaults (`training`, `fine_tuning`) is added to it.
+            defaults (`training`, `fine_tuning`) is added to it. `pipeline.models.NAME: null` removes a
+            model from those to train.
         folder: The workspace.
 
     Returns:
@@ -119,7 +122,10 @@ def _set(
             reason = f": {now}" if now else f", which {PARAMS_FILE} does not have"
             raise UserError(f"the overrides set '{prefix}{key}'{reason}")
         old = params.get(key, below.get(key))
-        if isinstance(value, Mapping):
+        if value is None and section == ENTRIES:
+            del params[key]
+            changes.append(f"{prefix}{key}: removed")
+        elif isinstance(value, Mapping):
             target = CommentedMap() if key not in params and isinstance(old, Mapping) else old
             inner = below.get(key)
             found = _set(

@@ -1,5 +1,6 @@
 import io
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -10,14 +11,17 @@ from fer_data.core.errors import UserError
 from fer_data.synthetic import planted_errors
 from flows.commands import demo
 from flows.commands.demo import findings, run_stages, show_results
+from flows.workspace.overrides import read_preset
+from tests.support.flows.tiny_graph import fan, make_line
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
     """What the stages of a run leave that the demo reads, written by hand."""
-    root = Path(__file__).parents[3]
     files = {
-        "dvc.yaml": (root / "dvc.yaml").read_text(),
+        "dvc.yaml": (ROOT / "dvc.yaml").read_text(),
         "data/faces/rejected.csv": "path,reason\nd.jpg,truncated\n",
         "data/review_queue/suspects.csv": "path\na.jpg\nx.jpg\n",
         "reports/validate/summary.json": json.dumps(
@@ -106,6 +110,29 @@ def test_every_planted_error_has_its_catcher() -> None:
 
 
 def test_a_failing_stage_ends_the_demo_with_the_end_of_its_log(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"`dvc repro` failed in .*; the end of .*demo\.log"):
-        run_stages(tmp_path, console=Console(file=io.StringIO()))
-    assert (tmp_path / "demo.log").read_text()
+    broken = {"first": {"cmd": "python -c 'raise SystemExit(\"error: no flour\")'"}}
+    folder = make_line(tmp_path / "line", broken)
+    with pytest.raises(
+        UserError, match=r"(?s)first: no flour; the end of .*demo\.log:\n.*no flour"
+    ):
+        run_stages(folder, console=Console(file=io.StringIO()))
+
+
+def test_each_stage_is_a_line_with_how_long_the_others_may_take(tmp_path: Path) -> None:
+    text = io.StringIO()
+    run_stages(make_line(tmp_path / "line", fan(number=1)), console=Console(file=text))
+    lines = text.getvalue().splitlines()
+    assert [line.split()[0] for line in lines] == ["first", "part@0", "last"]
+    assert re.fullmatch(r"  part@0 +\d+\.\d s   about \d+ s left", lines[1])
+    assert re.fullmatch(r"  last +\d+\.\d s", lines[2])
+
+
+def test_all_models_are_those_of_the_settings() -> None:
+    preset = read_preset("demo", folder=ROOT)
+    assert set(demo.left_out(preset)) == {"resnet50", "mobilenetv2", "inceptionv3"}
+    settings = demo.settings_of(preset, all_models=True)
+    assert "models" not in settings["pipeline"]
+    assert "models" not in settings["report"]
+    assert {key: value for key, value in settings.items() if key not in ("pipeline", "report")} == {
+        key: value for key, value in preset.items() if key not in ("pipeline", "report")
+    }

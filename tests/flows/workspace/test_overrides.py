@@ -7,7 +7,7 @@ from dvc.utils.hydra import apply_overrides as dvc_overrides
 
 from fer_data.core.errors import UserError
 from fer_data.stages.all_settings import check_settings
-from fer_data.stages.settings import read_settings
+from fer_data.stages.settings import read_params, read_settings
 from fer_models.core.training_settings import TrainingSettings
 from fer_models.networks.registry import ZOO
 from flows.workspace.overrides import apply_overrides, check_overrides, read_preset
@@ -121,6 +121,20 @@ def test_what_the_defaults_say_already_is_no_change(committed: Path) -> None:
 def test_a_key_that_no_default_has_is_refused(committed: Path, overrides: dict, key: str) -> None:
     with pytest.raises(UserError, match=rf"set '.*{key}', which params\.yaml does not have"):
         apply_overrides(overrides, folder=committed)
+
+
+def test_null_removes_a_model_from_those_to_train_and_no_other_setting(committed: Path) -> None:
+    overrides = {
+        "pipeline": {"models": {"resnet50": None}},
+        "training": {"patience": None},
+        "models": {"resnet50": {"patience": None}},
+    }
+    assert "pipeline.models.resnet50: removed" in apply_overrides(overrides, folder=committed)
+    params = read_params(committed / "params.yaml")
+    assert list(params["pipeline"]["models"]) == [
+        *("scratch", "mobilenetv2", "inceptionv3", "compact"),
+    ]
+    assert params["models"]["resnet50"]["patience"] is None
 
 
 def test_an_override_by_an_old_name_is_told_the_new_one(committed: Path) -> None:

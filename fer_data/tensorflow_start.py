@@ -18,6 +18,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from pathlib import Path
 from types import ModuleType
 
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
@@ -46,9 +47,10 @@ def _without(library: str) -> Iterator[None]:
 def without_greetings() -> Iterator[None]:
     """Leaves TensorFlow's greetings out of the standard error, unless its level is asked to be 0.
 
-    Other lines follow once TensorFlow is imported; they are lost if the import ends the process.
+    Other lines follow once TensorFlow is imported. They would be lost if the import ended the process,
+    as it does on a processor without AVX: nothing is held back there.
     """
-    if os.environ.setdefault(_LEVEL, "2") == "0":
+    if os.environ.setdefault(_LEVEL, "2") == "0" or lacks_avx(Path("/proc/cpuinfo")):
         yield
         return
     try:
@@ -67,6 +69,16 @@ def without_greetings() -> Iterator[None]:
             for line in held:
                 if not any(words in line for words in _GREETINGS):
                     os.write(2, line)
+
+
+def lacks_avx(processors: Path) -> bool:
+    """Whether Linux lists an x86 processor without AVX, which TensorFlow's packages need."""
+    try:
+        listed = processors.read_text()
+    except OSError:  # another system
+        return False
+    flags = next((line for line in listed.splitlines() if line.startswith("flags")), None)
+    return flags is not None and "avx" not in flags.split()
 
 
 _STARTS: Mapping[str, Callable[[], AbstractContextManager[None]]] = {

@@ -1,8 +1,11 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from fer_data.tensorflow_start import lacks_avx
 
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 SAYING = """
@@ -73,3 +76,20 @@ with without_greetings():
 """
     finished = run(program)
     assert (finished.returncode, finished.stdout) == (0, "started\n")
+
+
+@pytest.mark.parametrize(
+    ("listed", "lacks"),
+    [
+        ("flags\t\t: fpu sse4_2 avx avx2", False),
+        ("flags\t\t: fpu sse4_2", True),
+        ("Features: fp", False),
+    ],
+)
+def test_a_processor_without_avx_is_known_by_its_flags(
+    tmp_path: Path, listed: str, lacks: bool
+) -> None:
+    file = tmp_path / "cpuinfo"
+    assert not lacks_avx(file)
+    file.write_text(f"processor\t: 0\n{listed}\n")
+    assert lacks_avx(file) == lacks

@@ -37,6 +37,7 @@ from fer_data.label_quality.scores import label_quality_scores
 from fer_data.stages.settings import DataSettings, read_params, read_settings
 from fer_data.synthetic.scoring import within_class_auroc
 from fer_models.cross_validation.crossval import CrossvalSettings, predict_fold
+from fer_models.training.checkpoints import fingerprint_of, open_checkpoints
 
 FRACTION = 0.1
 WAYS = ("at random", "by confusion")
@@ -119,11 +120,16 @@ def score_folds(
     for fold in folds:
         file = keep / f"fold-{fold}-of-{settings.num_networks}.parquet"
         if not file.exists():
-            faces = pixels[planted.rows["row"]]
-            scored = predict_fold(
-                planted.rows, faces, fold=fold, settings=settings, expressions=expressions
-            )
-            write_table(scored, file)
+            recipe = fingerprint_of(settings.model_dump(mode="json"), planted.labels, files=[])
+            with open_checkpoints(keep / f"fold-{fold}", recipe) as checkpoints:
+                scored = predict_fold(
+                    *(planted.rows, pixels[planted.rows["row"]]),
+                    fold=fold,
+                    settings=settings,
+                    expressions=expressions,
+                    checkpoints=checkpoints,
+                )
+                write_table(scored, file)
         parts.append(read_table(file))
     return pd.concat(parts)[[PATH, PROBABILITIES]]
 

@@ -1,11 +1,13 @@
 """Names that settings had in earlier versions, and what they are called now."""
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Any
 
+from fer_data.core.schema import FACE_SIZE
 from fer_data.stages.defaults import descend
 
 _OF_TRAININGS = ("training", "fine_tuning", "ensemble", "models.*")
@@ -23,6 +25,11 @@ class Renamed:
     """What its values are now, where they changed too."""
     reason: str = ""
     """Why it is gone."""
+    convert: Callable[[Any], Any] | None = None
+    """From its value then to that of now, where its unit or form is another; several settings in place
+    of one are a mapping, which belongs into the section `new`."""
+    instead: str = ""
+    """In words, what several settings stand in its place."""
 
     def now(self, key: str) -> str | None:
         """The new name of a key that matches `old`; None: it is gone."""
@@ -36,7 +43,13 @@ class Renamed:
         return ".".join(parts.pop(0) if part == "*" else part for part in self.new.split("."))
 
     def value(self, old: Any) -> Any:
-        """What an old value is now."""
+        """What an old value is now.
+
+        Raises:
+            ValueError, TypeError: There is no such value now.
+        """
+        if self.convert is not None:
+            return self.convert(old)
         return self.values.get(old, old) if isinstance(old, str) else old
 
     def in_words(self, key: str) -> str:
@@ -44,7 +57,32 @@ class Renamed:
         now = self.now(key)
         if now is None:
             return f"'{key}' is no setting any more: {self.reason}"
-        return f"'{key}' is '{now}' now"
+        return f"'{key}' is {self.instead or repr(now)} now"
+
+
+def _of_phases(phases: Any) -> dict[str, Any]:
+    """The settings of folds that were trained in phases, with what they did without a setting."""
+    (size, num_small), (whole, num_whole) = phases if len(phases) == 2 else [(32, 0), *phases]
+    if whole != FACE_SIZE or size > whole:
+        raise ValueError
+    return {
+        "residual": False,
+        "epochs": num_small + num_whole,
+        "small_faces": {"size": size, "epochs": num_small},
+        "optimizer": "adam",
+        "schedule": "cosine",
+        "warmup_fraction": 0.1,
+        "monitor": "val_accuracy",
+        "restore_best_weights": False,
+        "patience": None,
+        "augmentation": {
+            "horizontal_flip": True,
+            "contrast_fraction": 0.0,
+            "random_erasing_fraction": 0.0,
+            "salt_and_pepper_fraction": 0.0,
+            "salt_and_pepper_copies": False,
+        },
+    }
 
 
 _NEIGHBORS_ARE_SHOWN = "people see neighbors, eight a face, and their labels weigh nothing"
@@ -53,11 +91,32 @@ _NEIGHBORS_ARE_SHOWN = "people see neighbors, eight a face, and their labels wei
 RENAMED = (
     Renamed("relabel", "review_app"),
     Renamed("training.resume", "checkpoints.resume"),
-    Renamed("crossval.num_neighbours", "crossval.num_neighbors"),
+    Renamed(
+        "crossval.phases",
+        "crossval",
+        convert=_of_phases,
+        instead="'crossval.epochs' and 'crossval.small_faces'",
+    ),
+    Renamed(
+        "crossval.shift",
+        "crossval.augmentation.translation_fraction",
+        convert=lambda pixels: round(pixels / FACE_SIZE, 4),
+    ),
+    Renamed(
+        "crossval.rotation",
+        "crossval.augmentation.rotation_degrees",
+        convert=lambda radians: round(math.degrees(radians), 2),
+    ),
+    Renamed("crossval.zoom", "crossval.augmentation.zoom_fraction"),
+    *(
+        Renamed(old, None, reason=_NEIGHBORS_ARE_SHOWN)
+        for old in (
+            *("crossval.num_neighbours", "crossval.num_neighbors"),
+            *("mislabels.neighbour_weight", "mislabels.neighbor_weight"),
+        )
+    ),
     Renamed("mislabels.budget", "review_queue.budget"),
     Renamed("mislabels.balance", "review_queue.balance"),
-    Renamed("mislabels.neighbour_weight", None, reason=_NEIGHBORS_ARE_SHOWN),
-    Renamed("mislabels.neighbor_weight", None, reason=_NEIGHBORS_ARE_SHOWN),
     Renamed("mislabels.twin_reliability", "mislabels.duplicate_reliability"),
     Renamed("mislabels.min_oddness", "mislabels.min_outlier_score"),
     *(

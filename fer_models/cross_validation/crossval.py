@@ -1,7 +1,12 @@
-"""Predicts the faces of a fold out of sample, by fold models that were trained on the other folds."""
+"""Predicts the faces of a fold out of sample, by fold models that were trained on the other folds.
+
+A killed run resumes after the last finished epoch.
+"""
 
 import json
 import logging
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,12 +31,20 @@ from fer_data.core.tables import read_table, with_probabilities, write_table
 from fer_data.stages import stage
 from fer_data.stages.settings import DataSettings, read_settings
 from fer_models.calibration.temperature_scaling import fit_temperature, softmax
-from fer_models.core.input_pipeline import make_repeatable
+from fer_models.core.devices import dtype_policy, in_words, precision, strategy
+from fer_models.core.input_pipeline import make_repeatable, ordered_batches
 from fer_models.cross_validation.crossval_settings import CrossvalSettings
-from fer_models.cross_validation.fold_models import features_and_logits, train_fold_model
-from fer_models.cross_validation.neighbors import nearest
+from fer_models.cross_validation.neighbors import NUM_NEIGHBORS, nearest
+from fer_models.networks.compact import build_model, flip_averaged, with_features
+from fer_models.training.checkpoints import Checkpoints, fingerprint_of, open_checkpoints
+from fer_models.training.conditions import conditions
+from fer_models.training.resume_settings import ResumeSettings
+from fer_models.training.samples import Samples, with_noisy_copies
+from fer_models.training.trainer import fit
 
 logger = logging.getLogger(__name__)
+
+_PREDICTION_BATCH = 512
 
 
 def predict_fold(
@@ -41,6 +54,7 @@ def predict_fold(
     fold: int,
     settings: CrossvalSettings,
     expressions: tuple[str, ...],
+    checkpoints: Checkpoints,
 ) -> pd.DataFrame:
     """Trains on all folds but one, and predicts that one and the Testing faces.
 
@@ -54,6 +68,7 @@ def predict_fold(
         fold: The fold to predict.
         settings: The training settings of the fold models.
         expressions: The classes, in the order of the columns of the probabilities.
+        checkpoints: Those of this fold's trainings.
 
     Returns:
         One row a predicted face, in order: `path`, `pixel_hash`, `original_split`, `fold`,
@@ -79,11 +94,12 @@ def predict_fold(
     labels = assignments[LABEL].map(label_numbers).to_numpy(np.int64)
     predictions = [
         _calibrated_predictions(
-            *(faces, np.eye(len(expressions), dtype=np.float32)[labels]),
+            *(faces[..., np.newaxis], labels),
             training=others & ~calibration,
             calibration=calibration,
-            settings=settings,
-            seed=settings.seed + fold + 100 * number,
+            settings=settings.model_copy(update={"seed": settings.seed + fold + 100 * number}),
+            num_classes=len(expressions),
+            checkpoints=replace(checkpoints, folder=checkpoints.folder / str(number), resumed=[]),
         )
         for number in range(settings.num_networks)
     ]
@@ -96,7 +112,7 @@ def predict_fold(
         np.concatenate([features for _, features in predictions], axis=1),
         queries=np.flatnonzero(held_out),
         candidates=np.flatnonzero(others & ~calibration),
-        number=settings.num_neighbors,
+        number=NUM_NEIGHBORS,
     )
     neighbors = dict(zip(np.flatnonzero(held_out), nearby, strict=True))
     paths = assignments[PATH].to_numpy(object)
@@ -108,19 +124,37 @@ def predict_fold(
 
 def _calibrated_predictions(
     faces: np.ndarray,
-    targets: np.ndarray,
+    labels: np.ndarray,
     *,
     training: np.ndarray,
     calibration: np.ndarray,
     settings: CrossvalSettings,
-    seed: int,
+    num_classes: int,
+    checkpoints: Checkpoints,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Trains a fold model on some of the faces; returns calibrated probabilities and features of all."""
-    make_repeatable(seed, deterministic=settings.deterministic)
-    model = train_fold_model(faces[training], targets[training], settings=settings, seed=seed)
-    features, logits = features_and_logits(model, faces, smoothed=settings.interpolates)
+    make_repeatable(settings.seed, deterministic=settings.deterministic)
+    with strategy().scope(), precision(dtype_policy(settings)):
+        model = build_model(settings, num_classes)
+    train, watched = (
+        Samples(faces[rows], labels[rows], np.ones(rows.sum(), np.float32))
+        for rows in (training, calibration)
+    )
+    checkpoints.folder.mkdir(exist_ok=True)
+    fit(
+        *(model, with_noisy_copies(train, settings), watched),
+        settings=settings,
+        logs=checkpoints.folder,
+        checkpoints=checkpoints,
+    )
+    both = flip_averaged(with_features(model), settings)
+    both.jit_compile = False
+    silent: Any = 0  # Keras documents 0, 1 and 2, and types the default, "auto", alone
+    outputs = both.predict(ordered_batches(faces, batch_size=_PREDICTION_BATCH), verbose=silent)
+    features, probabilities = np.split(np.asarray(outputs), [-num_classes], axis=1)
+    logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
     # Temperature scaling on faces that the model was not trained on (Guo et al., 2017).
-    temperature = fit_temperature(logits[calibration], targets[calibration].argmax(axis=1))
+    temperature = fit_temperature(logits[calibration], labels[calibration])
     return softmax(logits / temperature), features
 
 
@@ -134,9 +168,12 @@ def _sample_of_groups(groups: np.ndarray, fraction: float, seed: int) -> np.ndar
 def main() -> None:
     """Reads the faces and their folds, writes the probabilities and neighbors of one fold."""
     flags = stage.parse_flags(
-        __doc__, "manifest", "pixels", "assignments", "decisions", "probabilities", fold=int
+        __doc__,
+        *("manifest", "pixels", "assignments", "decisions", "checkpoints", "probabilities"),
+        fold=int,
     )
     settings = read_settings(CrossvalSettings, "crossval")
+    resume = read_settings(ResumeSettings, "checkpoints").resume
     data = read_settings(DataSettings, "data")
     expressions, retired = data.expressions, data.retired_expressions
     manifest, faces = read_faces(flags.manifest, flags.pixels)
@@ -148,14 +185,27 @@ def main() -> None:
     accepted = read_accepted(flags.decisions, expressions=data.known_expressions)
     decisions = decisions_on(manifest, accepted, file=flags.decisions, retired=retired)
     assignments = apply_decisions(assignments, decisions)
-    predicted = predict_fold(
-        assignments, faces, fold=flags.fold, settings=settings, expressions=expressions
-    )
-    write_table(
-        *(predicted, flags.probabilities),
-        metadata={MARK: json.dumps(mark, allow_nan=False)},
-        expressions=expressions,
-    )
+    logger.info("crossval: fold %d, on %s", flags.fold, in_words())
+    # Of the rows in any form: columns hold text, numbers and, of decisions, nothing.
+    rows = pd.util.hash_pandas_object(assignments.astype(str), index=False).to_numpy()
+    recipe = {**settings.model_dump(mode="json"), "fold": flags.fold, "expressions": expressions}
+    with open_checkpoints(
+        *(flags.checkpoints, fingerprint_of(recipe, rows, faces, files=[])),
+        conditions=conditions(dtype_policy(settings), num_devices=strategy().num_replicas_in_sync),
+        exact=resume == "exact",
+    ) as checkpoints:
+        predicted = predict_fold(
+            *(assignments, faces),
+            fold=flags.fold,
+            settings=settings,
+            expressions=expressions,
+            checkpoints=checkpoints,
+        )
+        write_table(
+            *(predicted, flags.probabilities),
+            metadata={MARK: json.dumps(mark, allow_nan=False)},
+            expressions=expressions,
+        )
 
 
 if __name__ == "__main__":

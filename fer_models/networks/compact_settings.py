@@ -10,6 +10,8 @@ class ModelSettings(TrainingSettings):
 
     filters: tuple[int, ...] = Field(min_length=1, max_length=4)
     """Filters of each stage, at half the size of the stage before."""
+    residual: bool = True
+    """Whether a stage is a convolution and a residual block, or two convolutions alone."""
     dropout: float = Field(ge=0, lt=1)
     """The part of the features that is dropped in training."""
 

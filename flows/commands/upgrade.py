@@ -57,13 +57,26 @@ def _rename(params: CommentedMap, key: str, renamed: Renamed) -> str:
     section, _, last = key.rpartition(".")
     values = descend(params, section) if section else params
     now = renamed.now(key)
-    value = renamed.value(values[last])
+    try:
+        value = renamed.value(values[last])
+    except (TypeError, ValueError):
+        raise UserError(
+            f"{PARAMS_FILE} has '{key}: {values[last]}', which has no equal now: "
+            f"{renamed.in_words(key)}; set that by hand"
+        ) from None
     if now is None:
         _remove(values, last)
         return renamed.in_words(key)
+    if renamed.convert and isinstance(value, Mapping):
+        _replace(values, key, value)
+        return renamed.in_words(key)
     new_section, _, new_last = now.rpartition(".")
     target = descend(params, new_section) if new_section else params
-    if target is None:  # in the place of a section that it was alone in
+    if target is None and "." in new_section:
+        above, _, name = new_section.rpartition(".")
+        descend(params, above)[name] = target = CommentedMap()
+        target.fa.set_flow_style()
+    elif target is None:  # in the place of a section that it was alone in
         place = list(params).index(section.partition(".")[0])
         target = CommentedMap()
         params.insert(place, new_section, target)
@@ -75,8 +88,9 @@ def _rename(params: CommentedMap, key: str, renamed: Renamed) -> str:
         )
     comment = values.ca.items.get(last)
     place = list(values).index(last) if target is values else len(target)
+    stays = target is values or not target
     # One on other values would mislead.
-    if comment is not None and not renamed.values and (target is values or not target):
+    if comment is not None and stays and not (renamed.values or renamed.convert):
         values.ca.items.pop(last)
         target.ca.items[new_last] = comment
     _remove(values, last)
@@ -109,6 +123,25 @@ def _move_noise(params: CommentedMap) -> list[str]:
         values["augmentation"]["salt_and_pepper_copies"] = apply == "copies"
         _remove(values, "salt_and_pepper")
     return [f"'{name}.salt_and_pepper' is in '{name}.augmentation' now" for name in found]
+
+
+def _replace(values: CommentedMap, key: str, settings: Mapping[str, Any]) -> None:
+    """Puts several settings in the place of one."""
+    section, _, last = key.rpartition(".")
+    place = list(values).index(last)
+    for number, (name, value) in enumerate(settings.items()):
+        if name in values and values[name] != value:
+            raise UserError(
+                f"{PARAMS_FILE} has '{key}', which is '{section}.{name}: {value}' now, and that "
+                "with another value: keep one of them"
+            )
+        if name in values:
+            continue
+        if isinstance(value, Mapping):
+            value = CommentedMap(value)
+            value.fa.set_flow_style()
+        values.insert(place + number, name, value)
+    _remove(values, last)
 
 
 def _share(params: CommentedMap) -> list[str]:

@@ -13,7 +13,7 @@ from tests.support.flows.typed_commands import MODELS, NUM_FOLDS, keep_few, ok, 
 NUM_FACES = 480
 TINY = {
     "split": {"num_folds": NUM_FOLDS},
-    "crossval": {"filters": [4, 8], "phases": [[24, 2]], "batch_size": 32},
+    "crossval": {"filters": [4, 8], "epochs": 2, "batch_size": 32},
     "review_queue": {"budget": 40},
     "models": {
         "scratch": {"filters": [4, 8, 8], "dense_units": 16, "epochs": 2},

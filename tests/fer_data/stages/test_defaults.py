@@ -10,6 +10,7 @@ import pytest
 from fer_data.stages.defaults import merged, stands_in
 from fer_data.stages.input_changes import stage_inputs
 from fer_data.stages.settings import Settings, SettingsError, read_params, read_settings
+from fer_models.cross_validation.crossval_settings import CrossvalSettings
 from fer_models.networks.registry import ZOO
 
 ROOT = Path(__file__).parents[3]
@@ -84,18 +85,28 @@ def test_what_is_no_section_is_returned_as_it_is() -> None:
     assert stands_in({"a": {}, "b": {"c": {}}}, "c.d", "a", defaults=("b",)) == "a"
 
 
-@pytest.mark.parametrize("name", ZOO)
-def test_a_training_depends_on_the_sections_that_its_settings_are_merged_from(name: str) -> None:
-    inputs = stage_inputs(f"train@{name}", folder=ROOT)
+TRAININGS = {
+    "crossval@0": ("crossval", CrossvalSettings.DEFAULTS),
+    **{f"train@{name}": (f"models.{name}", ZOO[name].settings_class.DEFAULTS) for name in ZOO},
+}
+"""The section of each stage that trains, and its defaults."""
+
+
+@pytest.mark.parametrize("stage", TRAININGS)
+def test_a_training_depends_on_the_sections_that_its_settings_are_merged_from(stage: str) -> None:
+    inputs = stage_inputs(stage, folder=ROOT)
     assert inputs is not None
-    assert set(inputs[1]) == {*ZOO[name].settings_class.DEFAULTS, f"models.{name}"}
+    section, defaults = TRAININGS[stage]
+    assert set(inputs[1]) - {"data"} == {*defaults, section}
 
 
-def test_no_model_repeats_a_default() -> None:
+@pytest.mark.parametrize("stage", TRAININGS)
+def test_no_training_repeats_a_default(stage: str) -> None:
     params = read_params(ROOT / "params.yaml")
-    for name, departures in params["models"].items():
-        without = {**params, "models": {name: {}}}
-        defaults = ZOO[name].settings_class.DEFAULTS
-        below = merged(without, f"models.{name}", defaults=defaults)
-        repeated = {key for key, value in departures.items() if below.get(key, ...) == value}
-        assert not repeated, f"models.{name}"
+    section, defaults = TRAININGS[stage]
+    below: dict[str, object] = {}
+    for name in defaults:
+        below |= params[name]
+    departures = merged(params, section, defaults=())
+    repeated = {key for key, value in departures.items() if below.get(key, ...) == value}
+    assert not repeated

@@ -1,5 +1,7 @@
 import json
 import sys
+import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -10,27 +12,47 @@ from fer_data.annotation.decision_writer import Decision, append_decisions
 from fer_data.core.errors import UserError
 from fer_data.core.schema import DECISION_COLUMNS
 from fer_data.core.tables import probabilities_of, read_table, write_table
+from fer_models.core.training_settings import SmallFacesSettings
 from fer_models.cross_validation import crossval
 from fer_models.cross_validation.crossval import CrossvalSettings, predict_fold
-from tests.support.models.tiny_dataset import EXPRESSIONS, banded_faces
+from fer_models.cross_validation.neighbors import NUM_NEIGHBORS
+from fer_models.training.checkpoints import Checkpoint, Checkpoints
+from tests.support.models.tiny_dataset import EXPRESSIONS, TRAINING_SETTINGS, banded_faces
 
-SETTINGS = CrossvalSettings(
-    filters=(4, 8),
-    dropout=0.1,
-    phases=((24, 3), (48, 5)),
-    batch_size=16,
-    learning_rate=0.01,
-    weight_decay=0.01,
-    label_smoothing=0.1,
-    shift=1.0,
-    rotation=0.05,
-    zoom=0.02,
-    num_networks=1,
-    calibration_fraction=0.2,
-    num_neighbors=4,
-    deterministic=True,
-    seed=0,
-)
+TINY = {
+    **TRAINING_SETTINGS,
+    "filters": [4, 8],
+    "residual": False,
+    "dropout": 0.1,
+    "epochs": 8,
+    "optimizer": "adam",
+    "learning_rate": 0.01,
+    "label_smoothing": 0.1,
+    "augmentation": {**TRAINING_SETTINGS["augmentation"], "translation_fraction": 0.02},
+    "small_faces": {"size": 24, "epochs": 3},
+    "num_networks": 1,
+    "calibration_fraction": 0.2,
+}
+SETTINGS = CrossvalSettings.model_validate_json(json.dumps(TINY))
+
+
+class KilledError(Exception):
+    """In place of SIGKILL."""
+
+
+@dataclass(frozen=True)
+class Recorded(Checkpoints):
+    """Checkpoints of a training that is killed once it has written some."""
+
+    saved: list[str] = field(default_factory=list)
+    """The network and the epoch of each."""
+    most: int = 99
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        super().save(checkpoint)
+        self.saved.append(f"{self.folder.name}/{checkpoint.epoch}")
+        if len(self.saved) == self.most:
+            raise KilledError
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +78,20 @@ def data() -> tuple[pd.DataFrame, np.ndarray]:
 
 
 def score(
-    assignments: pd.DataFrame, faces: np.ndarray, fold: int = 1, **changes: object
+    assignments: pd.DataFrame,
+    faces: np.ndarray,
+    fold: int = 1,
+    checkpoints: Checkpoints | None = None,
+    **changes: object,
 ) -> pd.DataFrame:
-    settings = SETTINGS.model_copy(update=changes)
-    return predict_fold(assignments, faces, fold=fold, settings=settings, expressions=EXPRESSIONS)
+    with tempfile.TemporaryDirectory() as folder:
+        return predict_fold(
+            *(assignments, faces),
+            fold=fold,
+            settings=SETTINGS.model_copy(update=changes),
+            expressions=EXPRESSIONS,
+            checkpoints=checkpoints or Checkpoints(Path(folder)),
+        )
 
 
 @pytest.fixture(scope="module")
@@ -81,32 +113,13 @@ def test_a_fold_and_the_testing_faces_are_scored_well(data, scored) -> None:
     assert (predictions == expected["label"].to_numpy()).mean() > 0.8
 
 
-@pytest.mark.parametrize(
-    ("moves", "expected"),
-    [({"rotation": 0.1}, True), ({"zoom": 0.1}, True), ({"shift": 1.5}, True), ({}, False)],
-)
-def test_faces_are_blurred_where_training_interpolated_them(
-    data, monkeypatch, moves: dict[str, float], expected: bool
-) -> None:
-    smoothed = []
-
-    def features_and_logits(_, faces, **how):
-        smoothed.append(how)
-        return np.ones((len(faces), 2), np.float32), np.ones((len(faces), 3), np.float32)
-
-    monkeypatch.setattr(crossval, "features_and_logits", features_and_logits)
-    monkeypatch.setattr(crossval, "train_fold_model", lambda *_, **__: None)
-    score(*data, **{"rotation": 0.0, "zoom": 0.0, "shift": 0.0, **moves})
-    assert smoothed == [{"smoothed": expected}]
-
-
 def test_neighbors_are_faces_that_the_networks_learned_from(data, scored) -> None:
     rows = data[0].set_index("path")
     for path, neighbors in zip(scored["path"], scored["neighbors"], strict=True):
         if rows.loc[path, "original_split"] == "testing":
             assert neighbors is None
             continue
-        assert len(set(neighbors)) == 4
+        assert len(set(neighbors)) == NUM_NEIGHBORS
         nearby = rows.loc[list(neighbors)]
         assert set(nearby["fold"]) <= {0, 2}
         assert (nearby["split"] == "train").all()
@@ -126,6 +139,16 @@ def test_several_networks_are_averaged(data, scored) -> None:
 
 def test_the_same_seed_gives_the_same_probabilities(data, scored) -> None:
     np.testing.assert_array_equal(probabilities_of(score(*data)), probabilities_of(scored))
+
+
+def test_a_killed_fold_ends_as_if_it_never_was(data, tmp_path: Path) -> None:
+    changes = {"num_networks": 2, "epochs": 3, "small_faces": SmallFacesSettings(size=24, epochs=1)}
+    expected = score(*data, **changes)
+    with pytest.raises(KilledError):
+        score(*data, checkpoints=Recorded(tmp_path, most=4), **changes)
+    again = Recorded(tmp_path)
+    pd.testing.assert_frame_equal(score(*data, checkpoints=again, **changes), expected)
+    assert again.saved == ["1/2", "1/3"]  # the first network was trained
 
 
 @pytest.mark.parametrize("unseen", ["the fold", "excluded faces", "testing faces"])
@@ -162,12 +185,13 @@ def stage(data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     write_table(hashes[[*columns, "original_split", "label"]], tmp_path / "manifest.parquet")
     write_table(hashes[[*columns, "near_group", "split", "fold"]], tmp_path / "assignments.parquet")
     np.save(tmp_path / "pixels.npy", faces)
-    params = {"data": {"expressions": EXPRESSIONS}, "crossval": SETTINGS.model_dump()}
+    params = {"data": {"expressions": EXPRESSIONS}, "training": TRAINING_SETTINGS, "crossval": TINY}
+    params["checkpoints"] = {"resume": "exact"}
     (tmp_path / "params.yaml").write_text(json.dumps(params))
     monkeypatch.chdir(tmp_path)
     flags = (
         "--manifest manifest.parquet --pixels pixels.npy --assignments assignments.parquet "
-        "--decisions relabels.csv --probabilities fold.parquet --fold 1"
+        "--decisions relabels.csv --checkpoints checkpoints --probabilities fold.parquet --fold 1"
     )
     monkeypatch.setattr(sys, "argv", ["crossval", *flags.split()])
 
@@ -199,6 +223,25 @@ def test_accepted_decisions_teach_and_are_scored_but_never_testing_s(data, stage
         assert (probabilities_of(taught) != probabilities_of(none)).any()
         neighbors = {path for near in taught["neighbors"].dropna() for path in near}
         assert bool(neighbors & set(assignments.loc[seen, "path"])) == (decision == "sad")
+
+
+def test_a_stage_that_ends_early_trains_no_epoch_twice(data, stage, monkeypatch, caplog) -> None:
+    def write_table(*_: object, **__: object) -> None:
+        raise OSError("no space left")
+
+    caplog.set_level("INFO")
+    nobody = data[0]["fold"] == 99
+    whole = crossval.write_table
+    monkeypatch.setattr(crossval, "write_table", write_table)
+    with pytest.raises(OSError, match="no space left"):
+        stage(nobody, "sad")
+    monkeypatch.setattr(crossval, "write_table", whole)
+    assert caplog.text.count("epoch 1 of 8") == 1
+    stage(nobody, "sad")
+    assert caplog.text.count("epoch 1 of 8") == 1
+    assert [path.name for path in Path("checkpoints").iterdir()] == ["lock"]
+    stage(data[0]["fold"] == 0, "drop")  # other data, another training
+    assert caplog.text.count("epoch 1 of 8") == 2
 
 
 def test_accepted_decisions_of_a_retired_expression_teach_nothing(

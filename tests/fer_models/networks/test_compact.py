@@ -12,13 +12,14 @@ import pytest
 from fer_data.core.errors import UserError
 from fer_models.augmentation.layers import NETWORK, Augmentation, Shrinking
 from fer_models.core.input_pipeline import make_repeatable
-from fer_models.networks.compact import ModelSettings, build_model
+from fer_models.networks.compact import ModelSettings, build_model, flip_averaged, with_features
 from fer_models.training.checkpoints import Checkpoint, Checkpoints
 from fer_models.training.samples import Samples
 from fer_models.training.trainer import fit
 from tests.support.models.small_networks import FACES, build
 from tests.support.models.tiny_dataset import TRAINING_SETTINGS, banded_faces
 
+MOVED = {**TRAINING_SETTINGS["augmentation"], "translation_fraction": 0.1}
 TINY = {
     "filters": [8, 16],
     "dropout": 0.1,
@@ -74,6 +75,26 @@ def test_a_face_and_its_mirror_image_are_one() -> None:
     network = model.get_layer(NETWORK)
     straight = network.predict(FACES.astype(np.float32), verbose=0)
     assert np.abs(straight - said).max() > 1e-5
+
+
+def test_its_features_stand_before_its_probabilities_and_know_no_side() -> None:
+    model = build("compact", residual=False)
+    both = flip_averaged(with_features(model), settings_of(augmentation=MOVED))
+    found = both.predict(FACES, verbose=0)
+    assert found.shape == (2, 256 + 6)
+    np.testing.assert_allclose(found[:, 256:], model.predict(FACES, verbose=0), atol=1e-6)
+    np.testing.assert_allclose(both.predict(FACES[:, :, ::-1], verbose=0), found, atol=1e-5)
+
+
+def test_plain_stages_are_two_convolutions_each() -> None:
+    networks = [
+        build("compact", residual=residual).get_layer(NETWORK) for residual in (True, False)
+    ]
+    kinds = [[type(layer).__name__ for layer in network.layers] for network in networks]
+    assert [names.count("Conv2D") for names in kinds] == [1 + 4 * 3 - 1, 1 + 4 * 2]
+    assert [names.count("Add") for names in kinds] == [4, 0]
+    for size in (24, 48):
+        assert networks[1](np.zeros((2, size, size, 1), np.float32)).shape == (2, 6)
 
 
 def test_it_has_at_most_two_million_parameters() -> None:
@@ -148,8 +169,7 @@ def test_faces_are_smoothed_as_much_as_moving_smooths_them_in_training(axis: int
     row = 127 + 100 * np.sin(2 * np.pi * np.arange(48) / 6)
     waves = np.tile(row.astype(np.uint8)[None, :, None, None], (400, 1, 48, 1))
     waves = np.swapaxes(waves, 1, axis)
-    shifts = {**TRAINING_SETTINGS["augmentation"], "translation_fraction": 0.1}
-    model = build_model(settings_of(augmentation=shifts), 3)
+    model = build_model(settings_of(augmentation=MOVED), 3)
     smooth = keras.Model(model.input, model.get_layer("smooth_columns").output)
     translated = np.array(Augmentation(translation_fraction=0.1, seed=0)(waves, training=True))
     sharp, expected, found = (

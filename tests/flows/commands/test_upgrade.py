@@ -84,6 +84,7 @@ def test_comments_on_settings_that_stay_are_kept(workspace: Path) -> None:
     # Those of a setting that models share stand once; one on values that changed would mislead.
     gone = {"or best", "or last", "or categorical_crossentropy, the same, which can be smoothed"}
     gone |= {"they add next to nothing: see docs/data-quality.md", "or to batches, or to copies"}
+    gone |= {"pixels", "radians", "size of the faces in pixels, and for how many epochs"}
     for comment in set(re.findall(r"# (.+)$", EARLIER.read_text(), re.M)) - gone:
         assert f"# {comment}" in text, comment
 
@@ -141,6 +142,49 @@ def test_a_part_of_salt_and_pepper_is_read_over_its_defaults(tmp_path: Path) -> 
         "  compact:\n    augmentation: {zoom_fraction: 0.1, salt_and_pepper_fraction: 0.0, "
         "salt_and_pepper_copies: false}\n"
     )
+
+
+def test_the_fold_recipe_changes_its_units_and_keeps_what_a_person_chose(workspace: Path) -> None:
+    edit(workspace, "phases: [[32, 12], [48, 6]]", "phases: [[48, 7]]")
+    edit(workspace, "  shift: 3.0 # pixels\n", "  shift: 6 # pixels\n  warmup_fraction: 0.1\n")
+    edit(workspace, "  rotation: 0.17 # radians\n", "  rotation: 0.0\n")
+    upgrade(workspace)
+    found = settings_in(workspace)["crossval"]
+    assert (found["epochs"], found["small_faces"]["epochs"]) == (7, 0)
+    assert (found["schedule"], found["patience"], found["residual"]) == ("cosine", None, False)
+    assert found["augmentation"]["horizontal_flip"]
+    assert found["augmentation"]["translation_fraction"] == 0.125
+    assert found["augmentation"]["rotation_degrees"] == 0
+
+
+def test_a_fold_recipe_without_its_phases_is_rewritten_too(workspace: Path) -> None:
+    edit(
+        workspace,
+        "  phases: [[32, 12], [48, 6]] # size of the faces in pixels, and for how many",
+        "# ",
+    )
+    upgrade(workspace)
+    text = (workspace / "params.yaml").read_text()
+    assert "{translation_fraction: 0.0625, rotation_degrees: 9.74, zoom_fraction: 0.1}" in text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("[[32, 12], [48, 6]]", "[[24, 2], [32, 2], [48, 2]]", "which has no equal now: "),
+        ("[[32, 12], [48, 6]]", "[[48, 2], [32, 2]]", "which has no equal now: "),
+        ("[[32, 12], [48, 6]]", "12", r"phases: 12', .*crossval\.small_faces' now; set that by"),
+        ("shift: 3.0", "shift: few", r"crossval\.shift: few', which has no equal now: .* by hand$"),
+        ("zoom: 0.1", "zoom: 0.1\n  epochs: 3", r"'crossval\.epochs: 18' now, and that with"),
+    ],
+)
+def test_a_fold_recipe_that_has_no_equal_is_refused_and_stays(
+    workspace: Path, old: str, new: str, message: str
+) -> None:
+    edit(workspace, old, new)
+    with pytest.raises(UserError, match=message):
+        upgrade(workspace)
+    assert not (workspace / BACKUP).exists()
 
 
 def test_an_old_name_beside_the_new_one_is_refused(workspace: Path) -> None:

@@ -99,7 +99,7 @@ class Augmentation(_RandomLayer):
             zoom=limits["zoom_fraction"],
             horizontal_flip=bool(limits["horizontal_flip"]),
         )
-        faces = random_affine(faces, draw, size=FACE_SIZE, limits=affine)
+        faces = random_affine(faces, draw, limits=affine)
         limit = limits["contrast_fraction"]
         if limit:
             # Grey levels are stretched around the mean of each face.

@@ -26,21 +26,18 @@ class AffineLimits:
     """Whether half of the faces are flipped horizontally."""
 
 
-def random_affine(
-    faces: tf.Tensor, seed: tf.Tensor, *, size: int, limits: AffineLimits
-) -> tf.Tensor:
-    """Flips half of the faces, translates, rotates and zooms all of them, and resizes them to `size`.
+def random_affine(faces: tf.Tensor, seed: tf.Tensor, *, limits: AffineLimits) -> tf.Tensor:
+    """Flips half of the faces, and translates, rotates and zooms all of them.
 
     All in one bilinear interpolation, without antialiasing; pixels outside of a face repeat its edge.
 
     Args:
         faces: float32 (B, 48, 48, 1).
         seed: int (2,): the same maps for the same seed, whatever ran before.
-        size: Height and width of the result, in pixels.
         limits: The largest translation, rotation and zoom, and whether faces are flipped.
 
     Returns:
-        float32 (B, size, size, 1).
+        float32 (B, 48, 48, 1).
     """
     num_faces = tf.shape(faces)[0]
     # Five numbers a face, from -1 to 1: rotation, zoom, translation along x and y, flip.
@@ -48,23 +45,22 @@ def random_affine(
     sign = tf.where(draws[4] > 0, 1.0, -1.0 if limits.horizontal_flip else 1.0)
     scale, angle = 1 + limits.zoom * draws[1], limits.rotation * draws[0]
     cosine, sine = scale * tf.cos(angle), scale * tf.sin(angle)
-    pitch = FACE_SIZE / size  # pixels of the face to a pixel of the result
-    middle, result_middle = (FACE_SIZE - 1) / 2, (size - 1) / 2
+    middle = (FACE_SIZE - 1) / 2
     # The operation wants the map from the result back to the face: the pixel (x, y) of the result is
     # interpolated at (a x + b y + c, d x + e y + f) of the face.
-    # Its linear part is resizing (pitch) times zoom and rotation times the flip of x:
-    #     [a b]           [cos  -sin]   [sign 0]
-    #     [d e] = pitch * [sin   cos] * [0    1], cos and sin times the scale.
-    a, b, d, e = pitch * sign * cosine, -pitch * sine, pitch * sign * sine, pitch * cosine
+    # Its linear part is zoom and rotation times the flip of x:
+    #     [a b]   [cos  -sin]   [sign 0]
+    #     [d e] = [sin   cos] * [0    1], cos and sin times the scale.
+    a, b, d, e = sign * cosine, -sine, sign * sine, cosine
     # c and f send the center of the result to the center of the face, translated: so rotation, zoom and
     # flip are around the center.
-    c = middle + limits.translation * draws[2] - (a + b) * result_middle
-    f = middle + limits.translation * draws[3] - (d + e) * result_middle
+    c = middle + limits.translation * draws[2] - (a + b) * middle
+    f = middle + limits.translation * draws[3] - (d + e) * middle
     flat = tf.zeros_like(a)  # the last two of a projective map's eight numbers: no perspective
     return tf.raw_ops.ImageProjectiveTransformV3(
         images=faces,
         transforms=tf.stack([a, b, c, d, e, f, flat, flat], axis=1),
-        output_shape=[size, size],
+        output_shape=[FACE_SIZE, FACE_SIZE],
         interpolation="BILINEAR",
         fill_mode="NEAREST",
         fill_value=0.0,

@@ -19,7 +19,7 @@ from fer_data.core import tfrecord
 from fer_data.core.catalog import output
 from fer_data.core.schema import TEST
 from fer_models.detection.face_detector import Face, FaceFinder, whole_image
-from fer_models.inference.model_store import open_predictor
+from fer_models.inference.model_store import open_model
 
 WIDTH, HEIGHT = 640, 480
 PARTS = (0.2, 0.4, 0.6, 0.8)
@@ -82,7 +82,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--parts", type=float, nargs="+", default=PARTS, help="of the height")
     flags = parser.parse_args()
-    predictor = open_predictor(flags.model, workspace=flags.workspace)
+    predictor = open_model(flags.model, workspace=flags.workspace)
     test = tfrecord.read_split(output("tfrecords", "tfrecords", workspace=flags.workspace), TEST)
     generator = np.random.default_rng(flags.seed)
     chosen = generator.permutation(len(test.labels))[: flags.faces]

@@ -26,9 +26,9 @@ from fer_data.core import tfrecord
 from fer_data.core.catalog import output
 from fer_data.core.schema import TEST
 from fer_models.detection.face_detector import FaceFinder
+from fer_models.inference.calibrated_model import CalibratedModel
 from fer_models.inference.image_predictions import read_expressions
-from fer_models.inference.model_store import open_predictor
-from fer_models.inference.predictor import Predictor
+from fer_models.inference.model_store import open_model
 from fer_models.inference.sources import MODEL
 
 FER_SIDE = 64
@@ -85,13 +85,13 @@ def main() -> None:
         for file, face in zip(files, faces, strict=True):
             Image.fromarray(face).save(file)
 
-        def ask_files(predictor: Predictor, _: np.ndarray) -> None:
+        def ask_files(predictor: CalibratedModel, _: np.ndarray) -> None:
             for _row in read_expressions(files, finder, predictor, report=print):
                 pass
 
         ways: dict[str, Callable[[np.ndarray], object]] = {}
         for model in flags.models:
-            predictor = open_predictor(model, workspace=flags.workspace)
+            predictor = open_model(model, workspace=flags.workspace)
             file = Path(model)
             name = file.parent.name if file.name == MODEL else file.name
             ways[f"ferflow {name}, crops in memory"] = predictor.predict

@@ -18,10 +18,10 @@ from PIL import Image
 
 from fer_data.synthetic.faces import draw_face
 from fer_models.detection.face_detector import FaceFinder
-from fer_models.inference.model_store import open_predictor
-from fer_models.inference.predictor import Predictor
-from fer_models.inference.tracking import SMOOTHING_SECONDS, Tracker
-from fer_models.inference.video import read_video
+from fer_models.inference.calibrated_model import CalibratedModel
+from fer_models.inference.model_store import open_model
+from fer_models.inference.videos.tracking import SMOOTHING_SECONDS, Tracker
+from fer_models.inference.videos.video import read_video
 
 WIDTH, HEIGHT, RATE = 640, 480, 25
 SECONDS_EACH, BLEND_SECONDS = 2.0, 0.4
@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=24)
     parser.add_argument("--clips", type=int, default=4)
     flags = parser.parse_args()
-    predictor = open_predictor(flags.model, workspace=flags.workspace)
+    predictor = open_model(flags.model, workspace=flags.workspace)
     finder = FaceFinder()
     # Networks are loaded and traced at their first frames.
     warm = drawn_clip(predictor.expressions, seconds=1, seed=99)
@@ -110,7 +110,7 @@ def main() -> None:
     _print_speed(frames, finder, predictor)
 
 
-def _print_speed(frames: list[np.ndarray], finder: FaceFinder, predictor: Predictor) -> None:
+def _print_speed(frames: list[np.ndarray], finder: FaceFinder, predictor: CalibratedModel) -> None:
     for name in ("faces and labels", "whole verb, video to video"):
         with tempfile.TemporaryDirectory() as folder:
             clip = Path(folder) / "clip.mp4"

@@ -20,8 +20,8 @@ from fer_data.web.html import face_uri
 from fer_models.app.grad_cam import heat_map
 from fer_models.detection.face_detector import Face, FaceFinder, whole_image
 from fer_models.detection.images import read_image
+from fer_models.inference.calibrated_model import prediction_in_words
 from fer_models.inference.model_store import ModelStore
-from fer_models.inference.predictor import prediction_in_words
 
 MOST_FACES = 30
 """Of an image: the surest ones."""
@@ -103,7 +103,7 @@ class Service:
         if len(faces) > MOST_FACES:
             raise UserError(f"got {len(faces)} faces, expected at most {MOST_FACES} at once")
         pixels = [_decoded(face) for face in faces]
-        predictor = self._store.predictor(self._known(model))
+        predictor = self._store.load(self._known(model))
         predictions = predictor.predict(
             np.array(pixels, np.uint8).reshape(-1, FACE_SIZE, FACE_SIZE)
         )
@@ -138,7 +138,7 @@ class Service:
         Raises:
             UserError: The face is none, or the model is unknown or missing.
         """
-        pixels, predictor = _decoded(face), self._store.predictor(self._known(model))
+        pixels, predictor = _decoded(face), self._store.load(self._known(model))
         number = int(predictor.predict(pixels[np.newaxis]).probabilities[0].argmax())
         seen = heat_map(predictor.model, pixels, number)
         image = None if seen is None else _overlay(seen)

@@ -9,7 +9,7 @@ import numpy as np
 from fer_data.core.errors import UserError
 from fer_models.detection.face_detector import Face, FaceFinder, whole_image
 from fer_models.detection.images import read_image
-from fer_models.inference.predictor import Predictor
+from fer_models.inference.calibrated_model import CalibratedModel
 
 BATCH = 256
 """Faces that are predicted at once."""
@@ -40,7 +40,7 @@ class Row:
 def read_expressions(
     files: Iterable[Path],
     finder: FaceFinder,
-    predictor: Predictor,
+    model: CalibratedModel,
     *,
     whole_images: bool = False,
     report: Callable[[str], None],
@@ -50,7 +50,7 @@ def read_expressions(
     Args:
         files: The images; they are read as they come.
         finder: Finds the faces.
-        predictor: The model.
+        model: The model.
         whole_images: Whether an image in which no face is found is taken for one.
         report: Called with a line for each file that cannot be read, which is left out.
 
@@ -71,15 +71,17 @@ def read_expressions(
         if not faces:
             waiting.append((file, 0, None))
         if len(waiting) >= BATCH:
-            yield from _predicted(waiting, predictor)
+            yield from _predicted(waiting, model)
             waiting = []
-    yield from _predicted(waiting, predictor)
+    yield from _predicted(waiting, model)
 
 
-def _predicted(waiting: list[tuple[Path, int, Face | None]], predictor: Predictor) -> Iterator[Row]:
+def _predicted(
+    waiting: list[tuple[Path, int, Face | None]], model: CalibratedModel
+) -> Iterator[Row]:
     faces = [face.pixels for _, _, face in waiting if face is not None]
-    predictions = predictor.predict(np.array(faces, np.uint8))
-    names = predictor.expressions
+    predictions = model.predict(np.array(faces, np.uint8))
+    names = model.expressions
     place = 0
     for path, number, face in waiting:
         if face is None:

@@ -11,7 +11,7 @@ from fer_models.core.class_names import check_expressions_in_use
 from fer_models.core.prediction import load_model
 from fer_models.export.formats import is_exported, read_exported
 from fer_models.inference.bundle_reader import Bundle
-from fer_models.inference.predictor import Predictor, Trust
+from fer_models.inference.calibrated_model import CalibratedModel, Trust
 from fer_models.inference.sources import METRICS, MODEL, SUMMARY, Source, Workspace
 from fer_models.inference.stored_metrics import Metrics, Summary, read_measured
 
@@ -25,17 +25,17 @@ def open_model_store(*, workspace: Path = Path(), bundle: Path | None = None) ->
     return ModelStore(Workspace(workspace) if bundle is None else Bundle.open(bundle))
 
 
-def open_predictor(
+def open_model(
     model: str | None,
     *,
     workspace: Path = Path(),
     bundle: Path | None = None,
     trusted: bool = False,
-) -> Predictor[Any]:
+) -> CalibratedModel[Any]:
     """Opens one model.
 
     Args:
-        model: What `ModelStore.predictor` takes; or the path of an exported model, which brings its
+        model: What `ModelStore.load` takes; or the path of an exported model, which brings its
             classes along and needs no workspace and no bundle; or None for the best on
             `validation`.
         workspace: Where the models lie.
@@ -48,9 +48,9 @@ def open_predictor(
     """
     if model is not None and is_exported(Path(model)):
         exported = read_exported(Path(model), trusted=trusted)
-        return Predictor(exported, exported.expressions, Trust(), called=model)
+        return CalibratedModel(exported, exported.expressions, Trust(), called=model)
     store = open_model_store(workspace=workspace, bundle=bundle)
-    return store.predictor(model or store.best())
+    return store.load(model or store.best())
 
 
 class ModelStore:
@@ -65,7 +65,7 @@ class ModelStore:
         """Loads nothing yet."""
         self._source = source
         self.names, self.expressions = source.names, source.expressions
-        self._loaded: dict[str, Predictor[keras.Model]] = {}
+        self._loaded: dict[str, CalibratedModel[keras.Model]] = {}
         self._turn = threading.Lock()
 
     def fault(self, name: str) -> str | None:
@@ -101,7 +101,7 @@ class ModelStore:
             raise UserError(f"no model that can predict: {next(iter(faults.values()))}")
         return max(accuracies, key=accuracies.__getitem__)
 
-    def predictor(self, name: str) -> Predictor[keras.Model]:
+    def load(self, name: str) -> CalibratedModel[keras.Model]:
         """The model of that name, loaded at the first call.
 
         Args:
@@ -124,11 +124,11 @@ class ModelStore:
         with self._source.file_of(name, SUMMARY) as file:
             return read_measured(Summary, file, name=name)
 
-    def _load(self, name: str) -> Predictor[keras.Model]:
+    def _load(self, name: str) -> CalibratedModel[keras.Model]:
         if name not in self.names and Path(name).suffix == ".keras":
             file = Path(name)
             model = self._named(file, called=name)
-            return Predictor(model, self.expressions, Trust(), called=name)
+            return CalibratedModel(model, self.expressions, Trust(), called=name)
         fault = self.fault(name)
         if fault is not None:
             raise UserError(fault)
@@ -143,7 +143,7 @@ class ModelStore:
             model = self._named(file, called=called, measured=metrics.expressions)
         if self._metrics(name) != metrics:  # they calibrate another network
             raise UserError(f"{called} was replaced while it was loaded: try again")
-        return Predictor(model, self.expressions, trust, called=called)
+        return CalibratedModel(model, self.expressions, trust, called=called)
 
     def _named(
         self, file: Path, *, called: str, measured: tuple[str, ...] | None = None

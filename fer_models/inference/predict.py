@@ -18,9 +18,9 @@ from fer_models.inference.input_paths import (
     named_files,
     on_screen,
 )
-from fer_models.inference.model_store import open_predictor
-from fer_models.inference.tracking import Tracker
-from fer_models.inference.video import read_video
+from fer_models.inference.model_store import open_model
+from fer_models.inference.videos.tracking import Tracker
+from fer_models.inference.videos.video import read_video
 from fer_models.inference.writers import WRITERS
 
 
@@ -54,7 +54,7 @@ def predict(
     Raises:
         UserError: The model is missing or broken.
     """
-    predictor = open_predictor(model, workspace=workspace, bundle=bundle, trusted=trusted)
+    predictor = open_model(model, workspace=workspace, bundle=bundle, trusted=trusted)
     finder, console = FaceFinder(), Console(stderr=True, highlight=False, soft_wrap=True)
 
     def say(line: str) -> None:

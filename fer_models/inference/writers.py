@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from fer_data.stages.stage import json_text
+from fer_models.inference.calibrated_model import prediction_in_words
 from fer_models.inference.image_predictions import Row
 from fer_models.inference.input_paths import in_words, on_screen
-from fer_models.inference.predictor import prediction_in_words
 
 COLUMNS = ("path", "face", "left", "top", "width", "height", "confidence", "expression", "set")
 """Of a CSV, before a column for each expression's probability."""

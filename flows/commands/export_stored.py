@@ -39,7 +39,7 @@ def export_stored(
         stem = name if name in store.names else Path(name).stem
         target = Path(f"{stem}{'-int8' * int8}{FORMATS[form].suffix}")
     check_target(target, form=form)
-    model = store.predictor(name).model
+    model = store.load(name).model
     folder = output("tfrecords", "tfrecords", workspace=workspace)
     splits = (VALIDATION, TRAIN) if int8 else (VALIDATION,)
     examples = {split: read_split(folder, split) for split in splits}

@@ -72,7 +72,7 @@ def test_the_best_model_comes_first(workspace: Path, tmp_path: Path) -> None:
 def test_an_image_s_faces_come_with_their_pixels_and_readings(workspace: Path) -> None:
     answer = service_of(workspace).read(encoded(background()), "scratch")
     assert (answer["width"], answer["height"], answer["num_found"]) == (720, 480, 2)
-    expected = open_model_store(workspace=workspace).predictor("scratch").predict(FACES[:2])
+    expected = open_model_store(workspace=workspace).load("scratch").predict(FACES[:2])
     assert expected.sets is not None
     for number, face in enumerate(answer["faces"]):
         assert face["box"] == [number, 2, 30, 40]

@@ -81,7 +81,7 @@ def test_a_workspace_of_another_order_refuses_its_models(reordered: Path) -> Non
     store = open_model_store(workspace=reordered)
     for name in ("scratch", str(model_of(reordered))):
         with pytest.raises(UserError, match=REFUSED) as error:
-            store.predictor(name)
+            store.load(name)
         assert "\n" not in str(error.value)
 
 
@@ -106,7 +106,7 @@ def test_a_bundle_that_names_another_order_than_its_model_is_refused(
     text = json.dumps({**contents, "expressions": list(REORDERED)}).encode()
     other = rewritten(bundle, tmp_path / "other.zip", "bundle.json", text)
     with pytest.raises(UserError, match=REFUSED):
-        open_model_store(bundle=other).predictor("scratch")
+        open_model_store(bundle=other).load("scratch")
 
 
 def test_a_model_without_names_is_taken_at_what_it_was_measured_by(
@@ -115,11 +115,11 @@ def test_a_model_without_names_is_taken_at_what_it_was_measured_by(
     forget_names(model_of(reordered))
     measure(reordered, *EXPRESSIONS)
     with pytest.raises(UserError, match=REFUSED):
-        open_model_store(workspace=reordered).predictor("scratch")
+        open_model_store(workspace=reordered).load("scratch")
     with pytest.raises(UserError, match=REFUSED):
         pack(Workspace(reordered), ["scratch"], tmp_path / "bundle.zip", revision=None)
     (reordered / "params.yaml").write_bytes((trained / "params.yaml").read_bytes())
-    assert open_model_store(workspace=reordered).predictor("scratch").expressions == EXPRESSIONS
+    assert open_model_store(workspace=reordered).load("scratch").expressions == EXPRESSIONS
     assert caplog.records == []
 
 
@@ -130,7 +130,7 @@ def test_a_model_of_which_no_names_are_known_is_taken_with_a_line_that_says_so(
     forget_names(model_of(reordered))
     name = str(model_of(reordered)) if of_path else "scratch"
     with caplog.at_level(logging.WARNING):
-        open_model_store(workspace=reordered).predictor(name)
+        open_model_store(workspace=reordered).load(name)
     file = model_of(reordered)
     message = (
         "does not name the expressions that it tells apart: taken for sad, happy, neutral, in this"
@@ -142,7 +142,7 @@ def test_a_bundle_of_an_earlier_version_is_taken_at_its_own_names_with_a_line(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        assert open_model_store(bundle=BUNDLE).predictor("scratch").expressions == EXPRESSIONS
+        assert open_model_store(bundle=BUNDLE).load("scratch").expressions == EXPRESSIONS
     assert "bundle.zip: the model 'scratch' does not name the expressions" in caplog.text
 
 

@@ -13,7 +13,7 @@ from fer_data.core.errors import UserError
 from fer_models.app.api import Service
 from fer_models.detection.face_detector import FaceFinder
 from fer_models.inference.bundle import pack
-from fer_models.inference.model_store import open_model_store, open_predictor
+from fer_models.inference.model_store import open_model, open_model_store
 from fer_models.inference.sources import Workspace
 from tests.support.models.tiny_dataset import EXPRESSIONS, banded_faces
 from tests.support.models.trained_workspace import make_models, metrics
@@ -48,8 +48,8 @@ def test_a_bundle_predicts_as_its_workspace_does(workspace: Path, bundle: Path) 
     assert store.title("mobilenetv2") == "Tiny mobilenetv2"
     faces, _ = banded_faces(20)
     for name in NAMES:
-        packed = store.predictor(name)
-        direct = open_model_store(workspace=workspace).predictor(name)
+        packed = store.load(name)
+        direct = open_model_store(workspace=workspace).load(name)
         assert packed.trust == direct.trust
         np.testing.assert_array_equal(
             packed.predict(faces).probabilities, direct.predict(faces).probabilities
@@ -81,8 +81,8 @@ def test_a_damaged_file_is_found_when_it_is_used(bundle: Path, tmp_path: Path, p
     other = rewritten(bundle, tmp_path / "other.zip", path, content[:-1] + b"!")
     store = open_model_store(bundle=other)
     with pytest.raises(UserError, match=rf"other\.zip is damaged: models/scratch/{part} in it"):
-        store.predictor("scratch")
-    store.predictor("mobilenetv2")
+        store.load("scratch")
+    store.load("mobilenetv2")
 
 
 def test_a_bundle_that_was_cut_off_is_none(bundle: Path, tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_missing_model_is_packed_by_nobody(workspace: Path, tmp_path: Path) ->
 def test_a_bundle_needs_no_workspace(bundle: Path, tmp_path: Path, monkeypatch) -> None:
     copy = shutil.copyfile(bundle, tmp_path / "copy.zip")
     monkeypatch.chdir(tmp_path)
-    assert open_model_store(bundle=Path(copy.name)).predictor("scratch").expressions == EXPRESSIONS
+    assert open_model_store(bundle=Path(copy.name)).load("scratch").expressions == EXPRESSIONS
 
 
 def with_part(bundle: Path, target: Path, part: str, content: bytes) -> Path:
@@ -191,7 +191,7 @@ def test_a_broken_network_is_told_by_the_bundle_s_name(
     content = b"no zip" if config is None else configured(bundle, config)
     other = with_part(bundle, tmp_path / "odd.zip", "model.keras", content)
     with pytest.raises(UserError) as error:
-        open_predictor("scratch", bundle=other)
+        open_model("scratch", bundle=other)
     assert str(error.value).startswith(f"{other}: the model 'scratch' {message}")
     assert "\n" not in str(error.value)
     assert str(error.value).count("/") == str(other).count("/")
@@ -231,13 +231,13 @@ def test_odd_metrics_are_one_line_and_stop_no_other_model(
     message = rf"metrics\.json of the model 'scratch' is not what its stage wrote \({where}"
     for name in ("scratch", None):
         with pytest.raises(UserError, match=message) as error:
-            open_predictor(name, bundle=other)
+            open_model(name, bundle=other)
         assert "\n" not in str(error.value)
     store = open_model_store(bundle=other)
     service = Service(store, FaceFinder())
     assert [model["fault"] is None for model in service.models()] == [False, True]
     assert service.first() == "mobilenetv2"
-    assert store.predictor("mobilenetv2").expressions == EXPRESSIONS
+    assert store.load("mobilenetv2").expressions == EXPRESSIONS
 
 
 def test_a_summary_without_a_title_is_one_line(bundle: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ def test_a_bundle_of_format_1_gives_the_probabilities_that_it_gave() -> None:
     store = open_model_store(bundle=BUNDLE)
     assert store.names == ("scratch",)
     assert store.expressions == EXPRESSIONS
-    predictor = store.predictor("scratch")
+    predictor = store.load("scratch")
     trust = predictor.trust
     assert trust is not None
     assert (trust.temperature, trust.threshold, trust.coverage) == (2.0, 0.3, 0.9)

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from fer_models.inference.input_paths import is_video, named_files
-from fer_models.inference.video import _frames as frames_of
-from fer_models.inference.video import _opened as opened
+from fer_models.inference.videos.video import _frames as frames_of
+from fer_models.inference.videos.video import _opened as opened
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 from fer_data.core.errors import UserError
 from fer_models.calibration.temperature_scaling import softmax
 from fer_models.inference import model_store
+from fer_models.inference.calibrated_model import CalibratedModel, Trust
 from fer_models.inference.model_store import open_model_store
-from fer_models.inference.predictor import Predictor, Trust
 from tests.support.models.ensemble_members import tiny_member
 from tests.support.models.tiny_dataset import EXPRESSIONS, banded_faces
 from tests.support.models.trained_workspace import MEASURED, TEMPERATURE, THRESHOLD, make_models
@@ -27,8 +27,8 @@ def test_a_workspace_s_models_predict_calibrated(workspace: Path) -> None:
     assert opened.names == MEASURED
     assert opened.expressions == EXPRESSIONS
     assert opened.title("scratch") == "Tiny scratch"
-    predictions = opened.predictor("scratch").predict(FACES)
-    raw = opened.predictor("scratch").model.predict(FACES[..., np.newaxis], verbose=0)
+    predictions = opened.load("scratch").predict(FACES)
+    raw = opened.load("scratch").model.predict(FACES[..., np.newaxis], verbose=0)
     assert (raw.argmax(axis=1) == LABELS).mean() > 0.6
     np.testing.assert_allclose(
         predictions.probabilities, softmax(np.log(raw) / TEMPERATURE), atol=1e-3
@@ -40,12 +40,12 @@ def test_a_workspace_s_models_predict_calibrated(workspace: Path) -> None:
 
 
 def test_no_face_gives_no_rows(workspace: Path) -> None:
-    predictions = open_model_store(workspace=workspace).predictor("scratch").predict(FACES[:0])
+    predictions = open_model_store(workspace=workspace).load("scratch").predict(FACES[:0])
     assert predictions.probabilities.shape == (0, 3)
 
 
 def test_an_unsure_face_s_set_holds_the_most_probable_expression() -> None:
-    predictions = Predictor(
+    predictions = CalibratedModel(
         tiny_member(0), EXPRESSIONS, Trust(threshold=0.9999), called="it"
     ).predict(FACES)
     assert predictions.sets is not None
@@ -66,9 +66,9 @@ def test_a_model_is_loaded_once_whoever_asks_at_the_same_time(workspace: Path, m
     monkeypatch.setattr(model_store, "load_model", load_model)
     opened = open_model_store(workspace=workspace)
     assert loads == []
-    found: list[Predictor] = []
+    found: list[CalibratedModel] = []
     threads = [
-        threading.Thread(target=lambda: found.append(opened.predictor("scratch"))) for _ in range(8)
+        threading.Thread(target=lambda: found.append(opened.load("scratch"))) for _ in range(8)
     ]
     for thread in threads:
         thread.start()
@@ -86,7 +86,7 @@ def test_a_missing_model_names_the_three_ways_to_get_it(workspace: Path) -> None
         r"\(`--bundle FILE`\), `dvc repro evaluate@resnet50` trains and measures it"
     )
     with pytest.raises(UserError, match=message):
-        opened.predictor("resnet50")
+        opened.load("resnet50")
     assert opened.title("resnet50") == "resnet50"
     assert opened.fault("scratch") is None
 
@@ -95,28 +95,28 @@ def test_a_model_that_nobody_measured_is_missing_too(workspace: Path, tmp_path: 
     copy = shutil.copytree(workspace, tmp_path / "copy")
     (copy / "reports/evaluate/scratch/metrics.json").unlink()
     with pytest.raises(UserError, match=r"evaluate/scratch/metrics\.json is missing: `dvc pull`"):
-        open_model_store(workspace=copy).predictor("scratch")
+        open_model_store(workspace=copy).load("scratch")
 
 
 def test_an_unknown_model_names_those_that_there_are(workspace: Path) -> None:
     with pytest.raises(UserError, match="no model 'vgg': expected one of scratch, resnet50, mob"):
-        open_model_store(workspace=workspace).predictor("vgg")
+        open_model_store(workspace=workspace).load("vgg")
 
 
 def test_a_path_is_a_model_of_which_nothing_was_measured(workspace: Path) -> None:
     opened = open_model_store(workspace=workspace)
-    predictions = opened.predictor(str(workspace / "models/scratch/model.keras")).predict(FACES)
+    predictions = opened.load(str(workspace / "models/scratch/model.keras")).predict(FACES)
     assert predictions.sets is None
-    named = opened.predictor("scratch").model.predict(FACES[..., np.newaxis], verbose=0)
+    named = opened.load("scratch").model.predict(FACES[..., np.newaxis], verbose=0)
     np.testing.assert_allclose(predictions.probabilities, named, atol=1e-5)
     with pytest.raises(UserError, match=r"absent\.keras is missing"):
-        opened.predictor("absent.keras")
+        opened.load("absent.keras")
 
 
 def test_a_model_of_other_classes_is_refused() -> None:
     message = r"^it\.onnx tells 4 expressions apart, expected 3: happy, neutral"
     with pytest.raises(UserError, match=message):
-        Predictor(tiny_member(0, num_classes=4), EXPRESSIONS, Trust(), called="it.onnx")
+        CalibratedModel(tiny_member(0, num_classes=4), EXPRESSIONS, Trust(), called="it.onnx")
 
 
 def test_outside_of_a_workspace_one_line_says_so(tmp_path: Path) -> None:
@@ -140,4 +140,4 @@ class Broken:
 def test_what_is_no_probability_is_refused(row: list[float]) -> None:
     message = r"^it\.onnx gives what is no probability for 200 of 200 faces .* export it again$"
     with pytest.raises(UserError, match=message):
-        Predictor(Broken(row), EXPRESSIONS, Trust(), called="it.onnx").predict(FACES)
+        CalibratedModel(Broken(row), EXPRESSIONS, Trust(), called="it.onnx").predict(FACES)

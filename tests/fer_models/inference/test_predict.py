@@ -13,7 +13,7 @@ from PIL import Image
 
 from fer_data.core.errors import UserError
 from fer_models.export import to_onnx
-from fer_models.inference.model_store import open_model_store, open_predictor
+from fer_models.inference.model_store import open_model, open_model_store
 from tests.fer_models.predicting import Typed, rows_of, typed_in, write_clip
 from tests.support.models.scenes import drawn_face, empty_scene, scene
 from tests.support.models.tiny_dataset import EXPRESSIONS, banded_faces
@@ -118,7 +118,7 @@ def test_a_model_s_file_predicts_as_it_is(run) -> None:
 
 def test_an_exported_model_predicts_without_a_workspace(run, tmp_path: Path, monkeypatch) -> None:
     file = tmp_path / "scratch.onnx"
-    model = open_predictor("scratch").model
+    model = open_model("scratch").model
     to_onnx.write(model, file, expressions=EXPRESSIONS)
     plain, _, _ = run("crops", "--format", "csv", "--model", "models/scratch/model.keras")
     faces = Path("crops").resolve()

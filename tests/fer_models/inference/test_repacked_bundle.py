@@ -45,8 +45,8 @@ def bundle(workspace: Path, tmp_path: Path) -> Path:
 def test_a_bundle_that_was_packed_again_is_read_again(bundle: Path, changed: Path) -> None:
     store = open_model_store(bundle=bundle)
     pack(Workspace(changed), NAMES, bundle, revision="0123abc")
-    expected = open_model_store(workspace=changed).predictor("scratch").predict(FACES)
-    found = store.predictor("scratch").predict(FACES)
+    expected = open_model_store(workspace=changed).load("scratch").predict(FACES)
+    found = store.load("scratch").predict(FACES)
     np.testing.assert_array_equal(found.probabilities, expected.probabilities)
     assert store.fault("mobilenetv2") is None
 
@@ -54,9 +54,9 @@ def test_a_bundle_that_was_packed_again_is_read_again(bundle: Path, changed: Pat
 def test_a_model_that_is_gone_from_a_new_bundle_is_named(bundle: Path, changed: Path) -> None:
     store = open_model_store(bundle=bundle)
     pack(Workspace(changed), ["mobilenetv2"], bundle, revision=None)
-    store.predictor("mobilenetv2")
+    store.load("mobilenetv2")
     with pytest.raises(UserError, match=r"packed again without the model 'scratch': start again"):
-        store.predictor("scratch")
+        store.load("scratch")
 
 
 def test_other_classes_need_a_new_start(bundle: Path, changed: Path, monkeypatch) -> None:
@@ -68,7 +68,7 @@ def test_other_classes_need_a_new_start(bundle: Path, changed: Path, monkeypatch
     )
     pack(Workspace(changed), NAMES, bundle, revision=None)
     with pytest.raises(UserError, match=r"packed again, with models of happy, neutral, calm; exp"):
-        store.predictor("scratch")
+        store.load("scratch")
 
 
 def test_a_model_is_never_paired_with_another_one_s_calibration(
@@ -86,6 +86,6 @@ def test_a_model_is_never_paired_with_another_one_s_calibration(
     monkeypatch.setattr(store, "_named", slow)
     assert metrics()["calibration"]["temperature"] == 2
     with pytest.raises(UserError, match=r"scratch/model\.keras was replaced while it was loaded"):
-        store.predictor("scratch")
+        store.load("scratch")
     monkeypatch.undo()
-    assert store.predictor("scratch").trust.temperature == 3
+    assert store.load("scratch").trust.temperature == 3

@@ -19,7 +19,7 @@ from fer_models.core.prediction import load_model
 from fer_models.export import to_litert, to_onnx, to_saved_model
 from fer_models.export.formats import read_exported
 from fer_models.inference.bundle import pack
-from fer_models.inference.model_store import open_model_store, open_predictor
+from fer_models.inference.model_store import open_model, open_model_store
 from fer_models.inference.sources import Workspace
 from tests.support.models.ensemble_members import tiny_member
 from tests.support.models.tiny_dataset import EXPRESSIONS
@@ -65,7 +65,7 @@ def with_claim(file: Path, name: str, size: int) -> Path:
 def test_a_bundle_that_is_packed_anew_is_read(bundle: Path) -> None:
     again = repacked(bundle, {})
     assert again.stat().st_size < bundle.stat().st_size
-    assert open_model_store(bundle=again).predictor("scratch").expressions == EXPRESSIONS
+    assert open_model_store(bundle=again).load("scratch").expressions == EXPRESSIONS
 
 
 @pytest.mark.parametrize(
@@ -88,14 +88,14 @@ def test_a_part_is_counted_as_it_comes(bundle: Path) -> None:
     noise = np.random.default_rng(0).bytes(20_000_001)
     store = open_model_store(bundle=repacked(bundle, {"models/scratch/metrics.json": noise}))
     with pytest.raises(UserError, match=r"scratch/metrics\.json has more than 20,000,000 bytes"):
-        store.predictor("scratch")
+        store.load("scratch")
 
 
 def test_a_part_that_claims_less_than_comes_is_damaged(bundle: Path) -> None:
     other = repacked(bundle, {"models/scratch/metrics.json": ZEROS[:9_000_000]})
     with_claim(other, "models/scratch/metrics.json", 300)
     with pytest.raises(UserError, match=r"is damaged: models/scratch/metrics\.json in it"):
-        open_model_store(bundle=other).predictor("scratch")
+        open_model_store(bundle=other).load("scratch")
 
 
 def test_a_model_that_unpacks_without_an_end_is_refused(model: Path) -> None:
@@ -160,9 +160,9 @@ def test_a_saved_model_is_not_loaded_unless_it_is_trusted(tmp_path: Path, monkey
     load = tf.saved_model.load
     monkeypatch.setattr(tf.saved_model, "load", lambda path: loads.append(path) or load(path))
     with pytest.raises(UserError, match=r"can read and write any file of yours .* add `--trust`"):
-        open_predictor(str(folder))
+        open_model(str(folder))
     assert loads == []
-    assert open_predictor(str(folder), trusted=True).expressions == EXPRESSIONS
+    assert open_model(str(folder), trusted=True).expressions == EXPRESSIONS
     assert len(loads) == 1
 
 

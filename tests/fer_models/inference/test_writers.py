@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from fer_models.detection.face_detector import Face
+from fer_models.inference.calibrated_model import CalibratedPredictions, prediction_in_words
 from fer_models.inference.image_predictions import Row
-from fer_models.inference.predictor import CalibratedPredictions, prediction_in_words
 from fer_models.inference.writers import write_csv, write_jsonl, write_table
 
 EXPRESSIONS = ("angry", "happy", "sad", "surprise")

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from fer_models.detection.face_detector import Face
-from fer_models.inference.predictor import CalibratedPredictions
-from fer_models.inference.tracking import Tracker
+from fer_models.inference.calibrated_model import CalibratedPredictions
+from fer_models.inference.videos.tracking import Tracker
 
 IMAGE = np.zeros((240, 320, 3), np.uint8)
 

@@ -15,7 +15,7 @@ from fer_data.core.errors import UserError
 from fer_data.core.files import atomic_write
 from fer_data.core.own_files import refuse_foreign
 from fer_models.detection.images import MOST_PIXELS
-from fer_models.inference.tracking import TrackedFace, Tracker
+from fer_models.inference.videos.tracking import TrackedFace, Tracker
 
 COLUMNS = ("frame", "seconds", "face", "left", "top", "width", "height", "confidence", "expression")
 """Of the table, before a column for each expression's probability."""

@@ -86,7 +86,7 @@ class Model(Protocol):
 M = TypeVar("M", bound=Model)
 
 
-class Predictor(Generic[M]):
+class CalibratedModel(Generic[M]):
     """A loaded model, which threads may share.
 
     Attributes:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fer_models.detection.face_detector import Face, FaceFinder
-from fer_models.inference.predictor import Predictor
+from fer_models.inference.calibrated_model import CalibratedModel
 
 LOOK_EVERY = 10
 """Frames from one search for new faces to the next."""
@@ -51,7 +51,7 @@ class Tracker:
     def __init__(
         self,
         finder: FaceFinder,
-        predictor: Predictor,
+        model: CalibratedModel,
         *,
         look_every: int = LOOK_EVERY,
         smoothing_seconds: float = SMOOTHING_SECONDS,
@@ -60,12 +60,12 @@ class Tracker:
 
         Args:
             finder: Finds the faces.
-            predictor: Predicts their expressions.
+            model: Predicts their expressions.
             look_every: Frames from one search for new faces to the next; 1 or more.
             smoothing_seconds: How slowly what is shown follows; 0 or more.
         """
-        self.expressions = predictor.expressions
-        self._finder, self._predictor = finder, predictor
+        self.expressions = model.expressions
+        self._finder, self._model = finder, model
         self._look_every, self._smoothing = look_every, smoothing_seconds
         self._tracks: list[_Track] = []
         self._num_frames = self._num_faces = 0
@@ -97,7 +97,7 @@ class Tracker:
         # 4. Predict all at once, and move each track towards its new probabilities.
         shown: list[_Track] = []
         crops = np.array([face.pixels for face in faces], np.uint8)
-        new = self._predictor.predict(crops).probabilities if faces else []
+        new = self._model.predict(crops).probabilities if faces else []
         for face, known, probabilities in zip(faces, pairs, new, strict=True):
             if known is None:
                 self._num_faces += 1

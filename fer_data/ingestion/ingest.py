@@ -7,7 +7,7 @@ junk. Nothing is extracted to disk. An archive that is unsafe, broken or incompl
 import hashlib
 import logging
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,7 @@ from fer_data.ingestion.decode_image import ImageError, decode_face, warnings_re
 from fer_data.ingestion.ingest_settings import IngestSettings
 from fer_data.ingestion.zip_archive import Limits, MemberError, open_archive
 from fer_data.stages import stage
+from fer_data.stages.drawn_faces import manifest_metadata
 from fer_data.stages.settings import DataSettings, read_settings
 
 ARCHIVE_NAME = "archive.zip"
@@ -56,6 +57,8 @@ class Intake:
     """One row a refused member, sorted by path: `path` and `reason`, which reads `kind: details`."""
     num_skipped: int
     """Number of files that are a file manager's junk."""
+    metadata: dict[str, str] = field(default_factory=dict)
+    """What the manifest holds of where the faces come from."""
 
 
 def take_faces(
@@ -88,12 +91,13 @@ def take_faces(
             pixel_hash = hashlib.sha256(face.pixels.tobytes()).hexdigest()
             facts = (face.width, face.height, face.mode, face.format)
             rows.append((member.path, original_split, label, pixel_hash, *facts))
-        num_skipped = opened.num_junk
+        num_skipped, metadata = opened.num_junk, manifest_metadata(opened.comment)
     pixels = pixels[: len(rows)]
     columns = [name for name in MANIFEST_COLUMNS if name not in (MEAN, STD)]
     manifest = pd.DataFrame(rows, columns=columns)
     manifest[MEAN], manifest[STD] = _moments(pixels)
-    return Intake(manifest, pixels, pd.DataFrame(rejected, columns=[PATH, REASON]), num_skipped)
+    refused = pd.DataFrame(rejected, columns=[PATH, REASON])
+    return Intake(manifest, pixels, refused, num_skipped, metadata)
 
 
 def _place(path: str, expressions: tuple[str, ...]) -> tuple[str, str]:
@@ -195,7 +199,7 @@ def write_faces(intake: Intake, manifest: Path, pixels: Path) -> None:
     with atomic_write(pixels) as beside:
         with beside.open("wb") as stream:
             np.save(stream, intake.pixels, allow_pickle=False)
-        write_table(intake.manifest, manifest)
+        write_table(intake.manifest, manifest, metadata=intake.metadata)
 
 
 def _missing(archive: Path) -> UserError:

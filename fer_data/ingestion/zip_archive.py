@@ -67,12 +67,14 @@ class Archive:
     Attributes:
         members: Its files, sorted by path, without folders and junk.
         num_junk: The number of files of file managers that were left out.
+        comment: What whoever packed it says of the whole.
     """
 
     def __init__(self, file: Path, opened: zipfile.ZipFile, limits: Limits) -> None:
         """Checks the whole directory of the archive; see `open_archive`."""
         self._file, self._opened = file, opened
         self._size, self._limits = file.stat().st_size, limits
+        self.comment = opened.comment
         # Sizes and names are checked by the zip's directory alone; nothing is unpacked yet.
         infos = opened.infolist()
         _check_limits(file, infos, self._size, limits)

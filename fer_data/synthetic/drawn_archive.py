@@ -16,6 +16,7 @@ from PIL import Image
 from fer_data.core.errors import UserError
 from fer_data.core.files import atomic_write
 from fer_data.core.schema import FACE_SIZE, ORIGINAL_SPLITS, TESTING, TRAINING
+from fer_data.stages.drawn_faces import ARCHIVE_COMMENT
 from fer_data.synthetic.faces import draw_face
 from fer_data.synthetic.planted_errors import (
     BLACK,
@@ -91,6 +92,7 @@ def write_sample(file: Path, *, num_faces: int = 3000, seed: int = 0) -> pd.Data
         member.path: _contents(member, generator) for member in members if member.original is None
     }
     with atomic_write(file) as beside, zipfile.ZipFile(beside, "w") as archive:
+        archive.comment = ARCHIVE_COMMENT
         for member in members:
             info = zipfile.ZipInfo(member.path, DATE)
             # Stored, and as if on Unix: the bytes depend on neither zlib nor the system.

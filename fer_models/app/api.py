@@ -46,9 +46,9 @@ class Service:
         ]
 
     def first(self) -> str:
-        """The model to show first: the best, or the first that can predict, or the first name."""
+        """The model to show first: the default, or the first that can predict, or the first name."""
         try:
-            return self._store.best()
+            return self._store.default()
         except UserError:
             names = self._store.names
             return next((name for name in names if self._store.fault(name) is None), names[0])

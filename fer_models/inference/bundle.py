@@ -3,25 +3,41 @@
 Equal models make equal bundles, to the byte.
 """
 
+import hashlib
+import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from fer_data.core.catalog import output
 from fer_data.core.errors import UserError
-from fer_data.core.files import atomic_write, sha256_of
+from fer_data.core.files import atomic_write
 from fer_data.core.own_files import refuse_foreign
+from fer_data.core.schema import VALIDATION
+from fer_data.core.tfrecord import read_split
 from fer_data.stages.stage import json_text
 from fer_models.core.class_names import check_expressions_in_use
 from fer_models.inference.bundle_reader import CONTENTS, VERSION, Bundle, Contents
-from fer_models.inference.sources import FILES, METRICS, MODEL, Source, Workspace
+from fer_models.inference.pretrained.half_precision import (
+    MOST_DIFFERENCE,
+    difference,
+    in_half_precision,
+)
+from fer_models.inference.sources import CARD, FILES, METRICS, MODEL, Source, Workspace
 from fer_models.inference.stored_metrics import Metrics, read_measured
 
 _COMMAND = "ferflow bundle"
 _NO_DATE = (1980, 1, 1, 0, 0, 0)
+_HALF = """
+## This copy
+
+`ferflow bundle {name} --half` packed it{where}. Its kernels are rounded to half precision (float16); the
+figures above were measured with the file that the section *Model* names.
+"""
 
 
 def pack_workspace(
-    folder: Path, names: Sequence[str], target: Path, *, revision: str | None
+    folder: Path, names: Sequence[str], target: Path, *, revision: str | None, half: bool = False
 ) -> list[str]:
     """Packs models of a workspace.
 
@@ -30,13 +46,16 @@ def pack_workspace(
         names: The models; none stands for all that are there.
         target: The file to write.
         revision: The commit that the models come from.
+        half: Whether kernels are rounded to half precision, which halves the file. Each model is then
+            compared with the original on the faces of `validation`.
 
     Returns:
         Lines that say what was packed, and what was left out since it is missing.
 
     Raises:
         UserError: A named model is unknown or missing, there is none at all, or `target` is there and
-            is no bundle; nothing is written.
+            is no bundle; or rounding changes a probability by more than `MOST_DIFFERENCE`; nothing is
+            written.
     """
     refuse_foreign(target, is_own=_is_bundle, command=_COMMAND)
     source = Workspace(folder)
@@ -47,13 +66,21 @@ def pack_workspace(
     packed = list(names) or [name for name, fault in faults.items() if fault is None]
     if not packed:
         raise UserError(f"no model to pack: {next(iter(faults.values()))}")
-    pack(source, packed, target, revision=revision)
+    compared = [_compared(source, name) for name in packed] if half else []
+    pack(source, packed, target, revision=revision, half=half)
     left_out = [f"left out: {fault}" for fault in faults.values() if fault is not None]
     megabytes = target.stat().st_size / 1e6
-    return [*left_out, f"{', '.join(packed)} -> {target} ({megabytes:.1f} MB)"]
+    return [*left_out, *compared, f"{', '.join(packed)} -> {target} ({megabytes:.1f} MB)"]
 
 
-def pack(source: Source, names: Sequence[str], target: Path, *, revision: str | None) -> None:
+def pack(
+    source: Source,
+    names: Sequence[str],
+    target: Path,
+    *,
+    revision: str | None,
+    half: bool = False,
+) -> None:
     """Writes a bundle, whole or not at all.
 
     Args:
@@ -61,6 +88,7 @@ def pack(source: Source, names: Sequence[str], target: Path, *, revision: str | 
         names: The models, at least one.
         target: The file to write.
         revision: The commit that the models come from.
+        half: Whether kernels are rounded to half precision; the cards say so.
 
     Raises:
         UserError: A model is missing, or tells other classes apart than the source says; or `target` is
@@ -73,10 +101,10 @@ def pack(source: Source, names: Sequence[str], target: Path, *, revision: str | 
     with atomic_write(target) as beside, zipfile.ZipFile(beside, "w") as archive:
         for name in names:
             for file_name in FILES:
-                with source.file_of(name, file_name) as file:
-                    path = f"models/{name}/{file_name}"
-                    sha256[path] = sha256_of(file)
-                    archive.writestr(zipfile.ZipInfo(path, _NO_DATE), file.read_bytes())
+                path = f"models/{name}/{file_name}"
+                content = _content(source, name, file_name, revision=revision, half=half)
+                sha256[path] = hashlib.sha256(content).hexdigest()
+                archive.writestr(zipfile.ZipInfo(path, _NO_DATE), content)
         contents = Contents(
             version=VERSION,
             revision=revision,
@@ -86,6 +114,38 @@ def pack(source: Source, names: Sequence[str], target: Path, *, revision: str | 
         )
         text = json_text(contents.model_dump(mode="json"), of=CONTENTS)
         archive.writestr(zipfile.ZipInfo(CONTENTS, _NO_DATE), text)
+
+
+def _content(
+    source: Source, name: str, file_name: str, *, revision: str | None, half: bool
+) -> bytes:
+    """What a bundle holds of a model's file."""
+    with source.file_of(name, file_name) as file:
+        if half and file_name == MODEL:
+            return in_half_precision(file, called=source.called(name))
+        content = file.read_bytes()
+    if half and file_name == CARD:
+        where = f" at the commit `{revision}`" if revision else ""
+        content += _HALF.format(name=name, where=where).encode()
+    return content
+
+
+def _compared(source: Workspace, name: str) -> str:
+    """Holds a rounded model against the original, in words.
+
+    Raises:
+        UserError: There are no faces of `validation`, or the two differ too much.
+    """
+    records = output("tfrecords", "tfrecords", workspace=source.folder)
+    faces = read_split(records, VALIDATION).faces
+    with source.file_of(name, MODEL) as file, tempfile.TemporaryDirectory() as folder:
+        rounded = Path(folder, MODEL)
+        rounded.write_bytes(in_half_precision(file, called=source.called(name)))
+        most = difference(file, rounded, faces)
+    words = f"largest difference in probability {most:.2g} on {len(faces)} faces of `{VALIDATION}`"
+    if not most <= MOST_DIFFERENCE:
+        raise UserError(f"{name} in half precision: {words}, {MOST_DIFFERENCE} is allowed")
+    return f"{name} in half precision: {words}"
 
 
 def _is_bundle(file: Path) -> bool:

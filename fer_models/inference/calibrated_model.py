@@ -93,10 +93,17 @@ class CalibratedModel(Generic[M]):
         model: The network.
         expressions: The K classes.
         trust: How its probabilities are calibrated.
+        name: What answers call the model.
     """
 
     def __init__(
-        self, model: M, expressions: tuple[str, ...], trust: Trust, *, called: str
+        self,
+        model: M,
+        expressions: tuple[str, ...],
+        trust: Trust,
+        *,
+        called: str,
+        name: str | None = None,
     ) -> None:
         """Keeps the model.
 
@@ -105,6 +112,7 @@ class CalibratedModel(Generic[M]):
             expressions: The K classes.
             trust: How its probabilities are calibrated.
             called: What messages call the model: its file, or its bundle and name.
+            name: What answers call it; by default the same.
 
         Raises:
             UserError: It has another number of classes.
@@ -115,7 +123,7 @@ class CalibratedModel(Generic[M]):
                 f"{len(expressions)}: {', '.join(expressions)}"
             )
         self.model, self.expressions, self.trust = model, expressions, trust
-        self._called = called
+        self._called, self.name = called, name or called
         self._turn = threading.Lock()
 
     def predict(self, faces: np.ndarray) -> CalibratedPredictions:

@@ -27,6 +27,8 @@ class Row:
     """float32 (K,), calibrated; None without a face."""
     expressions: tuple[str, ...]
     """The K classes."""
+    model: str
+    """The name of the model that gave them."""
     in_set: tuple[str, ...] = ()
     """The prediction set, the most probable one first: it holds the given label as often as `evaluate`
     promised. Empty where no threshold is known."""
@@ -85,8 +87,9 @@ def _predicted(
     place = 0
     for path, number, face in waiting:
         if face is None:
-            yield Row(path, number, None, None, names)
+            yield Row(path, number, None, None, names, model.name)
             continue
         probabilities = predictions.probabilities[place]
-        yield Row(path, number, face, probabilities, names, predictions.ranked_set(place, names))
+        in_set = predictions.ranked_set(place, names)
+        yield Row(path, number, face, probabilities, names, model.name, in_set)
         place += 1

@@ -1,4 +1,4 @@
-"""Opens trained models by name, of a workspace or a bundle; each is loaded once."""
+"""Opens trained models by name, of a workspace, a bundle or the package; each is loaded once."""
 
 import threading
 from pathlib import Path
@@ -6,38 +6,56 @@ from typing import Any
 
 import keras
 
+from fer_data.core.catalog import GRAPH_FILE
 from fer_data.core.errors import UserError
-from fer_models.core.class_names import check_expressions_in_use
+from fer_models.core.class_names import check_expressions_in_use, expressions_in
 from fer_models.core.prediction import load_model
 from fer_models.export.formats import is_exported, read_exported
 from fer_models.inference.bundle_reader import Bundle
 from fer_models.inference.calibrated_model import CalibratedModel, Trust
+from fer_models.inference.pretrained.pretrained_model import (
+    PRETRAINED,
+    Pretrained,
+    has_pretrained,
+)
 from fer_models.inference.sources import METRICS, MODEL, SUMMARY, Source, Workspace
 from fer_models.inference.stored_metrics import Metrics, Summary, read_measured
 
+HERE = Path()
+"""The current folder, which need not be a workspace."""
+_BUNDLE = ".zip"
 
-def open_model_store(*, workspace: Path = Path(), bundle: Path | None = None) -> "ModelStore":
-    """Opens the models of a bundle if one is given, else those of a workspace.
+
+def open_model_store(*, workspace: Path = HERE, bundle: Path | None = None) -> "ModelStore":
+    """Opens the models of a bundle if one is given, else those of a workspace and the pretrained one.
+
+    In a current folder that is no workspace, the pretrained model is the only one.
 
     Raises:
-        UserError: There is no such bundle, or it is none; or there is no workspace.
+        UserError: There is no such bundle, or it is none; there is no workspace in a folder that was
+            named; or the pretrained model is damaged.
     """
-    return ModelStore(Workspace(workspace) if bundle is None else Bundle.open(bundle))
+    if bundle is not None:
+        return ModelStore(Bundle.open(bundle))
+    pretrained = [Pretrained.open()] if has_pretrained() else []
+    if _is_outside(workspace) and pretrained:
+        return ModelStore(*pretrained)
+    return ModelStore(Workspace(workspace), *pretrained)
 
 
 def open_model(
     model: str | None,
     *,
-    workspace: Path = Path(),
+    workspace: Path = HERE,
     bundle: Path | None = None,
     trusted: bool = False,
 ) -> CalibratedModel[Any]:
     """Opens one model.
 
     Args:
-        model: What `ModelStore.load` takes; or the path of an exported model, which brings its
-            classes along and needs no workspace and no bundle; or None for the best on
-            `validation`.
+        model: What `ModelStore.load` takes; or `pretrained`; or the path of a bundle (`.zip`), of which
+            the best on `validation` is taken, of an exported model or of a `.keras` file, which need
+            no workspace; or None for `ModelStore.default`.
         workspace: Where the models lie.
         bundle: Where they come from, if not from the workspace.
         trusted: Whether whoever made an exported model may run code here.
@@ -46,25 +64,59 @@ def open_model(
         UserError: It is missing, damaged, or of other classes; it could run code and is not trusted; or
             there is nothing to choose from.
     """
+    if model == PRETRAINED:
+        return ModelStore(Pretrained.open()).load(model)
     if model is not None and is_exported(Path(model)):
         exported = read_exported(Path(model), trusted=trusted)
         return CalibratedModel(exported, exported.expressions, Trust(), called=model)
+    if model is not None and Path(model).suffix == _BUNDLE:
+        model, bundle = None, Path(model)
+    if model is not None and bundle is None and _is_outside(workspace):
+        return _opened_outside(model)
     store = open_model_store(workspace=workspace, bundle=bundle)
-    return store.load(model or store.best())
+    return store.load(model or store.default())
+
+
+def _is_outside(workspace: Path) -> bool:
+    """Whether nobody named a workspace, and this folder is none."""
+    return workspace == HERE and not (workspace / GRAPH_FILE).exists()
+
+
+def _opened_outside(model: str) -> CalibratedModel[Any]:
+    """A `.keras` file, which names its classes by itself."""
+    if Path(model).suffix != ".keras":
+        raise UserError(
+            f"no model '{model}': this folder is no workspace, so expected `{PRETRAINED}` or a model's "
+            "file; `--workspace FOLDER` or `--bundle FILE` brings others"
+        )
+    loaded = load_model(Path(model))
+    expressions = expressions_in(Path(model))
+    if expressions is None:
+        raise UserError(
+            f"{model} does not name the expressions that it tells apart: `--workspace FOLDER` says "
+            "whose `data.expressions` they are"
+        )
+    return CalibratedModel(loaded, expressions, Trust(), called=model)
 
 
 class ModelStore:
-    """Predictors by name, which threads may share.
+    """Models by name, which threads may share.
 
     Attributes:
         names: The models that belong there, whether or not all of them are there.
         expressions: The K classes, in the order of every probabilities array.
     """
 
-    def __init__(self, source: Source) -> None:
-        """Loads nothing yet."""
+    def __init__(self, source: Source, *others: Source) -> None:
+        """Loads nothing yet.
+
+        Args:
+            source: Whose classes count, and whose models `best` compares.
+            *others: Sources of other models.
+        """
         self._source = source
-        self.names, self.expressions = source.names, source.expressions
+        self._sources = {name: one for one in (source, *others) for name in one.names}
+        self.names, self.expressions = tuple(self._sources), source.expressions
         self._loaded: dict[str, CalibratedModel[keras.Model]] = {}
         self._turn = threading.Lock()
 
@@ -72,7 +124,14 @@ class ModelStore:
         """Why a model cannot predict, in one line with the ways to mend it; or None."""
         if name not in self.names:
             return f"no model '{name}': expected one of {', '.join(self.names)}"
-        fault = self._source.fault(name)
+        source = self._sources[name]
+        fault = source.fault(name)
+        is_other = source is not self._source and source.expressions != self.expressions
+        if fault is None and is_other:
+            fault = (
+                f"the model '{name}' tells {', '.join(source.expressions)} apart, expected "
+                f"{', '.join(self.expressions)}"
+            )
         if fault is None:
             try:
                 self._metrics(name)
@@ -83,7 +142,27 @@ class ModelStore:
 
     def title(self, name: str) -> str:
         """What the reports call a model; its name where it is missing."""
-        return name if self.fault(name) is not None else self._summary(name).title
+        if self.fault(name) is not None:
+            return name
+        title = self._summary(name).title
+        return f"{title}, which came with Ferflow" if name == PRETRAINED else title
+
+    def default(self) -> str:
+        """The model that answers where none is named.
+
+        That is the best on `validation`; but the pretrained one where models learned from drawn faces,
+        and where there are none.
+
+        Raises:
+            UserError: As `best`.
+        """
+        source = self._source
+        if PRETRAINED in self.names and self.fault(PRETRAINED) is None:
+            if isinstance(source, Workspace) and source.is_drawn:
+                return PRETRAINED
+            if all(source.fault(name) is not None for name in source.names):
+                return PRETRAINED
+        return self.best()
 
     def best(self) -> str:
         """The model that is there and was most often right on `validation`.
@@ -91,7 +170,7 @@ class ModelStore:
         Raises:
             UserError: None is there; or one is, and what was measured of it cannot be read.
         """
-        faults = {name: self._source.fault(name) for name in self.names}
+        faults = {name: self._source.fault(name) for name in self._source.names}
         accuracies = {
             name: self._metrics(name).validation.accuracy.value
             for name, fault in faults.items()
@@ -117,11 +196,11 @@ class ModelStore:
             return self._loaded[name]
 
     def _metrics(self, name: str) -> Metrics:
-        with self._source.file_of(name, METRICS) as file:
+        with self._sources[name].file_of(name, METRICS) as file:
             return read_measured(Metrics, file, name=name)
 
     def _summary(self, name: str) -> Summary:
-        with self._source.file_of(name, SUMMARY) as file:
+        with self._sources[name].file_of(name, SUMMARY) as file:
             return read_measured(Summary, file, name=name)
 
     def _load(self, name: str) -> CalibratedModel[keras.Model]:
@@ -138,12 +217,12 @@ class ModelStore:
             threshold=metrics.conformal.threshold,
             coverage=metrics.conformal.promised,
         )
-        with self._source.file_of(name, MODEL) as file:
-            called = self._source.called(name)
+        with self._sources[name].file_of(name, MODEL) as file:
+            called = self._sources[name].called(name)
             model = self._named(file, called=called, measured=metrics.expressions)
         if self._metrics(name) != metrics:  # they calibrate another network
             raise UserError(f"{called} was replaced while it was loaded: try again")
-        return CalibratedModel(model, self.expressions, trust, called=called)
+        return CalibratedModel(model, self.expressions, trust, called=called, name=name)
 
     def _named(
         self, file: Path, *, called: str, measured: tuple[str, ...] | None = None

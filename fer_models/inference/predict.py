@@ -39,8 +39,7 @@ def predict(
 
     Args:
         words: What `named_files` takes.
-        model: A model's name, a `.keras` file or an exported one; by default the model that is best on
-            `validation`.
+        model: What `open_model` takes.
         bundle: Where the models come from, if not from the workspace.
         form: One of `WRITERS`: how the rows of images are written, on standard output.
         whole_images: Whether an image in which no face is found is taken for one.
@@ -110,5 +109,5 @@ def _read_clip(
             bar.update(task, completed=done, total=total or None)
 
         num_frames = read_video(clip, tracker, video=video, table=table, progress=progress)
-    line = f"{clip}: {num_frames} frames -> {video}, {table}"
+    line = f"{clip}: {num_frames} frames -> {video}, {table}, by the model {tracker.model}"
     console.print(on_screen(line), markup=False)

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from fer_data.core.catalog import dependency, items, output
 from fer_data.core.errors import UserError
+from fer_data.stages.drawn_faces import are_drawn
 from fer_data.stages.settings import PARAMS_FILE, DataSettings, read_settings
 
 MODEL, METRICS, SUMMARY, CARD = "model.keras", "metrics.json", "summary.json", "model_card.md"
@@ -60,6 +61,11 @@ class Workspace:
     def expressions(self) -> tuple[str, ...]:
         """The classes of its `params.yaml`."""
         return read_settings(DataSettings, "data", file=self.folder / PARAMS_FILE).expressions
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether its models learned from drawn faces, so that they do not know people."""
+        return are_drawn(output("ingest", "manifest.parquet", workspace=self.folder))
 
     def fault(self, name: str) -> str | None:
         """Names the first missing file, and the three ways to get it."""

@@ -14,7 +14,10 @@ from fer_models.inference.calibrated_model import prediction_in_words
 from fer_models.inference.image_predictions import Row
 from fer_models.inference.input_paths import in_words, on_screen
 
-COLUMNS = ("path", "face", "left", "top", "width", "height", "confidence", "expression", "set")
+COLUMNS = (
+    *("path", "face", "left", "top", "width", "height", "confidence"),
+    *("expression", "set", "model"),
+)
 """Of a CSV, before a column for each expression's probability."""
 
 _WIDEST = 1000
@@ -37,7 +40,7 @@ def write_csv(rows: Iterable[Row], expressions: tuple[str, ...], target: TextIO)
             )
             continue
         confidence = f"{row.face.confidence:.4f}"
-        prediction = [row.expression, "|".join(row.in_set)]
+        prediction = [row.expression, "|".join(row.in_set), in_words(row.model)]
         probabilities = (f"{one:.4f}" for one in row.probabilities)
         face = [row.number, *row.face.box, confidence]
         writer.writerow([_cell(row.path), *face, *prediction, *probabilities])
@@ -60,20 +63,20 @@ def write_jsonl(rows: Iterable[Row], expressions: tuple[str, ...], target: TextI
         line.update(path=in_words(row.path), face=row.number)
         if row.face is not None and row.probabilities is not None:
             line.update(zip(("left", "top", "width", "height"), row.face.box, strict=True))
-            line.update(
-                confidence=round(row.face.confidence, 4), expression=row.expression, set=row.in_set
-            )
+            line.update(confidence=round(row.face.confidence, 4), expression=row.expression)
+            line.update(set=row.in_set, model=in_words(row.model))
             values = (round(float(one), 4) for one in row.probabilities)
             line["probabilities"] = dict(zip(expressions, values, strict=True))
         target.write(json_text(line, of=f"the row of {in_words(row.path)}", indent=None))
 
 
 def write_table(rows: Iterable[Row], expressions: tuple[str, ...], target: TextIO) -> None:
-    """Draws a table when all rows are there; without any, nothing."""
+    """Draws a table when all rows are there, which are of one model; without any, nothing."""
     table = Table("image", "face", "expression", *expressions)
     table.columns[0].overflow = "fold"
     table.columns[2].min_width = max(len(name) for name in expressions) + len(" 100 %,")
     for row in rows:
+        table.caption = Text(on_screen(f"by the model {row.model}"))
         name = Text(on_screen(str(row.path)))  # in which no bracket is markup
         if row.probabilities is None:
             table.add_row(name, "none found")

@@ -26,8 +26,8 @@ def predict(
         str | None,
         typer.Option(
             metavar="MODEL",
-            help="A name, such as scratch, or the path of a model's file.",
-            show_default="the best on validation",
+            help="A name, such as scratch or pretrained, or the path of a model's file.",
+            show_default="the best on validation, or pretrained",
         ),
     ] = None,
     bundle: Bundle = None,
@@ -124,13 +124,17 @@ def bundle(
     output: Annotated[Path, typer.Option(metavar="FILE", help="The file to write.")] = Path(
         "ferflow-bundle.zip"
     ),
+    half: Annotated[
+        bool, typer.Option("--half", help="With kernels in half precision: half as large.")
+    ] = False,
     workspace: Workspace = Path(),
 ) -> None:
     """Pack models into one file, to take them along."""
     from fer_models.inference.bundle import pack_workspace
     from flows.workspace.client import revision
 
-    for line in pack_workspace(workspace, models or [], output, revision=revision(workspace)):
+    lines = pack_workspace(workspace, models or [], output, revision=revision(workspace), half=half)
+    for line in lines:
         print(line)
 
 

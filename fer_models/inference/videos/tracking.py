@@ -46,6 +46,7 @@ class Tracker:
 
     Attributes:
         expressions: The K classes.
+        model: The name of the model.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Tracker:
             look_every: Frames from one search for new faces to the next; 1 or more.
             smoothing_seconds: How slowly what is shown follows; 0 or more.
         """
-        self.expressions = model.expressions
+        self.expressions, self.model = model.expressions, model.name
         self._finder, self._model = finder, model
         self._look_every, self._smoothing = look_every, smoothing_seconds
         self._tracks: list[_Track] = []

@@ -19,7 +19,7 @@ RANKED = ("surprise", "happy", "angry")
 
 def row_of(path: str, in_set: tuple[str, ...] = RANKED) -> Row:
     face = Face((1, 2, 30, 40), None, np.zeros((48, 48), np.uint8), 0.9)
-    return Row(Path(path), 1, face, PROBABILITIES[0], EXPRESSIONS, in_set)
+    return Row(Path(path), 1, face, PROBABILITIES[0], EXPRESSIONS, "compact", in_set)
 
 
 def test_a_set_is_ranked_by_probability() -> None:
@@ -48,6 +48,8 @@ def test_every_format_names_the_most_probable_expression_first() -> None:
     (row,) = csv.DictReader(io.StringIO(written[write_csv]))
     assert (row["expression"], row["set"]) == ("surprise", "surprise|happy|angry")
     assert json.loads(written[write_jsonl])["set"] == list(RANKED)
+    assert row["model"] == json.loads(written[write_jsonl])["model"] == "compact"
+    assert "by the model compact" in written[write_table]
     assert " surprise 60 %, or happy, angry " in written[write_table]
 
 
@@ -68,7 +70,7 @@ def test_no_path_is_a_formula_in_a_spreadsheet(start: str, tmp_path: Path, monke
     monkeypatch.chdir(tmp_path)
     name = f"{start}cmd.png"
     Path(name).touch()
-    faceless = Row(Path(name), 0, None, None, EXPRESSIONS)
+    faceless = Row(Path(name), 0, None, None, EXPRESSIONS, "compact")
     write_csv([row_of(name), faceless, row_of("a/=b.png")], EXPRESSIONS, target := io.StringIO())
     *ours, other = csv.DictReader(io.StringIO(target.getvalue(), newline=""))
     for row in ours:

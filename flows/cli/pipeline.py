@@ -1,4 +1,4 @@
-"""Commands on the pipeline: `demo`, `run`, `serve`, `publish`, `preset`, `upgrade`."""
+"""Commands on the pipeline: `init`, `demo`, `run`, `serve`, `publish`, `preset`, `upgrade`."""
 
 import os
 from pathlib import Path
@@ -10,6 +10,19 @@ from flows.cli.options import NumFaces, Seed, Workspace, check_workspace
 
 PANEL = "Pipeline"
 app = typer.Typer()
+
+
+@app.command(rich_help_panel=PANEL, epilog="Example: ferflow init faces")
+def init(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="A folder to make, or an empty one.")
+    ],
+) -> None:
+    """Make a workspace: the stages, their settings, git and DVC, and no data."""
+    from flows.workspace.create import make_workspace
+
+    make_workspace(folder, overrides={})
+    print(f"{folder} is a workspace: `cd {folder}`, `ferflow add path/to/archive.zip`, `dvc repro`")
 
 
 @app.command(rich_help_panel=PANEL, epilog="Example: ferflow demo --workspace path/to/new-folder")
@@ -33,7 +46,7 @@ def demo(
 
     from fer_data.synthetic.drawn_archive import write_sample
     from flows.commands import demo, demo_review
-    from flows.workspace import client, create, overrides
+    from flows.workspace import create, overrides, template
 
     console = Console()
     started = time.monotonic()
@@ -41,7 +54,7 @@ def demo(
     if workspace:
         create.check_new(workspace)  # before any work
     folder = workspace or Path(tempfile.mkdtemp(prefix="ferflow-demo-"))
-    preset = overrides.read_preset("demo", folder=client.project_root())
+    preset = overrides.read_preset("demo", folder=template.project_root())
     settings = demo.settings_of(preset, all_models=models == "all")
     with tempfile.TemporaryDirectory() as scratch:
         archive = Path(scratch) / "archive.zip"

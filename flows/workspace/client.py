@@ -40,20 +40,6 @@ def environment() -> dict[str, str]:
     }
 
 
-def project_root() -> Path:
-    """The checkout that this code belongs to.
-
-    Raises:
-        UserError: It is no git checkout.
-    """
-    root = Path(__file__).resolve().parent.parent.parent
-    if not (root / ".git").exists():
-        raise UserError(
-            f"{root} is not a git checkout: clone the project, and run this in the clone"
-        )
-    return root
-
-
 def commit(folder: Path, message: str) -> None:
     """Commits all that git does not ignore, in the name of a made-up person."""
     git(*OWN_SETTINGS, "add", "--all", cwd=folder)

@@ -13,8 +13,9 @@ from fer_data.core.schema import DECISION_COLUMNS
 from fer_data.ingestion.zip_archive import check_archive
 from fer_data.stages.settings import PARAMS_FILE, read_params
 from fer_models.networks.registry import ZOO
-from flows.workspace.client import OWN_SETTINGS, commit, dvc, git, project_root
+from flows.workspace.client import OWN_SETTINGS, commit, dvc, git
 from flows.workspace.overrides import apply_overrides
+from flows.workspace.template import workspace_files
 
 ARCHIVE = Path("data/raw/archive.zip")
 WEIGHTS = Path("data/weights")
@@ -39,31 +40,35 @@ def check_new(folder: Path) -> None:
         raise UserError(f"{folder} is not empty: name a folder that does not exist yet")
 
 
-def make_workspace(folder: Path, *, archive: Path, overrides: Mapping[str, Any]) -> None:
-    """Copies the project's tracked files, without its data, and puts an archive and settings in.
+def make_workspace(
+    folder: Path, *, archive: Path | None = None, overrides: Mapping[str, Any]
+) -> None:
+    """Copies the project's files, without its data, and puts an archive and settings in.
 
     Args:
         folder: A folder that is empty, or does not exist yet.
-        archive: The archive, which is moved to its place.
+        archive: The archive, which is moved to its place; None leaves the place empty.
         overrides: Settings that replace those of `params.yaml`, section by section.
 
     Raises:
-        UserError: As `check_new`; or there is no git checkout to copy from.
+        UserError: As `check_new`; or there is nothing to copy from.
     """
     check_new(folder)
-    root = project_root()
-    for name in git("ls-files", "-z", cwd=root).split("\0"):
-        # The user's own data stays out: what DVC tracks and recorded, what people decided and accepted.
-        if not name or name == "dvc.lock" or name.endswith(".dvc") or not (root / name).is_file():
-            continue
+    for name, source in workspace_files().items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(root / name, folder / name)
+        shutil.copyfile(source, folder / name)
+    for name in ZOO:  # on which the stages `train` depend, whether or not there are weights
+        kept = folder / WEIGHTS / name / ".gitkeep"
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.touch()
+    # What people decided and accepted elsewhere stays there.
     for path, nothing in _NOTHING_YET.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(f"{nothing}\n", encoding="utf-8")
     apply_overrides(overrides, folder=folder)
-    (folder / ARCHIVE).parent.mkdir(parents=True, exist_ok=True)
-    shutil.move(archive, folder / ARCHIVE)
+    if archive is not None:
+        (folder / ARCHIVE).parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(archive, folder / ARCHIVE)
     options = ("--initial-branch=main", "--template=", "--object-format=sha1")  # as DVC reads
     git(*OWN_SETTINGS, "init", "--quiet", *options, cwd=folder)
     commit(folder, "Start")

@@ -10,9 +10,9 @@ from fer_data.annotation.decision_log import read_decisions
 from fer_data.core.errors import UserError
 from fer_data.core.git_environment import REPOSITORY_VARIABLES
 from fer_data.stages.settings import read_params
-from flows.workspace import client, create
-from flows.workspace.client import project_root
+from flows.workspace import client, template
 from flows.workspace.create import add_archive, add_weights, make_workspace
+from flows.workspace.template import project_root
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_a_user_s_data_and_decisions_stay_out(tmp_path: Path, monkeypatch) -> No
     (project / "params.yaml").write_text("a: 1\n")
     git(project, "init", "--quiet")
     git(project, "add", "--all")
-    monkeypatch.setattr(create, "project_root", lambda: project)
+    monkeypatch.setattr(template, "_packages_root", lambda: project)
     (tmp_path / "archive.zip").touch()
     folder = tmp_path / "workspace"
     make_workspace(folder, archive=tmp_path / "archive.zip", overrides={})

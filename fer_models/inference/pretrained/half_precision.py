@@ -15,7 +15,7 @@ from fer_data.core.errors import UserError
 from fer_models.core.prediction import load_model, predict
 from fer_models.core.safe_zip import BROKEN
 
-MOST_DIFFERENCE = 0.02
+MOST_DIFFERENCE = 0.01
 """Largest allowed difference in a probability between a rounded model and the original."""
 
 _WEIGHTS = "model.weights.h5"

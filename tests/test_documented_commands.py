@@ -33,6 +33,8 @@ ELSEWHERE = {
 }
 """Programs whose words are not checked, with the reason."""
 RUN = (
+    "ferflow init FOLDER",
+    "ferflow upgrade",
     "ferflow preset scratch_tuned",
     "ferflow label-studio-config",
     "ferflow set-weights mobilenetv2 path/to/mobilenetv2.weights.h5",

@@ -22,7 +22,9 @@ def make_models(folder: Path, *names: str) -> Path:
     """Writes a workspace whose graph is the project's, with tiny models of those names alone."""
     folder.mkdir(exist_ok=True)
     shutil.copyfile(ROOT / "dvc.yaml", folder / "dvc.yaml")
-    params = {"data": {"expressions": list(EXPRESSIONS)}}
+    project = yaml.safe_load((ROOT / "params.yaml").read_text())
+    listed = {name: project[name] for name in ("pipeline", "report")}
+    params = {"data": {"expressions": list(EXPRESSIONS)}, **listed}
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     write_members(folder / "models", *names)
     for name in names:

@@ -115,7 +115,9 @@ def test_the_app_offers_it_beside_the_workspace_s_models(trained: Path) -> None:
 def test_beside_models_of_other_classes_it_says_so(trained: Path, tmp_path: Path) -> None:
     workspace = shutil.copytree(trained, tmp_path / "copy")
     others = [*EXPRESSIONS[1:], EXPRESSIONS[0]]
-    (workspace / "params.yaml").write_text(yaml.safe_dump({"data": {"expressions": others}}))
+    params = yaml.safe_load((workspace / "params.yaml").read_text())
+    params["data"]["expressions"] = others
+    (workspace / "params.yaml").write_text(yaml.safe_dump(params))
     store = open_model_store(workspace=workspace)
     fault = f"the model 'pretrained' tells {', '.join(EXPRESSIONS)} apart, expected"
     assert (store.fault(PRETRAINED) or "").startswith(fault)

@@ -36,7 +36,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def reordered(trained: Path, tmp_path: Path) -> Path:
     """The workspace, in whose settings the same expressions stand in another order."""
     copy = shutil.copytree(trained, tmp_path / "workspace")
-    params = {"data": {"expressions": list(REORDERED)}}
+    params = yaml.safe_load((copy / "params.yaml").read_text())
+    params["data"]["expressions"] = list(REORDERED)
     (copy / "params.yaml").write_text(yaml.safe_dump(params))
     return copy
 

@@ -61,7 +61,8 @@ def test_a_model_that_is_gone_from_a_new_bundle_is_named(bundle: Path, changed: 
 
 def test_other_classes_need_a_new_start(bundle: Path, changed: Path, monkeypatch) -> None:
     store = open_model_store(bundle=bundle)
-    params = {"data": {"expressions": [*EXPRESSIONS[:2], "calm"]}}
+    params = yaml.safe_load((changed / "params.yaml").read_text())
+    params["data"]["expressions"] = [*EXPRESSIONS[:2], "calm"]
     (changed / "params.yaml").write_text(yaml.safe_dump(params))
     monkeypatch.setattr(
         "fer_models.inference.bundle.check_expressions_in_use", lambda *_, **__: None

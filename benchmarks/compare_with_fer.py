@@ -93,7 +93,7 @@ def accuracy_row(name: str, right: np.ndarray, alone: np.ndarray) -> str:
 
 
 def pair_row(pair: Pair, p: float) -> str:
-    """A paired test of the peer and one of ours, with its corrected p, as a row in Markdown."""
+    """A paired test of the peer and a model, with its corrected p, as a row in Markdown."""
     return (
         f"| `{pair.better}` over `{pair.worse}` | {pair.points:.2f} "
         f"| {pair.only_better:,}, {pair.only_worse:,} | {'< .001' if p < 0.001 else f'{p:.3f}'} |"

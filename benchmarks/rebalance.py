@@ -6,7 +6,7 @@
 Run it in a workspace where `dvc repro` has run. Each way takes as many steps as `none` does in its
 epochs: `oversample` sees fewer, larger epochs, `undersample` more, smaller ones. The default of
 `rebalance.method` is chosen on `validation`; `test` is printed beside it. Intervals are of the mean of
-the seeds: from resamples of the faces, each judged by all seeds.
+the seeds: from resamples of the faces, each over all seeds.
 """
 
 import argparse
@@ -58,7 +58,7 @@ def samples_of(curated: pd.DataFrame, pixels: np.ndarray, split: str) -> Samples
     )
 
 
-def measures(
+def metrics_of(
     labels: np.ndarray, predictions: np.ndarray, num_classes: int, counts: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Macro-F1, worst class recall and accuracy, each (R,), the mean over the seeds.
@@ -69,16 +69,16 @@ def measures(
         num_classes: K.
         counts: int (R, N), how often each resample holds each face.
     """
-    figures: dict[str, list[np.ndarray]] = {"macro-F1": [], "worst recall": [], "accuracy": []}
+    metrics: dict[str, list[np.ndarray]] = {"macro-F1": [], "worst recall": [], "accuracy": []}
     for said in predictions:
         cells = np.eye(num_classes**2)[labels * num_classes + said]
         confusion = (counts @ cells).reshape(-1, num_classes, num_classes)
         right = np.diagonal(confusion, axis1=1, axis2=2)
         labeled, predicted = confusion.sum(axis=2), confusion.sum(axis=1)
-        figures["macro-F1"].append((2 * right / (labeled + predicted)).mean(axis=1))
-        figures["worst recall"].append((right / labeled).min(axis=1))
-        figures["accuracy"].append(right.sum(axis=1) / labeled.sum(axis=1))
-    return {name: np.mean(values, axis=0) for name, values in figures.items()}
+        metrics["macro-F1"].append((2 * right / (labeled + predicted)).mean(axis=1))
+        metrics["worst recall"].append((right / labeled).min(axis=1))
+        metrics["accuracy"].append(right.sum(axis=1) / labeled.sum(axis=1))
+    return {name: np.mean(values, axis=0) for name, values in metrics.items()}
 
 
 def main() -> None:
@@ -133,7 +133,7 @@ def main() -> None:
                 predictions.append(probabilities.argmax(axis=1))
         for split, predictions in said.items():
             intervals = bootstrap_intervals(
-                partial(measures, parts[split].labels, np.stack(predictions), len(expressions)),
+                partial(metrics_of, parts[split].labels, np.stack(predictions), len(expressions)),
                 len(parts[split].labels),
                 num_resamples=500,
                 seed=0,

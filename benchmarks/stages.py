@@ -3,7 +3,7 @@
     python benchmarks/stages.py                      # the data stages, in this workspace: half a minute
     python benchmarks/stages.py train evaluate       # others, by name: a matrix runs its first item
 
-Outputs are written anew, with the same bytes (Great Expectations' own pages aside, which hold the time);
+Outputs are written again, with the same bytes;
 nothing is recorded by DVC.
 """
 

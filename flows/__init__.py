@@ -1,1 +1,1 @@
-"""When and where the stages run."""
+"""Schedules and runs the stages, on this machine or a cluster, and publishes the reports."""

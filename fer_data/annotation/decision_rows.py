@@ -103,7 +103,7 @@ def rows_of(text: str, *, first: int = 2) -> Iterator[Row]:
             reason = f"not CSV: {error}"
             for end in range(start + 1, min(start + _MAX_NOTE_LINES, len(lines))):
                 if _BEGINS_ROW.match(lines[end]):
-                    break  # a quote that nobody closed
+                    break  # a quote that is not closed
                 try:
                     fields = _fields("\n".join(lines[start : end + 1]))
                 except csv.Error:

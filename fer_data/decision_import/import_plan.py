@@ -183,7 +183,7 @@ def _reason(
         known = " or ".join(sorted(labels[face]))
         return f"got the given label {decision.given_label!r}, the archive says {known}"
     if not decision.annotator:
-        return "nobody is named as annotator: name who decided with --annotator"
+        return "no annotator is named: name who decided with --annotator"
     if in_seconds(decision.decided_at) != decision.decided_at:
         return f"got the time {decision.decided_at!r}, expected such as 2026-01-31T10:00:00Z"
     return ""

@@ -99,7 +99,7 @@ class Review:
             What stands now, as `decided` does.
 
         Raises:
-            UserError: No face or nobody is named, the queue lacks a face, the decision is no such
+            UserError: No face or no annotator is named, the queue lacks a face, the decision is no such
                 thing, or the file is missing or broken.
         """
         if decision == UNDO:

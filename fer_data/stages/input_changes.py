@@ -178,7 +178,7 @@ def stage_inputs(name: str, *, folder: Path) -> tuple[list[str], list[str]] | No
     if stage is None:
         return None
     values = item_values(item, stage.get("foreach"))
-    values |= {f"item.{axis}": item for axis in stage.get("matrix", {})}  # all of ours have one
+    values |= {f"item.{axis}": item for axis in stage.get("matrix", {})}  # all have one
     lists = [stage.get("do", stage).get(key, []) for key in ("deps", "params")]
     deps, params = ([filled(text, values) for text in texts] for texts in lists)
     return deps, params

@@ -105,7 +105,7 @@ def host_names(names: Iterable[str]) -> frozenset[str]:
 
 
 class Guard:
-    """ASGI middleware that refuses what a page of ours would never send."""
+    """ASGI middleware that refuses requests that Ferflow's pages never send."""
 
     def __init__(
         self, app: ASGIApp, *, hosts: frozenset[str] = frozenset(), uploads: Uploads | None = None
@@ -124,7 +124,7 @@ class Guard:
         """Answers a refusal, or lets the app answer."""
         if scope["type"] == "lifespan":
             return await self._app(scope, receive, send)
-        if scope["type"] != "http":  # nothing of ours speaks WebSocket
+        if scope["type"] != "http":  # no page here uses WebSocket
             return await send({"type": "websocket.close", "code": 1008})
         refusal = self._refusal(scope)
         if refusal is None and _has_body(scope):

@@ -39,9 +39,9 @@ class Service:
         self._store, self._finder = store, finder
 
     def models(self) -> list[dict[str, Any]]:
-        """The models: `name`, `title`, and `fault`, which is null where the model can predict."""
+        """The models: `name`, `title`, and `error`, which is null where the model can predict."""
         return [
-            {"name": name, "title": self._store.title(name), "fault": self._store.fault(name)}
+            {"name": name, "title": self._store.title(name), "error": self._store.error(name)}
             for name in self._store.names
         ]
 
@@ -51,7 +51,7 @@ class Service:
             return self._store.default()
         except UserError:
             names = self._store.names
-            return next((name for name in names if self._store.fault(name) is None), names[0])
+            return next((name for name in names if self._store.error(name) is None), names[0])
 
     def find(self, image: bytes, *, whole: bool = False) -> dict[str, Any]:
         """Finds the faces of an image.

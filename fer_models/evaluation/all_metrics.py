@@ -10,7 +10,7 @@ import numpy as np
 from fer_data.core.schema import TEST, VALIDATION
 from fer_models.calibration.conformal import conformal
 from fer_models.calibration.reliability import calibration
-from fer_models.evaluation.evaluate_settings import MeasureSettings
+from fer_models.evaluation.evaluate_settings import MetricSettings
 from fer_models.evaluation.slices import accuracy_by_quarter, accuracy_of_part
 from fer_models.metrics.bootstrap import bootstrap_intervals
 from fer_models.metrics.classification import class_metrics, confusion_counts, headline_metrics
@@ -23,7 +23,7 @@ def split_metrics(
     probabilities: np.ndarray,
     *,
     expressions: tuple[str, ...],
-    settings: MeasureSettings,
+    settings: MetricSettings,
 ) -> dict[str, Any]:
     """Computes the metrics of one split.
 
@@ -63,7 +63,7 @@ def model_metrics(
     duplicated: np.ndarray,
     *,
     expressions: tuple[str, ...],
-    settings: MeasureSettings,
+    settings: MetricSettings,
 ) -> dict[str, Any]:
     """Computes all metrics of a model.
 

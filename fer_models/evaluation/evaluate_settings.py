@@ -5,8 +5,8 @@ from pydantic import Field
 from fer_data.stages.settings import Seed, Settings
 
 
-class MeasureSettings(Settings):
-    """How figures are measured: a part of the section `evaluate`."""
+class MetricSettings(Settings):
+    """How metrics are computed: a part of the section `evaluate`."""
 
     bootstrap_resamples: int = Field(ge=100)
     """How many resamples give the intervals."""
@@ -18,11 +18,11 @@ class MeasureSettings(Settings):
     """Seed of the resamples."""
 
 
-class EvaluateSettings(MeasureSettings):
+class EvaluateSettings(MetricSettings):
     """Section `evaluate`."""
 
     batch_size: int = Field(ge=1)
-    """Faces that the model sees at once: a matter of speed, memory and the figures' last bits."""
+    """Faces that the model sees at once: a matter of speed, memory and the metrics' last bits."""
 
 
 SECTIONS = {"evaluate": EvaluateSettings}

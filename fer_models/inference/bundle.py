@@ -62,13 +62,13 @@ def pack_workspace(
     for name in names:
         if name not in source.names:
             raise UserError(f"no model '{name}': expected some of {', '.join(source.names)}")
-    faults = {name: source.fault(name) for name in names or source.names}
-    packed = list(names) or [name for name, fault in faults.items() if fault is None]
+    reasons = {name: source.error(name) for name in names or source.names}
+    packed = list(names) or [name for name, reason in reasons.items() if reason is None]
     if not packed:
-        raise UserError(f"no model to pack: {next(iter(faults.values()))}")
+        raise UserError(f"no model to pack: {next(iter(reasons.values()))}")
     compared = [_compared(source, name) for name in packed] if half else []
     pack(source, packed, target, revision=revision, half=half)
-    left_out = [f"left out: {fault}" for fault in faults.values() if fault is not None]
+    left_out = [f"left out: {reason}" for reason in reasons.values() if reason is not None]
     megabytes = target.stat().st_size / 1e6
     return [*left_out, *compared, f"{', '.join(packed)} -> {target} ({megabytes:.1f} MB)"]
 

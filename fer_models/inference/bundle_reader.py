@@ -90,10 +90,10 @@ class Bundle:
         try:
             return cls(file, Contents.model_validate_json(text.getvalue()))
         except ValidationError as error:
-            fault = error.errors()[0]
-            where = ".".join(map(str, fault["loc"])) or CONTENTS
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or CONTENTS
             raise UserError(
-                f"{file} is a bundle that this version cannot read ({where}: {fault['msg']}): make it "
+                f"{file} is a bundle that this version cannot read ({where}: {first['msg']}): make it "
                 "again with `ferflow bundle`, or update ferflow"
             ) from None
 
@@ -107,7 +107,7 @@ class Bundle:
         """The classes of its models."""
         return self.contents.expressions
 
-    def fault(self, name: str) -> str | None:
+    def error(self, name: str) -> str | None:
         """Whether it lists the model's files; what they hold is checked when they are used."""
         if name not in self.contents.models:
             return f"{self.file} was packed again without the model '{name}': start again"

@@ -120,29 +120,29 @@ class ModelStore:
         self._loaded: dict[str, CalibratedModel[keras.Model]] = {}
         self._turn = threading.Lock()
 
-    def fault(self, name: str) -> str | None:
+    def error(self, name: str) -> str | None:
         """Why a model cannot predict, in one line with the ways to mend it; or None."""
         if name not in self.names:
             return f"no model '{name}': expected one of {', '.join(self.names)}"
         source = self._sources[name]
-        fault = source.fault(name)
+        reason = source.error(name)
         is_other = source is not self._source and source.expressions != self.expressions
-        if fault is None and is_other:
-            fault = (
+        if reason is None and is_other:
+            reason = (
                 f"the model '{name}' tells {', '.join(source.expressions)} apart, expected "
                 f"{', '.join(self.expressions)}"
             )
-        if fault is None:
+        if reason is None:
             try:
                 self._metrics(name)
                 self._summary(name)
             except UserError as error:
-                fault = str(error)
-        return fault
+                reason = str(error)
+        return reason
 
     def title(self, name: str) -> str:
         """What the reports call a model; its name where it is missing."""
-        if self.fault(name) is not None:
+        if self.error(name) is not None:
             return name
         title = self._summary(name).title
         return f"{title}, which came with Ferflow" if name == PRETRAINED else title
@@ -157,10 +157,10 @@ class ModelStore:
             UserError: As `best`.
         """
         source = self._source
-        if PRETRAINED in self.names and self.fault(PRETRAINED) is None:
+        if PRETRAINED in self.names and self.error(PRETRAINED) is None:
             if isinstance(source, Workspace) and source.is_drawn:
                 return PRETRAINED
-            if all(source.fault(name) is not None for name in source.names):
+            if all(source.error(name) is not None for name in source.names):
                 return PRETRAINED
         return self.best()
 
@@ -170,14 +170,14 @@ class ModelStore:
         Raises:
             UserError: None is there; or one is, and what was measured of it cannot be read.
         """
-        faults = {name: self._source.fault(name) for name in self._source.names}
+        reasons = {name: self._source.error(name) for name in self._source.names}
         accuracies = {
             name: self._metrics(name).validation.accuracy.value
-            for name, fault in faults.items()
-            if fault is None
+            for name, reason in reasons.items()
+            if reason is None
         }
         if not accuracies:
-            raise UserError(f"no model that can predict: {next(iter(faults.values()))}")
+            raise UserError(f"no model that can predict: {next(iter(reasons.values()))}")
         return max(accuracies, key=accuracies.__getitem__)
 
     def load(self, name: str) -> CalibratedModel[keras.Model]:
@@ -208,9 +208,9 @@ class ModelStore:
             file = Path(name)
             model = self._named(file, called=name)
             return CalibratedModel(model, self.expressions, Trust(), called=name)
-        fault = self.fault(name)
-        if fault is not None:
-            raise UserError(fault)
+        reason = self.error(name)
+        if reason is not None:
+            raise UserError(reason)
         metrics = self._metrics(name)
         trust = Trust(
             temperature=metrics.calibration.temperature,

@@ -59,11 +59,11 @@ def predict(
     def say(line: str) -> None:
         console.print(on_screen(line), markup=False)
 
-    faults: list[str] = []
+    errors: list[str] = []
 
-    def report(fault: str) -> None:
-        faults.append(fault)
-        say(fault)
+    def report(line: str) -> None:
+        errors.append(line)
+        say(line)
 
     clips, images = [], []
     for file in named_files(words, leave_out=say):
@@ -89,7 +89,7 @@ def predict(
             report(str(error))
         else:
             taken |= {file.resolve(): clip for file in targets}
-    return len(faults)
+    return len(errors)
 
 
 def _targets(clip: Path, folder: Path | None) -> tuple[Path, Path]:

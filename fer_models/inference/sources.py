@@ -29,7 +29,7 @@ class Source(Protocol):
         """The K classes, in the order of the models' outputs."""
         ...
 
-    def fault(self, name: str) -> str | None:
+    def error(self, name: str) -> str | None:
         """What a model of `names` lacks and how to get it, in one line; None where it lacks nothing."""
         ...
 
@@ -67,7 +67,7 @@ class Workspace:
         """Whether its models learned from drawn faces, so that they do not know people."""
         return are_drawn(output("ingest", "manifest.parquet", workspace=self.folder))
 
-    def fault(self, name: str) -> str | None:
+    def error(self, name: str) -> str | None:
         """Names the first missing file, and the three ways to get it."""
         for file_name in FILES:
             file = self._file(name, file_name)
@@ -85,9 +85,9 @@ class Workspace:
     @contextmanager
     def file_of(self, name: str, file_name: str) -> Iterator[Path]:
         """The file where its stage left it."""
-        fault = self.fault(name)
-        if fault is not None:
-            raise UserError(fault)
+        reason = self.error(name)
+        if reason is not None:
+            raise UserError(reason)
         yield self._file(name, file_name)
 
     def _file(self, name: str, file_name: str) -> Path:

@@ -73,10 +73,10 @@ def read_measured(kind: type[R], file: Path, *, name: str) -> R:
     try:
         return kind.model_validate_json(file.read_bytes())
     except ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(map(str, fault["loc"]))
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
         raise UserError(
             f"{file.name} of the model '{name}' is not what its stage wrote "
-            f"({where}{': ' * bool(where)}{fault['msg']}): `dvc repro evaluate@{name}` makes it again, "
+            f"({where}{': ' * bool(where)}{first['msg']}): `dvc repro evaluate@{name}` makes it again, "
             "or take another bundle"
         ) from None

@@ -24,13 +24,13 @@ from fer_models.reporting.chart_style import (
 Curve = Literal["accuracy", "loss"]
 
 
-def training_curve(history: pd.DataFrame, *, curve: Curve, kept_epoch: int, chart_id: str) -> str:
+def training_curve(history: pd.DataFrame, *, curve: Curve, saved_epoch: int, chart_id: str) -> str:
     """Draws accuracy or loss over the epochs, on `train` and on `validation`.
 
     Args:
         history: One row an epoch: `epoch` (1-based), `accuracy`, `loss`, `val_accuracy`, `val_loss`.
         curve: Which of them.
-        kept_epoch: The epoch whose weights were kept; it is marked.
+        saved_epoch: The epoch whose weights were kept; it is marked.
         chart_id: The start of all ids in the chart; no other chart on the page may have it.
 
     Returns:
@@ -39,14 +39,14 @@ def training_curve(history: pd.DataFrame, *, curve: Curve, kept_epoch: int, char
     epochs = history["epoch"].to_numpy()
     with mpl.rc_context(STYLE):
         figure, axes = empty_chart(f"{curve.capitalize()} over the epochs", height=320)
-        kept = history[history["epoch"] == kept_epoch]
+        kept = history[history["epoch"] == saved_epoch]
         for column, name, colour, dashes in (
             (curve, "training", MUTED, "--"),
             (f"val_{curve}", "validation", ACCENT, "-"),
         ):
             axes.plot(epochs, history[column], color=colour, linestyle=dashes, label=name)
             axes.plot(kept["epoch"], kept[column], "o", color=colour, markersize=5.5)
-        axes.axvline(kept_epoch, color=MUTED, linewidth=1, linestyle=":", label="kept epoch")
+        axes.axvline(saved_epoch, color=MUTED, linewidth=1, linestyle=":", label="saved epoch")
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
         axes.margins(y=0.08)

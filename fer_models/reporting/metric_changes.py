@@ -131,7 +131,7 @@ def read_accepted(file: Path) -> Accepted | None:
     except FileNotFoundError:
         raise UserError(f"{file} is missing: {mend}") from None
     except ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(str(part) for part in fault["loc"] if part != Accepted.__name__)
-        message = fault["msg"][0].lower() + fault["msg"][1:]
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"] if part != Accepted.__name__)
+        message = first["msg"][0].lower() + first["msg"][1:]
         raise UserError(f"{file}: {where + ': ' if where else ''}{message}: {mend}") from None

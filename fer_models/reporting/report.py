@@ -28,7 +28,7 @@ from fer_models.reporting.view import PAPER_TEST_FACES, first_chart, model_view,
 
 logger = logging.getLogger(__name__)
 
-MEASURES = ("accuracy", "loss", "macro_f1", "macro_auroc", "calibration_error")
+METRICS = ("accuracy", "loss", "macro_f1", "macro_auroc", "calibration_error")
 
 
 def compact_metrics(models: Sequence[ModelReport]) -> dict[str, dict[str, dict[str, float | None]]]:
@@ -107,7 +107,7 @@ def report_page(
 def _compact(model: ModelReport, split: str) -> dict[str, float | None]:
     measured = model.measured[split]
     bounds = {f"accuracy_{bound}": measured["accuracy"][bound] for bound in ("low", "high")}
-    values = {measure: measured[measure]["value"] for measure in MEASURES}
+    values = {measure: measured[measure]["value"] for measure in METRICS}
     return {"accuracy": values["accuracy"], **bounds, **values}
 
 

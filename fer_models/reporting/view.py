@@ -37,16 +37,16 @@ def model_view(
         rival: The model to compare with if the paper does not have this one: see `papers_best`.
     """
     test, training = model.measured[TEST], model.training
-    kept_epoch = training["kept_epoch"]
+    saved_epoch = training["saved_epoch"]
     charts = {
         "accuracy": training_curve(
             model.history,
             curve="accuracy",
-            kept_epoch=kept_epoch,
+            saved_epoch=saved_epoch,
             chart_id=f"model-{number}-accuracy",
         ),
         "loss": training_curve(
-            model.history, curve="loss", kept_epoch=kept_epoch, chart_id=f"model-{number}-loss"
+            model.history, curve="loss", saved_epoch=saved_epoch, chart_id=f"model-{number}-loss"
         ),
         "confusion": confusion_chart(
             np.array(test["confusion_matrix"], dtype=np.int64),

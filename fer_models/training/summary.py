@@ -21,7 +21,7 @@ def summary_of(
         paper: The metrics that the paper reports for it.
 
     Returns:
-        What JSON can hold: `title`, `epochs`, `kept_epoch` (1-based: the epoch whose weights are
+        What JSON can hold: `title`, `epochs`, `saved_epoch` (1-based: the epoch whose weights are
         saved), `seconds`, `seed`, the metrics of that epoch on `training`, those of the `paper`, and
         the `settings`.
     """
@@ -31,7 +31,7 @@ def summary_of(
     return {
         "title": title,
         "epochs": len(history),
-        "kept_epoch": int(saved["epoch"]),
+        "saved_epoch": int(saved["epoch"]),
         "seconds": float(history["seconds"].sum()),
         "seed": settings.seed,
         "training": {name: float(saved[name]) for name in ("accuracy", "loss")},

@@ -72,10 +72,10 @@ def main() -> None:
         text = stage.json_text(summary, of=flags.report / "summary.json")
         (report / "summary.json").write_text(text, encoding="utf-8")
         save_model(model, flags.model_folder / "model.keras", expressions=expressions)
-    accuracy = history["val_accuracy"].iloc[summary["kept_epoch"] - 1]
+    accuracy = history["val_accuracy"].iloc[summary["saved_epoch"] - 1]
     logger.info(
         "train: %s, weights of epoch %d: val_accuracy %.4f -> %s",
-        *(flags.model, summary["kept_epoch"], accuracy, flags.model_folder),
+        *(flags.model, summary["saved_epoch"], accuracy, flags.model_folder),
     )
 
 

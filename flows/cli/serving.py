@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 def until_interrupted(what: str, open_page: Callable[[], str], *, farewell: str) -> None:
-    """Opens a page, prints its address, and waits until Ctrl-C or a termination signal.
+    """Opens a page, prints its address, and waits for Ctrl-C or a termination signal.
 
     Args:
         what: The page, such as `The review app`.

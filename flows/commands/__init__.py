@@ -1,1 +1,1 @@
-"""What the longer commands do."""
+"""The work of the longer commands."""

@@ -28,9 +28,9 @@ METRICS_NAME = "metrics.json"
 
 
 def accept_decisions(*, by: str, folder: Path = Path()) -> str:
-    """Makes the decisions the ones that the next `crossval` learns from, and commits them.
+    """Accepts the decisions for the next `crossval` to learn from, and commits them.
 
-    Beside them it keeps what the last run measured, for the next one to be held against: `by`, `at`,
+    Beside them it keeps what the last run measured, for the next one to be compared with: `by`, `at`,
     `num_decisions`, `metrics`, the content of `reports/metrics.json` (empty before the first run), and
     `outcomes`, which faces were predicted rightly, so that both runs can be paired on the same faces.
 
@@ -95,7 +95,7 @@ def _holds(snapshot: Path, decisions: pd.DataFrame, expressions: tuple[str, ...]
 
 
 def accept_baseline(*, by: str, folder: Path = Path()) -> str:
-    """Makes the archive's counts, brightness and contrast what the next one is compared with.
+    """Accepts the archive's counts, brightness and contrast as the baseline of the next one.
 
     Takes and returns what `accept_decisions` does.
 

@@ -1,4 +1,4 @@
-"""Prints what has changed from one archive to the next, and judges it."""
+"""Compares two archives: counts, classes and drift, with a result."""
 
 from pathlib import Path
 

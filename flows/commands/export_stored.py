@@ -18,7 +18,7 @@ def export_stored(
     target: Path | None = None,
     workspace: Path = Path(),
 ) -> str:
-    """Exports a model of a workspace, and holds it against the original.
+    """Exports a model of a workspace, and compares its predictions with the original's.
 
     Args:
         name: The model's name, or the path of a `.keras` file.

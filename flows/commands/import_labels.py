@@ -1,4 +1,4 @@
-"""Takes decisions that were made elsewhere into this workspace, all of a file or none of it."""
+"""Imports decisions that were made elsewhere, all of a file or none of it."""
 
 from collections.abc import Iterator
 from dataclasses import asdict

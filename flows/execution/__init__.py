@@ -1,1 +1,1 @@
-"""Where stages run: on this machine or on a Ray cluster."""
+"""Executors of stages: this machine or a Ray cluster."""

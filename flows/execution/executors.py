@@ -18,7 +18,7 @@ LOOPBACK = "127.0.0.1"
 
 
 def executor_named(name: ExecutorName, *, settings: FlowSettings) -> Callable[..., Executor]:
-    """The class of an executor.
+    """Imports the class of an executor.
 
     Args:
         name: The executor.

@@ -1,4 +1,4 @@
-"""Section `flows` of `params.yaml`: where the flow's stages run, and how long it bears with them."""
+"""Section `flows` of `params.yaml`: the executor of the stages, timeouts and retries."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Where stages run: on this machine, each on a GPU or a share of the processors of its own."""
+"""Runs stages on this machine, each on a GPU or a share of the processors of its own."""
 
 import contextlib
 import os
@@ -34,7 +34,7 @@ _PROBE_SECONDS = 300.0
 
 
 class Executor(Protocol):
-    """What the flow's tasks ask to run their stage."""
+    """Runs stages for the flow's tasks."""
 
     description: str
 

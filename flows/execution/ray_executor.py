@@ -1,4 +1,4 @@
-"""Where stages run on a Ray cluster: each in a clone on some node, its results fetched by DVC's remote.
+"""Runs stages on a Ray cluster: each in a clone on some node, its results fetched by DVC's remote.
 
 Ray only hands out GPUs and processors. The Prefect task stays with the coordinator, which passes on the
 log and collects the results; so a node that is lost is a failure that Prefect sees, and tries again.
@@ -156,7 +156,7 @@ def join(address: str | None) -> None:
 
 
 def needs(nodes: list[Mapping[str, float]], *, num_slots: int) -> dict[str, Any]:
-    """What a stage asks Ray for.
+    """The resources that a stage requests of Ray.
 
     Args:
         nodes: The resources of each node: `CPU`, and `GPU` where it has some.
@@ -172,7 +172,7 @@ def needs(nodes: list[Mapping[str, float]], *, num_slots: int) -> dict[str, Any]
 
 
 def said(words: ray.ObjectRefGenerator, *, stop: threading.Event) -> Iterator[str | StageResult]:
-    """What a node says, as it says it.
+    """Logs the lines of a node as they come.
 
     Raises:
         StoppedError: `stop` was set; the node's work was ended.

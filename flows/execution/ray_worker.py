@@ -1,4 +1,4 @@
-"""What a Ray node does for one stage: clone, pull its inputs, run it, push its outputs."""
+"""Runs one stage on a Ray node: clones, pulls its inputs, runs it, pushes its outputs."""
 
 import os
 import queue
@@ -24,7 +24,7 @@ NODE_FOLDER = "FERFLOW_NODE"
 
 @dataclass(frozen=True)
 class StageRequest:
-    """A stage to run, and what it needs to know."""
+    """A stage to run, with its workspace, environment and resources."""
 
     stage: str
     above: tuple[str, ...]
@@ -38,7 +38,7 @@ class StageRequest:
 
 @dataclass(frozen=True)
 class StageResult:
-    """The last word of a node: `stages.RAN` and the like."""
+    """How a stage ended on a node: `stage_runner.RAN` and the like."""
 
     value: str
 
@@ -70,7 +70,7 @@ def work(packed: Packed, request: StageRequest) -> Iterator[str | StageResult]:
 
 
 def node_folder() -> Path:
-    """The folder of this node's clones and cache, made if need be, into which nobody else can write.
+    """The folder of this node's clones and cache, made if need be, into which no other user can write.
 
     Raises:
         UserError: It is another user's, a link, or open to others: stages would run what they put there.

@@ -38,7 +38,7 @@ class Packed:
 
     @property
     def key(self) -> str:
-        """Tells workspaces apart by commit, edits and removals: 16 hexadecimal digits.
+        """Identifies a workspace by commit, edits and removals: 16 hexadecimal digits.
 
         What DVC recorded of its runs is left aside: it changes with each, and DVC itself checks it.
         """
@@ -52,7 +52,7 @@ class Packed:
 
 
 def pack(workspace: Path) -> Packed:
-    """Packs what git knows of a workspace, and what stages read; their outputs are not among it.
+    """Packs the tracked files of a workspace and what stages read, without their outputs.
 
     Raises:
         UserError: It is no git checkout, has no commit yet, or its archive is one that only it has.

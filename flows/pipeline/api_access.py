@@ -1,7 +1,7 @@
-"""Who may use Prefect's API on this machine: whoever reads a random string in `.prefect/`.
+"""Restricts Prefect's API to those who can read a random string in `.prefect/`.
 
 Prefect's API runs commands for whoever may create a flow run, and a web page can reach loopback. So each
-server here asks for the string, and processes of ours find it by themselves: those that `make serve`
+server here asks for the string, and Ferflow's processes find it by themselves: those that `make serve`
 starts in their environment, those that a person types by the profile that `prefect.toml` leads to.
 """
 
@@ -29,7 +29,7 @@ _HEALTH_SECONDS = 10.0
 
 
 def auth_string(workspace: Path) -> str:
-    """The string that the workspace's servers ask for, drawn at random when there is none yet.
+    """Reads the string that the workspace's servers require, or draws one at random.
 
     Raises:
         UserError: It cannot be read or written, or the file holds none.
@@ -50,7 +50,7 @@ def auth_string(workspace: Path) -> str:
 
 
 def protection(workspace: Path, *, origins: str) -> dict[str, str]:
-    """The variables with which a Prefect server refuses strangers, and its clients are let in.
+    """The variables that let a Prefect server refuse other users, and its clients in.
 
     Args:
         workspace: The folder whose `.prefect/` holds the string.
@@ -65,7 +65,7 @@ def protection(workspace: Path, *, origins: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def announced(workspace: Path, *, url: str) -> Iterator[None]:
-    """Lets commands that are typed in the workspace find the server, as long as it runs."""
+    """Announces the server to commands that are typed in the workspace, as long as it runs."""
     _write_profile(workspace, url=url)
     try:
         yield
@@ -75,7 +75,7 @@ def announced(workspace: Path, *, url: str) -> Iterator[None]:
 
 
 def join(workspace: Path) -> None:
-    """Lets this process use the server of the workspace, or a temporary one that refuses strangers.
+    """Connects this process to the server of the workspace, or to a temporary protected one.
 
     A server that the user names by `PREFECT_API_URL` is used instead; if that is elsewhere, it is not
     told the string.

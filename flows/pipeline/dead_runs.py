@@ -1,4 +1,4 @@
-"""Finds flow runs whose process is gone: they keep all others waiting, and nobody would be told."""
+"""Marks flow runs as crashed whose process is gone: they would keep all others waiting."""
 
 import contextlib
 import logging
@@ -66,7 +66,7 @@ def sweep_at_start(workspace: Path) -> int:
 def sweep() -> int:
     """Marks the worker's runs as crashed whose process is gone, and never one that starts or ends.
 
-    One that somebody cancelled is marked as cancelled, and nobody is told of it.
+    One that somebody cancelled is marked as cancelled, without a notification.
 
     Returns:
         How many were marked; none where the server does not answer, since the next sweep comes.

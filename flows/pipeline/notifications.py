@@ -1,4 +1,4 @@
-"""Tells people that a flow failed: a line in the log, and a message to a webhook where one is set."""
+"""Notifies people of a failed flow: a line in the log, and a message to a webhook where one is set."""
 
 import json
 import logging
@@ -59,7 +59,7 @@ def tell_of_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) 
     """
     logger = flow_run_logger(flow_run, flow)
     if state.is_crashed() and _was_cancelled(flow_run):
-        logger.info("it was cancelled: nobody is notified")
+        logger.info("it was cancelled: no notification")
         return
     notify(flow.name, flow_run, state, logger=logger)
 
@@ -93,7 +93,7 @@ def notify(flow_name: str, flow_run: FlowRun, state: State[Any], *, logger: Logg
 
 
 def failure_of(flow_name: str, flow_run: FlowRun, state: State[Any]) -> Failure:
-    """What there is to tell of a flow run that ended in a state."""
+    """Describes a flow run that ended in a state, for the log and the webhook."""
     name = state.name or state.type.value
     reason = without_passwords(" ".join((state.message or "no reason given").split()))
     url = url_for(flow_run)

@@ -1,4 +1,4 @@
-"""How a green flow run ends: its reports are published, and shown in the Prefect UI."""
+"""Ends a green flow run: publishes its reports, and shows them in the Prefect UI."""
 
 import re
 from pathlib import Path
@@ -61,7 +61,7 @@ def publish_reports(workspace: Path, *, run_name: str, force: bool) -> State:
 
 
 def end_of_run(workspace: Path, graph: Graph, *, done: str, force: bool) -> State:
-    """The state of a flow run whose stages are up to date.
+    """Publishes the reports of a flow run whose stages are up to date; returns its final state.
 
     Args:
         workspace: Where they are.

@@ -47,7 +47,7 @@ class SupervisedProcess:
         return self._process.poll() is None
 
     def revive(self) -> bool:
-        """Starts it again if it has ended, and says whether that was so.
+        """Starts it again if it has ended; returns whether it had.
 
         Raises:
             UserError: It ended three times within a minute, so that it would again.
@@ -69,7 +69,7 @@ class SupervisedProcess:
 
 @contextlib.contextmanager
 def running(*words: str, variables: Mapping[str, str], log: Path) -> Iterator[SupervisedProcess]:
-    """A part that is ended at the end."""
+    """Starts a process, and ends it when the context ends."""
     part = SupervisedProcess(*words, variables=variables, log=log)
     try:
         yield part

@@ -51,7 +51,7 @@ def rebuild_stage(stage: str, executor: Executor, *, needed: bool) -> State:
 
 
 def run_once(stage: str, executor: Executor, *, on_line: Callable[[str], None]) -> str:
-    """Runs a stage, and again at once where what it reads was edited meanwhile.
+    """Runs a stage, and once more where its inputs were edited meanwhile.
 
     Args:
         stage: Its name.

@@ -1,4 +1,4 @@
-"""What the Prefect UI shows of a finished run: its figures, the state of its data, and the reports."""
+"""Makes the Prefect artifacts of a finished run: its metrics, the state of its data, the reports."""
 
 import html
 import re
@@ -20,9 +20,9 @@ from fer_data.core.catalog import dependency, output
 from fer_data.core.schema import PIXEL_HASH, TEST, VALIDATION
 from fer_data.core.tables import read_csv, read_json
 from fer_data.stages.settings import PARAMS_FILE, DataSettings, read_settings
-from flows.publishing.metric_gate import Change, changes
+from flows.publishing.metric_gate import MetricChange, changes
 from flows.publishing.publish import Published
-from flows.publishing.run_metrics import MEASURES, Figure, read_figures
+from flows.publishing.run_metrics import METRIC_NAMES, MetricValue, read_metrics
 from flows.publishing.site import DATA_PAGE, INDEX_PAGE
 
 EVALUATION = "evaluation"
@@ -46,7 +46,7 @@ def record_artifacts(workspace: Path, published: Published | None) -> None:
     """
     pages = output("report", INDEX_PAGE, workspace=workspace).absolute().parent.as_uri()
     site = published.site if published else pages
-    moved = published.changes if published else tuple(changes(read_figures(workspace), {}))
+    moved = published.changes if published else tuple(changes(read_metrics(workspace), {}))
     outcome = published.outcome if published else "not published: publish.destination is null"
     create_markdown_artifact(
         evaluation_summary(moved, site=site, outcome=outcome, waits=waiting(workspace)),
@@ -54,7 +54,7 @@ def record_artifacts(workspace: Path, published: Published | None) -> None:
         description="How good the models are",
     )
     create_table_artifact(
-        metrics_table(moved), key=METRICS, description="The figures beside the published run's"
+        metrics_table(moved), key=METRICS, description="The metrics beside the published run's"
     )
     create_markdown_artifact(
         data_summary(workspace, site=site),
@@ -66,23 +66,23 @@ def record_artifacts(workspace: Path, published: Published | None) -> None:
 
 
 def evaluation_summary(
-    moved: Sequence[Change], *, site: str, outcome: str, waits: Sequence[str] = ()
+    moved: Sequence[MetricChange], *, site: str, outcome: str, waits: Sequence[str] = ()
 ) -> str:
-    """The figures of all models as Markdown, and what became of the run.
+    """Summarizes the metrics of all models and the result of the run, as Markdown.
 
     Args:
-        moved: The figures beside those of the published run.
+        moved: The metrics beside those of the published run.
         site: The URL of the reports' folder.
         outcome: What was done with the reports, in one line.
         waits: Decisions that the models did not learn from, each with its remedy.
     """
-    columns = [(split, measure) for split in (VALIDATION, TEST) for measure in MEASURES]
-    figures = {(one.model, one.split, one.measure): one.now for one in moved}
+    columns = [(split, metric) for split in (VALIDATION, TEST) for metric in METRIC_NAMES]
+    metrics = {(one.model, one.split, one.metric): one.now for one in moved}
     lines = ["# The models", ""]
     lines += _table(
-        ["model", *(f"{split} {MEASURES[measure]}" for split, measure in columns)],
+        ["model", *(f"{split} {METRIC_NAMES[metric]}" for split, metric in columns)],
         (
-            [model, *(_with_interval(figures.get((model, *column))) for column in columns)]
+            [model, *(_with_interval(metrics.get((model, *column))) for column in columns)]
             for model in dict.fromkeys(one.model for one in moved)
         ),
     )
@@ -93,25 +93,25 @@ def evaluation_summary(
     return "\n".join([*lines, "", f"{outcome}.", "", f"[The report]({site}/{INDEX_PAGE})", ""])
 
 
-def metrics_table(moved: Iterable[Change]) -> list[dict[str, Any]]:
-    """A row for each figure: what the published run has, what this one has, and how they differ."""
+def metrics_table(moved: Iterable[MetricChange]) -> list[dict[str, Any]]:
+    """Tabulates each metric of the published run and of this one, and their difference."""
     return [
         {
             "model": change.model,
             "faces": change.split,
-            "measure": MEASURES[change.measure],
+            "metric": METRIC_NAMES[change.metric],
             "published": _rounded(change.before.value if change.before else None),
             "now": _rounded(change.now.value if change.now else None),
             "difference": _rounded(change.difference),
             "published interval": _interval(change.before) if change.before else "",
-            "verdict": change.verdict,
+            "result": change.result,
         }
         for change in moved
     ]
 
 
 def data_summary(workspace: Path, *, site: str) -> str:
-    """What `validate` found, and how many faces wait for a decision now, as Markdown.
+    """Summarizes `validate`'s result and the faces that wait for a decision, as Markdown.
 
     Args:
         workspace: Where the stages have run.
@@ -154,12 +154,12 @@ def _escaped(text: str) -> str:
     return re.sub(r"([\\`*\[\]|])", r"\\\1", html.escape(" ".join(text.split()), quote=False))
 
 
-def _with_interval(figure: Figure | None) -> str:
-    return f"{figure.value:.4f} ({_interval(figure)})" if figure else "not defined"
+def _with_interval(metric: MetricValue | None) -> str:
+    return f"{metric.value:.4f} ({_interval(metric)})" if metric else "not defined"
 
 
-def _interval(figure: Figure) -> str:
-    return f"{figure.low:.4f} to {figure.high:.4f}"
+def _interval(metric: MetricValue) -> str:
+    return f"{metric.low:.4f} to {metric.high:.4f}"
 
 
 def _rounded(value: float | None) -> float | None:

@@ -20,19 +20,19 @@ from fer_models.reporting.seed_spread import (
     difference_of_intervals,
 )
 from fer_models.reporting.significance import holm
-from flows.publishing.run_metrics import ACCURACY, MEASURES, Figure, Figures
+from flows.publishing.run_metrics import ACCURACY, METRIC_NAMES, MetricValue, RunMetrics
 
 
 @dataclass(frozen=True)
-class Change:
-    """One figure now and, where the published run has it, then; one of both is there."""
+class MetricChange:
+    """A metric of this run beside the published run's; one of them may be missing."""
 
     model: str
     split: str
-    measure: str
-    now: Figure | None
-    """None: this run lost the model, or the figure is not defined any more."""
-    before: Figure | None
+    metric: str
+    now: MetricValue | None
+    """None: this run lost the model, or the metric is not defined any more."""
+    before: MetricValue | None
     tested: Difference | None = None
     """Of accuracy on validation: how it differs from the published run's, faces and seeds considered."""
     p_adjusted: float = 1.0
@@ -41,20 +41,20 @@ class Change:
     @property
     def name(self) -> str:
         """What was measured, in words: `validation macro-F1 of scratch`."""
-        return f"{self.split} {MEASURES[self.measure]} of {self.model}"
+        return f"{self.split} {METRIC_NAMES[self.metric]} of {self.model}"
 
     @property
     def difference(self) -> float | None:
-        """By how much the figure rose, a fraction; None where one of both runs has none."""
+        """By how much the metric rose, a fraction; None where one of both runs has none."""
         if self.now is None or self.before is None:
             return None
         return self.now.value - self.before.value
 
     @property
-    def verdict(self) -> str:
+    def result(self) -> str:
         """`new`, `gone`; where it was tested, `worse`, `better` or `chance`.
 
-        Of other figures, where they lie: `within`, `above` or `below` the published interval over faces.
+        Of other metrics, where they lie: `within`, `above` or `below` the published interval over faces.
         """
         if self.now is None:
             return "gone"
@@ -71,7 +71,7 @@ class Change:
     @property
     def is_regression(self) -> bool:
         """Whether the change speaks against the run: nothing is ever chosen on `test`."""
-        return self.split == VALIDATION and self.verdict in ("worse", "gone")
+        return self.split == VALIDATION and self.result in ("worse", "gone")
 
     def __str__(self) -> str:
         """The change as a line for a log."""
@@ -83,7 +83,7 @@ class Change:
         moved = f"{self.name}: {self.before.value:.4f} -> {self.now.value:.4f}"
         if self.tested is None:
             return (
-                f"{moved} ({self.now.value - self.before.value:+.4f}), {self.verdict} the published "
+                f"{moved} ({self.now.value - self.before.value:+.4f}), {self.result} the published "
                 f"interval {self.before.low:.4f} to {self.before.high:.4f}"
             )
         explained = "other faces and another seed" if self.tested.covers_seeds else "other faces"
@@ -94,25 +94,25 @@ class Change:
         )
         return (
             f"{moved} ({self.tested.value:+.4f}, 95 % interval {self.tested.low:+.4f} to "
-            f"{self.tested.high:+.4f}), {'within' if self.verdict == 'chance' else 'beyond'} what "
+            f"{self.tested.high:+.4f}), {'within' if self.result == 'chance' else 'beyond'} what "
             f"{explained} would change{missing}"
         )
 
 
 def accuracy_against(
-    before: Figures,
+    before: RunMetrics,
     outcomes: Mapping[str, Outcomes],
     *,
-    now: Figures,
+    now: RunMetrics,
     predictions: Mapping[str, pd.DataFrame],
     seed_spread: Mapping[str, SeedSpread | None],
 ) -> dict[str, Difference]:
-    """How accuracy on validation differs from the published run's, faces and seeds considered.
+    """Tests how accuracy on validation differs from the published run's, over faces and seeds.
 
     Args:
-        before: The published run's figures.
+        before: The published run's metrics.
         outcomes: Which faces it predicted rightly, by model; earlier versions kept none.
-        now: Today's figures.
+        now: Today's metrics.
         predictions: Today's, of the validation faces.
         seed_spread: By model, as far as it was measured.
 
@@ -124,7 +124,7 @@ def accuracy_against(
     for model, rows in predictions.items():
         spread = seed_spread.get(model)
         first, second = (
-            figures.get(model, {}).get(VALIDATION, {}).get(ACCURACY) for figures in (before, now)
+            metrics.get(model, {}).get(VALIDATION, {}).get(ACCURACY) for metrics in (before, now)
         )
         if first and second:
             found[model] = difference_from_kept(
@@ -138,9 +138,9 @@ def accuracy_against(
 
 
 def changes(
-    now: Figures, before: Figures, tested: Mapping[str, Difference] | None = None
-) -> Iterator[Change]:
-    """Compares figures with those of the published run.
+    now: RunMetrics, before: RunMetrics, tested: Mapping[str, Difference] | None = None
+) -> Iterator[MetricChange]:
+    """Compares metrics with those of the published run.
 
     Args:
         now: Today's.
@@ -148,20 +148,20 @@ def changes(
         tested: How accuracy on validation differs, by model.
 
     Yields:
-        A change for each of today's figures, and for each that the published run alone has.
+        A change for each of today's metrics, and for each that the published run alone has.
     """
     known = tested or {}
     adjusted = dict(zip(known, holm([one.p for one in known.values()]), strict=True))
     for model, splits in now.items():
-        for split, measures in splits.items():
-            for measure, figure in measures.items():
-                then = before.get(model, {}).get(split, {}).get(measure)
-                change = Change(model, split, measure, now=figure, before=then)
-                if model in known and (split, measure) == (VALIDATION, ACCURACY):
+        for split, metrics in splits.items():
+            for metric, value in metrics.items():
+                then = before.get(model, {}).get(split, {}).get(metric)
+                change = MetricChange(model, split, metric, now=value, before=then)
+                if model in known and (split, metric) == (VALIDATION, ACCURACY):
                     change = replace(change, tested=known[model], p_adjusted=adjusted[model])
                 yield change
     for model, splits in before.items():
-        for split, measures in splits.items():
-            for measure, figure in measures.items():
-                if measure not in now.get(model, {}).get(split, {}):
-                    yield Change(model, split, measure, now=None, before=figure)
+        for split, metrics in splits.items():
+            for metric, value in metrics.items():
+                if metric not in now.get(model, {}).get(split, {}):
+                    yield MetricChange(model, split, metric, now=None, before=value)

@@ -9,9 +9,9 @@ from fer_data.core.clock import now
 from fer_data.core.errors import UserError
 from fer_data.stages.settings import PARAMS_FILE, read_settings
 from fer_models.reporting.report_settings import ReportSettings
-from flows.publishing.metric_gate import Change, accuracy_against, changes
+from flows.publishing.metric_gate import MetricChange, accuracy_against, changes
 from flows.publishing.publish_settings import PublishSettings
-from flows.publishing.run_metrics import outcomes_by_model, read_figures, read_validation
+from flows.publishing.run_metrics import outcomes_by_model, read_metrics, read_validation
 from flows.publishing.runs import (
     LATEST_NAME,
     Record,
@@ -40,8 +40,8 @@ class Published:
     """The page that leads to the latest run."""
     previous: str | None
     """The run that was the latest before; None if none was."""
-    changes: tuple[Change, ...]
-    """The figures beside those of `previous`."""
+    changes: tuple[MetricChange, ...]
+    """The metrics beside those of `previous`."""
     is_latest: bool
     """Whether this run is the latest now."""
     waiting: tuple[str, ...] = ()
@@ -55,7 +55,7 @@ class Published:
         return self.run != self.previous
 
     @property
-    def regressions(self) -> tuple[Change, ...]:
+    def regressions(self) -> tuple[MetricChange, ...]:
         """What keeps a run from being the latest unless it is forced."""
         return tuple(change for change in self.changes if change.is_regression)
 
@@ -82,7 +82,7 @@ class Published:
 def publish(
     workspace: Path, *, settings: PublishSettings, run_name: str, force: bool = False
 ) -> Published:
-    """Copies the reports to `DESTINATION/runs/RUN_NAME/`, the latest run then unless it is worse.
+    """Publishes the reports to `DESTINATION/runs/RUN_NAME/`, as the latest run unless it is worse.
 
     It is worse if a model's accuracy on validation fell by more than other faces and another seed
     explain (`metric_gate`), or if a model of the latest run is gone. Done again, it completes what was
@@ -96,7 +96,7 @@ def publish(
         force: Whether the run becomes the latest even so.
 
     Returns:
-        Where the run lies, how its figures moved, and whether it is the latest.
+        Where the run lies, how its metrics moved, and whether it is the latest.
 
     Raises:
         UserError: A report is missing, the destination cannot be reached, or holds another run of this
@@ -111,19 +111,19 @@ def publish(
         raise UserError(
             f"no run can be named '{run_name}': expected up to 100 letters, digits, '.', '_' and '-'"
         )
-    figures = read_figures(workspace)
-    predictions = read_validation(workspace, figures)
+    metrics = read_metrics(workspace)
+    predictions = read_validation(workspace, metrics)
     seed_spread = read_settings(ReportSettings, "report", file=workspace / PARAMS_FILE).seed_spread
     contents = {name: file.read_bytes() for name, file in site_files(workspace).items()}
-    record = record_of(contents, figures, outcomes_by_model(predictions), run=run_name, at=now())
+    record = record_of(contents, metrics, outcomes_by_model(predictions), run=run_name, at=now())
     destination = Destination(settings.destination, workspace=workspace)
     previous = latest_run(destination)
     before = _record_of(previous, destination=destination, force=force)
-    then, outcomes = (before.figures, before.outcomes) if before else ({}, {})
+    then, outcomes = (before.metrics, before.outcomes) if before else ({}, {})
     tested = accuracy_against(
-        then, outcomes, now=figures, predictions=predictions, seed_spread=seed_spread
+        then, outcomes, now=metrics, predictions=predictions, seed_spread=seed_spread
     )
-    moved = tuple(changes(figures, then, tested))
+    moved = tuple(changes(metrics, then, tested))
     is_latest = force or not any(change.is_regression for change in moved)
     held = held_back(destination)
     was_held_back = False
@@ -160,6 +160,6 @@ def _record_of(run: str | None, *, destination: Destination, force: bool) -> Rec
     if run is not None and record is None and not force:
         raise UserError(
             f"the latest run at {destination.address} is {run}, whose record is gone: with nothing to "
-            "hold this run against, it becomes the latest only if forced"
+            "compare this run with, it becomes the latest only if forced"
         )
     return record

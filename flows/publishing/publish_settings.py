@@ -1,4 +1,4 @@
-"""Section `publish`: where finished runs go."""
+"""Section `publish` of `params.yaml`: where reports are published."""
 
 from typing import Annotated
 

@@ -15,14 +15,14 @@ from fer_models.reporting.outcomes import Outcomes, outcomes_of
 from flows.publishing.site import METRICS_NAME
 
 ACCURACY = "accuracy"
-MEASURES = {ACCURACY: "accuracy", "macro_f1": "macro-F1"}
+METRIC_NAMES = {ACCURACY: "accuracy", "macro_f1": "macro-F1"}
 """What is compared, and how people read it."""
 PREDICTIONS_NAME = "predictions.parquet"
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
-class Figure(BaseModel):
-    """One measure of one model, a fraction from 0 to 1, with its 95 % interval."""
+class MetricValue(BaseModel):
+    """One metric of one model, a fraction from 0 to 1, with its 95 % interval."""
 
     model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
 
@@ -37,18 +37,18 @@ class Figure(BaseModel):
         return self
 
 
-Figures = Mapping[str, Mapping[str, Mapping[str, Figure]]]
-"""Figures by model, by split (`validation`, `test`) and by measure."""
+RunMetrics = Mapping[str, Mapping[str, Mapping[str, MetricValue]]]
+"""Metrics by model, by split (`validation`, `test`) and by metric."""
 
 
-def read_figures(workspace: Path) -> dict[str, dict[str, dict[str, Figure]]]:
+def read_metrics(workspace: Path) -> dict[str, dict[str, dict[str, MetricValue]]]:
     """Reads what `evaluate` measured of each model that the report shows.
 
     Args:
         workspace: Where the stages have run.
 
     Returns:
-        The figures; one that is not defined is left out.
+        The metrics; one that is not defined is left out.
 
     Raises:
         UserError: An evaluation is missing, or holds something else.
@@ -56,12 +56,12 @@ def read_figures(workspace: Path) -> dict[str, dict[str, dict[str, Figure]]]:
     file = output("report", METRICS_NAME, workspace=workspace)
     models = read_json(file)
     if not isinstance(models, dict) or not models:
-        raise UserError(f"{file} names no models: `dvc repro report` makes it anew")
-    return {model: _figures_of(model, workspace=workspace) for model in models}
+        raise UserError(f"{file} names no models: `dvc repro report` makes it again")
+    return {model: _metrics_of(model, workspace=workspace) for model in models}
 
 
 def read_validation(workspace: Path, models: Iterable[str]) -> dict[str, pd.DataFrame]:
-    """Reads what models say of the validation faces: `path`, `label` and `prediction`, by model.
+    """Reads the predictions of the validation faces: `path`, `label` and `prediction`, by model.
 
     Raises:
         UserError: A table is missing, or damaged.
@@ -76,23 +76,23 @@ def read_validation(workspace: Path, models: Iterable[str]) -> dict[str, pd.Data
 
 
 def outcomes_by_model(predictions: Mapping[str, pd.DataFrame]) -> dict[str, Outcomes]:
-    """Which faces are predicted rightly, kept for the next run to be paired with."""
+    """Lists which faces are predicted rightly, for a paired test with the next run."""
     return {model: outcomes_of(rows) for model, rows in predictions.items()}
 
 
-def _figures_of(model: str, *, workspace: Path) -> dict[str, dict[str, Figure]]:
+def _metrics_of(model: str, *, workspace: Path) -> dict[str, dict[str, MetricValue]]:
     file = output(f"evaluate@{model}", model, workspace=workspace) / METRICS_NAME
     measured = read_json(file)
     try:
         return {
             split: {
-                measure: TypeAdapter(Figure).validate_python(measured[split][measure])
-                for measure in MEASURES
-                if measured[split][measure]["value"] is not None
+                metric: TypeAdapter(MetricValue).validate_python(measured[split][metric])
+                for metric in METRIC_NAMES
+                if measured[split][metric]["value"] is not None
             }
             for split in (VALIDATION, TEST)
         }
     except (KeyError, TypeError, ValidationError):
         raise UserError(
-            f"{file} does not hold the figures of an evaluation: `dvc repro` makes it anew"
+            f"{file} does not hold the metrics of an evaluation: `dvc repro` makes it again"
         ) from None

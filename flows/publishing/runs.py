@@ -1,19 +1,19 @@
-"""The runs at a destination, each with a record of its files and figures, and which is the latest.
+"""The runs at a destination, each with a record of its files and metrics, and which is the latest.
 
 A run is `runs/RUN/` with a `publication.json`, written when all else has arrived. The latest run is the
-one that `latest/index.html` names, for people (it forwards to the run's pages) and for us: one small
-file, so that switching is one step wherever it lies.
+one that `latest/index.html` names, for people (it forwards to the run's pages) and for the next
+publication: one small file, so that switching is one step wherever it lies.
 """
 
 import hashlib
 import re
 from collections.abc import Mapping
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from fer_data.core.errors import UserError
 from fer_models.reporting.outcomes import Outcomes
-from flows.publishing.run_metrics import Figure
+from flows.publishing.run_metrics import MetricValue
 from flows.publishing.site import DATA_PAGE, INDEX_PAGE
 from flows.publishing.storage import Destination
 
@@ -35,15 +35,17 @@ _LATEST_PAGE = """\
 
 
 class Record(BaseModel):
-    """What a run published."""
+    """A published run: metrics, hashes of its files, outcomes."""
 
     model_config = ConfigDict(frozen=True, strict=True)
 
     run: str
     at: str
     """When, in UTC."""
-    figures: dict[str, dict[str, dict[str, Figure]]]
-    """By model, split and measure."""
+    metrics: dict[str, dict[str, dict[str, MetricValue]]] = Field(
+        validation_alias=AliasChoices("metrics", "figures")  # which earlier versions wrote
+    )
+    """By model, split and metric."""
     files: dict[str, str]
     """The SHA-256 of each file of the site, by its name."""
     outcomes: dict[str, Outcomes] = {}
@@ -52,15 +54,15 @@ class Record(BaseModel):
 
 def record_of(
     contents: Mapping[str, bytes],
-    figures: dict[str, dict[str, dict[str, Figure]]],
+    metrics: dict[str, dict[str, dict[str, MetricValue]]],
     outcomes: dict[str, Outcomes],
     *,
     run: str,
     at: str,
 ) -> Record:
-    """The record of a site's files, by name, and of a run's figures and outcomes."""
+    """The record of a site's files, by name, and of a run's metrics and outcomes."""
     files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-    return Record(run=run, at=at, figures=figures, files=files, outcomes=outcomes)
+    return Record(run=run, at=at, metrics=metrics, files=files, outcomes=outcomes)
 
 
 def store_run(contents: Mapping[str, bytes], record: Record, *, destination: Destination) -> None:
@@ -112,7 +114,7 @@ def latest_run(destination: Destination) -> str | None:
 
 
 def make_latest(run: str, *, destination: Destination) -> None:
-    """Lets the page of the latest run name this one, in one step.
+    """Makes a run the latest: replaces the page that names it, in one step.
 
     Raises:
         UserError: The destination cannot be reached; the page names the run that it named.
@@ -133,7 +135,7 @@ def held_back(destination: Destination) -> Record | None:
 
 
 def hold_back(run: str, *, destination: Destination) -> None:
-    """Remembers a run that is stored without becoming the latest.
+    """Records a run that is stored without becoming the latest.
 
     Raises:
         UserError: The destination cannot be reached.

@@ -1,4 +1,4 @@
-"""Which files make up the report site: pages, the files they link to, metrics, model cards."""
+"""Lists the files of the report site: pages, the files they link to, metrics, model cards."""
 
 from collections.abc import Iterable
 from pathlib import Path

@@ -50,7 +50,7 @@ class Destination:
         return f"{self.address}/{name}"
 
     def read(self, name: str) -> bytes | None:
-        """What a file holds; None if there is no such file.
+        """Reads a file; None if there is no such file.
 
         Raises:
             UserError: The destination cannot be reached.

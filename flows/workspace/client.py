@@ -48,7 +48,7 @@ def commit(folder: Path, message: str) -> None:
 
 
 def git(*arguments: str, cwd: Path) -> str:
-    """What a git command prints.
+    """Runs a git command, and returns what it prints.
 
     Raises:
         UserError: It failed; the message says in what words, on one line.
@@ -78,7 +78,7 @@ def dvc(
     timeout_seconds: float = PATIENCE_SECONDS,
     pause_seconds: float = PAUSE_SECONDS,
 ) -> str:
-    """What a DVC command prints; it waits for whatever else DVC does in the folder, such as a push.
+    """Runs a DVC command when no other, such as a push, holds the folder; returns what it prints.
 
     Args:
         *arguments: The verb and what it takes.

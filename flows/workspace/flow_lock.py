@@ -17,7 +17,7 @@ DVC_LOCK = Path(".dvc/tmp/rwlock")
 
 @contextmanager
 def one_at_a_time(workspace: Path) -> Iterator[None]:
-    """Holds the workspace against any other flow; the lock goes with the process that holds it.
+    """Locks the workspace for one flow; the lock ends with the process that holds it.
 
     Raises:
         HeldError: Another flow holds it.

@@ -1,4 +1,4 @@
-"""The stages of a workspace in their order, and which of them changed: all of it asked of DVC."""
+"""Reads the stages of a workspace in their order, and which of them changed, from DVC."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Takes passwords out of what is logged."""
+"""Redacts passwords in what is logged."""
 
 import re
 
@@ -18,5 +18,5 @@ where the first name has no dot and an address follows `@`; other paths with `@`
 
 
 def without_passwords(text: str) -> str:
-    """A text whose URLs have neither users nor passwords."""
+    """Removes users and passwords from the URLs of a text."""
     return _USER.sub("", text)

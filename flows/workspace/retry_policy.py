@@ -1,4 +1,4 @@
-"""Tells failures of a stage that can pass, and are worth another try, from those that cannot."""
+"""Decides which failures of a stage are retryable."""
 
 import re
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ class StageError(Exception):
 
     @property
     def is_of_an_edit(self) -> bool:
-        """Whether what it reads was edited meanwhile, so that there is nothing to wait for."""
+        """Whether its inputs were edited meanwhile, so that a retry need not wait."""
         return bool(_EDITED.search(self.reason))
 
     def __str__(self) -> str:
@@ -55,7 +55,7 @@ class StageError(Exception):
 
 
 def failure_of(stage: str, code: int, lines: Sequence[str]) -> StageError:
-    """What to make of a stage that ended with another exit code than 0.
+    """Classifies the failure of a stage by its exit code and its output.
 
     Args:
         stage: Its name.
@@ -65,7 +65,7 @@ def failure_of(stage: str, code: int, lines: Sequence[str]) -> StageError:
     Returns:
         The failure, which can pass where a signal ended the process, the disk was full, something could
         not be reached, or what the stage reads was edited meanwhile. A stage's own line `error: ...` is
-        believed: what it says of the data or of the settings stays wrong however often it runs.
+        believed: what it reports of the data or of the settings stays wrong however often it runs.
     """
     ours = [line for line in lines if line.startswith(_OURS)]
     of_dvc = [line for line in lines if line.startswith(_OF_DVC)]
@@ -91,5 +91,5 @@ def _signal_of(code: int, text: str) -> int | None:
 
 
 def timed_out(stage: str, minutes: float) -> StageError:
-    """The failure of a stage that took too long: can pass, since a training goes on where it was."""
+    """The failure of a stage that timed out: retryable, since a training resumes."""
     return StageError(stage, f"ended after {minutes:g} minutes (flows.timeout_minutes)", True)

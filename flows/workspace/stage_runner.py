@@ -1,4 +1,4 @@
-"""Runs one stage as DVC would, in a process of its own, and says what became of it."""
+"""Runs one stage by DVC, in a process of its own, and returns its result."""
 
 import re
 import threading
@@ -64,13 +64,13 @@ def run_stage(
 
 
 def result_of(lines: Iterable[str]) -> str:
-    """What DVC did with a single stage, read from its log."""
+    """Reads the result of a single stage from DVC's log."""
     found = [outcome for _, outcome in outcomes(lines)]
     return RAN if RAN in found else RESTORED if RESTORED in found else UNCHANGED
 
 
 def outcomes(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """The stages that a log of `dvc repro` shows as run or restored, each with which of the two."""
+    """Lists the stages that a log of `dvc repro` shows as run or restored."""
     for line in lines:
         if match := _RUNNING.match(line):
             yield match[1], RAN

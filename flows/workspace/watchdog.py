@@ -1,4 +1,4 @@
-"""Runs a command, and ends it with all its children when whoever started this is gone or lets go.
+"""Runs a command, and ends it with all its children when its parent process ends or lets go.
 
 Run as a file, in a process group of its own, with a pipe as standard input: once that pipe is closed,
 by hand or by the death of its other end, the group is asked to end (SIGTERM) and, after a while, made to
@@ -56,7 +56,7 @@ def _watch(runner: int, grace_seconds: float) -> None:
     if runner in readable and os.read(runner, 1) == _DONE:
         return
     os.killpg(0, signal.SIGTERM)
-    if runner in readable:  # nobody is left to say when the command has ended
+    if runner in readable:  # no process is left to report when the command has ended
         time.sleep(grace_seconds)
     else:
         select.select([runner], [], [], grace_seconds)

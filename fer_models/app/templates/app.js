@@ -76,8 +76,8 @@ async function predict() {
   const mine = turn;
   const names = tab === ALL ? settings.models.map((model) => model.name) : [tab];
   for (const name of names) {
-    const { fault } = settings.models.find((model) => model.name === name);
-    if (fault || !found?.faces.length || predictions.has(name) || failures.has(name)) continue;
+    const { error } = settings.models.find((model) => model.name === name);
+    if (error || !found?.faces.length || predictions.has(name) || failures.has(name)) continue;
     at("panel").setAttribute("aria-busy", "true");
     try {
       const reply = await call("ask", found.faces.map((face) => face.pixels), name);
@@ -115,15 +115,15 @@ function draw() {
 
 function panel() {
   const model = settings.models.find(({ name }) => name === tab);
-  if (model?.fault) return [drawWords("This model is missing", model.fault)];
+  if (model?.error) return [drawWords("This model is missing", model.error)];
   if (failures.has(tab)) return [drawWords("This model cannot predict", failures.get(tab))];
   if (!found) return [drawWords("No image yet", "Each face in it gets its bars here.")];
   if (!found.faces.length) return [drawWords("No face found", "Nothing is read where no face is.")];
   if (tab === ALL) {
     const rows = (number) =>
-      settings.models.map(({ name, title, fault }) => {
+      settings.models.map(({ name, title, error }) => {
         const prediction = predictions.get(name)?.[number];
-        return { name, title, fault: fault ?? failures.get(name), prediction };
+        return { name, title, error: error ?? failures.get(name), prediction };
       });
     const cards = found.faces.map((face, number) => drawComparison(face, number, found, rows(number)));
     return [drawLegend(), ...cards];
@@ -169,7 +169,7 @@ async function live() {
   draw();
   while (stream) {
     const mine = ++turn;
-    const model = settings.models.find(({ name, fault }) => name === tab && !fault);
+    const model = settings.models.find(({ name, error }) => name === tab && !error);
     try {
       const reply = await find(await frame(LIVE_WIDTH), false);
       const faces = reply.faces.map((face) => face.pixels);

@@ -33,17 +33,17 @@ function say(words, { failed = false } = {}) {
 }
 
 function drawTabs(tab) {
-  const tabs = [...settings.models, { name: ALL, title: "All models at once", fault: null }];
+  const tabs = [...settings.models, { name: ALL, title: "All models at once", error: null }];
   const strip = at("tabs");
   strip.replaceChildren(
-    ...tabs.map(({ name, title, fault }) => {
-      const button = make("button", { type: "button", textContent: name, title: fault ?? title });
+    ...tabs.map(({ name, title, error }) => {
+      const button = make("button", { type: "button", textContent: name, title: error ?? title });
       button.setAttribute("role", "tab");
       button.setAttribute("aria-selected", name === tab);
       button.setAttribute("aria-controls", "panel");
       button.tabIndex = name === tab ? 0 : -1;
       button.dataset.tab = name;
-      button.classList.toggle("missing", fault !== null);
+      button.classList.toggle("missing", error !== null);
       return button;
     }),
   );
@@ -136,9 +136,9 @@ function drawPrediction(face, number, found, { prediction, heat }) {
 // All models' predictions for one face, each a bar that its expressions share.
 function drawComparison(face, number, found, rows) {
   const list = make("ul", { className: "models" });
-  for (const { name, title, prediction, fault } of rows) {
+  for (const { name, title, prediction, error } of rows) {
     const item = make("li", {}, make("span", { className: "title", textContent: name, title }));
-    if (fault) item.append(make("span", { className: "note", textContent: "missing" }));
+    if (error) item.append(make("span", { className: "note", textContent: "missing" }));
     else if (!prediction) item.append(make("span", { className: "note", textContent: "…" }));
     else {
       item.append(make("span", { className: "words" }, drawHeadline(prediction)));

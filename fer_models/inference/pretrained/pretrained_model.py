@@ -48,9 +48,9 @@ class Pretrained:
         """The K classes."""
         return self.bundle.expressions
 
-    def fault(self, name: str) -> str | None:
+    def error(self, name: str) -> str | None:
         """What its bundle lacks."""
-        return self.bundle.fault(self._packed(name))
+        return self.bundle.error(self._packed(name))
 
     def called(self, name: str) -> str:
         """The bundle and the model in it."""

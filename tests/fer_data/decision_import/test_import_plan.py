@@ -82,7 +82,7 @@ def test_good_rows_are_taken_as_they_are(tmp_path: Path) -> None:
             "got the time '31/01/2026', expected such as 2026-01-31T",
         ),
         (row("a", "sad", at="0001-01-01"), "got the time"),
-        (row("a", "sad", by=""), "nobody is named as annotator: name who decided with --annotator"),
+        (row("a", "sad", by=""), "no annotator is named: name who decided with --annotator"),
         (
             row("a", "undo"),
             "undo takes back a decision of its annotator in the same file, and there is none",

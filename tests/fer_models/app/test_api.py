@@ -49,9 +49,9 @@ def test_models_are_listed_with_what_they_lack(workspace: Path) -> None:
     listed = service_of(workspace).models()
     assert tuple(model["name"] for model in listed) == MEASURED
     scratch, resnet50, *_ = listed
-    assert scratch == {"name": "scratch", "title": "Tiny scratch", "fault": None}
+    assert scratch == {"name": "scratch", "title": "Tiny scratch", "error": None}
     assert resnet50["title"] == "resnet50"
-    assert "`dvc repro evaluate@resnet50` trains" in resnet50["fault"]
+    assert "`dvc repro evaluate@resnet50` trains" in resnet50["error"]
 
 
 def test_the_best_model_comes_first(workspace: Path, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_the_promise_holds_on_average_over_many_draws(coverage: float) -> None:
     assert coverage - 0.01 < np.mean(rates) < coverage + 1 / 201 + 0.01
 
 
-def test_figures_agree_with_the_sets() -> None:
+def test_metrics_agree_with_the_sets() -> None:
     chosen_on, other = predictions(300, seed=0), predictions(500, seed=1)
     found = conformal(
         chosen_on, other, expressions=EXPRESSIONS, coverage=0.9, num_resamples=100, seed=0

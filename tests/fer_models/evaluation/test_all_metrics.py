@@ -8,7 +8,7 @@ import pytest
 from fer_models.evaluation import all_metrics
 
 EXPRESSIONS = ("angry", "happy", "sad")
-SETTINGS = all_metrics.MeasureSettings(
+SETTINGS = all_metrics.MetricSettings(
     bootstrap_resamples=100, calibration_bins=15, coverage=0.9, seed=0
 )
 

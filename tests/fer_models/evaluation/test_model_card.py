@@ -30,7 +30,7 @@ def card_of(folder: Path, *, recalls: dict[str, float] | None = None, **summary:
     return model_card(training, measured, HASHES)
 
 
-def test_every_figure_has_its_interval_and_its_faces(tmp_path: Path) -> None:
+def test_every_metric_has_its_interval_and_its_faces(tmp_path: Path) -> None:
     card = card_of(tmp_path)
     test, validation = re.split("On the 2,781 validation faces", card)[:2]
     assert "On the 7,067 Testing faces of the archive" in test
@@ -103,7 +103,7 @@ def test_it_says_which_head_was_chosen_and_what_each_reaches(tmp_path: Path) -> 
     asked = {**COMBINATIONS, "chosen": "head", "chosen_by": "head"}
     card = card_of(tmp_path / "asked", settings=members, combinations=asked)
     assert "by `head`, as `ensemble.head` says\n" in card
-    assert "on which the kept epoch may have been chosen" in card_of(tmp_path / "other")
+    assert "on which the saved epoch may have been chosen" in card_of(tmp_path / "other")
 
 
 def test_it_says_what_it_is_not_for_and_what_nobody_knows(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_it_says_what_it_is_not_for_and_what_nobody_knows(tmp_path: Path) -> Non
     assert "rights in them" in parts["Licence"]
 
 
-def test_a_figure_that_is_not_defined_is_a_dash_without_an_interval(tmp_path: Path) -> None:
+def test_a_metric_that_is_not_defined_is_a_dash_without_an_interval(tmp_path: Path) -> None:
     write_reports(tmp_path)
     training = json.loads((tmp_path / "train/scratch/summary.json").read_text())
     measured = json.loads((tmp_path / "evaluate/scratch/metrics.json").read_text())

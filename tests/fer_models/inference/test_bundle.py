@@ -235,7 +235,7 @@ def test_odd_metrics_are_one_line_and_stop_no_other_model(
         assert "\n" not in str(error.value)
     store = open_model_store(bundle=other)
     service = Service(store, FaceFinder())
-    assert [model["fault"] is None for model in service.models()] == [False, True]
+    assert [model["error"] is None for model in service.models()] == [False, True]
     assert service.first() == "mobilenetv2"
     assert store.load("mobilenetv2").expressions == EXPRESSIONS
 
@@ -243,5 +243,5 @@ def test_odd_metrics_are_one_line_and_stop_no_other_model(
 def test_a_summary_without_a_title_is_one_line(bundle: Path, tmp_path: Path) -> None:
     other = with_part(bundle, tmp_path / "odd.zip", "summary.json", b'{"title": 5}')
     store = open_model_store(bundle=other)
-    assert "summary.json of the model 'scratch'" in str(store.fault("scratch"))
+    assert "summary.json of the model 'scratch'" in str(store.error("scratch"))
     assert store.title("scratch") == "scratch"

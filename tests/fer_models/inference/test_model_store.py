@@ -88,7 +88,7 @@ def test_a_missing_model_names_the_three_ways_to_get_it(workspace: Path) -> None
     with pytest.raises(UserError, match=message):
         opened.load("resnet50")
     assert opened.title("resnet50") == "resnet50"
-    assert opened.fault("scratch") is None
+    assert opened.error("scratch") is None
 
 
 def test_a_model_that_nobody_measured_is_missing_too(workspace: Path, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_a_bundle_that_was_packed_again_is_read_again(bundle: Path, changed: Pat
     expected = open_model_store(workspace=changed).load("scratch").predict(FACES)
     found = store.load("scratch").predict(FACES)
     np.testing.assert_array_equal(found.probabilities, expected.probabilities)
-    assert store.fault("mobilenetv2") is None
+    assert store.error("mobilenetv2") is None
 
 
 def test_a_model_that_is_gone_from_a_new_bundle_is_named(bundle: Path, changed: Path) -> None:

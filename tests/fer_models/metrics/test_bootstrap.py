@@ -105,7 +105,7 @@ def test_interval_is_stretched_to_a_value_that_all_resamples_miss():
     assert low == pytest.approx(1 - np.exp(-1), abs=0.05)
 
 
-def test_figure_without_value_has_no_interval_and_undefined_resamples_are_left_out():
+def test_metric_without_value_has_no_interval_and_undefined_resamples_are_left_out():
     def metrics(counts: np.ndarray) -> dict[str, np.ndarray]:
         first = counts[:, 0].astype(float)
         return {

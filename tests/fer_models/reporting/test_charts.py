@@ -52,8 +52,8 @@ def precision_recall() -> pd.DataFrame:
 def all_charts(chart_id: str = "chart") -> list[str]:
     aurocs = {"angry": 0.8126, "happy": 0.9, "sad": None}
     return [
-        training_curve(history(), curve="accuracy", kept_epoch=4, chart_id=chart_id),
-        training_curve(history(), curve="loss", kept_epoch=4, chart_id=chart_id),
+        training_curve(history(), curve="accuracy", saved_epoch=4, chart_id=chart_id),
+        training_curve(history(), curve="loss", saved_epoch=4, chart_id=chart_id),
         confusion_chart(MATRIX, expressions=EXPRESSIONS, chart_id=chart_id),
         roc_chart(roc(), aurocs=aurocs, chart_id=chart_id),
         precision_recall_chart(precision_recall(), averages=aurocs, chart_id=chart_id),
@@ -94,7 +94,7 @@ def test_text_is_readable_on_a_phone(chart: int) -> None:
     assert min(sizes) >= 11
 
 
-def test_the_same_figures_give_the_same_bytes_without_a_date() -> None:
+def test_the_same_metrics_give_the_same_bytes_without_a_date() -> None:
     assert all_charts.__wrapped__() == all_charts()
     assert "date" not in "".join(all_charts()).lower()
 
@@ -114,21 +114,21 @@ def test_every_id_and_every_reference_belongs_to_the_chart(chart: int) -> None:
     [("accuracy", "faces classified correctly"), ("loss", "loss (nats per face)")],
 )
 def test_curves_name_their_axes_and_lines(curve: Curve, unit: str) -> None:
-    found = texts(training_curve(history(), curve=curve, kept_epoch=4, chart_id="chart"))
+    found = texts(training_curve(history(), curve=curve, saved_epoch=4, chart_id="chart"))
     for text in (f"{curve.capitalize()} over the epochs", "epoch", unit):
         assert text in found
-    assert {"training", "validation", "kept epoch"} <= set(found)
+    assert {"training", "validation", "saved epoch"} <= set(found)
 
 
 def test_accuracy_is_in_per_cent_and_an_epoch_is_whole() -> None:
-    found = texts(training_curve(history(3), curve="accuracy", kept_epoch=1, chart_id="chart"))
+    found = texts(training_curve(history(3), curve="accuracy", saved_epoch=1, chart_id="chart"))
     assert "20%" in found
     assert not any(re.fullmatch(r"\d\.\d", text) for text in found)
 
 
 def test_a_single_epoch_can_be_drawn() -> None:
-    svg = training_curve(history(1), curve="loss", kept_epoch=1, chart_id="chart")
-    assert "kept epoch" in svg
+    svg = training_curve(history(1), curve="loss", saved_epoch=1, chart_id="chart")
+    assert "saved epoch" in svg
 
 
 def test_a_confusion_matrix_shows_counts_and_percentages_of_the_row() -> None:

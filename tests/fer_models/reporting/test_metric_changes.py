@@ -77,7 +77,7 @@ MORE = np.arange(7_000) < 4_091  # 1.3 points more: what another seed of `scratc
 MUCH_MORE = np.arange(7_000) < 4_420  # 6 points
 
 
-def test_each_figure_is_compared_on_validation_and_on_test() -> None:
+def test_each_metric_is_compared_on_validation_and_on_test() -> None:
     changes = changes_of(RIGHT, MORE)
     assert [(one.split, one.metric, one.difference is None) for one in changes] == [
         ("validation", "accuracy", False),
@@ -129,7 +129,7 @@ def test_only_models_measured_both_times_are_compared() -> None:
     assert list(changes_since(then, now, predictions, seed_spread={})) == ["kept"]
 
 
-def test_a_figure_that_was_or_is_not_defined_is_left_out() -> None:
+def test_a_metric_that_was_or_is_not_defined_is_left_out() -> None:
     then = Accepted.model_validate(ACCEPTED | {"metrics": {"scratch": {"test": split(None, 0.4)}}})
     now = {"scratch": evaluation(0.5, macro_f1=None)}
     found = changes_since(then, now, {"scratch": both_splits(RIGHT)}, seed_spread={})

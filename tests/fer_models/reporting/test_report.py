@@ -46,7 +46,7 @@ SPREAD = SeedSpread(accuracy=0.005, degrees_of_freedom=24)
 
 
 @pytest.mark.parametrize(
-    ("other", "spread", "verdict"),
+    ("other", "spread", "result"),
     [
         (0.6, SPREAD, "<strong>Beyond chance:</strong> Second over First."),
         (0.5712, SPREAD, "<strong>No difference is beyond chance:</strong>"),  # a point
@@ -59,14 +59,14 @@ SPREAD = SeedSpread(accuracy=0.005, degrees_of_freedom=24)
     ],
 )
 def test_page_says_which_models_differ_by_more_than_chance(
-    tmp_path: Path, other: float, spread: SeedSpread | None, verdict: str
+    tmp_path: Path, other: float, spread: SeedSpread | None, result: str
 ) -> None:
     write_reports(tmp_path, title="First")
     write_reports(tmp_path, name="compact", test_accuracy=other, title="Second")
     models = model_from(tmp_path), model_from(tmp_path, "compact")
     page = text_of(page_of(*models, seed_spread={"scratch": spread, "compact": spread}))
     paired = page.split('<section id="paired">')[1].split("</section>")[0]
-    assert verdict in paired
+    assert result in paired
     assert "on the same 7,067 Testing faces" in paired
     assert "among the 1 pair" in paired
 
@@ -76,7 +76,7 @@ def test_a_single_model_is_tested_against_none(tmp_path: Path) -> None:
     assert 'id="paired"' not in page_of(model_from(tmp_path))
 
 
-def test_page_shows_the_figures_and_says_where_they_were_measured(tmp_path: Path) -> None:
+def test_page_shows_the_metrics_and_says_where_they_were_measured(tmp_path: Path) -> None:
     write_reports(tmp_path)
     page = text_of(page_of(model_from(tmp_path)))
     for text in ("7,067 Testing faces", "2,781 validation faces", "24,955", "322,118", "15.5"):

@@ -27,7 +27,7 @@ SPREAD = SeedSpread(accuracy=0.013, degrees_of_freedom=24)
 
 
 @pytest.mark.parametrize(
-    ("before", "difference", "spread", "verdict"),
+    ("before", "difference", "spread", "result"),
     [
         (
             0.5602,
@@ -54,7 +54,7 @@ SPREAD = SeedSpread(accuracy=0.013, degrees_of_freedom=24)
     ],
 )
 def test_page_says_how_metrics_moved_since_the_acceptance(
-    tmp_path: Path, before: float, difference: str, spread: SeedSpread | None, verdict: str
+    tmp_path: Path, before: float, difference: str, spread: SeedSpread | None, result: str
 ) -> None:
     write_reports(tmp_path)
     then = accepted_when(before, outcomes=True)
@@ -64,7 +64,7 @@ def test_page_says_how_metrics_moved_since_the_acceptance(
     row = changes.split("accuracy on Testing faces</th>")[1].split("</tr>")[0]
     assert f'<td>{difference}<small class="wraps">' in row
     assert ("faces alone" in row) == (spread is None)
-    assert verdict in changes
+    assert result in changes
 
 
 def test_without_the_predictions_of_then_the_page_claims_nothing(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def with_gain(value: float, low: float, high: float, *, winner: str) -> dict[str
 
 
 @pytest.mark.parametrize(
-    ("gain", "verdict", "chance"),
+    ("gain", "result", "chance"),
     [
         (
             (-0.008, -0.0193, 0.0031),
@@ -52,11 +52,11 @@ def with_gain(value: float, low: float, high: float, *, winner: str) -> dict[str
     ],
 )
 def test_page_says_plainly_whether_the_ensemble_beats_its_best_member(
-    tmp_path: Path, gain: tuple[float, float, float], verdict: str, chance: str
+    tmp_path: Path, gain: tuple[float, float, float], result: str, chance: str
 ) -> None:
     page = text_of(page_with(tmp_path, with_gain(*gain, winner="head")))
     comparison = page.split('<section id="comparison">')[1].split("</section>")[0]
-    assert verdict in comparison
+    assert result in comparison
     assert chance in comparison
 
 

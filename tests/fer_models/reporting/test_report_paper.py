@@ -17,7 +17,7 @@ from tests.support.models.model_reports import (
 
 
 @pytest.mark.parametrize(
-    ("accuracy", "verdict"),
+    ("accuracy", "result"),
     [
         (0.5612, "is 1.64 points below the paper's. The paper's value lies outside our interval"),
         (0.5700, "is 0.76 points below the paper's. The paper's value lies inside our interval"),
@@ -29,22 +29,22 @@ from tests.support.models.model_reports import (
     ],
 )
 def test_page_says_plainly_how_we_compare_with_the_paper(
-    tmp_path: Path, accuracy: float, verdict: str
+    tmp_path: Path, accuracy: float, result: str
 ) -> None:
     write_reports(tmp_path, test_accuracy=accuracy)
     page = text_of(page_of(model_from(tmp_path))).replace("&#39;", "'")
-    assert verdict in page
+    assert result in page
 
 
 @pytest.mark.parametrize(
-    ("accuracy", "verdict"),
+    ("accuracy", "result"),
     [
         (0.6737, "is 2.53 points above that. The paper's value lies outside our interval"),
         (0.6484, "equals that. The paper's value lies inside our interval"),
     ],
 )
 def test_a_model_that_the_paper_does_not_have_is_compared_with_its_best(
-    tmp_path: Path, accuracy: float, verdict: str
+    tmp_path: Path, accuracy: float, result: str
 ) -> None:
     write_reports(tmp_path)
     best = {**PAPER, "val_accuracy": 0.6484}
@@ -57,7 +57,7 @@ def test_a_model_that_the_paper_does_not_have_is_compared_with_its_best(
     best_of_paper = "its best value here is 64.84\N{NARROW NO-BREAK SPACE}% (ResNet50)."
     assert page.count(best_of_paper) == 1
     after = page.split("The paper does not have this model; ")[1]
-    assert after.startswith(f"{best_of_paper} Our test accuracy {verdict}")
+    assert after.startswith(f"{best_of_paper} Our test accuracy {result}")
 
 
 def test_page_does_not_compare_other_faces_with_the_paper(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_what_the_paper_does_not_say_is_a_dash(tmp_path: Path) -> None:
     write_reports(tmp_path, paper=dict.fromkeys(PAPER))
     page = text_of(page_of(model_from(tmp_path)))
     assert page.count(f"<td>{UNKNOWN}</td>") == 4
-    assert 'class="verdict' not in page
+    assert 'class="result' not in page
 
 
 def test_the_paper_s_metrics_stand_beside_ours(tmp_path: Path) -> None:

@@ -89,14 +89,14 @@ def test_summary_tells_the_training_and_the_ways_to_combine(trained: Path) -> No
     summary = json.loads((trained / "report" / "summary.json").read_text())
     assert summary["title"] == "Frozen ensemble"
     assert summary["epochs"] == len(history)
-    assert summary["kept_epoch"] == history["val_loss"].argmin() + 1
+    assert summary["saved_epoch"] == history["val_loss"].argmin() + 1
     assert (summary["train_faces"], summary["validation_faces"]) == (180, 30)
     assert summary["settings"] == SETTINGS
     assert summary["paper"]["accuracy"] == pytest.approx(0.7207)
     assert summary["paper"]["val_accuracy"] == pytest.approx(0.6672)
     found = summary["combinations"]
     assert list(found["members"]) == list(NAMES)
-    kept = history.iloc[summary["kept_epoch"] - 1]
+    kept = history.iloc[summary["saved_epoch"] - 1]
     assert found["ways"]["head"]["accuracy"] == pytest.approx(kept["val_accuracy"], abs=1e-6)
     assert found["ways"]["head"]["loss"] == pytest.approx(kept["val_loss"], abs=1e-4)
 

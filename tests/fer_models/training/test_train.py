@@ -74,7 +74,7 @@ def test_history_and_summary_tell_the_training(trained: Path) -> None:
     assert list(history["epoch"]) == [1, 2, 3, 4, 5]
     assert history["loss"].iloc[-1] < history["loss"].iloc[0]
     summary = json.loads((trained / "report" / "summary.json").read_text())
-    assert summary["kept_epoch"] == 5
+    assert summary["saved_epoch"] == 5
     assert summary["train_faces"] == 180
     assert summary["training"]["loss"] == pytest.approx(history["loss"].iloc[-1])
     assert summary["paper"]["val_accuracy"] == pytest.approx(0.5776)

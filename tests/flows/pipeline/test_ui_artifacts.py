@@ -6,8 +6,8 @@ import pytest
 
 from fer_models.reporting.seed_spread import Difference
 from flows.pipeline.ui_artifacts import data_summary, evaluation_summary, metrics_table
-from flows.publishing.metric_gate import Change, changes
-from flows.publishing.run_metrics import read_figures
+from flows.publishing.metric_gate import MetricChange, changes
+from flows.publishing.run_metrics import read_metrics
 from tests.support.flows.report_site import MACRO_F1, make_reports, write
 
 
@@ -17,32 +17,32 @@ def workspace(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def moved(workspace: Path, tmp_path: Path) -> list[Change]:
-    before = read_figures(make_reports(tmp_path / "before"))
+def moved(workspace: Path, tmp_path: Path) -> list[MetricChange]:
+    before = read_metrics(make_reports(tmp_path / "before"))
     tested = {"scratch": Difference(-0.06, -0.1, -0.02, 0.004, covers_seeds=True)}
-    return list(changes(read_figures(workspace), {"scratch": before["scratch"]}, tested))
+    return list(changes(read_metrics(workspace), {"scratch": before["scratch"]}, tested))
 
 
-def test_the_table_has_a_row_a_figure_beside_the_published_one(moved: list[Change]) -> None:
+def test_the_table_has_a_row_a_metric_beside_the_published_one(moved: list[MetricChange]) -> None:
     rows = metrics_table(moved)
     assert len(rows) == len(MACRO_F1) * 2 * 2
-    assert rows[0]["verdict"] == "worse"
+    assert rows[0]["result"] == "worse"
     assert rows[1] == {
         "model": "scratch",
         "faces": "validation",
-        "measure": "macro-F1",
+        "metric": "macro-F1",
         "published": 0.8,
         "now": 0.74,
         "difference": -0.06,
         "published interval": "0.7500 to 0.8500",
-        "verdict": "below",
+        "result": "below",
     }
     assert rows[-1]["model"] == "ensemble"
     assert rows[-1]["difference"] is None
-    assert rows[-1]["verdict"] == "new"
+    assert rows[-1]["result"] == "new"
 
 
-def test_the_summary_has_a_row_a_model_and_says_what_is_worse(moved: list[Change]) -> None:
+def test_the_summary_has_a_row_a_model_and_says_what_is_worse(moved: list[MetricChange]) -> None:
     text = evaluation_summary(moved, site="s3://b/runs/two", outcome="two is stored")
     lines = text.splitlines()
     assert lines[2] == (
@@ -59,7 +59,7 @@ def test_the_summary_has_a_row_a_model_and_says_what_is_worse(moved: list[Change
     assert "[The report](s3://b/runs/two/index.html)" in lines
 
 
-def test_a_figure_that_is_not_defined_says_so(moved: list[Change]) -> None:
+def test_a_metric_that_is_not_defined_says_so(moved: list[MetricChange]) -> None:
     text = evaluation_summary([replace(moved[0], tested=None)], site="s3://b", outcome="")
     assert text.splitlines()[4].endswith("| not defined | not defined | not defined |")
     assert "Worse" not in text

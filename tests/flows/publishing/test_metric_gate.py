@@ -9,27 +9,29 @@ import pytest
 from fer_data.core.errors import UserError
 from fer_models.reporting.report_settings import SeedSpread
 from fer_models.reporting.seed_spread import Difference
-from flows.publishing.metric_gate import Change, accuracy_against, changes
-from flows.publishing.run_metrics import Figure, outcomes_by_model, read_figures
+from flows.publishing.metric_gate import MetricChange, accuracy_against, changes
+from flows.publishing.run_metrics import MetricValue, outcomes_by_model, read_metrics
 from tests.support.flows.report_site import evaluation, make_reports, predictions, write
 
 METRICS = "reports/evaluate/scratch/metrics.json"
 
 
-def figure(value: float) -> Figure:
-    return Figure(value=value, low=value - 0.05, high=value + 0.05)
+def metric_of(value: float) -> MetricValue:
+    return MetricValue(value=value, low=value - 0.05, high=value + 0.05)
 
 
-def change(now: float, before: float | None, *, split="validation", measure="macro_f1") -> Change:
-    then = None if before is None else figure(before)
-    return Change("scratch", split, measure, now=figure(now), before=then)
+def change(
+    now: float, before: float | None, *, split="validation", metric="macro_f1"
+) -> MetricChange:
+    then = None if before is None else metric_of(before)
+    return MetricChange("scratch", split, metric, now=metric_of(now), before=then)
 
 
-def test_the_figures_are_those_of_the_reported_models(tmp_path: Path) -> None:
-    figures = read_figures(make_reports(tmp_path, scratch=0.5))
-    assert list(figures) == ["scratch", "ensemble"]
-    assert list(figures["scratch"]) == ["validation", "test"]
-    assert figures["scratch"]["validation"]["macro_f1"] == figure(0.5)
+def test_the_metrics_are_those_of_the_reported_models(tmp_path: Path) -> None:
+    metrics = read_metrics(make_reports(tmp_path, scratch=0.5))
+    assert list(metrics) == ["scratch", "ensemble"]
+    assert list(metrics["scratch"]) == ["validation", "test"]
+    assert metrics["scratch"]["validation"]["macro_f1"] == metric_of(0.5)
 
 
 def test_what_is_not_defined_is_left_out(tmp_path: Path) -> None:
@@ -37,9 +39,9 @@ def test_what_is_not_defined_is_left_out(tmp_path: Path) -> None:
     measured = evaluation(0.5)
     measured["test"] = measured["test"] | {"macro_f1": {"value": None, "low": None, "high": None}}
     write(tmp_path / METRICS, json.dumps(measured))
-    figures = read_figures(tmp_path)
-    assert list(figures["scratch"]["test"]) == ["accuracy"]
-    assert list(figures["scratch"]["validation"]) == ["accuracy", "macro_f1"]
+    metrics = read_metrics(tmp_path)
+    assert list(metrics["scratch"]["test"]) == ["accuracy"]
+    assert list(metrics["scratch"]["validation"]) == ["accuracy", "macro_f1"]
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", '{"validation": {"accuracy": {"value": "high"}}}'])
@@ -47,31 +49,31 @@ def test_what_is_no_evaluation_is_one_line(tmp_path: Path, text: str) -> None:
     make_reports(tmp_path)
     write(tmp_path / METRICS, text)
     with pytest.raises(
-        UserError, match=r"metrics\.json does not hold the figures of an evaluation"
+        UserError, match=r"metrics\.json does not hold the metrics of an evaluation"
     ):
-        read_figures(tmp_path)
+        read_metrics(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["value", "low", "high"])
-def test_a_figure_that_is_no_number_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_metric_that_is_no_number_is_refused(tmp_path: Path, name: str) -> None:
     make_reports(tmp_path)
     measured = evaluation(0.5)
     measured["validation"]["macro_f1"][name] = float("nan")
     write(tmp_path / METRICS, json.dumps(measured))
-    with pytest.raises(UserError, match="does not hold the figures of an evaluation"):
-        read_figures(tmp_path)
+    with pytest.raises(UserError, match="does not hold the metrics of an evaluation"):
+        read_metrics(tmp_path)
 
 
 @pytest.mark.parametrize(
     "wrong", [{"value": 1.01}, {"value": -0.1}, {"high": 1.5}, {"low": 0.7, "high": 0.6}]
 )
-def test_a_figure_that_is_no_fraction_within_order_is_refused(tmp_path: Path, wrong: dict) -> None:
+def test_a_metric_that_is_no_fraction_within_order_is_refused(tmp_path: Path, wrong: dict) -> None:
     make_reports(tmp_path)
     measured = evaluation(0.5)
     measured["validation"]["macro_f1"] |= wrong
     write(tmp_path / METRICS, json.dumps(measured))
-    with pytest.raises(UserError, match="does not hold the figures of an evaluation"):
-        read_figures(tmp_path)
+    with pytest.raises(UserError, match="does not hold the metrics of an evaluation"):
+        read_metrics(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["null", "3", "{}", '["scratch"]', "[" * 100_000])
@@ -79,27 +81,27 @@ def test_a_report_that_names_no_models_is_one_line(tmp_path: Path, text: str) ->
     make_reports(tmp_path)
     write(tmp_path / "reports/metrics.json", text)
     with pytest.raises(UserError, match=r"metrics\.json (names no models|is not JSON)"):
-        read_figures(tmp_path)
+        read_metrics(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("now", "before", "verdict"),
+    ("now", "before", "result"),
     [(0.7, None, "new"), (0.76, 0.8, "within"), (0.74, 0.8, "below"), (0.86, 0.8, "above")],
 )
-def test_what_is_not_tested_lies_by_the_published_interval(now, before, verdict) -> None:
-    assert change(now, before).verdict == verdict
+def test_what_is_not_tested_lies_by_the_published_interval(now, before, result) -> None:
+    assert change(now, before).result == result
     assert not change(now, before).is_regression
 
 
 @pytest.mark.parametrize(
-    ("value", "p", "verdict"),
+    ("value", "p", "result"),
     [(-0.06, 0.05, "worse"), (-0.06, 0.06, "chance"), (0.06, 0.05, "better")],
 )
-def test_the_verdict_on_accuracy_is_by_what_chance_explains(value, p, verdict) -> None:
+def test_the_result_on_accuracy_is_by_what_chance_explains(value, p, result) -> None:
     tested = Difference(value, value - 0.05, value + 0.05, p / 2, covers_seeds=True)
-    one = replace(change(0.8 + value, 0.8, measure="accuracy"), tested=tested, p_adjusted=p)
-    assert one.verdict == verdict
-    assert one.is_regression == (verdict == "worse")
+    one = replace(change(0.8 + value, 0.8, metric="accuracy"), tested=tested, p_adjusted=p)
+    assert one.result == result
+    assert one.is_regression == (result == "worse")
     assert not replace(one, split="test").is_regression
 
 
@@ -123,7 +125,7 @@ def test_retrainings_that_change_nothing_are_held_back_less_than_one_time_in_twe
                 runs[-1][model] = rows
         before, now = (
             {
-                model: {"validation": {"accuracy": figure_of(rows)}}
+                model: {"validation": {"accuracy": accuracy_of(rows)}}
                 for model, rows in trained.items()
             }
             for trained in runs
@@ -142,10 +144,10 @@ def test_retrainings_that_change_nothing_are_held_back_less_than_one_time_in_twe
     assert 0 < held_back["both"] <= 0.05 * num_tries
 
 
-def figure_of(rows: pd.DataFrame) -> Figure:
+def accuracy_of(rows: pd.DataFrame) -> MetricValue:
     accuracy = float((rows["label"] == rows["prediction"]).mean())
     half = 1.96 * (accuracy * (1 - accuracy) / len(rows)) ** 0.5
-    return Figure(value=accuracy, low=accuracy - half, high=accuracy + half)
+    return MetricValue(value=accuracy, low=accuracy - half, high=accuracy + half)
 
 
 def test_a_change_reads_as_a_line() -> None:
@@ -156,10 +158,10 @@ def test_a_change_reads_as_a_line() -> None:
     assert str(change(0.74, None)) == "validation macro-F1 of scratch: 0.7400"
 
 
-def test_each_of_today_s_figures_has_a_change() -> None:
-    now = {name: {"test": {"accuracy": figure(0.5)}} for name in ("scratch", "ensemble")}
-    before = {"scratch": {"test": {"accuracy": figure(0.4)}}, "gone": now["scratch"]}
-    assert [(one.model, one.verdict) for one in changes(now, before)] == [
+def test_each_of_today_s_metrics_has_a_change() -> None:
+    now = {name: {"test": {"accuracy": metric_of(0.5)}} for name in ("scratch", "ensemble")}
+    before = {"scratch": {"test": {"accuracy": metric_of(0.4)}}, "gone": now["scratch"]}
+    assert [(one.model, one.result) for one in changes(now, before)] == [
         ("scratch", "above"),
         ("ensemble", "new"),
         ("gone", "gone"),
@@ -168,7 +170,7 @@ def test_each_of_today_s_figures_has_a_change() -> None:
 
 @pytest.mark.parametrize("now", [{}, {"scratch": {}}, {"scratch": {"validation": {}}}])
 def test_a_model_that_is_gone_is_a_regression(now: dict) -> None:
-    before = {"scratch": {"validation": {"macro_f1": figure(0.8)}}}
+    before = {"scratch": {"validation": {"macro_f1": metric_of(0.8)}}}
     (lost,) = changes(now, before)
     assert lost.is_regression
     assert lost.difference is None

@@ -52,7 +52,7 @@ def test_a_first_run_is_copied_whole_and_is_the_latest(workspace: Path, place: s
     assert b"url=../runs/one/index.html" in there[LATEST_NAME]
     record = json.loads(there["runs/one/publication.json"])
     assert set(record["files"]) == set(site_files(workspace))
-    assert record["figures"]["scratch"]["validation"]["macro_f1"]["low"] == 0.75
+    assert record["metrics"]["scratch"]["validation"]["macro_f1"]["low"] == 0.75
     assert set(record["outcomes"]) == {"scratch", "ensemble"}
 
 
@@ -94,8 +94,9 @@ def test_beside_a_run_of_an_earlier_version_intervals_are_compared(workspace, tm
     file = tmp_path / "site/runs/one/publication.json"
     record = json.loads(file.read_text())
     del record["outcomes"]
+    record["figures"] = record.pop("metrics")
     file.write_text(json.dumps(record))
-    make_reports(workspace, ensemble=0.67)  # paired, a loss; here both intervals hold both figures
+    make_reports(workspace, ensemble=0.67)  # paired, a loss; here both intervals hold both metrics
     assert publish(workspace, settings=settings(place), run_name="two").is_latest
     make_reports(workspace, ensemble=0.4)
     assert not publish(workspace, settings=settings(place), run_name="three").is_latest

@@ -42,7 +42,7 @@ TRAINING = {
     "parameters": 6_915,
     "train_faces": 77,
     "epochs": 1,
-    "kept_epoch": 1,
+    "saved_epoch": 1,
     "seed": 0,
     "settings": {"epochs": 1},
 }

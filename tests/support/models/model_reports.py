@@ -185,7 +185,7 @@ def write_reports(
         "title": "Eleven-layer CNN from scratch",
         "parameters": 322_118,
         "epochs": 12,
-        "kept_epoch": 10,
+        "saved_epoch": 10,
         "seconds": 930.0,
         "seed": 0,
         "train_faces": 24_955,

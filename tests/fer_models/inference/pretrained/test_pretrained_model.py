@@ -119,8 +119,8 @@ def test_beside_models_of_other_classes_it_says_so(trained: Path, tmp_path: Path
     params["data"]["expressions"] = others
     (workspace / "params.yaml").write_text(yaml.safe_dump(params))
     store = open_model_store(workspace=workspace)
-    fault = f"the model 'pretrained' tells {', '.join(EXPRESSIONS)} apart, expected"
-    assert (store.fault(PRETRAINED) or "").startswith(fault)
+    reason = f"the model 'pretrained' tells {', '.join(EXPRESSIONS)} apart, expected"
+    assert (store.error(PRETRAINED) or "").startswith(reason)
     assert open_model(PRETRAINED, workspace=workspace).expressions == EXPRESSIONS
 
 

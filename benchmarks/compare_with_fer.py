@@ -65,7 +65,7 @@ def says(network: keras.Model, faces: np.ndarray, *, expressions: tuple[str, ...
     shared = [CLASSES.index(expression) for expression in expressions]
     parts: list[np.ndarray] = []
     for start in range(0, len(faces), BATCH):
-        # Grey levels are whole numbers in the package, which enlarges by OpenCV.
+        # Gray levels are whole numbers in the package, which enlarges by OpenCV.
         larger = np.rint(keras.ops.image.resize(faces[start : start + BATCH] * 1.0, size))
         probabilities = np.asarray(network([(larger / 255 - 0.5) * 2], training=False))
         parts.append(probabilities[:, shared].argmax(axis=1))

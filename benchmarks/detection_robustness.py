@@ -4,7 +4,7 @@
     python benchmarks/detection_robustness.py --workspace . --model scratch --faces 300 --parts 0.4 0.6
 
 The workspace must have been run up to `evaluate`. Faces of `test` are enlarged and pasted anywhere into
-images of 640x480, onto noise, soft colours and something like a photograph, which it draws. The
+images of 640x480, onto noise, soft colors and something like a photograph, which it draws. The
 detector's thresholds and the alignment were chosen on faces of `validation` and other backgrounds.
 """
 
@@ -27,12 +27,12 @@ GOAL_FROM, GOAL = 0.4, 3.0
 
 
 def noise(generator: np.random.Generator) -> np.ndarray:
-    """Every pixel a colour of its own."""
+    """Every pixel a color of its own."""
     return generator.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
 
 
 def soft(generator: np.random.Generator) -> np.ndarray:
-    """A few colours that run into each other."""
+    """A few colors that run into each other."""
     few = Image.fromarray(generator.integers(0, 256, (3, 4, 3), np.uint8))
     return np.asarray(few.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC))
 
@@ -45,9 +45,9 @@ def photographic(generator: np.random.Generator) -> np.ndarray:
         for _ in range(generator.integers(6, 14)):
             x, y = generator.uniform(-60, WIDTH), generator.uniform(-60, HEIGHT)
             wide, high = generator.uniform(15, 240, 2)
-            colour = tuple(generator.integers(0, 256, 3).tolist())
+            color = tuple(generator.integers(0, 256, 3).tolist())
             shape = draw.ellipse if generator.random() < 0.5 else draw.rectangle
-            shape((x, y, x + wide, y + high), fill=colour)
+            shape((x, y, x + wide, y + high), fill=color)
         image = image.filter(ImageFilter.GaussianBlur(4 - 1.5 * depth))
     light = np.linspace(generator.uniform(0.5, 1), generator.uniform(0.5, 1), WIDTH)[:, np.newaxis]
     grain = generator.normal(scale=6, size=(HEIGHT, WIDTH, 1))
@@ -93,8 +93,8 @@ def main() -> None:
         right = predictor.predict(shown).probabilities.argmax(axis=1) == labels
         return 100 * float(right[among].mean() if among is not None else right.mean())
 
-    centred = accuracy(faces)
-    print(f"{flags.model}, {len(labels)} faces of `{TEST}`; centred: {centred:.1f} %")
+    centered = accuracy(faces)
+    print(f"{flags.model}, {len(labels)} faces of `{TEST}`; centered: {centered:.1f} %")
     print(f"{'of height':<10}{'background':<14}{'found':>8}{'with':>8}{'below':>8}{'without':>9}")
     for part in flags.parts:
         kinds = generator.integers(0, len(names), len(labels))

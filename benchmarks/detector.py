@@ -2,7 +2,7 @@
 
     python benchmarks/detector.py                 # 30 drawn faces in images of 640x480
 
-Both look for faces of 20 pixels and more. The images are soft colours with one drawn face each, a
+Both look for faces of 20 pixels and more. The images are soft colors with one drawn face each, a
 fifth to four fifths of the height. The last line is what following a face costs that was found before.
 """
 
@@ -22,7 +22,7 @@ WIDTH, HEIGHT = 640, 480
 
 
 def drawn_image(generator: np.random.Generator) -> np.ndarray:
-    """One face on soft colours, uint8 (480, 640, 3)."""
+    """One face on soft colors, uint8 (480, 640, 3)."""
     few = Image.fromarray(generator.integers(0, 256, (3, 4, 3), np.uint8))
     image = few.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
     face = Image.fromarray(draw_face(str(generator.choice(list(VARIANTS))), generator))

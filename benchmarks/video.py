@@ -4,7 +4,7 @@
 
 The workspace must hold a model of drawn faces (`ferflow demo` makes one). The clip, 640x480 pixels and
 25 frames a second, shows one drawn person whose expression changes every two seconds, who moves about,
-comes nearer and leans, in light that changes, in front of soft colours, with a camera's noise.
+comes nearer and leans, in light that changes, in front of soft colors, with a camera's noise.
 """
 
 import argparse

@@ -61,7 +61,7 @@ WRONG: Final = "wrong"
 AMBIGUOUS: Final = "ambiguous"
 """Two plausible expressions."""
 NON_FACE: Final = "non_face"
-"""An error image, a text, a drawing, or nothing but one grey."""
+"""An error image, a text, a drawing, or nothing but one gray."""
 ISSUE_TYPES: Final = (WRONG, AMBIGUOUS, NON_FACE)
 
 # Further column of neighbors.parquet, one row a suspect: paths, the nearest first.

@@ -81,7 +81,7 @@ def write_records(
         data_dir=folder,
         features=_features(expressions),
         split_infos=split_infos,
-        description="Grey 48x48 faces with the expression they show, as curated by Ferflow.",
+        description="Gray 48x48 faces with the expression they show, as curated by Ferflow.",
         supervised_keys=("image", "label"),
         check_data=False,
     )

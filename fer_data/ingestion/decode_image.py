@@ -1,4 +1,4 @@
-"""Decodes a JPEG or PNG image of a face to 48x48 grey levels."""
+"""Decodes a JPEG or PNG image of a face to 48x48 gray levels."""
 
 import io
 import struct
@@ -15,7 +15,7 @@ from fer_data.core.schema import FACE_SIZE
 
 FORMATS = ("JPEG", "PNG")
 MODES = ("1", "L", "P", "RGB")
-"""Pillow's modes that become grey without losing a channel of their own."""
+"""Pillow's modes that become gray without losing a channel of their own."""
 MIN_SIDE = FACE_SIZE // 2
 MAX_SIDE = 4096
 MAX_ASPECT = 1.25
@@ -94,7 +94,7 @@ def warnings_refused() -> Iterator[None]:
 
 
 def decode_face(data: bytes, *, resize: bool) -> Face:
-    """Decodes an image, turns it upright and makes it grey (ITU-R 601-2 luma).
+    """Decodes an image, turns it upright and makes it gray (ITU-R 601-2 luma).
 
     Format, channels and size are read from the header, and refused, before any pixel is decoded.
 
@@ -109,7 +109,7 @@ def decode_face(data: bytes, *, resize: bool) -> Face:
 
     Raises:
         ImageError: The image is empty, damaged, of another format or size, or has an alpha
-            channel, 16 bits, CMYK colours or several frames.
+            channel, 16 bits, CMYK colors or several frames.
     """
     if not data:
         raise ImageError("empty: 0 bytes")
@@ -117,17 +117,17 @@ def decode_face(data: bytes, *, resize: bool) -> Face:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             mode, format_name = image.mode, str(image.format)
             _check_header(image, data, resize=resize)
-            grey = _upright(image.convert("L"), image.getexif().get(ExifTags.Base.Orientation))
+            gray = _upright(image.convert("L"), image.getexif().get(ExifTags.Base.Orientation))
     except UnidentifiedImageError:
         raise ImageError(_unidentified(data)) from None
     except _BOMB:
         raise ImageError(_bomb()) from None
     except _DAMAGE as error:
         raise ImageError(f"damaged: {error}") from None
-    width, height = grey.size
-    if grey.size != (FACE_SIZE, FACE_SIZE):
-        grey = grey.resize((FACE_SIZE, FACE_SIZE), Image.Resampling.LANCZOS)
-    return Face(np.asarray(grey), width, height, mode, format_name)
+    width, height = gray.size
+    if gray.size != (FACE_SIZE, FACE_SIZE):
+        gray = gray.resize((FACE_SIZE, FACE_SIZE), Image.Resampling.LANCZOS)
+    return Face(np.asarray(gray), width, height, mode, format_name)
 
 
 def _upright(image: Image.Image, orientation: object) -> Image.Image:
@@ -145,7 +145,7 @@ def _check_header(image: Image.Image, data: bytes, *, resize: bool) -> None:
     if image.format == "PNG":
         _check_png(data)
     if image.mode == "CMYK":
-        raise ImageError("CMYK: expected grey or RGB")
+        raise ImageError("CMYK: expected gray or RGB")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         raise ImageError(f"transparency: mode {image.mode}, expected no alpha channel")
     if image.mode not in MODES:
@@ -154,7 +154,7 @@ def _check_header(image: Image.Image, data: bytes, *, resize: bool) -> None:
 
 
 def _check_png(data: bytes) -> None:
-    # Pillow opens 16-bit colour as 8-bit `RGB`: only the first chunk tells.
+    # Pillow opens 16-bit color as 8-bit `RGB`: only the first chunk tells.
     header = data[len(_PNG_START) : 33]
     if header[4:8] != b"IHDR":
         raise ImageError("damaged: the PNG does not begin with its header")

@@ -61,7 +61,7 @@ def near_duplicates(pixels: np.ndarray, *, min_correlation: float) -> np.ndarray
     recompression, a small shift or another exposure do not hide a duplicate.
 
     Args:
-        pixels: uint8 (N, 48, 48); may be memory-mapped. Images of one grey have no near-duplicates.
+        pixels: uint8 (N, 48, 48); may be memory-mapped. Images of one gray have no near-duplicates.
         min_correlation: Pearson's correlation from which on two faces count as near-duplicates.
 
     Returns:
@@ -91,6 +91,6 @@ def _unit_length(small: np.ndarray) -> np.ndarray:
     """Float32 (N, 144): each row with mean 0 and length 1, or all 0 where nothing varies."""
     flat = small.reshape(len(small), -1).astype(np.float32)
     flat = flat - flat.mean(axis=1, keepdims=True)
-    # Shorter than 1 grey level: rounding of an image of one grey.
+    # Shorter than 1 gray level: rounding of an image of one gray.
     length = np.linalg.norm(flat, axis=1, keepdims=True)
     return np.where(length > 1, flat / np.maximum(length, 1), 0)

@@ -16,7 +16,7 @@ MIDDLE_GREY = 128
 
 
 class Sitter(NamedTuple):
-    """The person to draw: greys from 0 to 255, and lengths in face units."""
+    """The person to draw: grays from 0 to 255, and lengths in face units."""
 
     skin: float
     hair: float
@@ -102,28 +102,28 @@ class Sketch:
             y = y + depth * self._nod
         return (self._to_pixels @ np.array([x, y]) + self._middle).T
 
-    def fill(self, x: np.ndarray, y: np.ndarray, grey: float, depth: float = 1.0) -> None:
+    def fill(self, x: np.ndarray, y: np.ndarray, gray: float, depth: float = 1.0) -> None:
         """Paints a polygon."""
         points = self._placed(x, y, depth).ravel().tolist()
-        self._on_edges.polygon(points, fill=min(max(int(grey), 0), 255))
+        self._on_edges.polygon(points, fill=min(max(int(gray), 0), 255))
 
-    def outline(self, x: np.ndarray, y: np.ndarray, grey: float, depth: float = 1.0) -> None:
+    def outline(self, x: np.ndarray, y: np.ndarray, gray: float, depth: float = 1.0) -> None:
         """Paints the outline of a polygon, one finished pixel wide."""
         points = self._placed(x, y, depth).ravel().tolist()
-        self._on_edges.polygon(points, outline=int(grey), width=SCALE)
+        self._on_edges.polygon(points, outline=int(gray), width=SCALE)
 
     def between(
-        self, x: np.ndarray, upper: np.ndarray, lower: np.ndarray, grey: float, depth: float = 1.0
+        self, x: np.ndarray, upper: np.ndarray, lower: np.ndarray, gray: float, depth: float = 1.0
     ) -> None:
         """Paints what lies between two curves over the same `x`."""
-        self.fill(np.append(x, x[::-1]), np.append(upper, lower[::-1]), grey, depth)
+        self.fill(np.append(x, x[::-1]), np.append(upper, lower[::-1]), gray, depth)
 
-    def stroke(self, x: np.ndarray, y: np.ndarray, width: np.ndarray | float, grey: float) -> None:
+    def stroke(self, x: np.ndarray, y: np.ndarray, width: np.ndarray | float, gray: float) -> None:
         """Paints a line of a width that is measured along y."""
-        self.between(x, y - width / 2, y + width / 2, grey)
+        self.between(x, y - width / 2, y + width / 2, gray)
 
     def shade(self, x: np.ndarray, y: np.ndarray, change: float, depth: float = 1.0) -> None:
-        """Darkens or lightens a polygon by `change` grey levels, softly, whatever is painted there."""
+        """Darkens or lightens a polygon by `change` gray levels, softly, whatever is painted there."""
         points = (self._placed(x, y, depth) / SCALE).ravel().tolist()
         self._on_shadows.polygon(points, fill=MIDDLE_GREY + int(change))
 

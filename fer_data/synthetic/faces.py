@@ -1,4 +1,4 @@
-"""Draws synthetic faces of a given expression, 48x48 grey levels.
+"""Draws synthetic faces of a given expression, 48x48 gray levels.
 
 What each expression does to brows, lids, cheeks and lips follows Ekman and Friesen, Unmasking the
 Face (1975).

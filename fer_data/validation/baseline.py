@@ -16,7 +16,7 @@ class Spread(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     mean: float
-    """In grey levels, as the next."""
+    """In gray levels, as the next."""
     std: float = Field(ge=0)
 
 

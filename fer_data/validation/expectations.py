@@ -40,7 +40,7 @@ from fer_data.validation.derived_columns import (
 CRITICAL = "critical"
 WARNING = "warning"
 GREY = "L"
-"""Pillow's mode of eight grey bits."""
+"""Pillow's mode of eight gray bits."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ class Thresholds:
     min_faces_per_class: int
     """How many faces each class has in each folder, at least."""
     low_contrast: float
-    """The standard deviation, in grey levels, below which a face shows nothing."""
+    """The standard deviation, in gray levels, below which a face shows nothing."""
     max_brightness: float
-    """The mean, in grey levels, above which an image is empty paper or a line of text."""
+    """The mean, in gray levels, above which an image is empty paper or a line of text."""
     max_two_tone: float
     """How near to black and white alone a face comes, see `facts.two_tone`; drawings come nearer."""
     max_drift: float
@@ -175,7 +175,7 @@ def _images(thresholds: Thresholds) -> list[Expectation]:
         gxe.ExpectColumnValuesToBeInSet(
             column=MODE,
             value_set=[GREY],
-            **_named("native_grey", WARNING, "Every image was grey, none of colour was converted"),
+            **_named("native_grey", WARNING, "Every image was gray, none of color was converted"),
         ),
         gxe.ExpectColumnPairValuesToBeEqual(
             column_A=FORMAT,
@@ -194,7 +194,7 @@ def _images(thresholds: Thresholds) -> list[Expectation]:
             **_named(
                 "white_faces",
                 WARNING,
-                f"No face is nearly white, above {thresholds.max_brightness:g} grey levels",
+                f"No face is nearly white, above {thresholds.max_brightness:g} gray levels",
             ),
         ),
         gxe.ExpectColumnValuesToBeBetween(
@@ -203,7 +203,7 @@ def _images(thresholds: Thresholds) -> list[Expectation]:
             **_named(
                 "low_contrast",
                 WARNING,
-                f"The pixels of a face vary by at least {thresholds.low_contrast:g} grey levels",
+                f"The pixels of a face vary by at least {thresholds.low_contrast:g} gray levels",
             ),
         ),
         gxe.ExpectColumnValuesToBeBetween(

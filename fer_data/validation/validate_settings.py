@@ -11,9 +11,9 @@ class ValidateSettings(Settings):
     min_faces_per_class: int = Field(ge=1)
     """How many faces each class has in each folder, at least."""
     low_contrast: float = Field(ge=0)
-    """The standard deviation of a face's pixels, in grey levels, below which it shows nothing."""
+    """The standard deviation of a face's pixels, in gray levels, below which it shows nothing."""
     max_brightness: float = Field(gt=0, le=255)
-    """The mean of a face's pixels, in grey levels, above which it is empty paper or a line of text."""
+    """The mean of a face's pixels, in gray levels, above which it is empty paper or a line of text."""
     max_two_tone: float = Field(gt=0, le=1)
     """How near to black and white alone a face comes, 0 to 1; drawings come nearer."""
     max_drift: float = Field(gt=0)

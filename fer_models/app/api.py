@@ -63,7 +63,7 @@ class Service:
         Returns:
             `width` and `height` of the image, in pixels; `num_found`; and `faces`, at most
             `MOST_FACES`, the surest ones: each with its `box` (left, top, width, height, in pixels), the
-            detector's `confidence`, 0 to 1, and `pixels`, 48x48 grey ones as the `data:` URI of a PNG.
+            detector's `confidence`, 0 to 1, and `pixels`, 48x48 gray ones as the `data:` URI of a PNG.
 
         Raises:
             UserError: It is not an image, or one of a kind that is not read.

@@ -44,7 +44,7 @@ class _RandomLayer(keras.layers.Layer, ABC):
 
     @abstractmethod
     def augment(self, faces: tf.Tensor, draw: tf.Tensor) -> tf.Tensor:
-        """Augments grey levels, float32 (B, 48, 48, 1); `draw` is the seed, int32 (2,)."""
+        """Augments gray levels, float32 (B, 48, 48, 1); `draw` is the seed, int32 (2,)."""
 
     def get_config(self) -> dict[str, Any]:
         """The arguments of an equal layer."""
@@ -102,7 +102,7 @@ class Augmentation(_RandomLayer):
         faces = random_affine(faces, draw, limits=affine)
         limit = limits["contrast_fraction"]
         if limit:
-            # Grey levels are stretched around the mean of each face.
+            # Gray levels are stretched around the mean of each face.
             shape = tf.stack([tf.shape(faces)[0], 1, 1, 1])
             contrast = tf.random.stateless_uniform(shape, _another(draw, -1), -limit, limit)
             mean = tf.reduce_mean(faces, axis=(1, 2, 3), keepdims=True)
@@ -161,11 +161,11 @@ class Shrinking(keras.layers.Layer):
 
     def call(self, faces: tf.Tensor, *, training: bool = False) -> tf.Tensor:
         """Resizes uint8 faces (B, 48, 48, 1) to float32 (B, size, size, 1); casts them otherwise."""
-        grey = tf.cast(faces, tf.float32)
+        gray = tf.cast(faces, tf.float32)
         if not training:
-            return grey
+            return gray
         size = tf.where(self.active > 0, self.size, FACE_SIZE)
-        return tf.image.resize(grey, tf.stack([size, size]))
+        return tf.image.resize(gray, tf.stack([size, size]))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """The shape, with any height and width."""

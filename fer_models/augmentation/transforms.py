@@ -68,7 +68,7 @@ def random_affine(faces: tf.Tensor, seed: tf.Tensor, *, limits: AffineLimits) ->
 
 
 def random_erasing(faces: tf.Tensor, seed: tf.Tensor, *, fraction: float) -> tf.Tensor:
-    """Fills a rectangle of some of the faces with grey (random erasing: Zhong et al., 2020).
+    """Fills a rectangle of some of the faces with gray (random erasing: Zhong et al., 2020).
 
     Its sides are a fifth to a half of the face's. Its center may be any pixel, so that the rectangle
     can reach beyond the face: corners are erased a quarter as often as the center.
@@ -96,7 +96,7 @@ def random_erasing(faces: tf.Tensor, seed: tf.Tensor, *, fraction: float) -> tf.
     return tf.where(inside[..., tf.newaxis], _GREY, faces)
 
 
-def interpolation_blur(grey: Any) -> Any:
+def interpolation_blur(gray: Any) -> Any:
     """Blurs faces as much as the interpolation of `random_affine` does on average.
 
     A network that was trained on interpolated faces is less accurate on sharper ones (a discrepancy as
@@ -105,7 +105,7 @@ def interpolation_blur(grey: Any) -> Any:
     average over p. The kernel (1, 10, 1) / 12 along each axis has that variance.
 
     Args:
-        grey: float32 (N, height, width, 1), or an input of a model: layers of Keras do it.
+        gray: float32 (N, height, width, 1), or an input of a model: layers of Keras do it.
 
     Returns:
         The same shape.
@@ -114,8 +114,8 @@ def interpolation_blur(grey: Any) -> Any:
     # (1, 10, 1) / 12 is 3/4 of the pixel plus 1/4 of the mean of three. The mean of a pooling leaves
     # padding out, so that edges get no darker.
     for axis, window in (("rows", (3, 1)), ("columns", (1, 3))):
-        mean = layers.AveragePooling2D(window, strides=1, padding="same", dtype="float32")(grey)
-        three_quarters = layers.Rescaling(0.75, dtype="float32")(grey)
+        mean = layers.AveragePooling2D(window, strides=1, padding="same", dtype="float32")(gray)
+        three_quarters = layers.Rescaling(0.75, dtype="float32")(gray)
         quarter = layers.Rescaling(0.25, dtype="float32")(mean)
-        grey = layers.Add(dtype="float32", name=f"smooth_{axis}")([three_quarters, quarter])
-    return grey
+        gray = layers.Add(dtype="float32", name=f"smooth_{axis}")([three_quarters, quarter])
+    return gray

@@ -11,7 +11,7 @@ class AugmentationSettings(Settings):
     """How the faces of a training batch are changed, each in its own way; all 0: not at all."""
 
     horizontal_flip: bool
-    """Whether half of the faces are mirrored."""
+    """Whether half of the faces are flipped horizontally."""
     rotation_degrees: float = Field(ge=0, le=90)
     """How far a face is turned at most, either way."""
     translation_fraction: float = Field(ge=0, le=0.5)

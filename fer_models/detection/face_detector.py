@@ -1,4 +1,4 @@
-"""Finds the faces of an image, aligned to 48x48 grey levels as the networks take them.
+"""Finds the faces of an image, aligned to 48x48 gray levels as the networks take them.
 
 Command line, videos, app and benchmarks all find their faces here. A face is rotated and scaled so that
 its eyes, nose and mouth lie where they lie in the archive's average face (`alignment.py`).
@@ -106,11 +106,11 @@ def whole_image(image: np.ndarray) -> Face:
     height, width = image.shape[:2]
     side = min(height, width)
     left, top = (width - side) // 2, (height - side) // 2
-    grey = Image.fromarray(image).convert("L").crop((left, top, left + side, top + side))
+    gray = Image.fromarray(image).convert("L").crop((left, top, left + side, top + side))
     size = (FACE_SIZE, FACE_SIZE)
-    if grey.size != size:
-        grey = grey.resize(size, Image.Resampling.LANCZOS)
-    return Face((left, top, side, side), None, np.asarray(grey), confidence=0.0)
+    if gray.size != size:
+        gray = gray.resize(size, Image.Resampling.LANCZOS)
+    return Face((left, top, side, side), None, np.asarray(gray), confidence=0.0)
 
 
 def is_small_crop(image: np.ndarray) -> bool:

@@ -87,7 +87,7 @@ def _upright(image: Image.Image, name: str) -> np.ndarray:
     """The pixels of an open image, which is left as it is."""
     _check(image, name)
     orientation = image.getexif().get(ExifTags.Base.Orientation)
-    upright = _in_colour(image)
+    upright = _in_color(image)
     # Pillow writes EXIF data back, which can fail on odd ones: only the orientation stays.
     upright.info = {}
     upright.getexif()[ExifTags.Base.Orientation] = orientation
@@ -116,7 +116,7 @@ def _too_large(name: str) -> UserError:
     return UserError(f"{name} is huge: expected at most {MOST_PIXELS // 10**6} million pixels")
 
 
-def _in_colour(image: Image.Image) -> Image.Image:
+def _in_color(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # 16 bits, which Pillow would cut off at 255
         image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
     if image.has_transparency_data:

@@ -155,7 +155,7 @@ def _traced(network: tf.keras.Model, side: int | None) -> Callable[[np.ndarray],
 
 
 def _normal(pixels: np.ndarray) -> np.ndarray:
-    """Scales grey levels to -1 to 1, as the networks were trained."""
+    """Scales gray levels to -1 to 1, as the networks were trained."""
     return (pixels.astype(np.float32) - _MIDDLE) / _SPAN
 
 

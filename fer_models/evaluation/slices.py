@@ -26,8 +26,8 @@ def image_qualities(faces: np.ndarray) -> dict[str, np.ndarray]:
         faces: uint8 (N, 48, 48, 1) or (N, 48, 48).
 
     Returns:
-        float64 (N,) each: `brightness`, the mean of the pixels, in grey levels; `contrast`, their
-        standard deviation, in grey levels; `sharpness`, the variance of the Laplacian (Pech-Pacheco et
+        float64 (N,) each: `brightness`, the mean of the pixels, in gray levels; `contrast`, their
+        standard deviation, in gray levels; `sharpness`, the variance of the Laplacian (Pech-Pacheco et
         al., Diatom autofocusing in brightfield microscopy, 2000), low where an image is blurred.
     """
     pixels = faces.reshape(len(faces), *faces.shape[1:3]).astype(np.int16)

@@ -82,9 +82,9 @@ def accuracy_chart(rows: Sequence[AccuracyRow], *, chart_id: str, wide: bool = F
 
 def _draw_row(axes: Axes, place: float, row: AccuracyRow) -> None:
     """Draws the interval as a bar, the accuracy as a dot or square on it, the paper's as a diamond."""
-    colour, marker, kind = (MUTED, "s", "peer") if row.is_peer else (ACCENT, "o", "model")
-    axes.plot((row.low, row.high), (place, place), color=colour, alpha=0.4, linewidth=6)
-    axes.plot(row.value, place, marker, color=colour, markersize=7, label=kind)
+    color, marker, kind = (MUTED, "s", "peer") if row.is_peer else (ACCENT, "o", "model")
+    axes.plot((row.low, row.high), (place, place), color=color, alpha=0.4, linewidth=6)
+    axes.plot(row.value, place, marker, color=color, markersize=7, label=kind)
     if row.paper is not None:
         axes.plot(
             row.paper, place, "D", color=INK, markersize=6.5, markerfacecolor="none",

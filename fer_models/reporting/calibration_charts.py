@@ -23,7 +23,7 @@ def reliability_chart(calibration: Mapping[str, Any], *, chart_id: str) -> str:
     with mpl.rc_context(STYLE):
         figure, axes = empty_chart("Is the confidence honest?", height=340)
         axes.plot((0, 1), (0, 1), color=MUTED, linewidth=1, linestyle=":")
-        for name, words, colour, dashes in (
+        for name, words, color, dashes in (
             ("before", "as trained", MUTED, "--"),
             ("after", f"temperature {calibration['temperature']:.2f}", ACCENT, "-"),
         ):
@@ -33,11 +33,11 @@ def reliability_chart(calibration: Mapping[str, Any], *, chart_id: str) -> str:
             accuracies = [one["accuracy"] for one in bins]
             error = calibration[name]["calibration_error"]["value"]
             axes.plot(
-                confidences, accuracies, color=colour, linestyle=dashes, linewidth=1.4,
+                confidences, accuracies, color=color, linestyle=dashes, linewidth=1.4,
                 label=f"{words}: ECE {error:.3f}",
             )  # fmt: skip
             axes.scatter(
-                confidences, accuracies, 6 + 900 * faces / faces.sum(), colour, linewidths=0
+                confidences, accuracies, 6 + 900 * faces / faces.sum(), color, linewidths=0
             )
         axes.set(
             xlim=(0, 1), ylim=(0, 1.01), xlabel="stated confidence", ylabel="predictions that are right",

@@ -1,6 +1,6 @@
-"""Styles the charts: an empty chart in the page's colours, and its SVG for the page.
+"""Styles the charts: an empty chart in the page's colors, and its SVG for the page.
 
-Equal metrics give equal bytes. Colours are the page's CSS variables, so that the charts follow
+Equal metrics give equal bytes. Colors are the page's CSS variables, so that the charts follow
 its light and its dark theme. Charts are 360 units wide, if nothing else is said: as wide as a phone,
 where a text of 11 units is 11 pixels high.
 """
@@ -13,7 +13,7 @@ from typing import Any, Final
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# Matplotlib knows no CSS variables: each of these colours stands for one until the SVG is written.
+# Matplotlib knows no CSS variables: each of these colors stands for one until the SVG is written.
 INK, MUTED, LINE = "#010101", "#020202", "#030303"
 ACCENT = "#040404"
 PAPER = "#050505"
@@ -24,7 +24,7 @@ _VARIABLES: Final = {
     LINE: "var(--line, #e4e0d7)",
     ACCENT: "var(--accent, #0b6b66)",
     PAPER: "var(--paper, #fbfaf7)",
-    **{colour: f"var(--class-{number}, #66655f)" for number, colour in enumerate(CLASS_COLOURS)},
+    **{color: f"var(--class-{number}, #66655f)" for number, color in enumerate(CLASS_COLOURS)},
 }
 DASHES: Final = ("-", (0, (5, 1.5)), (0, (1.5, 1.5)), (0, (6, 1.5, 1.5, 1.5)))
 # `Any`, since Matplotlib types its keys as a union of 300 literals.
@@ -80,9 +80,9 @@ def svg_of(figure: Figure, chart_id: str, label: str) -> str:
     # Ids of several charts must not meet on one page.
     svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{chart_id}-", svg[svg.index("<svg") :])
     svg = svg.replace("xlink:href", "href")
-    # The colours that stand for variables become those variables.
-    for colour, variable in _VARIABLES.items():
-        svg = svg.replace(colour, variable)
+    # The colors that stand for variables become those variables.
+    for color, variable in _VARIABLES.items():
+        svg = svg.replace(color, variable)
     # Without width and height, the chart is as wide as its place on the page.
     view_box = re.search(r'viewBox="[^"]*"', svg)
     if view_box is None:

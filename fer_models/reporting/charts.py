@@ -40,12 +40,12 @@ def training_curve(history: pd.DataFrame, *, curve: Curve, saved_epoch: int, cha
     with mpl.rc_context(STYLE):
         figure, axes = empty_chart(f"{curve.capitalize()} over the epochs", height=320)
         kept = history[history["epoch"] == saved_epoch]
-        for column, name, colour, dashes in (
+        for column, name, color, dashes in (
             (curve, "training", MUTED, "--"),
             (f"val_{curve}", "validation", ACCENT, "-"),
         ):
-            axes.plot(epochs, history[column], color=colour, linestyle=dashes, label=name)
-            axes.plot(kept["epoch"], kept[column], "o", color=colour, markersize=5.5)
+            axes.plot(epochs, history[column], color=color, linestyle=dashes, label=name)
+            axes.plot(kept["epoch"], kept[column], "o", color=color, markersize=5.5)
         axes.axvline(saved_epoch, color=MUTED, linewidth=1, linestyle=":", label="saved epoch")
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))

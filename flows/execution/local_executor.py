@@ -39,7 +39,7 @@ class Executor(Protocol):
     description: str
 
     def run(self, stage: str, *, on_line: Callable[[str], None]) -> str:
-        """Runs a stage, as `stages.run_stage` does, when there is room for it."""
+        """Runs a stage, as `stage_runner.run_stage` does, when there is room for it."""
         ...
 
     def close(self) -> None:
@@ -101,7 +101,7 @@ class LocalExecutor:
         )
 
     def run(self, stage: str, *, on_line: Callable[[str], None]) -> str:
-        """Runs a stage, as `stages.run_stage` does, when a slot is free."""
+        """Runs a stage, as `stage_runner.run_stage` does, when a slot is free."""
         if self._cards is None:
             with self._processors.taken() as share:
                 return self._run(stage, share, on_line=on_line)

@@ -59,7 +59,7 @@ def run_once(stage: str, executor: Executor, *, on_line: Callable[[str], None]) 
         on_line: Called with each line of its log.
 
     Returns:
-        What became of it, as `stages.run_stage` says.
+        Its result, as `stage_runner.run_stage` returns it.
 
     Raises:
         StageError: It failed, or was edited in each of several runs.

@@ -13,7 +13,7 @@ function make(tag, properties, ...children) {
   return element;
 }
 
-// A label with its colour, which is the same everywhere on the page.
+// A label with its color, which is the same everywhere on the page.
 function named(label) {
   const dot = make("i", { className: "dot" });
   const place = settings.expressions.indexOf(label);

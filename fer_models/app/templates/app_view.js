@@ -18,12 +18,12 @@ function makeSvg(tag, attributes, text = "") {
   return element;
 }
 
-const colourOf = (expression) => `var(--class-${settings.expressions.indexOf(expression) % 8})`;
+const colorOf = (expression) => `var(--class-${settings.expressions.indexOf(expression) % 8})`;
 const percent = (probability) => `${Math.round(100 * probability)} %`;
 
 function dot(expression) {
   const element = make("i", { className: "dot" });
-  element.style.background = colourOf(expression);
+  element.style.background = colorOf(expression);
   return element;
 }
 
@@ -83,7 +83,7 @@ function drawBars(probabilities, set) {
       const probability = probabilities[expression];
       const bar = make("i");
       bar.style.width = `${100 * probability}%`;
-      bar.style.background = colourOf(expression);
+      bar.style.background = colorOf(expression);
       const row = make(
         "div",
         { className: set.includes(expression) ? "in" : "" },
@@ -146,7 +146,7 @@ function drawComparison(face, number, found, rows) {
       for (const expression of settings.expressions) {
         const share = make("i", { title: `${expression} ${percent(prediction.probabilities[expression])}` });
         share.style.flexGrow = prediction.probabilities[expression];
-        share.style.background = colourOf(expression);
+        share.style.background = colorOf(expression);
         bar.append(share);
       }
       item.append(bar);

@@ -159,7 +159,7 @@ def _frames(container: Any, clip: Path) -> Iterator[tuple[np.ndarray, float, Fra
             # Times that are missing or run backwards, as in damaged clips, are made up.
             seconds = number / float(rate) if frame.time is None else frame.time
             last = max(seconds, last + 1e-3)
-            # H.264 halves the colours' resolution.
+            # H.264 halves the colors' resolution.
             even = image[: height // 2 * 2, : width // 2 * 2]
             yield np.ascontiguousarray(even), last, rate
     except av.FFmpegError as error:

@@ -75,7 +75,7 @@ def test_ignores_an_unknown_exif_rotation(orientation: int) -> None:
         (image(transparency=7), "^transparency: mode L,"),
         (image(mode="P", transparency=7), "^transparency: mode P"),
         (encode(Image.fromarray(noise(0).astype(np.uint16)), "PNG"), "^16 bit"),
-        (bare_png(48, 48, depth=16, colour=2), "^16 bit"),
+        (bare_png(48, 48, depth=16, color=2), "^16 bit"),
         (
             image(save_all=True, append_images=[Image.fromarray(noise(1))]),
             "^several frames",
@@ -93,9 +93,9 @@ def test_refuses(data: bytes, message: str) -> None:
         decode_face(data, resize=False)
 
 
-def test_what_pillow_makes_of_16_bit_colour() -> None:
+def test_what_pillow_makes_of_16_bit_color() -> None:
     # The reason for looking at the header: the image's mode does not tell.
-    assert Image.open(io.BytesIO(bare_png(48, 48, depth=16, colour=2))).mode == "RGB"
+    assert Image.open(io.BytesIO(bare_png(48, 48, depth=16, color=2))).mode == "RGB"
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def test_other_exposures_shifts_and_mirrors_are_found_and_strangers_are_not(face
     assert pairs.tolist() == [[3, 20], [5, 21], [7, 22]]
 
 
-def test_equal_images_are_near_duplicates_except_those_of_one_grey(faces) -> None:
+def test_equal_images_are_near_duplicates_except_those_of_one_gray(faces) -> None:
     pairs = near_duplicates(
         np.concatenate([faces[:2], faces[:1], faces[-2:]]), min_correlation=0.999
     )

@@ -86,7 +86,7 @@ def test_classes_have_the_imbalance_of_the_kaggle_archive(members, errors, folde
     assert abs(len(found) - count / 35_340 * NUM_FACES) < 1
 
 
-def test_readable_members_are_grey_jpegs_and_the_two_others_are_refused(archive, errors):
+def test_readable_members_are_gray_jpegs_and_the_two_others_are_refused(archive, errors):
     intake = take_faces(
         archive, expressions=tuple(drawn_archive.CLASS_FOLDERS), limits=LIMITS, resize=False
     )

@@ -82,7 +82,7 @@ def test_the_parts_of_a_reading_can_be_asked_for(client: Client, folder: Path) -
 
 
 def bad_images(folder: Path) -> dict[str, bytes]:
-    frames = [Image.new("L", (60, 60), grey) for grey in (0, 99, 200)]
+    frames = [Image.new("L", (60, 60), gray) for gray in (0, 99, 200)]
     frames[0].save(folder / "moving.gif", save_all=True, append_images=frames[1:])
     huge = encoded(Image.new("1", (9000, 9000)))
     return {

@@ -57,8 +57,8 @@ def test_a_model_with_it_can_be_saved(layer: keras.layers.Layer, tmp_path) -> No
 
 @pytest.mark.parametrize("fraction", [0.0, 0.3, 1.0])
 def test_salt_and_pepper_turn_the_stated_part(fraction: float) -> None:
-    grey = np.full((100, 48, 48, 1), 100, np.uint8)
-    noisy = np.array(SaltAndPepper(fraction=fraction, seed=1)(grey, training=True))
+    gray = np.full((100, 48, 48, 1), 100, np.uint8)
+    noisy = np.array(SaltAndPepper(fraction=fraction, seed=1)(gray, training=True))
     assert (noisy == 0).mean() == pytest.approx(fraction / 2, abs=0.005)
     assert (noisy == 255).mean() == pytest.approx(fraction / 2, abs=0.005)
     assert set(np.unique(noisy)) <= {0, 100, 255}

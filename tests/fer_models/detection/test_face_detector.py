@@ -126,7 +126,7 @@ def test_an_icon_is_no_face(finder: FaceFinder, side: int) -> None:
     assert [face.confidence for face in finder.find(np.full((side, side, 3), 90, np.uint8))] == []
 
 
-def test_a_small_image_of_one_colour_is_no_face(finder: FaceFinder) -> None:
+def test_a_small_image_of_one_color_is_no_face(finder: FaceFinder) -> None:
     assert finder.find(np.full((48, 48, 3), 90, np.uint8)) == []
 
 

@@ -96,7 +96,7 @@ def test_a_bundle_that_was_cut_off_is_none(bundle: Path, tmp_path: Path) -> None
     ("change", "message"),
     [
         ({"version": 2}, r"cannot read \(version: .*\): make it again .* or update ferflow"),
-        ({"colour": "red"}, r"cannot read \(colour: Extra inputs"),
+        ({"color": "red"}, r"cannot read \(color: Extra inputs"),
     ],
 )
 def test_a_bundle_of_another_format_is_refused(

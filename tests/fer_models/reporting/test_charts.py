@@ -79,11 +79,11 @@ def test_a_chart_is_one_accessible_svg_element(chart: int) -> None:
 
 
 @pytest.mark.parametrize("chart", range(len(all_charts())))
-def test_a_chart_takes_its_colours_from_the_page(chart: int) -> None:
+def test_a_chart_takes_its_colors_from_the_page(chart: int) -> None:
     svg = all_charts()[chart]
-    colours = re.findall(r"(?:fill|stroke): ([^;\"]+)", svg)
-    assert colours
-    assert all(colour == "none" or colour.startswith("var(--") for colour in colours)
+    colors = re.findall(r"(?:fill|stroke): ([^;\"]+)", svg)
+    assert colors
+    assert all(color == "none" or color.startswith("var(--") for color in colors)
 
 
 @pytest.mark.parametrize("chart", range(len(all_charts())))

@@ -128,7 +128,7 @@ def test_what_is_equal_for_all_models_is_in_no_table(models: list[ModelReport]) 
     [
         ({"accuracy": 0.5}, "got low 0.6485, accuracy 0.5, high 0.6712: expected them in order"),
         ({"faces": 0}, "report.peer.faces"),
-        ({"colour": "red"}, "report.peer.colour"),
+        ({"color": "red"}, "report.peer.color"),
     ],
 )
 def test_an_odd_peer_is_refused(tmp_path: Path, change: dict, message: str) -> None:

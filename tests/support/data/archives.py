@@ -64,7 +64,7 @@ def rejected() -> dict[str, str]:
 
 
 def noise(seed: int, *, width: int = 48, height: int = 48) -> np.ndarray:
-    """Random grey levels, uint8 (height, width)."""
+    """Random gray levels, uint8 (height, width)."""
     return np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
 
 
@@ -90,11 +90,11 @@ def encode(image: Image.Image, kind: str, **options: Any) -> bytes:
     return stream.getvalue()
 
 
-def bare_png(width: int, height: int, *, depth: int = 8, colour: int = 0) -> bytes:
+def bare_png(width: int, height: int, *, depth: int = 8, color: int = 0) -> bytes:
     """A PNG of zeros with any header: its pixels end after the first hundred rows."""
-    channels = {0: 1, 2: 3}[colour]
+    channels = {0: 1, 2: 3}[color]
     row = bytes(1 + width * channels * depth // 8)
-    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
     return png_of(
         (b"IHDR", header), (b"IDAT", zlib.compress(row * min(height, 100))), (b"IEND", b"")
     )

@@ -31,7 +31,7 @@ NUM_TRAINING = 9
 
 
 def blob(seed: int) -> np.ndarray:
-    """A face that is nobody's: a bright spot on a grey gradient."""
+    """A face that is nobody's: a bright spot on a gray gradient."""
     generator = np.random.default_rng(seed)
     rows, columns = np.mgrid[:48, :48]
     middle = generator.uniform(16, 32, size=2)

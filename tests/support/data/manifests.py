@@ -76,6 +76,6 @@ def planted(error: str) -> tuple[pd.DataFrame, set[int]]:
             [*labels, label],
         )
         return manifest_of(faces, original_splits, labels), {original, len(faces) - 1}
-    greys = {"black_faces": 0, "low_contrast": 90, "white_faces": 240}
-    faces[0] = np.full((48, 48), greys[error], np.uint8) if error in greys else text(0)
+    grays = {"black_faces": 0, "low_contrast": 90, "white_faces": 240}
+    faces[0] = np.full((48, 48), grays[error], np.uint8) if error in grays else text(0)
     return manifest_of(faces, original_splits, labels), {0}

@@ -9,15 +9,15 @@ from fer_data.synthetic.faces import draw_face
 
 
 def background(*, width: int = 720, height: int = 480, seed: int = 0) -> Image.Image:
-    """Soft colours with a little noise, and no face."""
+    """Soft colors with a little noise, and no face."""
     y, x = np.mgrid[0:height, 0:width]
-    colours = [
+    colors = [
         150 + 30 * np.sin(x / 190) + 30 * y / height,
         140 + 25 * np.cos(y / 130),
         130 + 20 * np.sin((x + y) / 210),
     ]
     noise = np.random.default_rng(seed).normal(0, 4, (height, width, 3))
-    return Image.fromarray(np.clip(np.stack(colours, -1) + noise, 0, 255).astype(np.uint8))
+    return Image.fromarray(np.clip(np.stack(colors, -1) + noise, 0, 255).astype(np.uint8))
 
 
 def paste_face(

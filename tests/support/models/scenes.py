@@ -14,7 +14,7 @@ def drawn_face(seed: int = 0, expression: str = "neutral") -> np.ndarray:
 def scene(
     *places: tuple[int, int, int], size: tuple[int, int] = (320, 240), first: int = 0
 ) -> np.ndarray:
-    """A grey image, uint8 (H, W, 3), with a face at each place: left, top and side.
+    """A gray image, uint8 (H, W, 3), with a face at each place: left, top and side.
 
     `first` is the seed of the first face; those of the others follow.
     """

@@ -56,6 +56,6 @@ def seen_faces(network: keras.Model, base: Base, *, seed: int = 0) -> keras.Mode
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.0
     size = network.input_shape[1]
-    grey = np.random.default_rng(seed).integers(0, 256, (32, size, size, 1)).repeat(3, axis=-1)
-    network(grey - 110.0 if base.preprocessing == "caffe" else grey / 127.5 - 1, training=True)
+    gray = np.random.default_rng(seed).integers(0, 256, (32, size, size, 1)).repeat(3, axis=-1)
+    network(gray - 110.0 if base.preprocessing == "caffe" else gray / 127.5 - 1, training=True)
     return network

@@ -8,9 +8,9 @@ from fer_models.inference.videos.tracking import Tracker
 IMAGE = np.zeros((240, 320, 3), np.uint8)
 
 
-def face(left: int, grey: int = 0) -> Face:
-    """Someone 100 pixels wide, whose expression the grey tells."""
-    return Face((left, 50, 100, 100), None, np.full((48, 48), grey, np.uint8), 0.9)
+def face(left: int, gray: int = 0) -> Face:
+    """Someone 100 pixels wide, whose expression the gray tells."""
+    return Face((left, 50, 100, 100), None, np.full((48, 48), gray, np.uint8), 0.9)
 
 
 class FakeFinder:

@@ -99,7 +99,7 @@ def test_it_says_which_head_was_chosen_and_what_each_reaches(tmp_path: Path) -> 
         f"accuracy and loss: `mean` 63.5{SPACE}%, 0.989; `calibrated_mean` 63.5{SPACE}%, 0.981; "
         f"`stacked` 63.4{SPACE}%, 0.985; `head` 61.3{SPACE}%, 1.062\n" in card
     )
-    assert "validation faces, each answered by a head that was fitted without it:" in card
+    assert "validation faces, each predicted by a head that was fitted without it:" in card
     asked = {**COMBINATIONS, "chosen": "head", "chosen_by": "head"}
     card = card_of(tmp_path / "asked", settings=members, combinations=asked)
     assert "by `head`, as `ensemble.head` says\n" in card
@@ -115,7 +115,7 @@ def test_it_says_what_it_is_not_for_and_what_nobody_knows(tmp_path: Path) -> Non
     assert "The labels are noisy" in parts["Limits"]
     uneven = f"labeled happy it finds 78.0{SPACE}%, of those labeled fear 31.0{SPACE}%."
     assert uneven in parts["Limits"]
-    assert "rights in them" in parts["Licence"]
+    assert "rights in them" in parts["License"]
 
 
 def test_a_metric_that_is_not_defined_is_a_dash_without_an_interval(tmp_path: Path) -> None:

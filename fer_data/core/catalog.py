@@ -68,7 +68,8 @@ def stages_in(workspace: Path) -> dict[str, Any]:
         graph = read_yaml(workspace / GRAPH_FILE)
     except FileNotFoundError:
         raise UserError(
-            f"no {GRAPH_FILE} in {workspace.absolute()}: not a Ferflow workspace"
+            f"no {GRAPH_FILE} in {workspace.absolute()}: not a Ferflow workspace; "
+            "`ferflow init FOLDER` makes one"
         ) from None
     stages = graph.get("stages") if isinstance(graph, dict) else None
     if not isinstance(stages, dict) or not all(isinstance(one, dict) for one in stages.values()):

@@ -27,6 +27,17 @@ NumFaces = Annotated[int, typer.Option("--faces", metavar="NUMBER", help="Faces 
 Seed = Annotated[int, typer.Option(metavar="NUMBER", help="Seed of the drawing.")]
 
 
+def require_workspace(workspace: Path) -> None:
+    """Refuses a folder without a graph, before a command starts servers in it.
+
+    Raises:
+        UserError: There is no `dvc.yaml`, or it has no stages.
+    """
+    from fer_data.core.catalog import stages_in
+
+    stages_in(workspace)
+
+
 def check_workspace(workspace: Path) -> None:
     """Checks all settings of a workspace, before a command that builds on them.
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from flows.cli.options import NumFaces, Seed, Workspace, check_workspace
+from flows.cli.options import NumFaces, Seed, Workspace, check_workspace, require_workspace
 
 PANEL = "Pipeline"
 app = typer.Typer()
@@ -98,6 +98,7 @@ def run(
     workspace: Workspace = Path(),
 ) -> None:
     """Rebuild what changed, by the Prefect flow."""
+    require_workspace(workspace)
     os.chdir(workspace)  # before Prefect is imported, which reads its settings from there
 
     from flows.pipeline.flow import run_flow
@@ -116,6 +117,7 @@ def serve(
     workspace: Workspace = Path(),
 ) -> None:
     """Serve the flow: Prefect's server, schedule and worker on this machine."""
+    require_workspace(workspace)
     os.chdir(workspace)  # before Prefect is imported, which reads its settings from there
 
     from flows.pipeline.serve import serve_until_interrupted

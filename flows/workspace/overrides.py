@@ -32,6 +32,7 @@ def read_preset(name: str, *, folder: Path = Path()) -> dict[str, Any]:
         earlier = folder / EARLIER_FOLDER / file.name
         if earlier.is_file():
             raise UserError(f"{earlier} is where presets were before: move it to {file.parent}")
+        read_params(folder / PARAMS_FILE)  # says so where this is no workspace
         names = sorted(path.stem for path in (folder / PRESETS_FOLDER).glob("*.yaml"))
         raise UserError(f"no preset '{name}': expected one of {', '.join(names) or 'none at all'}")
     return read_params(file)

@@ -1,12 +1,12 @@
-"""Seconds and peak memory of each stage, by its own command, in a workspace where `dvc repro` has run.
+"""Measures seconds and peak memory of each stage, by its own command, where `dvc repro` has run.
 
     python benchmarks/stages.py                      # the data stages, in this workspace: half a minute
     python benchmarks/stages.py train evaluate       # others, by name: a matrix runs its first item
 
-Outputs are written again, with the same bytes;
-nothing is recorded by DVC.
+Outputs are written again, with the same bytes; nothing is recorded by DVC.
 """
 
+import argparse
 import os
 import subprocess
 import sys
@@ -60,7 +60,12 @@ def main() -> None:
     """Prints one line a stage, and the sum and the peak of all."""
     stages = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
     params = read_params()
-    names = sys.argv[1:] or DATA_STAGES
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("stages", nargs="*", default=DATA_STAGES, metavar="STAGE")
+    names = parser.parse_args().stages
+    unknown = [name for name in names if name not in stages]
+    if unknown:
+        sys.exit(f"error: no stage '{unknown[0]}': expected some of {', '.join(stages)}")
     rows = [(name, *measure(command_of(stages[name], params))) for name in names]
     rows.append(("all", sum(row[1] for row in rows), max(row[2] for row in rows)))
     print(f"{'stage':<16}{'seconds':>8}{'peak MB':>9}")

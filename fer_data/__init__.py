@@ -13,6 +13,7 @@ if find_spec("pydantic") is None:  # such as the system's, which DVC runs outsid
         "environment first (`source .venv/bin/activate`), then run the command again"
     )
 
-from fer_data import tensorflow_start  # noqa: E402 # after the clock was read
+from fer_data import missing_packages, tensorflow_start  # noqa: E402 # after the clock was read
 
+missing_packages.tell_of_stages()
 tensorflow_start.install()

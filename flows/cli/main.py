@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
+from fer_data import missing_packages
 from fer_data.core.errors import shown, told_in_one_line
 from flows.cli import data, labels, models, pipeline
 
@@ -92,6 +93,10 @@ def main() -> None:
         line = " ".join(error.format_message().split()).rstrip(".")
         sys.stderr.write(f"error: {shown(line)}; see `{command} --help`\n")
         sys.exit(WRONG_COMMAND_LINE)
+    except ModuleNotFoundError as error:
+        if not (words := missing_packages.in_words(error)):
+            raise
+        sys.exit(f"error: {words}")
     except KeyboardInterrupt:  # outside of a command, where Typer does not see it
         code = INTERRUPTED
     if code == INTERRUPTED:

@@ -46,10 +46,11 @@ def demo(
 
     from fer_data.synthetic.drawn_archive import write_sample
     from flows.commands import demo, demo_review
-    from flows.workspace import create, overrides, template
+    from flows.workspace import client, create, overrides, template
 
     console = Console()
     started = time.monotonic()
+    client.check_dvc()
     demo.check_size(faces)
     if workspace:
         create.check_new(workspace)  # before any work

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -72,6 +73,16 @@ def revision(folder: Path) -> str | None:
         return None
 
 
+def check_dvc() -> None:
+    """Checks that DVC is installed, before the work that ends with it.
+
+    Raises:
+        UserError: It is not.
+    """
+    if shutil.which("dvc", path=environment()["PATH"]) is None:
+        raise UserError("dvc is not installed: pip install 'ferflow[pipeline]'")
+
+
 def dvc(
     *arguments: str,
     cwd: Path,
@@ -87,8 +98,9 @@ def dvc(
         pause_seconds: Between tries, where another process has one of the files.
 
     Raises:
-        UserError: It failed, or took too long; the message says in what words, on one line.
+        UserError: It is not installed, failed, or took too long; the message says so on one line.
     """
+    check_dvc()
     deadline = time.monotonic() + timeout_seconds
     # By the flag, which goes before the verb, DVC waits for its lock of the folder, but not of files.
     command = ["dvc", "--wait-for-lock", *arguments]

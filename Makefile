@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test newest lint repro serve constraints clean
+.PHONY: help setup demo test newest platforms check lint repro serve constraints clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,6 +16,9 @@ PYTHON ?= $(shell for candidate in python3 python3.12 python3.11 python3.13 pyth
 # The GPU build of TensorFlow where there is a GPU.
 DEVICE ?= $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 
+# What else is installed: `dev` holds all extras; `all` leaves out what only developing needs.
+EXTRAS ?= dev
+
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DO_NOT_TRACK := 1
 
@@ -25,14 +28,12 @@ typed = '$(subst ','\'',$(value $(1)))'
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-setup: $(STAMP) ## Build .venv, once, with the tested versions
+setup: $(STAMP) ## Build .venv, once, with the tested versions; UV= takes pip, EXTRAS=all leaves out tools
 
 $(STAMP): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 to 3.13 with venv found (Debian: apt install" \
 		"python3-venv); name one with 'make setup PYTHON=path/to/python'" >&2; exit 1; }
-	"$(PYTHON)" -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--constraint constraints.txt --editable '.[$(DEVICE),dev]'
+	@.ci/install $(VENV) "$(PYTHON)" --editable '.[$(DEVICE),$(EXTRAS)]'
 	@touch $@
 
 demo: setup ## Run the whole line on a drawn archive, in a workspace of its own
@@ -43,6 +44,12 @@ test: setup ## Run the tests; FERFLOW_ARCHIVE=path/to/archive.zip adds those on 
 
 newest: ## Run a short line on the newest supported Python of this machine
 	@.ci/newest
+
+check: ## Run what a release must pass: lint, demo, tests, newest Python, light install, platforms
+	@.ci/check
+
+platforms: setup ## Resolve the dependencies for each platform and Python, without installing them
+	@.ci/platforms
 
 lint: setup ## Check style, which package imports which, and types
 	@ruff check . && ruff format --check . && lint-imports && pyright
@@ -59,7 +66,6 @@ serve: setup ## Serve the flow: Prefect's server, schedule and worker on this ma
 	@exec ferflow serve $(if $(value PORT),--port $(call typed,PORT))
 
 constraints: setup ## Resolve the dependencies anew into constraints.txt
-	@python -m pip install --quiet uv
 	@uv pip compile --universal --fork-strategy fewest --python-version 3.11 --all-extras --quiet \
 		--upgrade --no-header --no-annotate --no-emit-index-url pyproject.toml \
 		| sed 's/ *;.*//' | sort > constraints.txt.new

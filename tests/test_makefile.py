@@ -1,5 +1,7 @@
 """What `make` passes on of what was typed, with commands that only print it."""
 
+import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -51,3 +53,70 @@ def test_a_tilde_of_weights_is_the_home(folder: Path, monkeypatch) -> None:
 def test_nothing_typed_is_nothing_passed_on(folder: Path) -> None:
     done = subprocess.run(["make", "repro"], cwd=folder, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["dvc", "repro"]
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clone that is not set up, with a Python whose pip writes down what it is asked for."""
+    for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "UV"):
+        monkeypatch.delenv(name, raising=False)
+    clone = tmp_path / "a clone"
+    (clone / ".ci").mkdir(parents=True)
+    for name in ("Makefile", "pyproject.toml", "constraints.txt", ".ci/install"):
+        shutil.copy(ROOT / name, clone / name)
+    script = f"""#!/bin/sh
+case "$*" in
+    "-m venv --clear .venv") mkdir -p .venv/bin && cp "$0" .venv/bin/python;;
+    "-m pip install "*) shift 2; echo pip "$@" >> "{tmp_path}/said"; [ "${{*##* }}" != uv ];;
+esac
+"""
+    for name, text in (("python3", script), ("nvidia-smi", "#!/bin/sh\nexit 1\n")):
+        write_program(tmp_path / "bin" / name, text)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin{os.pathsep}/usr/bin{os.pathsep}/bin")
+    return clone
+
+
+def write_program(file: Path, text: str) -> None:
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text)
+    file.chmod(0o755)
+
+
+def set_up(clone: Path, *words: str) -> tuple[list[str], str]:
+    """What installers were asked for, without what they are always asked for; the last line printed."""
+    done = subprocess.run(
+        ["make", "setup", *words], cwd=clone, capture_output=True, text=True, check=True
+    )
+    said = (clone.parent / "said").read_text().splitlines()
+    usual = "--quiet --disable-pip-version-check --constraint constraints.txt "
+    return [line.replace(usual, "") for line in said], done.stdout.splitlines()[-1]
+
+
+WHOLE = "--editable .[cpu,dev]"
+
+
+@pytest.mark.parametrize("code", [0, 1], ids=["works", "fails"])
+def test_uv_installs_and_pip_where_it_fails(bare: Path, code: int) -> None:
+    script = f'#!/bin/sh\nshift; echo uv "$@" >> "{bare.parent}/said"; exit {code}\n'
+    write_program(bare.parent / "bin/uv", script)
+    said, last = set_up(bare)
+    by_uv = f"uv install --quiet --python .venv/bin/python --constraint constraints.txt {WHOLE}"
+    assert said == [by_uv, f"pip install {WHOLE}"][: 1 + code]
+    assert re.fullmatch(rf".venv: set up by {('uv', 'pip')[code]} in \d+ s", last)
+
+
+def test_pip_installs_where_it_finds_no_uv_and_where_it_is_asked_to(bare: Path) -> None:
+    assert set_up(bare)[0] == ["pip install uv", f"pip install {WHOLE}"]
+    (bare.parent / "said").unlink()
+    (bare / ".venv/.installed").unlink()
+    assert set_up(bare, "UV=", "EXTRAS=all")[0] == ["pip install --editable .[cpu,all]"]
+
+
+def test_uv_is_told_of_the_sources_of_pip(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "https://index.example/simple")
+    monkeypatch.setenv("PIP_FIND_LINKS", "/wheels /more")
+    for name in ("UV_DEFAULT_INDEX", "UV_FIND_LINKS"):
+        monkeypatch.delenv(name, raising=False)
+    script = f'#!/bin/sh\necho "$UV_DEFAULT_INDEX $UV_FIND_LINKS" >> "{bare.parent}/said"\n'
+    write_program(bare.parent / "bin/uv", script)
+    assert set_up(bare)[0] == ["https://index.example/simple /wheels,/more"]

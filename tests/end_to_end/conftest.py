@@ -6,12 +6,17 @@ from pathlib import Path
 import pytest
 
 from fer_data.synthetic.drawn_archive import write_sample
+from fer_models.networks.registry import ZOO
 from flows.workspace.client import commit
 from flows.workspace.create import make_workspace
-from tests.support.flows.typed_commands import MODELS, NUM_FOLDS, keep_few, ok, repro
+from tests.support.flows.typed_commands import MODELS, NUM_FOLDS, keep_few_plots, ok, repro
 
 NUM_FACES = 480
 TINY = {
+    "pipeline": {
+        "folds": list(range(NUM_FOLDS)),
+        "models": {name: None for name in ZOO if name not in MODELS},
+    },
     "split": {"num_folds": NUM_FOLDS},
     "crossval": {"filters": [4, 8], "epochs": 2, "batch_size": 32},
     "review_queue": {"budget": 40},
@@ -32,7 +37,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     archive = folder.parent / "archive.zip"
     write_sample(archive, num_faces=NUM_FACES)
     make_workspace(folder, archive=archive, overrides=TINY)
-    keep_few(folder)
+    keep_few_plots(folder)
     # One cache for all copies, and links into it: the models are large.
     ok(folder, "dvc", "config", "--local", "cache.dir", str(folder.parent / "cache"))
     ok(folder, "dvc", "config", "--local", "cache.type", "symlink")

@@ -27,6 +27,7 @@ ELSEWHERE = {
     "git": "git's own, of the reader's repository",
     "pip": "asks a package index",
     "ray": "starts a cluster; tests/flows/execution/test_ray_executor.py has one",
+    "docker": "needs a daemon",
     "find": "of the system",
     "source": "of the shell",
     "pre-commit": "writes a hook into .git",
@@ -50,10 +51,13 @@ NOT_RUN = {
     "make test": "these tests",
     "make repro": "hours",
     "make serve": "tests/support/servers/prefect.py starts what it starts",
+    "ferflow serve": "part of a sentence; tests/support/servers/prefect.py starts it",
     "make setup": "builds an environment",
     "make lint": "CI runs it",
     "make constraints": "asks a package index",
     "make newest": "asks a package index",
+    "make platforms": "asks a package index",
+    "make check": "an hour",
     "prefect deployment": "tests/flows/pipeline/test_api_access.py runs it as it stands",
     "ferflow run": "hours; tests/flows/pipeline/test_flow.py has tiny workspaces",
     "python benchmarks": "minutes to hours",
@@ -130,10 +134,11 @@ def read_ferflow(words: list[str]) -> None:
 
 def read_make(words: list[str]) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    installer = (ROOT / ".ci/install").read_text(encoding="utf-8")
     for word in words:
         name, is_variable, _ = word.partition("=")
-        known = rf"\$\((value )?{name}\)" if is_variable else rf"^{name}:"
-        if not re.search(known, makefile, re.MULTILINE):
+        known = rf"\$\((value )?{name}\)|\$\{{{name}-" if is_variable else rf"^{name}:"
+        if not re.search(known, makefile + installer, re.MULTILINE):
             raise CommandError(f"make knows no {word}")
 
 

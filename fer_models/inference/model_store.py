@@ -112,11 +112,14 @@ class ModelStore:
 
         Args:
             source: Whose classes count, and whose models `best` compares.
-            *others: Sources of other models.
+            *others: Sources of other models; one of other classes has no place beside these.
         """
         self._source = source
-        self._sources = {name: one for one in (source, *others) for name in one.names}
-        self.names, self.expressions = tuple(self._sources), source.expressions
+        self._sources = dict.fromkeys(source.names, source)
+        self.expressions = source.expressions
+        fitting = [one for one in others if one.expressions == self.expressions]
+        self._sources |= {name: one for one in fitting for name in one.names}
+        self.names = tuple(self._sources)
         self._loaded: dict[str, CalibratedModel[keras.Model]] = {}
         self._turn = threading.Lock()
 
@@ -124,14 +127,7 @@ class ModelStore:
         """Why a model cannot predict, in one line with the ways to mend it; or None."""
         if name not in self.names:
             return f"no model '{name}': expected one of {', '.join(self.names)}"
-        source = self._sources[name]
-        reason = source.error(name)
-        is_other = source is not self._source and source.expressions != self.expressions
-        if reason is None and is_other:
-            reason = (
-                f"the model '{name}' tells {', '.join(source.expressions)} apart, expected "
-                f"{', '.join(self.expressions)}"
-            )
+        reason = self._sources[name].error(name)
         if reason is None:
             try:
                 self._metrics(name)

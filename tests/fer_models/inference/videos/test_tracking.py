@@ -30,10 +30,11 @@ class FakeFinder:
         return self.frames.pop(0)
 
 
-class FakePredictor:
+class FakeModel:
     """Predicts happy for bright faces, sad for dark ones."""
 
     expressions = ("happy", "sad")
+    name = "fake"
 
     def predict(self, faces: np.ndarray) -> CalibratedPredictions:
         assert faces.dtype == np.uint8
@@ -42,7 +43,7 @@ class FakePredictor:
 
 
 def tracker(finder: FakeFinder, **options: float) -> Tracker:
-    return Tracker(finder, FakePredictor(), **options)  # type: ignore[arg-type] # stand-ins
+    return Tracker(finder, FakeModel(), **options)  # type: ignore[arg-type] # stand-ins
 
 
 def numbers(tracked: Tracker, num_frames: int, *, seconds: float = 0.04) -> list[list[int]]:

@@ -53,7 +53,11 @@ def test_a_stage_that_hangs_is_ended(tmp_path: Path) -> None:
     [
         ('raise SystemExit("error: a bad setting")', "only: a bad setting", False),
         ("import os; os.kill(os.getpid(), 9)", "only: killed by signal 9", True),
-        ("import errno; raise OSError(errno.ENOSPC, 'a full disk')", "exited with 1", True),
+        (
+            "import errno, os; raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))",
+            "exited with 1",
+            True,
+        ),
     ],
 )
 def test_a_failure_says_why(tmp_path: Path, code: str, reason: str, retryable: bool) -> None:

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[3]
 OF_THE_PROJECT = {
     *(".pre-commit-config.yaml", "ARCHITECTURE.md", "CHANGELOG.md", "CITATION.cff"),
     *("CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "constraints.txt", "pyproject.toml"),
+    *("Dockerfile", ".dockerignore"),
 }
 
 
@@ -47,7 +48,7 @@ def test_an_installed_package_makes_the_workspace_that_a_checkout_makes(
     cloned, made = (tracked(tmp_path / name) for name in ("cloned", "made"))
     assert made <= cloned
     # What only the project itself needs.
-    folders = ("benchmarks/", "docs/", "tests/", ".ci/")
+    folders = ("benchmarks/", "docs/", "tests/", ".ci/", ".devcontainer/", ".github/")
     left_out = {name for name in cloned - made if not name.startswith(folders)}
     assert left_out <= OF_THE_PROJECT
     for name in made:

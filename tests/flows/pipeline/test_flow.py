@@ -154,8 +154,8 @@ def test_a_mistake_is_one_line(prefect_server: Server, tmp_path: Path) -> None:
 
 
 def test_a_mistyped_override_is_one_line_before_anything_starts(tmp_path: Path) -> None:
-    for name in ("dvc.yaml", "params.yaml"):
-        (tmp_path / name).write_text("{}")
+    (tmp_path / "dvc.yaml").write_text("stages: {}")
+    (tmp_path / "params.yaml").write_text("{}")
     finished = call(tmp_path, FERFLOW, "run", "--set", "oven")
     assert finished.returncode == 1
     assert finished.stderr == (

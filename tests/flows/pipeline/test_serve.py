@@ -171,6 +171,7 @@ def test_a_flow_run_by_hand_phones_home_as_little(tmp_path: Path) -> None:
 
 
 def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "dvc.yaml").write_text("stages: {}")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -67,7 +67,7 @@ class Archive:
     Attributes:
         members: Its files, sorted by path, without folders and junk.
         num_junk: The number of files of file managers that were left out.
-        comment: What whoever packed it says of the whole.
+        comment: The zip file's own comment.
     """
 
     def __init__(self, file: Path, opened: zipfile.ZipFile, limits: Limits) -> None:

@@ -48,7 +48,9 @@ def _is_drawn(file: Path) -> bool:
     try:
         with zipfile.ZipFile(file) as archive:
             dates = {info.date_time for info in archive.infolist()}
-    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError):  # no zip, or a broken one
+    except (zipfile.BadZipFile, UnicodeDecodeError):  # no zip, or a broken one
+        return False
+    except NotImplementedError:  # what zipfile raises for a zip format that it cannot read
         return False
     return dates == {DATE}
 

@@ -78,7 +78,7 @@ def open_model(
 
 
 def _is_outside(workspace: Path) -> bool:
-    """Whether nobody named a workspace, and this folder is none."""
+    """Whether the workspace is the current folder by default, and that folder is no workspace."""
     return workspace == HERE and not (workspace / GRAPH_FILE).exists()
 
 

@@ -17,7 +17,7 @@ from fer_models.inference.model_store import HERE, open_model
 
 @dataclass(frozen=True)
 class FacePrediction:
-    """What a model says of one face of an image."""
+    """A model's prediction for one face of an image."""
 
     box: tuple[int, int, int, int]
     """Left, top, width and height, in pixels of the upright image."""

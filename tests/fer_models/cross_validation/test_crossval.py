@@ -230,14 +230,14 @@ def test_a_stage_that_ends_early_trains_no_epoch_twice(data, stage, monkeypatch,
         raise OSError("no space left")
 
     caplog.set_level("INFO")
-    nobody = data[0]["fold"] == 99
+    no_faces = data[0]["fold"] == 99
     whole = crossval.write_table
     monkeypatch.setattr(crossval, "write_table", write_table)
     with pytest.raises(OSError, match="no space left"):
-        stage(nobody, "sad")
+        stage(no_faces, "sad")
     monkeypatch.setattr(crossval, "write_table", whole)
     assert caplog.text.count("epoch 1 of 8") == 1
-    stage(nobody, "sad")
+    stage(no_faces, "sad")
     assert caplog.text.count("epoch 1 of 8") == 1
     assert [path.name for path in Path("checkpoints").iterdir()] == ["lock"]
     stage(data[0]["fold"] == 0, "drop")  # other data, another training

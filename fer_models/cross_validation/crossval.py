@@ -82,7 +82,7 @@ def predict_fold(
     if not held_out.any():
         raise UserError(
             f"no face is in fold {fold} (folds: 0 to {assignments[FOLD].max()}): the folds that "
-            "`crossval` lists in dvc.yaml and `split.num_folds` must agree"
+            "`pipeline.folds` and `split.num_folds` must agree"
         )
     testing = (assignments[FOLD] == NO_FOLD).to_numpy()
     # The other folds, divided: most groups train the fold models, a few calibrate them.

@@ -131,7 +131,7 @@ def _content(
 
 
 def _compared(source: Workspace, name: str) -> str:
-    """Holds a rounded model against the original, in words.
+    """Compares a rounded model with the original on `validation`, in words.
 
     Raises:
         UserError: There are no faces of `validation`, or the two differ too much.

@@ -10,9 +10,10 @@ from rich.table import Table
 from fer_data.annotation.decision_writer import Decision, append_decisions
 from fer_data.core.catalog import dependency, output
 from fer_data.core.clock import now
-from fer_data.core.schema import DROP, KEEP, LABEL, PATH, PIXEL_HASH, PREDICTION, SPLIT, TRAIN
+from fer_data.core.schema import DROP, KEEP, LABEL, PATH, PIXEL_HASH, PREDICTION, SPLIT, TEST, TRAIN
+from fer_data.core.tables import read_table
 from fer_data.stages.settings import PARAMS_FILE, DataSettings, read_settings
-from fer_data.synthetic.planted_errors import ERROR, TRUE_LABEL
+from fer_data.synthetic.planted_errors import TRUE_LABEL
 from fer_models.reporting.seed_spread import Difference, difference
 from flows.commands.demo import run_stages
 
@@ -72,12 +73,12 @@ def decide_and_rerun(
 def in_words(change: Difference) -> str:
     """The change of accuracy with its interval, also where it is nothing."""
     interval = f"{100 * change.low:+.1f} to {100 * change.high:+.1f}"
-    verdict = (
+    result = (
         "no change that the choice of faces does not explain"
         if change.low <= 0 <= change.high
         else "more than the choice of faces explains; another seed may change it, too"
     )
-    return f"Change: {100 * change.value:+.1f} points ({interval}, paired): {verdict}."
+    return f"Change: {100 * change.value:+.1f} points ({interval}, paired): {result}."
 
 
 def decide(workspace: Path, planted: pd.DataFrame) -> int:
@@ -104,12 +105,12 @@ def decide(workspace: Path, planted: pd.DataFrame) -> int:
 
 
 def _learned(workspace: Path, planted: pd.DataFrame, *, model: str) -> Learned:
-    examples = pd.read_parquet(output("rebalance", "examples.parquet", workspace=workspace))
+    examples = read_table(output("rebalance", "examples.parquet", workspace=workspace))
     train = examples[examples[SPLIT] == TRAIN]
-    truth = planted[planted[ERROR] != ""].set_index(PATH)[TRUE_LABEL]
+    truth = planted.set_index(PATH)[TRUE_LABEL]
     wrong = train[PATH].map(truth).fillna(train[LABEL]) != train[LABEL]
     folder = output(f"evaluate@{model}", model, workspace=workspace)
-    test = pd.read_parquet(folder / "predictions.parquet")
-    test = test[test[SPLIT] == "test"]
+    test = read_table(folder / "predictions.parquet")
+    test = test[test[SPLIT] == TEST]
     right = pd.Series(test[LABEL] == test[PREDICTION]).set_axis(test[PATH])
     return Learned(int(wrong.sum()), right)

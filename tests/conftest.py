@@ -7,15 +7,27 @@ from playwright.sync_api import Browser, expect
 from xdist.scheduler import LoadScopeScheduling
 
 import fer_data  # noqa: F401 # before any test imports Keras: see `fer_data.tensorflow_start`
+from fer_models.core.processors import num_usable
 from tests.support.servers.browser import chromium
 
-_CHAINS = ("tests/end_to_end/", "tests/flows/")
-"""Folders whose tests share what takes long to make: each is one process's, from its first test on."""
+_CHAINS = {
+    "tests/end_to_end/test_real_archive": "real archive",
+    "tests/end_to_end/": "finished workspace",
+    "tests/flows/pipeline/": "Prefect server",
+    "tests/flows/execution/test_ray": "Prefect server",
+}
+"""Tests that share what takes long to make: each is one process's, from its first test on."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts the chains first: begun late, the longest would run on alone when all else has ended."""
-    items.sort(key=lambda item: not item.nodeid.startswith(_CHAINS))
+    items.sort(key=lambda item: not item.nodeid.startswith(tuple(_CHAINS)))
+
+
+@pytest.hookimpl
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than processors: one of them mostly waits for a server or a lock."""
+    return num_usable() + 1
 
 
 class _Together(LoadScopeScheduling):
@@ -24,7 +36,8 @@ class _Together(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         """What a test belongs to."""
         file = nodeid.partition("::")[0]
-        return next((chain for chain in _CHAINS if file.startswith(chain)), file)
+        chains = (chain for start, chain in _CHAINS.items() if file.startswith(start))
+        return next(chains, file)
 
 
 @pytest.hookimpl

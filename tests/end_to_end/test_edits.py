@@ -1,7 +1,6 @@
 """A decision that is made while a stage runs is applied, refused or named as waiting, never lost."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from fer_data.annotation.pending_decisions import waiting
 from fer_data.core.tables import read_table
 from tests.support.flows.typed_commands import call, ok
+from tests.support.warm.programs import warm_programs
 
 pytestmark = pytest.mark.timeout(1500)  # the first test waits for every stage of the line
 
@@ -18,8 +18,8 @@ READERS = ["rebalance", "review_queue", "quality_report"]
 OTHERS = ["ingest", "validate", "split", "crossval@0", "mislabels", "tfrecords", "train@scratch"]
 OTHERS += ["member_predictions@scratch", "ensemble", "evaluate@scratch", "report"]
 
-SHIM = """#!{python}
-import os, pathlib, runpy, subprocess, sys
+DECIDING = """
+import os, pathlib, runpy, sys
 
 edit = pathlib.Path(os.environ["EDITS"], os.environ["DVC_STAGE"])
 
@@ -29,22 +29,20 @@ def decide():
     edit.unlink()
 
 if edit.exists() and os.environ["EDIT_MOMENT"] == "during":
-    sys.path.insert(0, "")
     from fer_data.stages.input_changes import Inputs
     check = Inputs.check_code
     def check_and_decide(self, *, since):
         check(self, since=since)
         decide()
     Inputs.check_code = check_and_decide
-    sys.argv = sys.argv[2:]
+del sys.argv[0]
+try:
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
-else:
-    code = subprocess.run([sys.executable, *sys.argv[1:]]).returncode
+finally:
     if edit.exists():
         decide()
-    sys.exit(code)
 """
-"""A `python` that makes a decision when a stage has looked at its inputs, or when it has ended."""
+"""Runs a stage, and makes a decision when it has looked at its inputs, or when it has ended."""
 
 
 def run(workspace: Path, lines: dict[str, str], moment: str) -> tuple[int, str]:
@@ -52,7 +50,10 @@ def run(workspace: Path, lines: dict[str, str], moment: str) -> tuple[int, str]:
     tools, edits = workspace.parent / "tools", workspace.parent / "edits"
     tools.mkdir()
     edits.mkdir()
-    (tools / "python").write_text(SHIM.replace("{python}", sys.executable))
+    (workspace / "deciding.py").write_text(DECIDING)
+    (tools / "python").write_text(
+        f'#!/bin/sh\nshift; exec {warm_programs()}/python -m deciding "$@"'
+    )
     (tools / "python").chmod(0o755)
     for stage, line in lines.items():
         (edits / stage).write_text(line)

@@ -1,7 +1,6 @@
 import hashlib
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +31,7 @@ from tests.support.data.archives import (
     write_archive,
     write_settings,
 )
+from tests.support.warm.programs import warm_programs
 
 ROOT = Path(__file__).parents[3]
 
@@ -44,7 +44,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run_module(workspace: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(workspace)}
-    command = [sys.executable, "-m", "fer_data.ingestion.ingest", *INGEST_FLAGS]
+    command = [warm_programs() / "python", "-m", "fer_data.ingestion.ingest", *INGEST_FLAGS]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 

@@ -1,10 +1,7 @@
 """A training that is killed and started again ends as one that never was."""
 
 import json
-import os
-import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,7 @@ import pytest
 import yaml
 
 from tests.support.models.tiny_dataset import TRAINING_SETTINGS, write_tiny_records
+from tests.support.warm.programs import kill, warm_programs
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = {
@@ -40,16 +38,8 @@ SETTINGS = {
         "salt_and_pepper_copies": False,
     },
 }
-COMMAND = [
-    *(
-        sys.executable,
-        "-m",
-        "fer_models.training.train",
-        "--records",
-        "records",
-        "--model",
-        "scratch",
-    ),
+WORDS = [
+    *("-m", "fer_models.training.train", "--records", "records", "--model", "scratch"),
     *("--checkpoints", "checkpoints", "--model-folder", "model", "--report", "report"),
 ]
 
@@ -72,7 +62,8 @@ def prepare(
 
 def start(folder: Path, **variables: str) -> subprocess.Popen[str]:
     environment = {"PYTHONPATH": str(ROOT), "PATH": "", **variables}
-    return subprocess.Popen(COMMAND, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
+    command = [warm_programs() / "python", *WORDS]
+    return subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
 
 
 def finish(process: subprocess.Popen[str]) -> str:
@@ -94,8 +85,7 @@ def kill_after(process: subprocess.Popen[str], epoch: int, checkpoints: Path) ->
     try:
         wait_for(process, epoch, checkpoints)
     finally:
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate()
+        kill(process)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import keras
@@ -19,6 +18,7 @@ from fer_models.training.samples import Samples
 from fer_models.training.train import samples_of
 from fer_models.training.trainer import fit
 from tests.support.models.tiny_dataset import TRAINING_SETTINGS, write_tiny_records
+from tests.support.warm.programs import warm_programs
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = {
@@ -44,7 +44,7 @@ def train(folder: Path, name: str, *, model: str = "scratch") -> subprocess.Comp
     flags = ("--records", "records", "--model", model, "--checkpoints", f"{name}/checkpoints")
     outputs = ("--model-folder", f"{name}/model", "--report", f"{name}/report")
     return subprocess.run(
-        [sys.executable, "-m", "fer_models.training.train", *flags, *outputs],
+        [warm_programs() / "python", "-m", "fer_models.training.train", *flags, *outputs],
         cwd=folder,
         env={"PYTHONPATH": str(ROOT), "PATH": ""},
         capture_output=True,

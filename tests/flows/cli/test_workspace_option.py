@@ -18,7 +18,7 @@ from flows.workspace.client import git
 from tests.support.data.manifests import plain_manifest
 from tests.support.models.tiny_dataset import EXPRESSIONS, write_tiny_records
 from tests.support.models.trained_workspace import make_models
-from tests.support.servers.processes import FERFLOW
+from tests.support.warm.programs import warm_programs
 
 ROOT = Path(__file__).parents[3]
 
@@ -81,7 +81,7 @@ def test_any_name_of_a_file_is_taken(elsewhere: Path) -> None:
         shutil.copyfile(elsewhere / "face.png", elsewhere / name.decode(errors="surrogateescape"))
     words = ["--format", "jsonl", "--whole-images", "--workspace", "the workspace", "--", *names]
     finished = subprocess.run(
-        [FERFLOW, "predict", *words],
+        [warm_programs() / "ferflow", "predict", *words],
         cwd=elsewhere, capture_output=True, check=False,
     )  # fmt: skip
     assert finished.returncode == 0, finished.stderr

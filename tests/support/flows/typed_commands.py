@@ -1,6 +1,7 @@
 """Runs git, DVC and stages in a workspace, as a person would type them."""
 
 import hashlib
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from flows.workspace.client import environment
+from tests.support.warm.programs import warm_programs
 
 MODELS = ("scratch", "compact")
 """Those of the tests' workspace, and the members of its ensemble; `ferflow demo` runs them all."""
@@ -17,23 +19,28 @@ BELOW_MEMBERS = ["ensemble", "evaluate@ensemble", "report"]
 """What a change of a member's answers reruns, in order."""
 
 
-def call(workspace: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def call(
+    workspace: Path, *words: str, in_new_processes: bool = False
+) -> subprocess.CompletedProcess[str]:
     """Runs a command in the workspace, whatever its exit code."""
+    variables = environment()
+    if not in_new_processes:
+        variables["PATH"] = os.pathsep.join([str(warm_programs()), variables["PATH"]])
     return subprocess.run(
-        words, cwd=workspace, env=environment(), capture_output=True, text=True, check=False
+        words, cwd=workspace, env=variables, capture_output=True, text=True, check=False
     )
 
 
-def ok(workspace: Path, *words: str) -> str:
+def ok(workspace: Path, *words: str, in_new_processes: bool = False) -> str:
     """Runs a command that must succeed; gives what it printed."""
-    finished = call(workspace, *words)
+    finished = call(workspace, *words, in_new_processes=in_new_processes)
     assert finished.returncode == 0, f"{words}: {finished.stdout}\n{finished.stderr}"
     return finished.stdout
 
 
-def repro(workspace: Path, *words: str) -> list[str]:
+def repro(workspace: Path, *words: str, in_new_processes: bool = False) -> list[str]:
     """Runs `dvc repro`, which must succeed; gives the stages that it really ran, in order."""
-    return stages_run(ok(workspace, "dvc", "repro", *words))
+    return stages_run(ok(workspace, "dvc", "repro", *words, in_new_processes=in_new_processes))
 
 
 def stages_run(printed: str) -> list[str]:

@@ -1,7 +1,6 @@
 """Small models of banded faces, as members of an ensemble, and the stages that ask them."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import keras
@@ -10,6 +9,7 @@ import numpy as np
 from fer_models.core.serialization import save_model
 from tests.support.command_words import words_of
 from tests.support.models.tiny_dataset import EXPRESSIONS
+from tests.support.warm.programs import warm_programs
 
 ROOT = Path(__file__).parents[3]
 NAMES = ("resnet50", "mobilenetv2")
@@ -42,7 +42,7 @@ def write_members(folder: Path, *names: str, expressions: tuple[str, ...] = EXPR
 def call(folder: Path, module: str, **flags: str) -> subprocess.CompletedProcess[str]:
     """Runs a stage in a folder, whatever its exit code."""
     return subprocess.run(
-        [sys.executable, "-m", f"fer_models.stacking.{module}", *words_of(flags)],
+        [warm_programs() / "python", "-m", f"fer_models.stacking.{module}", *words_of(flags)],
         cwd=folder,
         env={"PYTHONPATH": str(ROOT), "PATH": ""},
         capture_output=True,

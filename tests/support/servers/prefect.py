@@ -16,6 +16,7 @@ import httpx
 from flows.workspace.client import environment
 from tests.support.flows.tiny_graph import fan, make_line, write
 from tests.support.servers.processes import FERFLOW, ROOT, free_port
+from tests.support.warm.programs import warm_programs
 
 T = TypeVar("T")
 PATIENCE = 400.0  # seconds, for a machine that is busy with something else
@@ -67,7 +68,7 @@ class Server:
     def rebuild(self, workspace: Path, *words: str) -> subprocess.CompletedProcess[str]:
         """Runs the flow in a workspace, as a person would."""
         return subprocess.run(
-            [FERFLOW, "run", *words],
+            [warm_programs() / "ferflow", "run", *words],
             cwd=workspace,
             env=self.environment,
             capture_output=True,
@@ -76,7 +77,7 @@ class Server:
         )
 
     def rebuilding(self, workspace: Path, *words: str) -> subprocess.Popen[str]:
-        """The same, while it runs: its output is one pipe of text."""
+        """The same, while it runs, in a process of its own: its output is one pipe of text."""
         return subprocess.Popen(
             [FERFLOW, "run", *words],
             cwd=workspace,

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+
+from tests.support.warm.programs import kill, warm_programs
 
 ROOT = Path(__file__).parents[3]
 FERFLOW = str(Path(sys.executable).with_name("ferflow"))
@@ -28,8 +29,7 @@ class Served:
 
     def kill(self) -> None:
         """Ends the process as a power cut would."""
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait(30)
+        kill(self.process)
 
     def call(self, verb: str, *data: Any) -> Any:
         """Calls Gradio's API as the page does; gives the answer, or the error's words."""
@@ -57,10 +57,11 @@ def served(
         *words: What else is typed.
         folder: Where.
         errors: Where its standard error goes; by default to that of the tests.
-        **changes: Of the environment.
+        **changes: Of the environment; a PYTHONPATH asks for a new process, which begins by it.
     """
+    ferflow = FERFLOW if "PYTHONPATH" in changes else warm_programs() / "ferflow"
     process = subprocess.Popen(
-        [FERFLOW, command, "--port", str(free_port()), *words],
+        [ferflow, command, "--port", str(free_port()), *words],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT), **changes},
         stdout=subprocess.PIPE,
@@ -75,8 +76,7 @@ def served(
             assert address, line
             yield Served(process, address[0])
         finally:
-            process.kill()
-            process.wait(30)
+            kill(process)
 
 
 def free_port() -> int:

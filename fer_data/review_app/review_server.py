@@ -22,7 +22,8 @@ from fer_data.core.face_store import read_faces
 from fer_data.core.git_environment import without_repository
 from fer_data.core.schema import DROP, ISSUE_TYPES, KEEP, NEAR_GROUP, PATH, PIXEL_HASH, RANK
 from fer_data.core.tables import read_csv, read_table
-from fer_data.review_app.review_session import SHOWN_COLUMNS, Review, queued_faces
+from fer_data.review_app.queued_faces import SHOWN_COLUMNS, queued_faces
+from fer_data.review_app.review_session import Review
 from fer_data.review_app.review_settings import ReviewAppSettings
 from fer_data.stages.settings import PARAMS_FILE, DataSettings, read_settings
 from fer_data.web.html import face_png, render_page

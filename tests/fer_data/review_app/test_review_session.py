@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from fer_data.core.errors import UserError
-from fer_data.review_app.review_session import Review, queued_faces
+from fer_data.review_app.queued_faces import queued_faces
+from fer_data.review_app.review_session import Review
 from tests.support.servers.review_app import (
     EXPRESSIONS,
     NEAR_DUPLICATES,

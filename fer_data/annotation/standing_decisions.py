@@ -4,7 +4,7 @@ import codecs
 import math
 import threading
 from bisect import insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from fer_data.annotation.decision_log import checked
 from fer_data.annotation.decision_rows import check_header, decode, rows_of, split_header
 from fer_data.annotation.decision_writer import Decision, lines_of
 from fer_data.annotation.latest_decisions import effective_times, moment_of, still_standing
+from fer_data.annotation.opinions import opinions_on_face
 from fer_data.core.clock import to_utc
 from fer_data.core.schema import KEEP
 
@@ -58,8 +59,15 @@ class Standing:
         self._lines: dict[str, list[Line]] = {}
         self._standing: dict[str, Line] = {}
 
-    def on(self, pixel_hashes: Iterable[str]) -> list[Decision]:
+    def on(
+        self, pixel_hashes: Iterable[str], *, own: Collection[str] = (), annotator: str = ""
+    ) -> list[Decision]:
         """The decisions that stand on some faces, the latest last; reads the file if it has changed.
+
+        Args:
+            pixel_hashes: The faces.
+            own: Those of them for which `annotator`'s own last decision is meant, whoever else decided.
+            annotator: Whose.
 
         Raises:
             UserError: The file is missing or broken.
@@ -68,7 +76,12 @@ class Standing:
             stamp = stamp_of(self._file)
             if stamp is None or stamp != self._stamp:
                 self._read(*read_whole(self._file))
-            found = (self._standing.get(pixel_hash) for pixel_hash in pixel_hashes)
+            found = (
+                self._by(annotator, pixel_hash)
+                if pixel_hash in own
+                else self._standing.get(pixel_hash)
+                for pixel_hash in pixel_hashes
+            )
             return [line.decision for line in sorted(line for line in found if line)]
 
     def append(self, decisions: Sequence[Decision]) -> None:
@@ -126,14 +139,23 @@ class Standing:
 
     def _settle(self, pixel_hash: str) -> None:
         lines = self._lines[pixel_hash]
-        place = still_standing(
-            (place, line.decision.decision, line.decision.annotator)
-            for place, line in enumerate(lines)
-        )
+        place = still_standing(_history(lines))
         if place is None or self._is_retired(lines[place].decision):
             self._standing.pop(pixel_hash, None)
         else:
             self._standing[pixel_hash] = lines[place]
 
+    def _by(self, annotator: str, pixel_hash: str) -> Line | None:
+        """The last decision of one annotator on a face."""
+        lines = self._lines.get(pixel_hash, [])
+        place = opinions_on_face(_history(lines)).get(annotator)
+        return None if place is None or self._is_retired(lines[place].decision) else lines[place]
+
     def _is_retired(self, one: Decision) -> bool:
         return (one.given_label if one.decision == KEEP else one.decision) in self._retired
+
+
+def _history(lines: Sequence[Line]) -> Iterator[tuple[int, str, str]]:
+    """As `still_standing` takes it."""
+    for place, line in enumerate(lines):
+        yield place, line.decision.decision, line.decision.annotator

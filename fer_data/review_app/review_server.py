@@ -22,6 +22,7 @@ from fer_data.core.face_store import read_faces
 from fer_data.core.git_environment import without_repository
 from fer_data.core.schema import DROP, ISSUE_TYPES, KEEP, NEAR_GROUP, PATH, PIXEL_HASH, RANK
 from fer_data.core.tables import read_csv, read_table
+from fer_data.review_app.queue_share import Share
 from fer_data.review_app.queued_faces import SHOWN_COLUMNS, queued_faces
 from fer_data.review_app.review_session import Review
 from fer_data.review_app.review_settings import ReviewAppSettings
@@ -34,17 +35,19 @@ _MOST_CHARACTERS = 200  # of a name, which each line of decisions repeats
 
 
 def open_review_app(
-    workspace: Path,
+    review: Review,
+    images: dict[str, np.ndarray],
     *,
-    annotator: str | None = None,
+    workspace: Path,
     port: int | None = None,
     allow_hosts: Sequence[str] = (),
 ) -> str:
     """Serves the review app of a workspace until the process ends.
 
     Args:
+        review: Its queue, as `read_review` returns it with `images`.
+        images: Its faces.
         workspace: The folder of `dvc.yaml`.
-        annotator: Who decides; by default git's `user.name`, and without one the page asks.
         port: By default the first free one from 7860.
         allow_hosts: Names under which a proxy shows the page, beside those of this machine.
 
@@ -52,26 +55,28 @@ def open_review_app(
         The page's address.
 
     Raises:
-        UserError: There is no workspace, no queue or no free port, one of the files is broken, or one
-            of `allow_hosts` is no name of a host.
+        UserError: There is no free port, or one of `allow_hosts` is no name of a host.
     """
-    review, images = read_review(workspace)
     settings = read_settings(ReviewAppSettings, "review_app", file=workspace / PARAMS_FILE)
     server = make_server(
-        review,
-        images,
-        annotator=_name(annotator, workspace, review.expressions),
-        show_suggestion=settings.show_suggestion,
-        allow_hosts=allow_hosts,
+        review, images, show_suggestion=settings.show_suggestion, allow_hosts=allow_hosts
     )
     return launch(server, port=port)
 
 
-def read_review(workspace: Path) -> tuple[Review, dict[str, np.ndarray]]:
+def read_review(
+    workspace: Path, *, annotator: str | None = None, share: Share | None = None
+) -> tuple[Review, dict[str, np.ndarray]]:
     """Reads a workspace's queue, and the images of its archive by their pixel hash.
 
+    Args:
+        workspace: The folder of `dvc.yaml`.
+        annotator: Who decides; by default git's `user.name`, and without one the page asks.
+        share: The part of the queue to read; by default all of it.
+
     Raises:
-        UserError: There is no workspace, or one of the files is missing or broken.
+        UserError: There is no workspace or no queue, one of the files is missing or broken, the name is
+            not valid, or nobody is named whose share it is.
     """
 
     def made_by(stage_name: str, file_name: str) -> Path:
@@ -84,11 +89,14 @@ def read_review(workspace: Path) -> tuple[Review, dict[str, np.ndarray]]:
     )
     settings = read_settings(DataSettings, "data", file=workspace / PARAMS_FILE)
     groups = _read_near_groups(made_by("split", "assignments.parquet"), manifest)
+    faces = queued_faces(suspects, manifest.assign(**{NEAR_GROUP: groups}), neighbors)
     review = Review(
-        queued_faces(suspects, manifest.assign(**{NEAR_GROUP: groups}), neighbors),
+        faces,
         dependency("quality_report", "relabels.csv", workspace=workspace),
         expressions=settings.expressions,
         retired=settings.retired_expressions,
+        annotator=_name(annotator, workspace, settings.expressions),
+        share=share,
     )
     return review, dict(zip(manifest[PIXEL_HASH], np.asarray(pixels), strict=True))
 
@@ -97,7 +105,6 @@ def make_server(
     review: Review,
     images: dict[str, np.ndarray],
     *,
-    annotator: str,
     show_suggestion: bool,
     allow_hosts: Sequence[str] = (),
 ) -> gr.Server:
@@ -106,7 +113,6 @@ def make_server(
     Args:
         review: The queue.
         images: uint8 (48, 48) by pixel hash.
-        annotator: Who decides; empty if the page is to ask.
         show_suggestion: Whether the suggested expression shows at once.
         allow_hosts: Names under which a proxy shows the page, beside those of this machine.
     """
@@ -114,7 +120,8 @@ def make_server(
         "expressions": review.expressions,
         "others": [KEEP, DROP],
         "issue_types": ISSUE_TYPES,
-        "annotator": annotator,
+        "annotator": review.annotator,
+        "share": str(review.share or ""),
         "show_suggestion": show_suggestion,
     }
 

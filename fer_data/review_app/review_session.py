@@ -14,6 +14,7 @@ from fer_data.annotation.standing_decisions import Standing
 from fer_data.core.clock import now
 from fer_data.core.errors import UserError
 from fer_data.core.schema import ANNOTATOR, DECIDED_AT, DECISION, LABEL, PIXEL_HASH, UNDO
+from fer_data.review_app.queue_share import Share, dealt
 
 
 class Review:
@@ -26,6 +27,8 @@ class Review:
         *,
         expressions: tuple[str, ...],
         retired: tuple[str, ...] = (),
+        annotator: str = "",
+        share: Share | None = None,
     ) -> None:
         """Takes a queue.
 
@@ -34,15 +37,32 @@ class Review:
             file: The decisions made so far, see `schema.DECISION_COLUMNS`.
             expressions: The classes that a decision may name.
             retired: Classes that an earlier one may name: its face is shown as undecided.
+            annotator: Who decides; empty if each decision is to tell.
+            share: Which of the faces are theirs; by default all. A face that everybody sees waits until
+                `annotator` has decided on it, and nothing is told of what others said.
 
         Raises:
-            UserError: The file is missing or broken.
+            UserError: The file is missing or broken, or there is a share and no annotator.
         """
-        self.faces = faces
+        if share and not annotator:
+            raise UserError(
+                f"--share {share}: whose? Got no `--annotator`, and git knows no user.name"
+            )
+        self.faces, self._common = dealt(faces, share) if share else (faces, frozenset())
+        self.num_queued = len(faces)
         self.expressions = expressions
-        self._given = {face[PIXEL_HASH]: face[LABEL] for face in faces}
+        self.annotator = annotator
+        self.share = share
+        self._given = {face[PIXEL_HASH]: face[LABEL] for face in self.faces}
         # A broken file fails before anybody has looked at a face.
         self._standing = Standing(file, expressions=expressions, retired=retired)
+
+    def in_words(self) -> str:
+        """Describes the share in a line; empty where there is none."""
+        if not self.share:
+            return ""
+        line = f"Share {self.share}: {len(self.faces)} of the {self.num_queued} faces of the queue"
+        return f"{line}, {len(self._common)} of them for everybody." if self._common else f"{line}."
 
     def decided(self) -> dict[str, dict[str, str]]:
         """The decisions that stand on the queue's faces; reads the file if it has changed.
@@ -57,7 +77,7 @@ class Review:
         names = (DECISION, ANNOTATOR, DECIDED_AT)
         return {
             one.pixel_hash: {name: getattr(one, name) for name in names}
-            for one in self._standing.on(self._given)
+            for one in self._standing.on(self._given, own=self._common, annotator=self.annotator)
         }
 
     def decide(

@@ -18,6 +18,22 @@ def review(
         str | None,
         typer.Option(metavar="NAME", help="Who decides.", show_default="git's user.name"),
     ] = None,
+    share: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PART/PARTS",
+            help="Show one person's part of the queue, such as 1/3.",
+            show_default="all of it",
+        ),
+    ] = None,
+    overlap: Annotated[
+        float | None,
+        typer.Option(
+            metavar="FRACTION",
+            help="How much of the queue everybody sees beside their share.",
+            show_default="0.1 with --share",
+        ),
+    ] = None,
     port: Port = None,
     allow_host: AllowedHosts = None,
     workspace: Workspace = Path(),
@@ -30,15 +46,19 @@ def review(
     exempt_loopback()  # before Gradio is imported, which stumbles at a SOCKS proxy
 
     from fer_data.annotation.pending_decisions import waiting
-    from fer_data.review_app.review_server import open_review_app
+    from fer_data.review_app.queue_share import read_share
+    from fer_data.review_app.review_server import open_review_app, read_review
 
+    whose = read_share(share, overlap=overlap)
     for line in waiting(workspace):
         print(line)
+    review, images = read_review(workspace, annotator=annotator, share=whose)
     until_interrupted(
         "The review app",
         lambda: open_review_app(
-            workspace, annotator=annotator, port=port, allow_hosts=allow_host or []
+            review, images, workspace=workspace, port=port, allow_hosts=allow_host or []
         ),
+        notes=filter(None, [review.in_words()]),
         farewell="Ended; every decision was on the disk before the next face showed.",
     )
 

@@ -102,13 +102,14 @@ function manyOf(copies) {
 
 // Why no face shows: of `number` in the queue, `some` may wait, with other issues.
 function drawNothing(number, some) {
+  const { share } = settings;
+  let words = ["All decided", "Thank you. Commit data/relabels.csv and run “dvc repro”: it rebuilds what the decisions change."];
+  if (share) words[1] = `Thank you: share ${share} is done. Commit data/relabels.csv. When all shares are merged, run “dvc repro”.`;
+  if (!number && share) words = ["Nothing to decide", `Share ${share} has no face of the queue.`];
+  else if (!number) words = ["The queue is empty", "No label quality is low enough for a look. “dvc repro review_queue” queues more."];
+  if (some) words = ["None with this issue", "Every face with this issue is decided; others wait."];
   const [title, text] = at("nothing").children;
-  title.textContent = some ? "None with this issue" : number ? "All decided" : "The queue is empty";
-  text.textContent = some
-    ? "Every face with this issue is decided; others wait."
-    : number
-      ? "Thank you. Commit data/relabels.csv and run “dvc repro”: it rebuilds what the decisions change."
-      : "No label quality is low enough for a look. “dvc repro review_queue” queues more.";
+  [title.textContent, text.textContent] = words;
   at("show-all").hidden = !some;
 }
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from fer_data.core.errors import UserError
-from fer_data.review_app.review_server import open_review_app
+from fer_data.review_app.review_server import read_review
 from flows.cli.main import main
 from tests.support.servers.processes import FERFLOW, Served
 from tests.support.servers.review_app import (
@@ -229,6 +229,16 @@ def test_a_wrong_name_is_refused(workspace: Path, monkeypatch, name: str, messag
     assert message in refused(workspace, monkeypatch, f"--annotator={name}")
 
 
+def test_a_share_that_there_is_not_or_that_is_nobody_s_is_refused(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = "--share: got '4/3', expected a part of how many"
+    assert line in refused(workspace, monkeypatch, "--share=4/3")
+    for name, value in NOBODY.items():
+        monkeypatch.setenv(name, value)
+    assert "--share 1/3: whose?" in refused(workspace, monkeypatch, "--share=1/3")
+
+
 @pytest.mark.parametrize(
     ("port", "message"),
     [
@@ -269,4 +279,4 @@ def test_the_temporary_folder_stays_as_it_was(workspace: Path, tmp_path: Path) -
 def test_a_graph_without_a_queue_is_said(workspace: Path) -> None:
     (workspace / "dvc.yaml").write_text(yaml.safe_dump({"stages": {**GRAPH, "review_queue": {}}}))
     with pytest.raises(UserError, match=r"no stage 'review_queue' with an output 'suspects\.csv'"):
-        open_review_app(workspace)
+        read_review(workspace)

@@ -32,9 +32,16 @@ from fer_data.core.schema import (
     TESTING,
     TRAIN,
 )
+from fer_data.quality_report.agreement import agreement_of
 from fer_data.quality_report.findings import Findings, read_findings
 from fer_data.quality_report.quality_report_settings import QualityReportSettings
-from fer_data.quality_report.thumbnails import duplicates, mean_faces, spread, thumbnails_of
+from fer_data.quality_report.thumbnails import (
+    disputed_faces,
+    duplicates,
+    mean_faces,
+    spread,
+    thumbnails_of,
+)
 from fer_data.review_queue.queue_statistics import queue_by_class, suspected, undecided
 from fer_data.splitting.leaks import excluded_by_class, protocol_of
 from fer_data.stages import stage
@@ -44,6 +51,8 @@ from fer_data.web.html import render_page
 logger = logging.getLogger(__name__)
 
 NUM_REJECTED_SHOWN = 20
+NUM_DISPUTED_SHOWN = 60
+NUM_PAIRS_SHOWN = 20
 
 
 def quality_page(
@@ -89,6 +98,7 @@ def quality_page(
     known = findings.decision_log[PIXEL_HASH].isin(faces[PIXEL_HASH])
     decision_log = findings.decision_log[known]
     decisions = latest_decisions(decision_log)
+    agreement = agreement_of(decision_log, retired=retired)
     queue = undecided(findings.suspects, decisions[~is_retired(decisions, retired)])
     return render_page(
         "fer_data.quality_report",
@@ -123,6 +133,9 @@ def quality_page(
             expressions=expressions,
             retired=retired,
         ),
+        agreement=agreement,
+        disputed=disputed_faces(agreement.disputed, faces, pixels, number=NUM_DISPUTED_SHOWN),
+        num_pairs_shown=NUM_PAIRS_SHOWN,
         num_foreign=int((~known & ~is_retired(findings.decision_log, retired)).sum()),
         retired=in_counts(retired_counts(findings.decision_log, retired)),
         waiting=findings.waiting,

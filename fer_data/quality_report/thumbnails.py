@@ -7,7 +7,15 @@ import numpy as np
 import pandas as pd
 
 from fer_data.core.errors import UserError
-from fer_data.core.schema import DUPLICATE_GROUP, LABEL, ORIGINAL_SPLIT, PATH
+from fer_data.core.schema import (
+    DUPLICATE_GROUP,
+    GIVEN_LABEL,
+    LABEL,
+    ORIGINAL_SPLIT,
+    PATH,
+    PIXEL_HASH,
+    TRAINING,
+)
 from fer_data.web.html import face_uri
 
 
@@ -70,6 +78,27 @@ def duplicates(
         {"faces": images[2 * number : 2 * number + 2], "others": others[number]}
         for number in range(len(pairs))
     ]
+
+
+def disputed_faces(
+    disputed: pd.DataFrame, faces: pd.DataFrame, pixels: np.ndarray, *, number: int
+) -> list[dict[str, Any]]:
+    """Makes thumbnails of faces on which people disagree.
+
+    Args:
+        disputed: Rows with `pixel_hash` and `given_label`.
+        faces: N rows with `path`, `pixel_hash`, `original_split` and `label`.
+        pixels: uint8 (N, 48, 48), in the same order.
+        number: How many at most, evenly spread over the paths.
+
+    Returns:
+        The rows as dicts, with `uri` and `path`: of a copy in Training under the given label, if any.
+    """
+    copies = disputed.merge(faces[[PATH, PIXEL_HASH, ORIGINAL_SPLIT, LABEL]], on=PIXEL_HASH)
+    is_seen = (copies[LABEL] == copies[GIVEN_LABEL]) & (copies[ORIGINAL_SPLIT] == TRAINING)
+    likely = copies.assign(is_other=~is_seen).sort_values(["is_other", PATH])
+    rows = likely.drop_duplicates(PIXEL_HASH).sort_values(PATH)
+    return thumbnails_of(rows.iloc[spread(np.arange(len(rows)), number)], faces, pixels)
 
 
 def thumbnails_of(

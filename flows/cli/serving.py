@@ -1,8 +1,10 @@
 """Serves a page of a command until Ctrl-C ends it."""
 
+import os
 import signal
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from urllib.parse import urlsplit
 
 
 def until_interrupted(
@@ -20,10 +22,37 @@ def until_interrupted(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
-        print(f"{what}: {open_page()} (Ctrl-C ends it)", *notes, sep="\n", flush=True)
+        address = open_page()
+        lines = [f"{what}: {address} (Ctrl-C ends it)", *way_in(address), *notes]
+        print(*lines, sep="\n", flush=True)
         threading.Event().wait()
     except KeyboardInterrupt:
         # No second one cuts short what puts things away as the process ends, such as uploaded images.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
         print(f"\n{farewell}", flush=True)
+
+
+def way_in(address: str, environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Tells a person who came by SSH how their own browser reaches a page of this machine.
+
+    Args:
+        address: The page's, on the loopback device.
+        environment: What SSH says in it: `SSH_CONNECTION` holds the addresses and ports of both ends.
+
+    Returns:
+        A line with the command to type on the other machine; none without SSH.
+    """
+    ends = environment.get("SSH_CONNECTION", "").split()
+    if len(ends) != 4:
+        return []
+    *_, host, ssh_port = ends
+    port, user = urlsplit(address).port, environment.get("USER")
+    words = [
+        "ssh",
+        *(["-p", ssh_port] if ssh_port != "22" else []),
+        "-L",
+        f"{port}:127.0.0.1:{port}",
+    ]
+    words.append(f"{user}@{host}" if user else host)
+    return [f"On the machine with your browser: `{' '.join(words)}`, then open {address} there."]

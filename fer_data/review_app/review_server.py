@@ -1,7 +1,7 @@
 """The server of the review app, where people decide on the faces of the review queue.
 
 It reads a workspace's queue and faces, and appends decisions to its `relabels.csv`. Gradio serves
-the page on the loopback device alone, and the page calls nothing but Gradio's API of four verbs.
+the page on the loopback device alone, and the page calls nothing but Gradio's API of six verbs.
 """
 
 import subprocess
@@ -140,6 +140,7 @@ def make_server(
         return Response(data, media_type="image/png", headers=_IMAGE_HEADERS)
 
     def queue() -> dict[str, Any]:
+        review.session.look()
         return {"faces": review.faces, "decided": review.decided()}
 
     def decide(faces: list[str], decision: str, annotator: str) -> dict[str, Any]:
@@ -150,7 +151,10 @@ def make_server(
     def undo(faces: list[str], annotator: str) -> dict[str, Any]:
         return review.undo(faces, annotator=annotator)
 
-    for verb in (queue, review.decided, decide, undo):
+    def skip(faces: list[str]) -> str:
+        return review.skip(faces)
+
+    for verb in (queue, review.decided, decide, undo, skip, review.summary):
         server.api(told(verb), name=verb.__name__, queue=False)
     return server
 

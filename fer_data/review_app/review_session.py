@@ -5,7 +5,7 @@ file, which is read again when it has changed, so that several sessions may be o
 killed loses nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from fer_data.core.clock import now
 from fer_data.core.errors import UserError
 from fer_data.core.schema import ANNOTATOR, DECIDED_AT, DECISION, LABEL, PIXEL_HASH, UNDO
 from fer_data.review_app.queue_share import Share, dealt
+from fer_data.review_app.session_summary import SessionSummary
 
 
 class Review:
@@ -53,6 +54,8 @@ class Review:
         self.expressions = expressions
         self.annotator = annotator
         self.share = share
+        self.session = SessionSummary()
+        self._file = file
         self._given = {face[PIXEL_HASH]: face[LABEL] for face in self.faces}
         # A broken file fails before anybody has looked at a face.
         self._standing = Standing(file, expressions=expressions, retired=retired)
@@ -103,6 +106,7 @@ class Review:
         if decision == UNDO:
             raise UserError(f"got the decision '{UNDO}', which takes one back and makes none")
         self._append(pixel_hashes, decision, annotator)
+        self.session.decide({one: self._given[one] for one in pixel_hashes}, decision)
         return self.decided()
 
     def undo(self, pixel_hashes: Sequence[str], *, annotator: str) -> dict[str, dict[str, str]]:
@@ -128,7 +132,42 @@ class Review:
                     else f"{by} has decided on this face since: only {by} can take that back"
                 )
         self._append(pixel_hashes, UNDO, annotator)
+        self.session.undo(pixel_hashes)
         return self.decided()
+
+    def skip(self, pixel_hashes: Sequence[str]) -> str:
+        """Takes note that some faces were passed over; returns the `summary`."""
+        self.session.skip([one for one in pixel_hashes if one in self._given])
+        return self.summary()
+
+    def summary(self) -> str:
+        """Describes the session so far in a line.
+
+        Raises:
+            UserError: The file is missing or broken.
+        """
+        return self.session.in_words(decided=self.decided())
+
+    def farewell(self, workspace: Path) -> Iterator[str]:
+        """Describes the session at its end, in lines: what was done, what is left, what to type next.
+
+        Args:
+            workspace: Where to type it.
+
+        Raises:
+            UserError: As `summary`.
+        """
+        yield "Ended; every decision was on the disk before the next face showed."
+        yield self.summary()
+        left = len(self.faces) - len(self.decided())
+        whose = f"share {self.share}" if self.share else "the queue"
+        yield f"{left} of the {len(self.faces)} faces of {whose} wait."
+        if number := self.session.num_decided:
+            where = "" if workspace == Path() else f" in {workspace}"
+            file = self._file.relative_to(workspace)
+            then = "; when all shares are merged," if self.share else ", then"
+            message = f"Decide on {number} label{'s' if number > 1 else ''}"
+            yield f"Next{where}: `git commit -m '{message}' {file}`{then} `dvc repro`."
 
     def _append(self, pixel_hashes: Sequence[str], decision: str, annotator: str) -> None:
         if not annotator.strip():

@@ -59,7 +59,7 @@ def review(
             review, images, workspace=workspace, port=port, allow_hosts=allow_host or []
         ),
         notes=filter(None, [review.in_words()]),
-        farewell="Ended; every decision was on the disk before the next face showed.",
+        farewell=lambda: review.farewell(workspace),
     )
 
 

@@ -86,7 +86,7 @@ def open_demo_app(
     until_interrupted(
         "The app",
         lambda: open_app(store, port=port, allow_hosts=allow_host or []),
-        farewell="Ended; no image was kept.",
+        farewell=lambda: ["Ended; no image was kept."],
     )
 
 

@@ -8,7 +8,11 @@ from urllib.parse import urlsplit
 
 
 def until_interrupted(
-    what: str, open_page: Callable[[], str], *, notes: Iterable[str] = (), farewell: str
+    what: str,
+    open_page: Callable[[], str],
+    *,
+    notes: Iterable[str] = (),
+    farewell: Callable[[], Iterable[str]],
 ) -> None:
     """Opens a page, prints its address, and waits for Ctrl-C or a termination signal.
 
@@ -16,7 +20,7 @@ def until_interrupted(
         what: The page, such as `The review app`.
         open_page: Starts to serve; returns the address.
         notes: Lines to print below it.
-        farewell: The line to print at the end.
+        farewell: Gives the lines to print at the end.
     """
     # Said outright, since a shell lets what it starts in the background ignore Ctrl-C.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -30,7 +34,9 @@ def until_interrupted(
         # No second one cuts short what puts things away as the process ends, such as uploaded images.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
-        print(f"\n{farewell}", flush=True)
+        print()
+        for line in farewell():
+            print(line, flush=True)
 
 
 def way_in(address: str, environment: Mapping[str, str] = os.environ) -> list[str]:

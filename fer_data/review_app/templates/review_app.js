@@ -63,7 +63,10 @@ function draw() {
   document.body.classList.toggle("in-grid", grid);
   at("mode").replaceChildren(grid ? "One face " : "Grid ", make("kbd", { textContent: "g" }));
   drawProgress(faces, decided, issueType);
-  if (!wait.length) return drawNothing(faces.length, faces.some(waits));
+  if (!wait.length) {
+    drawNothing(faces.length, faces.some(waits));
+    return tellSession();
+  }
   if (grid) {
     const shown = wait.slice(place, place + TILES);
     const focus = document.activeElement?.dataset?.face;
@@ -81,6 +84,12 @@ function draw() {
   prefetch(wait.slice(place + step, place + step + (grid ? TILES : AHEAD)));
 }
 
+// What was done since the review app was started, where nothing waits any more.
+async function tellSession() {
+  const words = faces.some(waits) ? "" : await call("summary").catch(() => "");
+  at("session").textContent = words;
+}
+
 function choose(name) {
   issueType = name;
   go(0);
@@ -95,6 +104,9 @@ function go(to) {
 }
 
 function move(step) {
+  const shown = waiting().slice(place, place + (grid ? TILES : 1));
+  const passed = shown.flatMap(together).map((face) => face.pixel_hash);
+  if (step > 0) call("skip", passed).catch(() => {}); // for the summary alone: `refresh` says what is wrong
   const to = place + step * (grid ? TILES : 1);
   if (to < 0) say("This is the first one.");
   else if (to >= waiting().length) say("This is the last one.");

@@ -66,6 +66,7 @@ def test_neighbors_and_duplicates_stand_beside_and_names_are_text(
         expect(page.locator("#path")).to_have_text(f"Training/Happy/{HOSTILE}.jpg")
         page.keyboard.press("ArrowLeft")
         wait_for_face(page, 0)
+        assert review_app.call("summary") == "This session: no face decided; 1 skipped."
 
 
 def test_the_page_asks_who_decides_and_remembers(
@@ -96,6 +97,10 @@ def test_an_empty_queue_is_a_friendly_page(
             page.keyboard.press(key)
             page.wait_for_timeout(300)
         expect(page.locator("#nothing h1")).to_have_text(title)
+        words = (
+            "2 faces decided (2 kept, 0 relabeled" if number else "This session: no face decided."
+        )
+        expect(page.locator("#session")).to_contain_text(words)
     assert len(standing(workspace)) == number
 
 

@@ -146,12 +146,29 @@ def test_without_a_flag_git_s_name_decides_or_the_page_asks(
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_the_review_app_kindly_in_the_background_too(workspace: Path, number) -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # what the shell does for `command &`
+    words = ("--annotator", "ann", "--share", "1/1")
+    ssh = {"SSH_CONNECTION": "198.51.100.4 50022 192.0.2.7 22", "USER": "ann"}
     try:
-        with running_review_app(workspace, "--annotator", "ann") as review_app:
+        with running_review_app(workspace, *words, **ssh) as review_app:
+            review_app.call("decide", HASHES[:2], "sad", "ann")
+            review_app.call("skip", [HASHES[1], HASHES[2]])
             review_app.process.send_signal(number)
+            assert review_app.process.stdout is not None
+            way_in, share, _, ended, session, left, then = review_app.process.stdout
             assert review_app.process.wait(30) == 0
     finally:
         signal.signal(signal.SIGINT, before)
+    port = review_app.address.strip("/").rpartition(":")[2]
+    assert f"`ssh -L {port}:127.0.0.1:{port} ann@192.0.2.7`" in way_in
+    assert share.startswith("Share 1/1: 40 of the 40 faces of the queue, ")
+    assert ended.startswith("Ended; ")
+    assert "2 faces decided (0 kept, 2 relabeled, 0 dropped) in " in session
+    assert session.endswith("; 1 skipped.\n")
+    assert left == "38 of the 40 faces of share 1/1 wait.\n"
+    assert then == (
+        "Next: `git commit -m 'Decide on 2 labels' data/relabels.csv`; "
+        "when all shares are merged, `dvc repro`.\n"
+    )
 
 
 def refused(workspace: Path, monkeypatch: pytest.MonkeyPatch, *words: str) -> str:

@@ -146,7 +146,7 @@ def test_the_page_shows_how_far_people_agree_and_where_they_do_not() -> None:
     assert "ann and bob 2 1 50 % 9 - 91 % 0.00 -0.81 - 0.81" in said
     assert "<cem> and ann 1 0 0 % 0 - 79 % 0.00 0.00 - 0.79" in said
     assert "With so few faces the intervals are wide" in said
-    assert "angry <cem>: drop ann: keep bob: sad Training/Angry/2.jpg" in said
+    assert "angry drop: <cem> keep: ann sad: bob Training/Angry/2.jpg" in said
     assert html.count("<img") == 1
     assert "<cem>" not in html
 
@@ -154,7 +154,7 @@ def test_the_page_shows_how_far_people_agree_and_where_they_do_not() -> None:
 def test_a_copy_under_the_label_that_people_saw_is_shown() -> None:
     # Faces 0 (angry) and 1 (happy) have equal pixels.
     said, _ = told(by("ann", 1), by("bob", 1, decision="sad"))
-    assert "happy ann: keep bob: sad Training/Happy/1.jpg" in said
+    assert "happy keep: ann sad: bob Training/Happy/1.jpg" in said
 
 
 def test_without_a_face_of_two_people_the_page_says_how_to_get_some() -> None:

@@ -90,7 +90,8 @@ def test_an_empty_queue_is_a_friendly_page(
     tmp_path: Path, sit_down: Callable[..., Page], number: int, title: str
 ) -> None:
     workspace = make_workspace(tmp_path / "workspace", number=number)
-    with running_review_app(workspace, "--annotator", "ann") as review_app:
+    share = ["--share", "1/1"] if number else []
+    with running_review_app(workspace, "--annotator", "ann", *share) as review_app:
         page = sit_down(review_app)
         for key in "kk"[:number]:
             expect(page.locator("#single")).to_be_visible()

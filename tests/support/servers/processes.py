@@ -63,7 +63,8 @@ def served(
     process = subprocess.Popen(
         [ferflow, command, "--port", str(free_port()), *words],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **changes},
+        # Who runs the tests by SSH is told no more than others.
+        env={**os.environ, "PYTHONPATH": str(ROOT), "SSH_CONNECTION": "", **changes},
         stdout=subprocess.PIPE,
         stderr=errors,
         text=True,

@@ -14,7 +14,7 @@ import yaml
 from fer_data.core.errors import UserError
 from fer_data.review_app.review_server import read_review
 from flows.cli.main import main
-from tests.support.servers.processes import FERFLOW, Served
+from tests.support.servers.processes import FERFLOW, ROOT, Served
 from tests.support.servers.review_app import (
     GRAPH,
     NOBODY,
@@ -99,7 +99,7 @@ def test_a_review_app_listens_on_loopback_and_connects_to_nobody(
 ) -> None:
     log = tmp_path / "sockets.log"
     (tmp_path / "sitecustomize.py").write_text(SPY.format(log=str(log)))
-    paths = f"{tmp_path}:{NOBODY['PYTHONPATH']}"
+    paths = f"{tmp_path}:{ROOT}"
     with running_review_app(
         workspace, "--annotator", "ann", PYTHONPATH=paths, **proxy
     ) as review_app:

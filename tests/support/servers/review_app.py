@@ -16,7 +16,7 @@ from fer_data.core.schema import DECISION_COLUMNS
 from fer_models.cross_validation.neighbors import NUM_NEIGHBORS
 from tests.support.data.findings import HOSTILE, blob
 from tests.support.data.manifests import manifest_of
-from tests.support.servers.processes import ROOT, Served, served
+from tests.support.servers.processes import Served, served
 
 EXPRESSIONS = ("angry", "happy", "sad")
 ISSUE_TYPES = ("wrong", "wrong", "ambiguous", "non_face")
@@ -107,7 +107,6 @@ def standing(workspace: Path) -> dict[str, str]:
 
 
 NOBODY = {
-    "PYTHONPATH": str(ROOT),
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_SYSTEM": os.devnull,
 }

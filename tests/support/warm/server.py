@@ -46,6 +46,7 @@ SLOW = (
     "pendulum",
     "rich.table",
     "typer",
+    "gradio",
 )
 OURS = ("fer_data", "fer_models", "flows")
 LEASE = b"lease\n"
@@ -64,6 +65,7 @@ def main() -> None:
     gc.freeze()
     program = _Server(listening).serve()
     if program is None:
+        programs.with_suffix(".lock").unlink(missing_ok=True)
         shutil.rmtree(programs)
     else:
         _end(lambda: program.run(programs))
@@ -84,8 +86,9 @@ def _end(run: Callable[[], None]) -> None:
         code = 1
     threading._shutdown()
     atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(ValueError):  # it was closed
+            stream.flush()
     os._exit(code or 0)
 
 

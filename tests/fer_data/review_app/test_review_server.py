@@ -149,7 +149,7 @@ def test_ctrl_c_ends_the_review_app_kindly_in_the_background_too(workspace: Path
     words = ("--annotator", "ann", "--share", "1/1")
     ssh = {"SSH_CONNECTION": "198.51.100.4 50022 192.0.2.7 22", "USER": "ann"}
     try:
-        with running_review_app(workspace, *words, **ssh) as review_app:
+        with running_review_app(workspace, *words, in_new_process=True, **ssh) as review_app:
             review_app.call("decide", HASHES[:2], "sad", "ann")
             review_app.call("skip", [HASHES[1], HASHES[2]])
             review_app.process.send_signal(number)

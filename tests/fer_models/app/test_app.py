@@ -209,7 +209,8 @@ def test_ctrl_c_ends_it_and_leaves_nothing_however_often_it_is_pressed(
     folder: Path, tmp_path: Path
 ) -> None:
     # In a folder of its own, since the app that the other tests ask has its uploads in theirs.
-    with running_app(tmp_path, "--bundle", str(folder / "bundle.zip")) as app:
+    bundle = str(folder / "bundle.zip")
+    with running_app(tmp_path, "--bundle", bundle, in_new_process=True) as app:
         assert app.process.stdout is not None
         assert list(app.uploads.glob("ferflow-app-*"))
         app.process.send_signal(signal.SIGINT)

@@ -24,13 +24,18 @@ class App(Served):
 
 
 @contextmanager
-def running_app(folder: Path, *words: str, **changes: str) -> Iterator[App]:
+def running_app(
+    folder: Path, *words: str, in_new_process: bool = False, **changes: str
+) -> Iterator[App]:
     """An app, whose uploads lie in a folder of its own; `changes` are of the environment."""
     uploads = folder / "temporary"
     uploads.mkdir(exist_ok=True)
     errors = folder / "errors.txt"
+    changes |= {"TMPDIR": str(uploads)}
     with (
         errors.open("w") as file,
-        served("app", *words, folder=folder, errors=file, TMPDIR=str(uploads), **changes) as app,
+        served(
+            *("app", *words), folder=folder, errors=file, in_new_process=in_new_process, **changes
+        ) as app,
     ):
         yield App(app.process, app.address, uploads, errors)

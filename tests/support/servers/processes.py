@@ -48,7 +48,12 @@ class Served:
 
 @contextmanager
 def served(
-    command: str, *words: str, folder: Path, errors: IO[str] | None = None, **changes: str
+    command: str,
+    *words: str,
+    folder: Path,
+    errors: IO[str] | None = None,
+    in_new_process: bool = False,
+    **changes: str,
 ) -> Iterator[Served]:
     """Types `ferflow COMMAND` in a folder, waits until it says its address, and ends it at last.
 
@@ -57,9 +62,11 @@ def served(
         *words: What else is typed.
         folder: Where.
         errors: Where its standard error goes; by default to that of the tests.
-        **changes: Of the environment; a PYTHONPATH asks for a new process, which begins by it.
+        in_new_process: Whether it is no copy of the warmed process; a PYTHONPATH asks for it, too.
+        **changes: Of the environment.
     """
-    ferflow = FERFLOW if "PYTHONPATH" in changes else warm_programs() / "ferflow"
+    is_new = in_new_process or "PYTHONPATH" in changes
+    ferflow = FERFLOW if is_new else warm_programs() / "ferflow"
     process = subprocess.Popen(
         [ferflow, command, "--port", str(free_port()), *words],
         cwd=folder,

@@ -113,9 +113,14 @@ NOBODY = {
 
 
 @contextmanager
-def running_review_app(workspace: Path, *words: str, **changes: str) -> Iterator[Served]:
+def running_review_app(
+    workspace: Path, *words: str, in_new_process: bool = False, **changes: str
+) -> Iterator[Served]:
     """A review app; `changes` are of the environment, in which git knows nobody."""
     with served(
-        "review", *words, folder=workspace, errors=None, **(NOBODY | changes)
+        *("review", *words),
+        folder=workspace,
+        in_new_process=in_new_process,
+        **(NOBODY | changes),
     ) as review_app:
         yield review_app

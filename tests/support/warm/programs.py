@@ -55,7 +55,8 @@ def _start(folder: Path) -> None:
         log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT)
         os.posix_spawn(
             sys.executable,
-            [sys.executable, server.__file__, str(listening.fileno())],
+            # "dvc" stands there for the copies, of whose locks others ask whether DVC lives.
+            [sys.executable, server.__file__, str(listening.fileno()), "dvc"],
             os.environ,
             file_actions=[(os.POSIX_SPAWN_DUP2, log, number) for number in (1, 2)],
             setsid=True,

@@ -17,6 +17,7 @@ from fer_data.stages.old_names import Renamed, old_keys
 from fer_data.stages.settings import PARAMS_FILE
 from fer_models.core.training_settings import TrainingSettings
 from fer_models.networks.registry import ZOO
+from flows.housekeeping.retention_settings import add_section
 from flows.workspace.overrides import load_with_comments
 
 BACKUP = "params.yaml.before-upgrade"
@@ -41,6 +42,7 @@ def upgrade(folder: Path = Path()) -> list[str]:
     changes += [_rename(params, key, renamed) for key, renamed in list(old_keys(params))]
     changes += _share(params)
     changes += _list_items(params)
+    changes += add_section(params)
     if not changes:
         return []
     backup = folder / BACKUP

@@ -196,3 +196,11 @@ def test_an_old_name_beside_the_new_one_is_refused(workspace: Path) -> None:
     with pytest.raises(UserError, match=r"'mislabels\.twin_reliability' and .* another value"):
         upgrade(workspace)
     assert not (workspace / BACKUP).exists()
+
+
+def test_the_section_retention_is_added(workspace: Path) -> None:
+    assert "the section 'retention' is new: what `ferflow clean` keeps" in upgrade(workspace)
+    assert (workspace / "params.yaml").read_text().endswith(
+        "\n\n# See docs/guide/operating.md.\nretention:\n  keep_days: 60\n  clean_after_flow: false\n"
+        "  min_free_gb: 2\n"
+    )

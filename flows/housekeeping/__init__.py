@@ -1,0 +1,1 @@
+"""What piles up over a year of nights: what may go, what stays, whether the disk has room."""

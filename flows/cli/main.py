@@ -10,7 +10,7 @@ from typer.exceptions import TyperException
 
 from fer_data import missing_packages
 from fer_data.core.errors import shown, told_in_one_line
-from flows.cli import data, labels, models, pipeline
+from flows.cli import data, labels, models, operating, pipeline
 
 WRONG_COMMAND_LINE = 2
 INTERRUPTED = 130
@@ -58,7 +58,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (pipeline, data, labels, models):
+for module in (pipeline, operating, data, labels, models):
     app.add_typer(module.app)
 
 

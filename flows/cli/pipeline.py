@@ -1,4 +1,4 @@
-"""Commands on the pipeline: `init`, `demo`, `run`, `serve`, `publish`, `preset`, `upgrade`."""
+"""Commands on the pipeline: `init`, `demo`, `run`, `serve`, `preset`, `upgrade`."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from flows.cli.options import NumFaces, Seed, Workspace, check_workspace, require_workspace
+from flows.cli.options import NumFaces, Seed, Workspace, require_workspace
 
 PANEL = "Pipeline"
 app = typer.Typer()
@@ -124,47 +124,6 @@ def serve(
     from flows.pipeline.serve import serve_until_interrupted
 
     serve_until_interrupted(port=port)
-
-
-@app.command(
-    rich_help_panel=PANEL, epilog="Example: ferflow publish s3://bucket/ferflow --run tuned"
-)
-def publish(
-    destination: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="DESTINATION",
-            help="A folder, or a URL.",
-            show_default="publish.destination of params.yaml",
-        ),
-    ] = None,
-    run_name: Annotated[
-        str | None,
-        typer.Option("--run", metavar="NAME", help="The run's name.", show_default="the time"),
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Make it the latest, even where a model is worse.")
-    ] = False,
-    workspace: Workspace = Path(),
-) -> None:
-    """Copy the reports to where others see them."""
-    check_workspace(workspace)
-
-    from fer_data.core.errors import UserError
-    from fer_data.stages.settings import PARAMS_FILE, read_settings
-    from flows.publishing.publish import PublishSettings, name_by_time, publish
-
-    settings = read_settings(PublishSettings, "publish", file=workspace / PARAMS_FILE)
-    if destination:
-        settings = settings.model_copy(update={"destination": destination})
-    published = publish(
-        workspace, settings=settings, run_name=run_name or name_by_time(), force=force
-    )
-    for line in (*published.changes, *published.waiting):
-        print(line)
-    if not published.is_latest:
-        raise UserError(f"{published.outcome}; --force makes it the latest")
-    print(published.outcome)
 
 
 @app.command(rich_help_panel=PANEL, epilog="Example: ferflow preset scratch_tuned")

@@ -1,6 +1,5 @@
 """Publishes a run's report site: copied and checked first, `latest` last, never over a better run."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +16,13 @@ from flows.publishing.runs import (
     Record,
     held_back,
     hold_back,
+    is_run_name,
     latest_run,
     make_latest,
+    mark_rolled_back,
     read_record,
     record_of,
+    rolled_back,
     site_url,
     store_run,
 )
@@ -48,6 +50,8 @@ class Published:
     """Decisions that are not in these reports, with their remedies."""
     was_held_back: bool = False
     """Whether an earlier publication stored these reports and held them back: `run` is that one."""
+    was_rolled_back: bool = False
+    """Whether somebody went back from these reports: `run` is the one that was the latest."""
 
     @property
     def is_new(self) -> bool:
@@ -69,6 +73,11 @@ class Published:
         if self.is_latest:
             return (
                 f"{self.run} is the latest run, after {self.previous or 'none'}: {self.latest_url}"
+            )
+        if self.was_rolled_back:
+            return (
+                f"nothing new: {self.run} holds these reports, which somebody rolled back, and the "
+                f"latest run stays {self.previous}"
             )
         words = "; ".join(map(str, self.regressions))
         if self.was_held_back:
@@ -102,12 +111,8 @@ def publish(
         UserError: A report is missing, the destination cannot be reached, or holds another run of this
             name; the latest run is then what it was.
     """
-    if settings.destination is None:
-        raise UserError(
-            "publish.destination of params.yaml is null: expected a folder, or a URL such as "
-            "s3://bucket/ferflow"
-        )
-    if not re.fullmatch(r"\w[\w.-]{0,99}", run_name, flags=re.ASCII):
+    destination = destination_of(settings, workspace=workspace)
+    if not is_run_name(run_name):
         raise UserError(
             f"no run can be named '{run_name}': expected up to 100 letters, digits, '.', '_' and '-'"
         )
@@ -116,7 +121,6 @@ def publish(
     seed_spread = read_settings(ReportSettings, "report", file=workspace / PARAMS_FILE).seed_spread
     contents = {name: file.read_bytes() for name, file in site_files(workspace).items()}
     record = record_of(contents, metrics, outcomes_by_model(predictions), run=run_name, at=now())
-    destination = Destination(settings.destination, workspace=workspace)
     previous = latest_run(destination)
     before = _record_of(previous, destination=destination, force=force)
     then, outcomes = (before.metrics, before.outcomes) if before else ({}, {})
@@ -126,17 +130,21 @@ def publish(
     moved = tuple(changes(metrics, then, tested))
     is_latest = force or not any(change.is_regression for change in moved)
     held = held_back(destination)
-    was_held_back = False
+    left = [one.run for one in rolled_back(destination) if one.files == record.files]
+    was_held_back = was_rolled_back = False
     if before and before.files == record.files:
         run_name, is_latest = before.run, True
     else:
-        if held and held.run != run_name and held.files == record.files:
+        if left:
+            run_name, is_latest, was_rolled_back = left[-1], force, True
+        elif held and held.run != run_name and held.files == record.files:
             run_name, was_held_back = held.run, True
         else:
             store_run(contents, record, destination=destination)
         if is_latest:
             make_latest(run_name, destination=destination)
-        elif not was_held_back:
+            mark_rolled_back(left=None, chosen=run_name, destination=destination)
+        elif not (was_held_back or was_rolled_back):
             hold_back(run_name, destination=destination)
     return Published(
         run=run_name,
@@ -147,7 +155,22 @@ def publish(
         is_latest=is_latest,
         waiting=tuple(waiting(workspace)),
         was_held_back=was_held_back,
+        was_rolled_back=was_rolled_back,
     )
+
+
+def destination_of(settings: PublishSettings, *, workspace: Path) -> Destination:
+    """Opens the destination of the settings.
+
+    Raises:
+        UserError: There is none, or it cannot be opened.
+    """
+    if settings.destination is None:
+        raise UserError(
+            "publish.destination of params.yaml is null: expected a folder, or a URL such as "
+            "s3://bucket/ferflow"
+        )
+    return Destination(settings.destination, workspace=workspace)
 
 
 def name_by_time() -> str:

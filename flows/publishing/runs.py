@@ -18,9 +18,12 @@ from flows.publishing.site import DATA_PAGE, INDEX_PAGE
 from flows.publishing.storage import Destination
 
 RECORD_NAME = "publication.json"
+RUNS = "runs"
 LATEST_NAME = "latest/index.html"
 HELD_BACK_NAME = "latest/held-back.txt"
 """Names the last run that was stored without becoming the latest: the same reports are stored once."""
+ROLLED_BACK_NAME = "latest/rolled-back.txt"
+"""Names runs that a person went back from, a line each: equal reports do not become the latest again."""
 _NAMED_RUN = re.compile(rb'<meta name="ferflow-run" content="([\w.-]+)">')
 _LATEST_PAGE = """\
 <!doctype html>
@@ -63,6 +66,11 @@ def record_of(
     """The record of a site's files, by name, and of a run's metrics and outcomes."""
     files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     return Record(run=run, at=at, metrics=metrics, files=files, outcomes=outcomes)
+
+
+def is_run_name(name: str) -> bool:
+    """Whether a run can have a name: up to 100 letters, digits, dots, underscores and hyphens."""
+    return bool(re.fullmatch(r"\w[\w.-]{0,99}", name, flags=re.ASCII))
 
 
 def store_run(contents: Mapping[str, bytes], record: Record, *, destination: Destination) -> None:
@@ -129,9 +137,8 @@ def held_back(destination: Destination) -> Record | None:
     Raises:
         UserError: The record is broken, or the destination cannot be reached.
     """
-    named = (destination.read(HELD_BACK_NAME) or b"").decode("ascii", "replace").strip()
-    is_name = re.fullmatch(r"\w[\w.-]*", named, flags=re.ASCII)
-    return read_record(named, destination=destination) if is_name else None
+    named = _names(HELD_BACK_NAME, destination=destination)
+    return read_record(named[0], destination=destination) if len(named) == 1 else None
 
 
 def hold_back(run: str, *, destination: Destination) -> None:
@@ -143,10 +150,47 @@ def hold_back(run: str, *, destination: Destination) -> None:
     destination.replace(HELD_BACK_NAME, f"{run}\n".encode())
 
 
+def rolled_back(destination: Destination) -> list[Record]:
+    """The records of the runs that somebody went back from, as far as they are there.
+
+    Raises:
+        UserError: A record is broken, or the destination cannot be reached.
+    """
+    records = [read_record(name, destination=destination) for name in _rolled_back(destination)]
+    return [record for record in records if record is not None]
+
+
+def mark_rolled_back(*, left: str | None, chosen: str, destination: Destination) -> None:
+    """Records that somebody went from a run to another one.
+
+    Args:
+        left: The run that was the latest; None marks nothing.
+        chosen: The latest run now, which is marked no more.
+        destination: Where they are stored.
+
+    Raises:
+        UserError: The destination cannot be reached.
+    """
+    before = _rolled_back(destination)
+    names = [name for name in before if name not in (left, chosen)] + ([left] if left else [])
+    if names != before:
+        destination.replace(ROLLED_BACK_NAME, "".join(f"{name}\n" for name in names).encode())
+
+
 def site_url(run: str, *, destination: Destination) -> str:
     """The URL of a run's folder."""
     return destination.url(_folder(run))
 
 
 def _folder(run: str) -> str:
-    return f"runs/{run}"
+    return f"{RUNS}/{run}"
+
+
+def _rolled_back(destination: Destination) -> list[str]:
+    return _names(ROLLED_BACK_NAME, destination=destination)
+
+
+def _names(file: str, *, destination: Destination) -> list[str]:
+    """The names of runs that a file holds, a line each; what cannot be one is left out."""
+    lines = (destination.read(file) or b"").decode("ascii", "replace").splitlines()
+    return [line.strip() for line in lines if is_run_name(line.strip())]

@@ -4,6 +4,7 @@ import posixpath
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from fsspec.core import url_to_fs
@@ -96,6 +97,62 @@ class Destination:
         self.put(beside, content)
         with self._reached():
             self._files.mv(self._path(beside), self._path(name))
+
+    def folders(self, name: str) -> list[str]:
+        """The names of the folders in a folder, in their order; none where it is not there.
+
+        Raises:
+            UserError: The destination cannot be reached.
+        """
+        with self._reached():
+            try:
+                found = self._files.ls(self._path(name), detail=True)
+            except FileNotFoundError:
+                return []
+            return sorted(
+                posixpath.basename(one["name"].rstrip("/"))
+                for one in found
+                if one["type"] == "directory"
+            )
+
+    def sizes(self, name: str) -> dict[str, int]:
+        """The bytes of each file below a folder, by its path below this one.
+
+        Raises:
+            UserError: The destination cannot be reached.
+        """
+        root = self._path(name)
+        with self._reached():
+            try:
+                found = self._files.find(root, detail=True)
+            except FileNotFoundError:
+                return {}
+            return {
+                f"{name}/{posixpath.relpath(path, root)}": int(one["size"] or 0)
+                for path, one in found.items()
+            }
+
+    def written(self, name: str) -> datetime | None:
+        """When a file was last written, in UTC; None where the destination does not say.
+
+        Raises:
+            UserError: The destination cannot be reached.
+        """
+        with self._reached():
+            try:
+                moment = self._files.modified(self._path(name))
+            except NotImplementedError:
+                return None
+            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+    def remove(self, name: str) -> None:
+        """Removes a folder and all that is in it.
+
+        Raises:
+            UserError: The destination cannot be reached.
+        """
+        with self._reached():
+            self._files.rm(self._path(name), recursive=True)
 
     def _path(self, name: str) -> str:
         return posixpath.join(self._root, name)

@@ -38,7 +38,7 @@ def test_help_lists_the_commands_by_group_and_the_exit_codes(monkeypatch, capsys
     main()
     shown = capsys.readouterr().out
     titles = re.findall(r"^(\w+):$", shown, re.MULTILINE)
-    assert titles == ["Options", "Pipeline", "Data", "Labels", "Models"]
+    assert titles == ["Options", "Pipeline", "Operating", "Data", "Labels", "Models"]
     groups = dict(zip(titles, re.split(r"^\w+:$", shown, flags=re.MULTILINE)[1:], strict=True))
     assert re.findall(r"^  ([\w-]+) ", groups["Labels"], re.MULTILINE) == [
         *("review", "import-decisions", "accept-decisions", "label-studio-config")

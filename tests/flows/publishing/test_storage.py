@@ -1,5 +1,6 @@
 import socket
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import fsspec
@@ -14,7 +15,9 @@ from flows.publishing.storage import Destination
 def destination(request, tmp_path: Path) -> Iterator[Destination]:
     places = {"memory": "memory://site/", "file": f"{tmp_path.as_uri()}/a b", "path": "a b"}
     yield Destination(places[request.param].replace("%20", " "), workspace=tmp_path)
-    fsspec.filesystem("memory").store.clear()
+    memory = fsspec.filesystem("memory")
+    memory.store.clear()
+    memory.pseudo_dirs[:] = [""]
 
 
 @pytest.fixture
@@ -37,6 +40,23 @@ def test_a_file_is_replaced_without_a_trace_beside_it(destination: Destination) 
         destination.replace("latest/index.html", content)
         assert destination.read("latest/index.html") == content
     assert destination.read("latest/.unfinished-index.html") is None
+
+
+def test_a_folder_is_listed_measured_and_removed(destination: Destination) -> None:
+    assert destination.folders("runs") == []
+    assert destination.sizes("runs/one") == {}
+    for name in ("two/index.html", "one/index.html", "one/data/index.html"):
+        destination.put(f"runs/{name}", b"page")
+    destination.put("runs/notes.txt", b"")
+    assert destination.folders("runs") == ["one", "two"]
+    assert destination.sizes("runs/one") == {
+        "runs/one/index.html": 4,
+        "runs/one/data/index.html": 4,
+    }
+    age = datetime.now(UTC) - (destination.written("runs/one/index.html") or datetime.now(UTC))
+    assert timedelta() <= age < timedelta(hours=1)
+    destination.remove("runs/one")
+    assert destination.folders("runs") == ["two"]
 
 
 def test_the_url_can_be_opened(tmp_path: Path) -> None:

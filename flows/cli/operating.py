@@ -1,0 +1,90 @@
+"""Commands for who operates the pipeline: `publish`, `rollback`, `clean`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.cli.options import Workspace, check_workspace
+
+if TYPE_CHECKING:
+    from flows.publishing.publish_settings import PublishSettings
+
+PANEL = "Operating"
+PLACE, CONFIGURED = "A folder, or a URL.", "publish.destination of params.yaml"
+app = typer.Typer()
+
+
+@app.command(
+    rich_help_panel=PANEL, epilog="Example: ferflow publish s3://bucket/ferflow --run tuned"
+)
+def publish(
+    destination: Annotated[
+        str | None, typer.Argument(metavar="DESTINATION", help=PLACE, show_default=CONFIGURED)
+    ] = None,
+    run_name: Annotated[
+        str | None,
+        typer.Option("--run", metavar="NAME", help="The run's name.", show_default="the time"),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Make it the latest, even where a model is worse.")
+    ] = False,
+    workspace: Workspace = Path(),
+) -> None:
+    """Copy the reports to where others see them."""
+    check_workspace(workspace)
+
+    from fer_data.core.errors import UserError
+    from flows.publishing.publish import name_by_time, publish
+
+    settings = _settings(workspace, destination)
+    published = publish(
+        workspace, settings=settings, run_name=run_name or name_by_time(), force=force
+    )
+    for line in (*published.changes, *published.waiting):
+        print(line)
+    if not published.is_latest:
+        raise UserError(f"{published.outcome}; --force makes it the latest")
+    print(published.outcome)
+
+
+@app.command(rich_help_panel=PANEL, epilog="Example: ferflow rollback 2026-01-31T100000Z")
+def rollback(
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="RUN", help="A run's name.", show_default="lists the runs"),
+    ] = None,
+    destination: Annotated[
+        str | None,
+        typer.Option("--destination", metavar="DESTINATION", help=PLACE, show_default=CONFIGURED),
+    ] = None,
+    workspace: Workspace = Path(),
+) -> None:
+    """Make an earlier published run the latest again, or list the runs."""
+    check_workspace(workspace)
+
+    from rich.console import Console
+
+    from flows.commands.rollback import roll_back, runs_table
+    from flows.publishing.old_runs import stored_runs
+    from flows.publishing.publish import destination_of
+
+    place = destination_of(_settings(workspace, destination), workspace=workspace)
+    runs = stored_runs(place)
+    if run is not None:
+        print(roll_back(run, runs, destination=place))
+        return
+    if not any(one.record for one in runs):
+        print(f"no run is published at {place.address}")
+        return
+    Console().print(runs_table(runs))
+    print("`ferflow rollback RUN` makes one of them the latest")
+
+
+def _settings(workspace: Path, destination: str | None) -> "PublishSettings":
+    """The section `publish`, with the destination that was typed, if one was."""
+    from fer_data.stages.settings import PARAMS_FILE, read_settings
+    from flows.publishing.publish_settings import PublishSettings
+
+    settings = read_settings(PublishSettings, "publish", file=workspace / PARAMS_FILE)
+    return settings.model_copy(update={"destination": destination}) if destination else settings

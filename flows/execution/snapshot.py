@@ -19,6 +19,7 @@ LOCAL_CONFIG = ".dvc/config.local"
 LOCK_FILE = "dvc.lock"
 _BUNDLE = "workspace.bundle"
 _KEY = ".dvc/tmp/workspace-key"
+_SITE = ".dvc/tmp/site"
 _SETTINGS = ("--config", "core.hooksPath=/dev/null", "--config", "commit.gpgSign=false")
 """Kept in a clone: a person's own hooks run neither when it is made nor when DVC commits there."""
 
@@ -81,13 +82,14 @@ def pack(workspace: Path) -> Packed:
         )
 
 
-def unpack(packed: Packed, folder: Path, *, cache: Path) -> None:
+def unpack(packed: Packed, folder: Path, *, cache: Path, place: Path | None = None) -> None:
     """Makes a clone; once the folder is there, it is whole.
 
     Args:
         packed: The workspace.
         folder: The clone, which must not exist yet.
         cache: The DVC cache that it is to use.
+        place: Where the clone is moved to before it is used; None: it stays.
     """
     beside = folder.with_name(f"{folder.name}.unfinished")
     shutil.rmtree(beside, ignore_errors=True)
@@ -100,6 +102,9 @@ def unpack(packed: Packed, folder: Path, *, cache: Path) -> None:
     for name in packed.removed:
         (clone / name).unlink(missing_ok=True)
     dvc("config", "--local", "cache.dir", str(cache), cwd=clone)
+    # What DVC remembers of a clone goes with it, and not into the machine's folder for all users.
+    site = (place or folder).absolute() / _SITE
+    dvc("config", "--local", "core.site_cache_dir", str(site), cwd=clone)
     (clone / _KEY).parent.mkdir(exist_ok=True)
     (clone / _KEY).write_text(packed.key, encoding="utf-8")
     clone.rename(folder)

@@ -36,7 +36,7 @@ def clone_with(overrides: Mapping[str, Any], *, workspace: Path, folder: Path) -
         cache = Path(dvc("cache", "dir", cwd=workspace).strip())
         fresh = folder.with_name(f"{folder.name}.fresh")
         shutil.rmtree(fresh, ignore_errors=True)
-        unpack(packed, fresh, cache=cache)
+        unpack(packed, fresh, cache=cache, place=folder)
         if (folder / CHECKPOINTS).is_dir():  # which tell themselves what they are of
             shutil.move(folder / CHECKPOINTS, fresh / CHECKPOINTS)
         shutil.rmtree(folder, ignore_errors=True)

@@ -34,6 +34,7 @@ def test_a_clone_is_the_workspace_as_it_stands_and_shares_its_cache(
     assert (copy / "dvc.lock").read_bytes() == (line / "dvc.lock").read_bytes()
     ok(copy, "dvc", "checkout", "--quiet")
     assert repro(copy) == []
+    assert (copy / ".dvc/tmp/site/repo").is_dir()  # and not in /var/tmp, where it would stay
 
 
 def test_of_files_that_git_does_not_know_a_clone_gets_what_stages_read(

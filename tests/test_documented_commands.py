@@ -80,6 +80,7 @@ NOT_RUN = {
     "ferflow bundle": "needs trained models; tests/fer_models/inference/test_bundle.py",
     "ferflow publish": "needs reports; tests/flows/publishing/test_publish.py",
     "ferflow rollback": "needs published runs; tests/flows/commands/test_rollback.py",
+    "ferflow clean": "needs git history; tests/flows/commands/test_clean_workspace.py",
     "ferflow import-decisions": "needs decisions; tests/flows/commands/test_import_commands.py",
     "ferflow accept-decisions": "needs decisions; tests/flows/commands/test_accept.py",
     "ferflow accept-baseline": "needs faces; tests/flows/commands/test_accept.py",

@@ -1,11 +1,12 @@
 """Commands for who operates the pipeline: `publish`, `rollback`, `clean`."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.options import Workspace, check_workspace
+from flows.cli.options import Workspace, check_workspace, require_workspace
 
 if TYPE_CHECKING:
     from flows.publishing.publish_settings import PublishSettings
@@ -79,6 +80,33 @@ def rollback(
         return
     Console().print(runs_table(runs))
     print("`ferflow rollback RUN` makes one of them the latest")
+
+
+@app.command(rich_help_panel=PANEL, epilog="Example: ferflow clean --dry-run")
+def clean(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would go, and remove nothing.")
+    ] = False,
+    keep_days: Annotated[
+        int | None,
+        typer.Option(
+            "--keep-days",
+            metavar="DAYS",
+            min=0,
+            help="How long what nothing needs stays.",
+            show_default="retention.keep_days of params.yaml",
+        ),
+    ] = None,
+    workspace: Workspace = Path(),
+) -> None:
+    """Remove what nothing needs any more: old outputs, published runs, flow runs, leftovers."""
+    require_workspace(workspace)
+    check_workspace(workspace)
+    os.chdir(workspace)  # before Prefect is imported, which reads its settings from there
+
+    from flows.commands.clean_workspace import clean_workspace
+
+    clean_workspace(Path.cwd(), is_dry=dry_run, keep_days=keep_days)
 
 
 def _settings(workspace: Path, destination: str | None) -> "PublishSettings":

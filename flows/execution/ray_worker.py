@@ -1,5 +1,6 @@
 """Runs one stage on a Ray node: clones, pulls its inputs, runs it, pushes its outputs."""
 
+import fcntl
 import os
 import queue
 import shutil
@@ -8,10 +9,12 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from fer_data.core.errors import UserError
+from fer_data.core.locks import HeldError
 from flows.execution.local_executor import device_name, threads
 from flows.execution.snapshot import LOCK_FILE, Packed, unpack
 from flows.workspace.client import dvc, environment
@@ -69,6 +72,31 @@ def work(packed: Packed, request: StageRequest) -> Iterator[str | StageResult]:
         yield StageResult(done.result())
 
 
+def node_place() -> Path:
+    """Where this node's clones and cache lie, whether or not the folder is there."""
+    given = os.environ.get(NODE_FOLDER)
+    return Path(given or f"{tempfile.gettempdir()}/ferflow-node-{os.getuid()}")
+
+
+@contextmanager
+def node_lock(folder: Path, *, exclusive: bool) -> Iterator[None]:
+    """Keeps a node's folder as it is while stages run there, and stages away while it is cleaned.
+
+    Args:
+        folder: The node's folder.
+        exclusive: Whether to refuse stages; otherwise it waits for a cleaning to end.
+
+    Raises:
+        HeldError: A stage runs there, and `exclusive` is asked for.
+    """
+    with (folder / "lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB if exclusive else fcntl.LOCK_SH)
+        except BlockingIOError:
+            raise HeldError(f"a stage of a Ray cluster runs in {folder}: wait for it") from None
+        yield
+
+
 def node_folder() -> Path:
     """The folder of this node's clones and cache, made if need be, into which no other user can write.
 
@@ -76,7 +104,7 @@ def node_folder() -> Path:
         UserError: It is another user's, a link, or open to others: stages would run what they put there.
     """
     given = os.environ.get(NODE_FOLDER)
-    folder = Path(given or f"{tempfile.gettempdir()}/ferflow-node-{os.getuid()}")
+    folder = node_place()
     try:
         folder.mkdir(mode=0o700, parents=bool(given))
     except FileExistsError:
@@ -95,12 +123,24 @@ def node_folder() -> Path:
 def _work(
     packed: Packed, request: StageRequest, *, on_line: Callable[[str], None], stop: threading.Event
 ) -> str:
-    stage = request.stage
     # The cache is the node's; a clone is the stage's, and that of a run that was cut off is used again.
     try:
         node = node_folder()
     except UserError as error:
-        raise failure_of(stage, 1, [f"error: {error}"]) from None
+        raise failure_of(request.stage, 1, [f"error: {error}"]) from None
+    with node_lock(node, exclusive=False):
+        return _work_in(node, packed, request, on_line=on_line, stop=stop)
+
+
+def _work_in(
+    node: Path,
+    packed: Packed,
+    request: StageRequest,
+    *,
+    on_line: Callable[[str], None],
+    stop: threading.Event,
+) -> str:
+    stage = request.stage
     folder = node / packed.key / stage
     variables = environment() | (
         {} if request.num_threads is None else threads(request.num_threads)

@@ -89,12 +89,12 @@ def join(workspace: Path) -> None:
         for name, value in protection(workspace, origins="http://127.0.0.1").items():
             os.environ.setdefault(name, value)
         os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_ENABLED", "true")  # it is protected now
-        os.environ[API_URL] = given or _running_url(workspace) or ""
+        os.environ[API_URL] = given or running_url(workspace) or ""
     refresh_global_settings_context()
 
 
-def _running_url(workspace: Path) -> str | None:
-    """The announced server, if it answers: one that was killed leaves its announcement."""
+def running_url(workspace: Path) -> str | None:
+    """The workspace's server, if it answers: one that was killed leaves its announcement."""
     url = _announced_url(workspace)
     if url is None:
         return None

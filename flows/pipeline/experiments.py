@@ -8,10 +8,9 @@ from typing import Any
 from fer_data.core.errors import UserError
 from fer_data.stages.settings import PARAMS_FILE
 from flows.execution.snapshot import LOCK_FILE, is_clone_of, pack, unpack
+from flows.housekeeping.work_folders import CHECKPOINTS
 from flows.workspace.client import dvc, git
 from flows.workspace.overrides import apply_overrides, check_overrides
-
-CHECKPOINTS = "checkpoints"
 
 
 def clone_with(overrides: Mapping[str, Any], *, workspace: Path, folder: Path) -> list[str]:

@@ -26,6 +26,8 @@ from fer_data.stages.all_settings import check_settings
 from fer_data.stages.settings import PARAMS_FILE, read_settings
 from flows.execution.executors import ExecutorName, executor_named
 from flows.execution.flow_settings import FlowSettings
+from flows.housekeeping.clean import clean_after_flow
+from flows.housekeeping.work_folders import CLONES
 from flows.pipeline.api_access import join
 from flows.pipeline.experiments import clone_with, record
 from flows.pipeline.notifications import tell_of_failure
@@ -35,8 +37,6 @@ from flows.workspace.client import dvc
 from flows.workspace.flow_lock import clear_left_locks, one_at_a_time
 from flows.workspace.graph import Graph, changed_stages, gpu_stages, planned, read_graph
 from flows.workspace.stage_runner import outcomes
-
-CLONES = Path(".dvc/tmp/flows")
 
 
 @flow(
@@ -68,7 +68,10 @@ def rebuild(
         with one_at_a_time(workspace):
             if not overrides:
                 graph, done = _rebuild(workspace, executor=executor, models=models)
-                return end_of_run(workspace, graph, done=done, force=force)
+                state = end_of_run(workspace, graph, done=done, force=force)
+                if state.is_completed():
+                    clean_after_flow(workspace, logger=get_run_logger())
+                return state
             with _experiment(workspace, overrides) as folder:
                 _, done = _rebuild(folder, executor=executor, models=models)
             return Completed(message=done)

@@ -24,6 +24,7 @@ from fer_data.core.errors import UserError
 from fer_data.web.loopback import exempt_loopback
 from flows.pipeline.api_access import AUTH_FILE, HOME, PROFILE_FILE, announced, protection
 from flows.pipeline.dead_runs import sweep, sweep_at_start
+from flows.pipeline.old_flow_runs import vacuum_variables
 from flows.pipeline.supervised import SupervisedProcess, running
 from flows.workspace.client import environment
 
@@ -108,6 +109,7 @@ def variables_for(workspace: Path, *, port: int) -> dict[str, str]:
         "PREFECT_PROFILES_PATH": str(workspace.absolute() / PROFILE_FILE),
         "PREFECT_UI_API_URL": "/api",  # of whichever name the page was opened by
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        **vacuum_variables(workspace),
         "PYTHONPATH": os.pathsep.join(paths),
     }
 

@@ -4,12 +4,13 @@ import fcntl
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from fer_data.core.locks import held
+from fer_data.core.locks import HeldError, held
 
 FLOW_LOCK = Path(".dvc/tmp/flow.lock")
 DVC_LOCK = Path(".dvc/tmp/rwlock")
@@ -27,6 +28,26 @@ def one_at_a_time(workspace: Path) -> Iterator[None]:
     where = workspace.absolute()
     refusal = f"a flow runs in {where} already, as process {{holder}}: wait for it, or end it"
     with held(file, refusal=refusal):
+        yield
+
+
+@contextmanager
+def without_dvc(workspace: Path) -> Iterator[None]:
+    """Keeps DVC's commands out of the workspace, such as while files of its cache are removed.
+
+    Raises:
+        HeldError: One is at work there: between two stages, or while a stage runs.
+    """
+    file = workspace / DVC_LOCK
+    refusal = f"DVC runs in {workspace.absolute()}, as process {{holder}}: wait for it, or end it"
+    with held(file.with_name("lock"), refusal=refusal):  # DVC's own
+        try:
+            locks = json.loads(file.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            locks = {}
+        holders = [*locks.get("write", {}).values(), *chain(*locks.get("read", {}).values())]
+        for holder in filter(_is_dvc, holders):
+            raise HeldError(refusal.replace("{holder}", str(holder["pid"])))
         yield
 
 

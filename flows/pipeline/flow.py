@@ -27,10 +27,11 @@ from fer_data.stages.settings import PARAMS_FILE, read_settings
 from flows.execution.executors import ExecutorName, executor_named
 from flows.execution.flow_settings import FlowSettings
 from flows.housekeeping.clean import clean_after_flow
+from flows.housekeeping.free_space import space_warning
 from flows.housekeeping.work_folders import CLONES
 from flows.pipeline.api_access import join
 from flows.pipeline.experiments import clone_with, record
-from flows.pipeline.notifications import tell_of_failure
+from flows.pipeline.notifications import tell_of_failure, warn
 from flows.pipeline.publish_task import end_of_run
 from flows.pipeline.tasks import CACHED, run_all
 from flows.workspace.client import dvc
@@ -89,6 +90,8 @@ def _rebuild(
     changed = changed_stages(workspace)
     graph = planned(read_graph(workspace), changed, models=models)
     needed = graph.below(changed & graph.above.keys())
+    if warning := space_warning(workspace, needed=needed):
+        warn(warning)
     stop = threading.Event()
     try:
         on_gpu = gpu_stages(workspace, graph)

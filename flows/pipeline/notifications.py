@@ -16,8 +16,10 @@ from httpx import HTTPError as HTTPXError
 from prefect import Flow, State
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
+from prefect.context import FlowRunContext
 from prefect.exceptions import PrefectException
 from prefect.logging.loggers import flow_run_logger
+from prefect.states import Running
 from prefect.utilities.urls import url_for
 
 from fer_data.core.clock import now
@@ -27,6 +29,8 @@ from flows.publishing.publish import PublishSettings
 from flows.workspace.redaction import without_passwords
 
 TIMEOUT_SECONDS = 10.0
+WARNING = "Warning"
+"""In place of a state's name: the run goes on."""
 
 Logger = logging.Logger | logging.LoggerAdapter[Any]
 
@@ -40,7 +44,7 @@ class Failure:
     flow: str
     run: str
     state: str
-    """Prefect's name of it: `Failed`, `Crashed`, `TimedOut`."""
+    """Prefect's name of it: `Failed`, `Crashed`, `TimedOut`; or `Warning` of a run that goes on."""
     reason: str
     url: str | None
     """The run in the Prefect UI, where a server is known."""
@@ -72,7 +76,23 @@ def _was_cancelled(flow_run: FlowRun) -> bool:
     return False
 
 
-def notify(flow_name: str, flow_run: FlowRun, state: State[Any], *, logger: Logger) -> None:
+def warn(words: str) -> None:
+    """Logs a warning of the flow run in whose process this is, and posts it to the webhook."""
+    context = FlowRunContext.get()
+    if context is not None and context.flow_run is not None and context.flow is not None:
+        logger = flow_run_logger(context.flow_run, context.flow)
+        state = Running(name=WARNING, message=words)
+        notify(context.flow.name, context.flow_run, state, logger=logger, level=logging.WARNING)
+
+
+def notify(
+    flow_name: str,
+    flow_run: FlowRun,
+    state: State[Any],
+    *,
+    logger: Logger,
+    level: int = logging.ERROR,
+) -> None:
     """Logs a failure, and posts it to the webhook; for a run whose own process cannot.
 
     Args:
@@ -80,9 +100,10 @@ def notify(flow_name: str, flow_run: FlowRun, state: State[Any], *, logger: Logg
         flow_run: The run.
         state: In which it ended.
         logger: Where to log; nothing is raised.
+        level: Of the line in the log.
     """
     failure = failure_of(flow_name, flow_run, state)
-    logger.error("%s", failure.text)
+    logger.log(level, "%s", failure.text)
     try:
         webhook = read_settings(PublishSettings, "publish", file=Path.cwd() / PARAMS_FILE).webhook
     except (UserError, OSError) as error:

@@ -10,7 +10,7 @@ import yaml
 
 from fer_data.core.errors import UserError
 from flows.pipeline.flow import overrides_of
-from tests.support.flows.tiny_graph import fan, make_line, stage, write
+from tests.support.flows.tiny_graph import FLOWS, fan, make_line, stage, write
 from tests.support.flows.typed_commands import call, ok, repro
 from tests.support.servers.prefect import PATIENCE, Server
 from tests.support.servers.processes import FERFLOW
@@ -45,9 +45,13 @@ def test_stages_are_tasks_side_by_side_and_unchanged_ones_are_cached(
     assert repro(line) == []
     assert "Running stage 'part@2':" in prefect_server.log(run, containing="part@2':")
 
+    retention = {"keep_days": 1, "clean_after_flow": True, "min_free_gb": 1e9}
+    (line / "params.yaml").write_text(yaml.safe_dump({"flows": FLOWS, "retention": retention}))
     finished = prefect_server.rebuild(line)
     run = prefect_server.run_of(finished)
     assert prefect_server.states(run, expected=6) == dict.fromkeys(STAGES, "Cached")
+    assert "(retention.min_free_gb); `ferflow clean --dry-run`" in finished.stdout + finished.stderr
+    assert prefect_server.log(run, containing="cleaned: nothing was old and unneeded")
     assert run["state"]["message"] == "nothing changed: 6 stages are up to date"
     assert "stage 'part@" not in finished.stdout + finished.stderr  # no `dvc repro` of its own
 

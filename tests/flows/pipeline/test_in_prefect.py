@@ -11,7 +11,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.testing.utilities import prefect_test_harness
 
-from flows.pipeline.notifications import tell_of_failure
+from flows.pipeline.notifications import tell_of_failure, warn
 from flows.pipeline.ui_artifacts import record_artifacts
 from flows.publishing.publish import publish
 from tests.support.flows.report_site import make_reports, settings
@@ -91,3 +91,19 @@ def test_a_failure_stays_what_it_is_when_nobody_hears_of_it(workspace, caplog, w
     failing(workspace, webhook)
     assert any("run" in line and "no archive" in line for line in caplog.messages)
     assert any("notification failed" in line for line in caplog.messages) == (webhook is not None)
+
+
+def test_a_warning_is_told_and_the_run_goes_on(workspace: Path, caplog) -> None:
+    @flow(name="rebuild")
+    def narrow() -> str:
+        warn("the disk is nearly full")
+        return "went on"
+
+    with receiving() as receiver:
+        params = {"publish": {"destination": None, "webhook": receiver.address}}
+        (workspace / "params.yaml").write_text(yaml.safe_dump(params))
+        assert narrow() == "went on"
+        (message,) = receiver.messages
+    assert (message["state"], message["reason"]) == ("Warning", "the disk is nearly full")
+    (line,) = [one for one in caplog.records if "the disk is nearly full" in one.getMessage()]
+    assert line.levelname == "WARNING"

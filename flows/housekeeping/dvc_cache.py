@@ -38,6 +38,9 @@ def cache_leftovers(
         UserError: DVC cannot read the workspace or a commit: nothing may go then.
     """
     cache = (workspace / dvc("cache", "dir", cwd=workspace).strip()).resolve()
+    if not cache.is_relative_to(workspace.resolve()):
+        words = "all: it lies outside of the workspace, and others may use it; `dvc gc` cleans it"
+        return [Leftovers("cached outputs", str(cache), 0, 0, words)]
     objects = sorted((cache / "files").glob("*/??/*"), key=lambda path: path.suffix != _FOLDER)
     unused = set(_unused(workspace, cutoff=cutoff, clones=clones))
     runs = sorted((cache / "runs").glob("*/*/*"))

@@ -92,3 +92,10 @@ def test_a_workspace_that_dvc_cannot_read_loses_nothing(line: Path) -> None:
     with pytest.raises(UserError, match=r"^`dvc gc` failed in .*dvc\.lock"):
         leftovers(line)
     (line / "dvc.lock").write_text(text)
+
+
+def test_a_cache_that_others_may_share_is_left_alone(line: Path, monkeypatch) -> None:
+    monkeypatch.setattr("flows.housekeeping.dvc_cache.dvc", lambda *_, **__: "/srv/cache\n")
+    (found,) = cache_leftovers(line, cutoff=CUTOFF, clones=[])
+    assert (found.where, found.number) == ("/srv/cache", 0)
+    assert found.stays.startswith("all: it lies outside of the workspace, and others may use it")

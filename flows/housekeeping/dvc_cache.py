@@ -45,21 +45,19 @@ def cache_leftovers(
     unused = set(_unused(workspace, cutoff=cutoff, clones=clones))
     runs = sorted((cache / "runs").glob("*/*/*"))
     made = set(_made_by(runs, cache=cache))
-    stale = {path for path in objects if path.stat().st_mtime < cutoff.timestamp()}
-    going = [path for path in objects if path in unused & stale and _hash_of(path) in made]
+    old = {path for path in unused.intersection(objects) if _is_before(path, cutoff)}
     used = [path for path in objects if path not in unused]
-    young = [path for path in objects if path in unused - stale]
-    foreign = [path for path in objects if path in unused & stale and _hash_of(path) not in made]
+    young = [path for path in objects if path in unused and path not in old]
+    going = [path for path in objects if path in old and _hash_of(path) in made]
+    foreign = [path for path in objects if path in old and _hash_of(path) not in made]
     stays = kept(
         (used, "object", "in use by the workspace, a branch, tag, young commit or experiment"),
         (young, "object", "young"),
         (foreign, "object", "which no stage can make again, such as archives"),
     )
     left = {_hash_of(path) for path in objects}.difference(map(_hash_of, going))
-    dead = [
-        run for run in runs if run.stat().st_mtime < cutoff.timestamp() and not _lives(run, left)
-    ]
-    living = [run for run in runs if run not in set(dead)]
+    dead = {run for run in runs if _is_before(run, cutoff) and not _lives(run, left)}
+    living = [run for run in runs if run not in dead]
 
     def remove(paths: Iterable[Path]) -> None:
         with without_dvc(workspace):
@@ -76,7 +74,7 @@ def cache_leftovers(
         local_leftovers(
             "entries of the run cache",
             cache / "runs",
-            dead,
+            sorted(dead),
             stays=kept((living, "run", "young, or its outputs stay")),
             remove=remove,
         ),
@@ -112,6 +110,10 @@ def _outputs(run: Path) -> list[str]:
 def _lives(run: Path, objects: set[str]) -> bool:
     """Whether DVC can still restore a run's outputs."""
     return objects.issuperset(_outputs(run))
+
+
+def _is_before(path: Path, moment: datetime) -> bool:
+    return path.stat().st_mtime < moment.timestamp()
 
 
 def _hash_of(path: Path) -> str:

@@ -82,8 +82,8 @@ def node_leftovers(folder: Path, *, cutoff: datetime) -> list[Leftovers]:
         ("clones of Ray's stages", "clone", clones),
         ("cached outputs of Ray's stages", "object", objects),
     ):
-        going = [path for path in paths if last_change(path) < cutoff.timestamp()]
-        young = [path for path in paths if path not in set(going)]
+        going = {path for path in paths if last_change(path) < cutoff.timestamp()}
+        young = [path for path in paths if path not in going]
         stays = kept((young, noun, "young"))
 
         def remove(paths: Iterable[Path]) -> None:
@@ -93,7 +93,7 @@ def node_leftovers(folder: Path, *, cutoff: datetime) -> list[Leftovers]:
                     with suppress(OSError):  # it holds something, or is no folder
                         path.rmdir()
 
-        found.append(local_leftovers(what, folder, going, stays=stays, remove=remove))
+        found.append(local_leftovers(what, folder, sorted(going), stays=stays, remove=remove))
     return found
 
 

@@ -3,20 +3,22 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from fer_data.core.errors import UserError
 from flows.publishing.runs import (
+    HELD_BACK_NAME,
     RECORD_NAME,
+    ROLLED_BACK_NAME,
     RUNS,
     Record,
-    held_back,
     latest_run,
+    named_runs,
     read_record,
-    rolled_back,
 )
-from flows.publishing.storage import Destination
+from flows.publishing.storage import Destination, UnreachableError
 
 NUM_NEWEST = 3
 """How many runs stay however old they are, so that there is one to go back to."""
-LATEST, HELD_BACK, ROLLED_BACK = "latest", "held back", "rolled back"
+LATEST, HELD_BACK, ROLLED_BACK, BROKEN = "latest", "held back", "rolled back", "broken"
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class StoredRun:
     record: Record | None
     """None: it was copied in part, or its record was deleted."""
     marks: tuple[str, ...] = ()
-    """`latest`, `held back`, `rolled back`."""
+    """`latest`, `held back`, `rolled back`; `broken`, where the record is none."""
 
     @property
     def at(self) -> datetime | None:
@@ -39,22 +41,24 @@ def stored_runs(destination: Destination) -> list[StoredRun]:
     """Lists the runs at a destination, the newest first and those without a record last.
 
     Raises:
-        UserError: A record is broken, or the destination cannot be reached.
+        UserError: The destination cannot be reached, or the page of the latest run is not ours.
     """
-    held = held_back(destination)
     marks = {
         LATEST: {latest_run(destination)},
-        HELD_BACK: {held and held.run},
-        ROLLED_BACK: {record.run for record in rolled_back(destination)},
+        HELD_BACK: {*named_runs(HELD_BACK_NAME, destination=destination)},
+        ROLLED_BACK: {*named_runs(ROLLED_BACK_NAME, destination=destination)},
     }
-    runs = [
-        StoredRun(
-            name,
-            read_record(name, destination=destination),
-            tuple(mark for mark, names in marks.items() if name in names),
-        )
-        for name in destination.folders(RUNS)
-    ]
+    runs: list[StoredRun] = []
+    for name in destination.folders(RUNS):
+        found = [mark for mark, names in marks.items() if name in names]
+        try:
+            record = read_record(name, destination=destination)
+        except UnreachableError:
+            raise
+        except UserError:
+            record = None
+            found.append(BROKEN)
+        runs.append(StoredRun(name, record, tuple(found)))
     epoch = datetime.fromtimestamp(0, UTC)
     return sorted(runs, key=lambda run: (run.at or epoch, run.name), reverse=True)
 
@@ -62,8 +66,8 @@ def stored_runs(destination: Destination) -> list[StoredRun]:
 def old_runs(runs: list[StoredRun], *, cutoff: datetime, destination: Destination) -> list[str]:
     """Names the runs that may go: published before some moment, and of no further use.
 
-    The newest ones stay, the latest run, what was held back last or rolled back, and a folder whose
-    record says another name, since it is not ours.
+    The newest ones stay, the latest run, what was held back last or rolled back, and what is not ours: a
+    folder whose record is broken or says another name.
 
     Args:
         runs: All runs, the newest first.

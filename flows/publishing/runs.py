@@ -137,7 +137,7 @@ def held_back(destination: Destination) -> Record | None:
     Raises:
         UserError: The record is broken, or the destination cannot be reached.
     """
-    named = _names(HELD_BACK_NAME, destination=destination)
+    named = named_runs(HELD_BACK_NAME, destination=destination)
     return read_record(named[0], destination=destination) if len(named) == 1 else None
 
 
@@ -156,7 +156,8 @@ def rolled_back(destination: Destination) -> list[Record]:
     Raises:
         UserError: A record is broken, or the destination cannot be reached.
     """
-    records = [read_record(name, destination=destination) for name in _rolled_back(destination)]
+    names = named_runs(ROLLED_BACK_NAME, destination=destination)
+    records = [read_record(name, destination=destination) for name in names]
     return [record for record in records if record is not None]
 
 
@@ -171,10 +172,20 @@ def mark_rolled_back(*, left: str | None, chosen: str, destination: Destination)
     Raises:
         UserError: The destination cannot be reached.
     """
-    before = _rolled_back(destination)
+    before = named_runs(ROLLED_BACK_NAME, destination=destination)
     names = [name for name in before if name not in (left, chosen)] + ([left] if left else [])
     if names != before:
         destination.replace(ROLLED_BACK_NAME, "".join(f"{name}\n" for name in names).encode())
+
+
+def named_runs(file: str, *, destination: Destination) -> list[str]:
+    """The names of runs in `HELD_BACK_NAME` or `ROLLED_BACK_NAME`; what cannot be one is left out.
+
+    Raises:
+        UserError: The destination cannot be reached.
+    """
+    lines = (destination.read(file) or b"").decode("ascii", "replace").splitlines()
+    return [line.strip() for line in lines if is_run_name(line.strip())]
 
 
 def site_url(run: str, *, destination: Destination) -> str:
@@ -184,13 +195,3 @@ def site_url(run: str, *, destination: Destination) -> str:
 
 def _folder(run: str) -> str:
     return f"{RUNS}/{run}"
-
-
-def _rolled_back(destination: Destination) -> list[str]:
-    return _names(ROLLED_BACK_NAME, destination=destination)
-
-
-def _names(file: str, *, destination: Destination) -> list[str]:
-    """The names of runs that a file holds, a line each; what cannot be one is left out."""
-    lines = (destination.read(file) or b"").decode("ascii", "replace").splitlines()
-    return [line.strip() for line in lines if is_run_name(line.strip())]

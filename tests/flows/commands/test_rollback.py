@@ -145,6 +145,8 @@ def test_old_runs_go_save_the_newest_and_those_with_a_mark(
     half = workspace.parent / "site/runs/half"
     half.mkdir()
     (half / "index.html").write_text("copied in part")
+    shutil.copytree(half, half.with_name("theirs"))
+    (half.with_name("theirs") / "publication.json").write_text("of others")
     rollback(monkeypatch, "one")
     runs = stored_runs(destination)
     early = datetime(2026, 1, 2, tzinfo=UTC)
@@ -153,4 +155,6 @@ def test_old_runs_go_save_the_newest_and_those_with_a_mark(
     assert old == ["two", "half"]
     for name in old:
         remove_run(name, destination=destination)
-    assert {run.name for run in stored_runs(destination)} == {"one", "three", "held", "new"}
+    assert {run.name for run in stored_runs(destination)} == {
+        *("one", "three", "held", "new", "theirs")
+    }

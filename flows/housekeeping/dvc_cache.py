@@ -83,10 +83,10 @@ def cache_leftovers(
 
 def _unused(workspace: Path, *, cutoff: datetime, clones: Sequence[Path]) -> Iterator[Path]:
     """The objects that `dvc gc` would remove."""
-    kept = ("--workspace", "--all-branches", "--all-tags", "--all-experiments")
+    uses = ("--workspace", "--rev", "HEAD", "--all-branches", "--all-tags", "--all-experiments")
     others = ("--projects", *map(str, clones)) if clones else ()
     date = cutoff.date().isoformat()
-    said = dvc("gc", *kept, "--date", date, "--dry", "--force", *others, cwd=workspace)
+    said = dvc("gc", *uses, "--date", date, "--dry", "--force", *others, cwd=workspace)
     for line in said.splitlines():
         if match := _WOULD_GO.match(line):
             yield Path(match[1]).resolve()

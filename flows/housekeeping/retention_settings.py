@@ -26,12 +26,14 @@ SECTIONS = {SECTION: RetentionSettings}
 
 
 def retention_of(workspace: Path) -> RetentionSettings | None:
-    """The section; None in a workspace of an earlier version, which has none.
+    """The section; None in a workspace of an earlier version, or without settings.
 
     Raises:
-        SettingsError: There is no `params.yaml`, or a key of the section is wrong.
+        SettingsError: A key of the section is wrong, or the file is broken.
     """
     file = workspace / PARAMS_FILE
+    if not file.exists():
+        return None
     params = read_params(file)
     if params.get(SECTION) is None:
         return None
@@ -42,11 +44,12 @@ def require_retention(workspace: Path) -> RetentionSettings:
     """The section, for a command that removes things by it.
 
     Raises:
-        UserError: As `retention_of`; or there is no such section.
+        UserError: As `retention_of`; or there is no such file or section.
     """
     found = retention_of(workspace)
     if found is None:
         file = workspace / PARAMS_FILE
+        read_params(file)  # says so where there is none
         raise UserError(f"{file} has no section '{SECTION}': `ferflow upgrade` adds it")
     return found
 

@@ -40,6 +40,9 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
     git("tag", "v1", cwd=folder)
     night(folder, "a young commit", at=LONG_AGO)
     commit(folder, days_ago=3)
+    git("checkout", "--quiet", "v1", cwd=folder)
+    night(folder, "a detached head", at=LONG_AGO)
+    commit(folder, days_ago=98)
     night(folder, "a clone", at=LONG_AGO)
     shutil.copytree(folder, folder / CLONE, ignore=shutil.ignore_patterns("tmp", "cache"))
     (folder / CLONE / ".dvc/config.local").write_text(f"[cache]\n    dir = {folder}/.dvc/cache\n")
@@ -61,11 +64,11 @@ def test_what_nothing_names_goes_unless_dvc_runs_and_all_else_stays(line: Path) 
     outputs, runs = leftovers(line)
     assert (outputs.number, outputs.num_bytes, runs.number) == (2, 20, 2)
     assert outputs.stays == (
-        "5 objects (46 bytes), in use by the workspace, a branch, tag, young commit or experiment; "
+        "6 objects (61 bytes), in use by the workspace, a branch, tag, young commit or experiment; "
         "1 object (10 bytes), young; "
         "1 object (13 bytes), which no stage can make again, such as archives"
     )
-    assert runs.stays.startswith("5 runs (")
+    assert runs.stays.startswith("6 runs (")
 
     code = "import fcntl, sys; lock = open('.dvc/tmp/lock', 'a'); fcntl.flock(lock, 2); print(); input()"
     with subprocess.Popen(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from fer_data.core.errors import UserError
 from fer_data.core.files import atomic_write
@@ -148,6 +148,11 @@ def _set(
         elif old != value:
             changes.append(f"{prefix}{key}: {_plain(old)} -> {value}")
             if isinstance(value, list) and isinstance(params.get(key), list):
+                if not (old and value):  # else `[]` comes on a line of its own, which is no YAML
+                    if old and isinstance(params, CommentedMap) and not params[key].fa.flow_style():
+                        params.ca.items.pop(key, None)  # which would break the lines below
+                    params[key] = CommentedSeq()
+                    params[key].fa.set_flow_style()
                 params[key][:] = value  # keeps the list on its line
             elif key in params:
                 params[key] = value

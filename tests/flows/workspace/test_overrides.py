@@ -36,6 +36,18 @@ def test_settings_change_and_comments_stay(workspace: Path) -> None:
     assert (workspace / "params.yaml").read_text() == expected
 
 
+def test_a_list_may_become_empty_and_full_again(workspace: Path) -> None:
+    for file in (
+        PARAMS,
+        PARAMS.replace(" [1, 2]", "").replace("# a list", "# a list\n  - 1\n  - 2"),
+    ):
+        (workspace / "params.yaml").write_text(file)
+        for values in ([], [3, 4], []):
+            apply_overrides({"a": {"b": values}}, folder=workspace)
+            assert read_params(workspace / "params.yaml")["a"] == {"b": values, "c": 1_000}
+            assert ("# a list" in (workspace / "params.yaml").read_text()) == (file == PARAMS)
+
+
 def test_laying_over_twice_changes_nothing(workspace: Path) -> None:
     apply_overrides({"a": {"c": 5}}, folder=workspace)
     assert apply_overrides({"a": {"c": 5}}, folder=workspace) == []

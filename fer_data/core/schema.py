@@ -88,13 +88,17 @@ DROP: Final = "drop"
 UNDO: Final = "undo"
 """Takes the last decision on the face back."""
 
-# The archive's two folders.
+# The archive's folders: Training, and where they are given, Validation and Testing.
 TRAINING: Final = "training"
+GIVEN_VALIDATION: Final = "validation"
 TESTING: Final = "testing"
-ORIGINAL_SPLITS: Final = (TRAINING, TESTING)
+ORIGINAL_SPLITS: Final = (TRAINING, GIVEN_VALIDATION, TESTING)
 ORIGINAL_SPLIT_FOLDERS: Final = {
     "training": TRAINING,
     "train": TRAINING,
+    "validation": GIVEN_VALIDATION,
+    "valid": GIVEN_VALIDATION,
+    "val": GIVEN_VALIDATION,
     "testing": TESTING,
     "test": TESTING,
 }
@@ -115,8 +119,14 @@ EXCLUSIONS: Final = (DUPLICATE_IN_TESTING, NEAR_DUPLICATE_IN_TESTING)
 """Why a face is excluded."""
 NO_FOLD: Final = -1
 
+KNOWN_EXPRESSIONS: Final = (
+    *("angry", "contempt", "disgust", "fear"),
+    *("happy", "neutral", "sad", "surprise"),
+)
+"""The classes that a dataset may have without being told what its folders mean."""
 EXPRESSION_FOLDERS: Final = {
     "anger": "angry",
+    "contemptuous": "contempt",
     "disgusted": "disgust",
     "fearful": "fear",
     "happiness": "happy",

@@ -6,8 +6,6 @@ junk. Nothing is extracted to disk. An archive that is unsafe, broken or incompl
 
 import hashlib
 import logging
-from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,20 +15,21 @@ from fer_data.core.errors import UserError
 from fer_data.core.files import atomic_write
 from fer_data.core.schema import (
     FACE_SIZE,
-    LABEL,
     MANIFEST_COLUMNS,
     MEAN,
-    ORIGINAL_SPLIT,
     ORIGINAL_SPLIT_FOLDERS,
     ORIGINAL_SPLITS,
     PATH,
     REASON,
     STD,
+    TESTING,
+    TRAINING,
     expression_of_folder,
 )
 from fer_data.core.tables import write_table
 from fer_data.ingestion.decode_image import ImageError, decode_face, warnings_refused
 from fer_data.ingestion.ingest_settings import IngestSettings
+from fer_data.ingestion.intake import Intake, check_intake, intake_table
 from fer_data.ingestion.zip_archive import Limits, MemberError, open_archive
 from fer_data.stages import stage
 from fer_data.stages.drawn_faces import manifest_metadata
@@ -43,22 +42,6 @@ DATASET = "apollo2506/facial-recognition-dataset"
 _LIMITS = {"max_member_bytes", "max_total_bytes", "max_compression_ratio", "max_members"}
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Intake:
-    """The faces of an archive, and its refused members."""
-
-    manifest: pd.DataFrame
-    """N rows, one a face, sorted by path, with the columns `schema.MANIFEST_COLUMNS`."""
-    pixels: np.ndarray
-    """uint8 (N, 48, 48), row for row."""
-    rejected: pd.DataFrame
-    """One row a refused member, sorted by path: `path` and `reason`, which reads `kind: details`."""
-    num_skipped: int
-    """Number of files that are a file manager's junk."""
-    metadata: dict[str, str] = field(default_factory=dict)
-    """What the manifest holds of where the faces come from."""
 
 
 def take_faces(
@@ -77,12 +60,14 @@ def take_faces(
     """
     rows: list[tuple[object, ...]] = []
     rejected: list[tuple[str, str]] = []
+    folders = {TRAINING}
     with open_archive(archive, limits) as opened, warnings_refused():
         # Pages that no face fills are never touched.
         pixels = np.empty((len(opened.members), FACE_SIZE, FACE_SIZE), np.uint8)
         for member in opened.members:
             try:
                 original_split, label = _place(member.path, expressions)
+                folders.add(original_split)
                 face = decode_face(opened.read(member), resize=resize)
             except (MemberError, ImageError) as error:
                 rejected.append((member.path, str(error)))
@@ -97,7 +82,8 @@ def take_faces(
     manifest = pd.DataFrame(rows, columns=columns)
     manifest[MEAN], manifest[STD] = _moments(pixels)
     refused = pd.DataFrame(rejected, columns=[PATH, REASON])
-    return Intake(manifest, pixels, refused, num_skipped, metadata)
+    original_splits = tuple(one for one in ORIGINAL_SPLITS if one in folders)
+    return Intake(manifest, pixels, refused, num_skipped, metadata, original_splits)
 
 
 def _place(path: str, expressions: tuple[str, ...]) -> tuple[str, str]:
@@ -121,77 +107,6 @@ def _moments(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     total = pixels.sum(axis=(1, 2), dtype=np.int64)
     squares = np.einsum("nij,nij->n", pixels, pixels, dtype=np.int64)
     return total / size, np.sqrt(size * squares - total**2) / size
-
-
-def check_intake(
-    intake: Intake,
-    *,
-    archive: Path,
-    expressions: tuple[str, ...],
-    max_rejected_fraction: float,
-    rejected_file: Path,
-) -> None:
-    """Stops at an archive with too many refused members, or with too little to learn from.
-
-    Args:
-        intake: What came out of the archive.
-        archive: Where it came from.
-        expressions: The classes, each of which must have a face in Training and one in Testing.
-        max_rejected_fraction: The part of the members, junk aside, that may be refused.
-        rejected_file: Where the list of the refused is.
-
-    Raises:
-        UserError: Too many members were refused; or the archive, one of its two folders, or a class
-            in one of them has no readable face.
-    """
-    num_taken, num_rejected = len(intake.manifest), len(intake.rejected)
-    num_members = num_taken + num_rejected
-    why = f"{num_rejected} of {num_members} members were refused"
-    if num_rejected:
-        why += f" ({_frequent(intake.rejected)}; all of them in {rejected_file})"
-    if not num_taken:
-        raise UserError(f"{archive} has no readable face in Training/CLASS or Testing/CLASS: {why}")
-    if num_rejected > max_rejected_fraction * num_members:
-        raise UserError(
-            f"{archive}: {why}, more than `ingest.max_rejected_fraction` "
-            f"({max_rejected_fraction:g}) allows"
-        )
-    taken = set(zip(intake.manifest[ORIGINAL_SPLIT], intake.manifest[LABEL], strict=True))
-    for original_split in ORIGINAL_SPLITS:
-        missing = [
-            expression for expression in expressions if (original_split, expression) not in taken
-        ]
-        if missing:
-            of = "any class" if len(missing) == len(expressions) else ", ".join(missing)
-            raise UserError(
-                f"{archive} has no readable face of {of} in {original_split.title()}: {why}"
-            )
-
-
-def _kinds(rejected: pd.DataFrame) -> list[tuple[str, int]]:
-    """The kinds of reason with their counts, the most frequent first, then by name."""
-    counts = Counter(reason.split(":")[0] for reason in rejected[REASON])
-    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-
-
-def _frequent(rejected: pd.DataFrame) -> str:
-    """The most frequent kinds of reason, and the first member that was refused for them."""
-    kinds = _kinds(rejected)
-    shown = ", ".join(f"{count} {kind}" for kind, count in kinds[:3])
-    example = rejected[rejected[REASON].str.startswith(f"{kinds[0][0]}:")].iloc[0]
-    return f"{shown}; for example {example[PATH]!r}, {example[REASON]}"
-
-
-def intake_table(intake: Intake, expressions: tuple[str, ...]) -> str:
-    """A table in several lines: taken by original split and class, refused by reason, skipped."""
-    counts = pd.crosstab(intake.manifest[ORIGINAL_SPLIT], intake.manifest[LABEL])
-    counts = counts.reindex(index=list(ORIGINAL_SPLITS), columns=list(expressions), fill_value=0)
-    counts.loc["taken"] = counts.sum()
-    counts["all"] = counts.sum(axis=1)
-    lines = [counts.rename_axis(index=None, columns=None).to_string()]
-    lines += [f"refused {count:7}  {kind}" for kind, count in _kinds(intake.rejected)]
-    lines += [f"skipped {intake.num_skipped:7}  __MACOSX, .DS_Store, ._*, Thumbs.db, desktop.ini"]
-    return "\n".join(lines)
 
 
 def write_faces(intake: Intake, manifest: Path, pixels: Path) -> None:
@@ -227,6 +142,12 @@ def main() -> None:
     with atomic_write(flags.rejected) as beside:
         intake.rejected.to_csv(beside, index=False, lineterminator="\n")
     logger.info("%s", intake_table(intake, expressions))
+    if TESTING not in intake.original_splits:
+        logger.warning(
+            "warning: %s has no folder Testing: the stage `split` draws `test` from Training "
+            "(`split.test_fraction`)",
+            archive,
+        )
     check_intake(
         intake,
         archive=archive,

@@ -15,7 +15,7 @@ from PIL import Image
 
 from fer_data.core.errors import UserError
 from fer_data.core.files import atomic_write
-from fer_data.core.schema import FACE_SIZE, ORIGINAL_SPLITS, TESTING, TRAINING
+from fer_data.core.schema import FACE_SIZE, TESTING, TRAINING
 from fer_data.stages.drawn_faces import ARCHIVE_COMMENT
 from fer_data.synthetic.faces import draw_face
 from fer_data.synthetic.planted_errors import (
@@ -103,9 +103,9 @@ def write_sample(file: Path, *, num_faces: int = 3000, seed: int = 0) -> pd.Data
 
 def _planned(num_faces: int, generator: np.random.Generator) -> list[Member]:
     """Correct members in the archive's imbalance, and two of `BLACK_LABEL` more, not to be read."""
-    cells = [(folder, label) for folder in ORIGINAL_SPLITS for label in CLASS_FOLDERS]
+    cells = [(folder, label) for folder in ARCHIVE_COUNTS for label in CLASS_FOLDERS]
     counts = _scaled(
-        np.array([ARCHIVE_COUNTS[folder] for folder in ORIGINAL_SPLITS]).ravel(),
+        np.array(list(ARCHIVE_COUNTS.values())).ravel(),
         num_faces,
     )
     places = [cell for cell, count in zip(cells, counts, strict=True) for _ in range(count)]

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from fer_data.core.schema import LABEL, ORIGINAL_SPLITS, PATH, TESTING, TRAINING
+from fer_data.core.schema import LABEL, PATH, TESTING, TRAINING
 
 ERROR: Final = "error"
 TRUE_LABEL: Final = "true_label"
@@ -109,7 +109,7 @@ def plant_errors(members: list[Member], generator: np.random.Generator) -> None:
         _copy(free.take(TRAINING, label), free.take(folder, label), LEAK)
     _plant_wrong_labels(correct, free, generator)
     for _ in range(copies[DUPLICATE]):
-        cell = free.some_cell(*ORIGINAL_SPLITS, at_least=2)
+        cell = free.some_cell(TRAINING, TESTING, at_least=2)
         _copy(free.take(*cell), free.take(*cell), DUPLICATE)
     for _ in range(copies[CONFLICTING_DUPLICATE]):
         original = free.take(*free.some_cell(TRAINING))

@@ -11,6 +11,7 @@ from tests.support.data.archives import (
     FACES,
     enter_workspace,
     good_members,
+    image,
     outputs,
     rejected,
     write_archive,
@@ -75,7 +76,6 @@ def test_refuses_an_archive_without_faces(members: dict[str, bytes], message: st
 @pytest.mark.parametrize(
     ("left_out", "message"),
     [
-        ("Testing/", "has no readable face of any class in Testing: 0 of 6 members"),
         ("Training/", "has no readable face of any class in Training"),
         ("Fear", "has no readable face of fear in Training"),
         ("Testing/Suprise", "has no readable face of surprise in Testing"),
@@ -87,6 +87,50 @@ def test_refuses_a_class_or_folder_without_faces(left_out: str, message: str) ->
     with pytest.raises(UserError, match=message):
         ingest.main()
     assert set(outputs()) == {"rejected.csv"}
+
+
+def test_refuses_a_folder_none_of_whose_images_can_be_read() -> None:
+    members = {
+        name: data if "Testing" not in name else b"" for name, data in good_members().items()
+    }
+    write_archive(ARCHIVE, members)
+    with pytest.raises(UserError, match="has no readable face of any class in Testing: 6 of 12"):
+        ingest.main()
+
+
+@pytest.mark.parametrize("folder", ["Validation", "val"])
+def test_takes_a_validation_folder(folder: str) -> None:
+    more = {name.replace("Training", folder): image(99) for name in good_members()}
+    write_archive(ARCHIVE, {**good_members(), **more})
+    ingest.main()
+    manifest = pd.read_parquet(FACES / "manifest.parquet")
+    counts = manifest["original_split"].value_counts().to_dict()
+    assert counts == {"training": 6, "testing": 6, "validation": 6}
+
+
+def test_a_validation_folder_that_lacks_a_class_is_refused() -> None:
+    write_archive(ARCHIVE, {**good_members(), "Validation/Sad/x.png": image(99)})
+    with pytest.raises(UserError, match=r"has no readable face of angry, fear, .* in Validation"):
+        ingest.main()
+
+
+def test_says_loudly_that_there_is_no_testing_folder(caplog: pytest.LogCaptureFixture) -> None:
+    write_archive(ARCHIVE, {name: data for name, data in good_members().items() if "Tr" in name})
+    ingest.main()
+    (warning,) = (record for record in caplog.records if record.levelname == "WARNING")
+    assert "archive.zip has no folder Testing: the stage `split` draws" in warning.message
+    assert set(pd.read_parquet(FACES / "manifest.parquet")["original_split"]) == {"training"}
+
+
+def test_counts_what_was_done_to_images(caplog: pytest.LogCaptureFixture) -> None:
+    write_settings(resize=True)
+    members = {**good_members(), "Training/Sad/x.png": image(99, size=(96, 96), mode="RGB")}
+    write_archive(ARCHIVE, {**members, "Training/Sad/y.png": image(98, mode="P")})
+    caplog.set_level("INFO")
+    ingest.main()
+    table = [line.split() for line in caplog.text.splitlines()]
+    assert ["resized", "1", "to", "48x48,", "by", "one", "antialiased", "step"] in table
+    assert ["grayed", "2", "of", "color", "(ITU-R", "601-2", "luma)"] in table
 
 
 @pytest.mark.skipif("FERFLOW_ARCHIVE" not in os.environ, reason="FERFLOW_ARCHIVE names no archive")

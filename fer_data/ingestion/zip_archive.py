@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from fer_data.core.errors import UserError
 from fer_data.ingestion.member_names import (
@@ -23,7 +24,7 @@ from fer_data.ingestion.member_names import (
 _LOCAL_HEADER = b"PK\x03\x04"
 # Only these two are read, since Python unpacks bzip2 and LZMA without a limit on the output.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_BROKEN = (
+BROKEN = (
     zipfile.BadZipFile,
     RuntimeError,  # of what is encrypted, or packed in a way that zipfile lacks
     EOFError,
@@ -76,14 +77,9 @@ class Archive:
         self._size, self._limits = file.stat().st_size, limits
         self.comment = opened.comment
         # Sizes and names are checked by the zip's directory alone; nothing is unpacked yet.
-        infos = opened.infolist()
-        _check_limits(file, infos, self._size, limits)
-        members = [Member(checked_path(file, info), info) for info in infos]
-        files = [member for member in members if not is_folder(member.info)]
-        kept = [member for member in files if not is_junk(member.path)]
-        check_distinct(file, (member.path for member in kept))
-        self.members = sorted(kept, key=lambda member: member.path)
-        self.num_junk = len(files) - len(kept)
+        self.members, self.num_junk = checked_members(
+            file, opened.infolist(), size=self._size, limits=limits
+        )
 
     def read(self, member: Member) -> bytes:
         """The unpacked bytes of one member, at most `max_member_bytes`, its checksum compared.
@@ -97,6 +93,22 @@ class Archive:
             raise MemberError(
                 f"too large: {info.file_size} bytes, at most {limit} (`ingest.max_member_bytes`)"
             )
+        try:
+            with self.opened(member) as stream:
+                # One byte more than allowed, so that the end is seen and the checksum compared.
+                return stream.read(limit + 1)
+        except BROKEN as error:
+            raise MemberError(f"damaged in the archive: {str(error) or 'it ends early'}") from None
+        except OSError as error:
+            raise UserError(f"{self._file} cannot be read: {error}") from None
+
+    def opened(self, member: Member) -> IO[bytes]:
+        """A stream of a member's unpacked bytes, to be closed; reading it may raise `BROKEN`.
+
+        Raises:
+            MemberError: The member has no such stream.
+        """
+        info = member.info
         if named_as_folder(info):
             raise MemberError(f"folder with content: {info.file_size} bytes under a folder's name")
         if info.compress_type not in _METHODS:
@@ -106,14 +118,32 @@ class Archive:
         # `zipfile` would seek there; a negative place would be an error of the operating system.
         if not 0 <= info.header_offset < self._size:
             raise MemberError("damaged in the archive: it begins outside of it")
-        try:
-            with self._opened.open(info) as stream:
-                # One byte more than allowed, so that the end is seen and the checksum compared.
-                return stream.read(limit + 1)
-        except _BROKEN as error:
-            raise MemberError(f"damaged in the archive: {str(error) or 'it ends early'}") from None
-        except OSError as error:
-            raise UserError(f"{self._file} cannot be read: {error}") from None
+        return self._opened.open(info)
+
+
+def checked_members(
+    file: Path, infos: list[zipfile.ZipInfo], *, size: int, limits: Limits
+) -> tuple[list[Member], int]:
+    """Checks names, types and sizes of all members before any is read.
+
+    Args:
+        file: What holds them, for messages.
+        infos: The members, folders and junk too.
+        size: The bytes of what holds them, as it is packed.
+        limits: How much they may be.
+
+    Returns:
+        The files, sorted by path, and the number of those that file managers left, which are left out.
+
+    Raises:
+        UserError: As `open_archive`.
+    """
+    _check_limits(file, infos, size, limits)
+    members = [Member(checked_path(file, info), info) for info in infos]
+    files = [member for member in members if not is_folder(member.info)]
+    kept = [member for member in files if not is_junk(member.path)]
+    check_distinct(file, (member.path for member in kept))
+    return sorted(kept, key=lambda member: member.path), len(files) - len(kept)
 
 
 @contextmanager
@@ -156,7 +186,7 @@ def _opened(file: Path) -> zipfile.ZipFile:
             f"{file}: member {bytes(error.object)[:200]!r} has a name that is no UTF-8, though the zip "
             "says so: pack the archive again"
         ) from None
-    except _BROKEN as error:
+    except BROKEN as error:
         raise UserError(f"{file} {_reason(file, error)}") from None
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}") from None

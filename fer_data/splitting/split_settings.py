@@ -9,7 +9,9 @@ class SplitSettings(Settings):
     """Section `split`."""
 
     validation_fraction: float = Field(gt=0, le=0.5)
-    """The part of Training that is kept for `validation`."""
+    """The part of Training that is kept for `validation`, of an archive without a Validation folder."""
+    test_fraction: float = Field(default=0.2, gt=0, le=0.5)
+    """The part of Training that becomes `test`, of an archive without a Testing folder."""
     num_folds: int = Field(ge=2, le=20)
     """How many folds `crossval` has: as many as `dvc.yaml` lists."""
     exclude_leaks: bool

@@ -1,7 +1,7 @@
 """Commands on archives: `add`, `sample`, `compare`, `accept-baseline`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,19 +11,49 @@ PANEL = "Data"
 app = typer.Typer()
 
 
-@app.command(rich_help_panel=PANEL, epilog="Example: ferflow add path/to/archive.zip")
+@app.command(rich_help_panel=PANEL, epilog="Example: ferflow add path/to/archive.zip --dry-run")
 def add(
-    archive: Annotated[
-        Path, typer.Argument(metavar="ARCHIVE", help="The archive.zip to copy; left as it is.")
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PATH", help="A folder, zip, tar.gz or CSV of faces; left as it is."
+        ),
     ],
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="What names or numbers of classes mean: fer2013, raf-db, or NAME=CLASS,NAME=CLASS.",
+            show_default=False,
+        ),
+    ] = None,
+    skip: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CLASS",
+            help="A class to leave out; may be given several times.",
+            show_default=False,
+        ),
+    ] = None,
+    public_test: Annotated[
+        Literal["testing", "validation"],
+        typer.Option(help="What FER2013's PublicTest is; PrivateTest is testing in any case."),
+    ] = "testing",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what it is taken for, and write nothing.")
+    ] = False,
     workspace: Workspace = Path(),
 ) -> None:
-    """Put an archive into the workspace, versioned by DVC."""
+    """Put a dataset into the workspace as its archive, versioned by DVC, and set the classes."""
     check_workspace(workspace)
 
-    from flows.workspace.create import add_archive
+    from rich.console import Console
 
-    print(add_archive(archive, folder=workspace))
+    from fer_data.ingestion.class_meanings import Choices, classes_of
+    from flows.commands.add import add_dataset
+
+    choices = Choices(classes_of(classes) if classes else {}, tuple(skip or ()), public_test)
+    add_dataset(path, choices=choices, dry_run=dry_run, folder=workspace, console=Console())
 
 
 @app.command(rich_help_panel=PANEL, epilog="Example: ferflow sample faces.zip --faces 500")

@@ -18,6 +18,8 @@ from flows.workspace.overrides import apply_overrides
 from flows.workspace.template import workspace_files
 
 ARCHIVE = Path("data/raw/archive.zip")
+MAPPING = Path("data/raw/mapping.csv")
+"""Beside an archive that was written from another layout: what became of its names."""
 WEIGHTS = Path("data/weights")
 _NOTHING_YET = {
     "data/relabels.csv": ",".join(DECISION_COLUMNS),
@@ -74,12 +76,13 @@ def make_workspace(
     commit(folder, "Start")
 
 
-def add_archive(archive: Path, *, folder: Path = Path()) -> str:
+def add_archive(archive: Path, *, folder: Path = Path(), called: Path | None = None) -> str:
     """Copies an archive into a workspace and versions it with `dvc add`.
 
     Args:
         archive: The archive to copy; left as it is.
         folder: The workspace.
+        called: What it was made of, for the words.
 
     Returns:
         What was done, in words.
@@ -92,7 +95,7 @@ def add_archive(archive: Path, *, folder: Path = Path()) -> str:
     if not archive.is_file():
         raise UserError(f"no archive at {archive}: expected the path of an archive.zip")
     check_archive(archive)
-    return _add(archive, ARCHIVE, folder=folder)
+    return _add(archive, ARCHIVE, folder=folder, called=called)
 
 
 def add_weights(model: str, weights: Path, *, folder: Path = Path()) -> str:
@@ -121,14 +124,14 @@ def add_weights(model: str, weights: Path, *, folder: Path = Path()) -> str:
     return f"{words}; models.{model}.weights: {target}"
 
 
-def _add(source: Path, target: Path, *, folder: Path) -> str:
+def _add(source: Path, target: Path, *, folder: Path, called: Path | None = None) -> str:
     copy = folder / target
     if not (copy.is_file() and filecmp.cmp(source, copy, shallow=False)):
         _check_held(target, folder=folder)
         with atomic_write(copy) as beside:
             shutil.copyfile(source, beside)
     dvc("add", str(target), cwd=folder)
-    return f"{source} -> {copy}, versioned in {copy}.dvc: `dvc repro` rebuilds what it changes"
+    return f"{called or source} -> {copy}, versioned in {copy}.dvc: `dvc repro` rebuilds what it changes"
 
 
 def _check_held(target: Path, *, folder: Path) -> None:

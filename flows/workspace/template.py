@@ -8,6 +8,7 @@ from flows.workspace.client import git
 SKELETON = Path(__file__).with_name("skeleton")
 """What stands beside the packages; `pyproject.toml` puts it there, in installed packages alone."""
 _PACKAGES = ("fer_data", "fer_models", "flows")
+_OF_DATA = {"dvc.lock", "data/raw/mapping.csv"}
 _LEFT_OUT = {"__pycache__", SKELETON.name}
 
 
@@ -37,11 +38,11 @@ def workspace_files() -> dict[str, Path]:
     root = project_root()
     if root != SKELETON:
         names = [name for name in git("ls-files", "-z", cwd=root).split("\0") if name]
-        # The user's own data stays out: what DVC tracks and recorded.
+        # The user's own data stays out: what DVC tracks and recorded, and where it came from.
         return {
             name: root / name
             for name in names
-            if name != "dvc.lock" and not name.endswith(".dvc") and (root / name).is_file()
+            if name not in _OF_DATA and not name.endswith(".dvc") and (root / name).is_file()
         }
     sources = [_packages_root() / package for package in _PACKAGES]
     files = {

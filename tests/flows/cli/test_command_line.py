@@ -110,7 +110,7 @@ def test_an_old_module_names_the_new_command(module: str) -> None:
             r"no command 'nap': expected one of init, demo, .*, set-weights; see `ferflow --h",
         ),
         (["caf\udce9\n"], r"no command 'caf\\xe9 ': expected one of init"),
-        (["add"], r"Missing argument 'ARCHIVE'; see `ferflow add --help`$"),
+        (["add"], r"Missing argument 'PATH'; see `ferflow add --help`$"),
         (["add", "a.zip", "b.zip"], r"Got unexpected extra argument\(s\) \(b\.zip\)"),
         (["export", "scratch"], r"Missing option '--format'"),
         (["accept-decisions"], r"Missing option '--by'"),

@@ -115,8 +115,12 @@ SPLITS: Final = (TRAIN, VALIDATION, TEST)
 ALL_SPLITS: Final = (*SPLITS, EXCLUDED)
 DUPLICATE_IN_TESTING: Final = "duplicate in Testing"
 NEAR_DUPLICATE_IN_TESTING: Final = "near-duplicate in Testing"
+DUPLICATE_IN_VALIDATION: Final = "duplicate in Validation"
+NEAR_DUPLICATE_IN_VALIDATION: Final = "near-duplicate in Validation"
 EXCLUSIONS: Final = (DUPLICATE_IN_TESTING, NEAR_DUPLICATE_IN_TESTING)
 """Why a face is excluded."""
+VALIDATION_EXCLUSIONS: Final = (DUPLICATE_IN_VALIDATION, NEAR_DUPLICATE_IN_VALIDATION)
+"""Likewise, where the archive has a Validation folder."""
 NO_FOLD: Final = -1
 
 KNOWN_EXPRESSIONS: Final = (

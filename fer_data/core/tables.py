@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from fer_data.core.errors import UserError
 from fer_data.core.files import atomic_write
-from fer_data.core.schema import PATH, PROBABILITIES
+from fer_data.core.schema import ORIGINAL_SPLIT, PATH, PROBABILITIES, SPLIT, TEST, TESTING
 
 _EXPRESSIONS = "expressions"
 """The metadata that name the columns of the arrays `probabilities`, as a JSON list."""
@@ -143,6 +143,20 @@ def _one_line(file: Path, form: str) -> Iterator[None]:
 def missing(file: Path) -> UserError:
     """The error that a missing artifact deserves, with both ways to get it."""
     return UserError(f"{file} is missing: `dvc repro` makes it, `dvc pull` fetches it")
+
+
+def original_splits(manifest: pd.DataFrame, assignments: pd.DataFrame) -> pd.Series:
+    """The original split of each face, where what the stage `split` drew as `test` is of Testing.
+
+    Args:
+        manifest: N faces with `path` and `original_split`.
+        assignments: `path` and `split` of these faces.
+
+    Returns:
+        N values, with the manifest's index: those of the manifest, if the archive has a Testing folder.
+    """
+    tested = assignments.loc[assignments[SPLIT] == TEST, PATH]
+    return manifest[ORIGINAL_SPLIT].mask(manifest[PATH].isin(tested), TESTING)
 
 
 def with_probabilities(frame: pd.DataFrame, probabilities: np.ndarray) -> pd.DataFrame:

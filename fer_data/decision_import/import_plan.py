@@ -15,7 +15,7 @@ from fer_data.core.schema import (
     LABEL,
     ORIGINAL_SPLIT,
     PIXEL_HASH,
-    TRAINING,
+    TESTING,
     UNDO,
 )
 from fer_data.decision_import.import_conflicts import (
@@ -91,7 +91,7 @@ def plan_import(
     Returns:
         The plan, with nothing written.
     """
-    training = manifest[manifest[ORIGINAL_SPLIT] == TRAINING]
+    training = manifest[manifest[ORIGINAL_SPLIT] != TESTING]
     labels = training.groupby(PIXEL_HASH)[LABEL].agg(set).to_dict()
     testing = set(manifest[PIXEL_HASH]) - set(labels)
     plan = Plan(refusals=list(reading.refusals))

@@ -22,9 +22,9 @@ from fer_data.core.schema import (
     PROBABILITIES,
     RANK,
     SUGGESTED_LABEL,
-    TRAINING,
+    TESTING,
 )
-from fer_data.core.tables import probabilities_of, read_table, write_table
+from fer_data.core.tables import original_splits, probabilities_of, read_table, write_table
 from fer_data.label_quality.heldout_scores import heldout_label_quality
 from fer_data.label_quality.mislabels_settings import MislabelsSettings
 from fer_data.label_quality.outliers import outlier_scores
@@ -107,7 +107,7 @@ def out_of_sample(folds: list[pd.DataFrame]) -> pd.DataFrame:
         UserError: A face was scored by more than one fold.
     """
     scored = pd.concat(folds, ignore_index=True)
-    scored = scored[scored[ORIGINAL_SPLIT] == TRAINING]
+    scored = scored[scored[ORIGINAL_SPLIT] != TESTING]
     twice = scored[scored[PATH].duplicated()]
     if len(twice):
         raise UserError(
@@ -155,7 +155,7 @@ def main() -> None:
     scored = out_of_sample(folds)
     manifest, pixels = read_faces(flags.manifest, flags.pixels)
     training = manifest[[PATH, LABEL]].assign(row=np.arange(len(manifest)))
-    training = training[manifest[ORIGINAL_SPLIT] == TRAINING]
+    training = training[original_splits(manifest, assignments) != TESTING]
     faces = training.merge(scored, on=PATH).merge(assignments[[PATH, NEAR_GROUP]], on=PATH)
     if len(faces) < len(training):
         raise UserError(

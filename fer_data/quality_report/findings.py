@@ -13,8 +13,8 @@ from fer_data.annotation.decision_log import read_decisions
 from fer_data.annotation.decision_marks import MARK, in_words
 from fer_data.core.errors import UserError
 from fer_data.core.face_store import read_faces
-from fer_data.core.schema import LABEL_QUALITY, PATH, RANK
-from fer_data.core.tables import read_csv, read_json, read_table
+from fer_data.core.schema import LABEL_QUALITY, ORIGINAL_SPLIT, PATH, RANK, TESTING
+from fer_data.core.tables import original_splits, read_csv, read_json, read_table
 from fer_data.stages.settings import DataSettings
 
 
@@ -23,7 +23,7 @@ class Findings:
     """The inputs of the page about N faces."""
 
     manifest: pd.DataFrame
-    """N rows."""
+    """N rows; what `split` drew as `test` is of Testing."""
     pixels: np.ndarray
     """uint8 (N, 48, 48), in the manifest's order; may be memory-mapped."""
     rejected: pd.DataFrame
@@ -38,6 +38,8 @@ class Findings:
     """The review queue: a row for each face that waited when it was made."""
     decision_log: pd.DataFrame
     """All decisions, in the order in which they were made; not all of them need to stand."""
+    is_test_drawn: bool = False
+    """Whether the archive has no Testing folder, so that `split` drew one."""
     waiting: str = ""
     """Which of them are not in the curated examples, in words."""
 
@@ -68,8 +70,10 @@ def read_findings(flags: argparse.Namespace, data: DataSettings) -> Findings:
     decision_log = read_decisions(flags.decisions, expressions=data.known_expressions)
     applying = decision_log[~is_retired(decision_log, data.retired_expressions)]
     known_faces(applying, manifest, file=flags.decisions)  # says in the log what the page says too
+    placed = manifest.assign(**{ORIGINAL_SPLIT: original_splits(manifest, assignments)})
     return Findings(
-        manifest=manifest,
+        manifest=placed,
+        is_test_drawn=not (manifest[ORIGINAL_SPLIT] == TESTING).any(),
         pixels=pixels,
         rejected=_read_text_table(flags.rejected),
         validation=read_json(flags.validation),

@@ -31,6 +31,7 @@ from fer_data.core.schema import (
     SPLIT,
     TESTING,
     TRAIN,
+    VALIDATION_EXCLUSIONS,
 )
 from fer_data.quality_report.agreement import agreement_of
 from fer_data.quality_report.findings import Findings, read_findings
@@ -80,7 +81,9 @@ def quality_page(
         **{name: findings.assignments[name].to_numpy() for name in (DUPLICATE_GROUP, SPLIT)}
     )
     duplicate_groups = _groups_that_vary(faces, PATH)
-    conflicting, leaked = _groups_that_vary(faces, LABEL), _groups_that_vary(faces, ORIGINAL_SPLIT)
+    is_testing = faces[ORIGINAL_SPLIT].to_numpy() == TESTING
+    conflicting = _groups_that_vary(faces, LABEL)
+    leaked = _groups_that_vary(faces.assign(**{ORIGINAL_SPLIT: is_testing}), ORIGINAL_SPLIT)
     near = faces.assign(**{DUPLICATE_GROUP: findings.assignments[NEAR_GROUP].to_numpy()})
     # Those in which the pixels differ, and that are no conflicting duplicates already.
     near_groups = _groups_that_vary(near, PIXEL_HASH)
@@ -89,12 +92,13 @@ def quality_page(
     near_conflicting = np.setdiff1d(near_conflicting, of_duplicates)
     harmless = np.setdiff1d(duplicate_groups, np.concatenate([conflicting, leaked]))
     is_leaked = np.isin(faces[DUPLICATE_GROUP].to_numpy(), leaked)
-    is_testing = faces[ORIGINAL_SPLIT].to_numpy() == TESTING
     is_near_leaked = (findings.assignments[LEAK] == NEAR_DUPLICATE).to_numpy() & is_testing
     # Chains of near-duplicates reach further than the faces that are excluded.
     learned = near.loc[(faces[SPLIT] == TRAIN).to_numpy(), DUPLICATE_GROUP]
     is_chained = is_testing & near[DUPLICATE_GROUP].isin(learned).to_numpy()
     excluded = excluded_by_class(findings.manifest, findings.assignments)
+    reasons = [one for one in (*EXCLUSIONS, *VALIDATION_EXCLUSIONS) if one in excluded]
+    excluded["excluded"] = excluded[reasons].sum(axis=1)
     known = findings.decision_log[PIXEL_HASH].isin(faces[PIXEL_HASH])
     decision_log = findings.decision_log[known]
     decisions = latest_decisions(decision_log)
@@ -106,7 +110,8 @@ def quality_page(
         folders=_counts(faces, ORIGINAL_SPLIT, rows=expressions, columns=ORIGINAL_SPLITS),
         splits=_counts(faces, SPLIT, rows=expressions, columns=ALL_SPLITS),
         protocol=protocol_of(findings.assignments),
-        exclusions=EXCLUSIONS,
+        is_test_drawn=findings.is_test_drawn,
+        exclusions=reasons,
         excluded=excluded.reindex(list(expressions), fill_value=0).to_dict("index"),
         mean_faces=mean_faces(faces, pixels, expressions=expressions),
         num_duplicate_groups=len(duplicate_groups),

@@ -16,7 +16,7 @@ from fer_data.core.schema import (
     PIXEL_HASH,
     RANK,
     SUGGESTED_LABEL,
-    TRAINING,
+    TESTING,
 )
 
 DUPLICATES = "duplicates"
@@ -79,7 +79,7 @@ def _duplicates(manifest: pd.DataFrame, groups: set[int]) -> dict[int, list[dict
     same = manifest[manifest[NEAR_GROUP].isin(groups)]
     rows = same[[PATH, PIXEL_HASH, ORIGINAL_SPLIT, LABEL]].to_dict("records")
     for group, row in zip(same[NEAR_GROUP], rows, strict=True):
-        shown = row[LABEL] if row[ORIGINAL_SPLIT] == TRAINING else None
+        shown = row[LABEL] if row[ORIGINAL_SPLIT] != TESTING else None
         found[group].append({**row, LABEL: shown})
     return found
 

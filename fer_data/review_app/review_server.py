@@ -20,8 +20,18 @@ from fer_data.core.catalog import dependency, output
 from fer_data.core.errors import UserError
 from fer_data.core.face_store import read_faces
 from fer_data.core.git_environment import without_repository
-from fer_data.core.schema import DROP, ISSUE_TYPES, KEEP, NEAR_GROUP, PATH, PIXEL_HASH, RANK
-from fer_data.core.tables import read_csv, read_table
+from fer_data.core.schema import (
+    DROP,
+    ISSUE_TYPES,
+    KEEP,
+    NEAR_GROUP,
+    ORIGINAL_SPLIT,
+    PATH,
+    PIXEL_HASH,
+    RANK,
+    SPLIT,
+)
+from fer_data.core.tables import original_splits, read_csv, read_table
 from fer_data.review_app.queue_share import Share
 from fer_data.review_app.queued_faces import SHOWN_COLUMNS, queued_faces
 from fer_data.review_app.review_session import Review
@@ -88,8 +98,8 @@ def read_review(
         made_by("ingest", "manifest.parquet"), made_by("ingest", "pixels.npy")
     )
     settings = read_settings(DataSettings, "data", file=workspace / PARAMS_FILE)
-    groups = _read_near_groups(made_by("split", "assignments.parquet"), manifest)
-    faces = queued_faces(suspects, manifest.assign(**{NEAR_GROUP: groups}), neighbors)
+    assigned = _assigned(made_by("split", "assignments.parquet"), manifest)
+    faces = queued_faces(suspects, assigned, neighbors)
     review = Review(
         faces,
         dependency("quality_report", "relabels.csv", workspace=workspace),
@@ -169,13 +179,18 @@ def _read_suspects(file: Path) -> pd.DataFrame:
     return suspects.astype({RANK: int})
 
 
-def _read_near_groups(file: Path, manifest: pd.DataFrame) -> np.ndarray:
-    """Whose near-duplicate each face of the manifest is."""
+def _assigned(file: Path, manifest: pd.DataFrame) -> pd.DataFrame:
+    """The manifest with near groups, and with what `split` drew as `test` in Testing."""
     assignments = read_table(file)
-    keys = assignments.get([PATH, NEAR_GROUP])
+    keys = assignments.get([PATH, NEAR_GROUP, SPLIT])
     if keys is None or list(keys[PATH]) != list(manifest[PATH]):
         raise UserError(f"{file} is not of this manifest: `dvc repro split` makes it again")
-    return keys[NEAR_GROUP].to_numpy()
+    return manifest.assign(
+        **{
+            NEAR_GROUP: keys[NEAR_GROUP].to_numpy(),
+            ORIGINAL_SPLIT: original_splits(manifest, keys),
+        }
+    )
 
 
 def _name(annotator: str | None, workspace: Path, expressions: tuple[str, ...]) -> str:

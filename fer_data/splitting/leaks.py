@@ -10,19 +10,23 @@ from fer_data.core.schema import (
     DUPLICATE,
     EXCLUSION,
     EXCLUSIONS,
+    GIVEN_VALIDATION,
     LABEL,
     LEAK,
     NEAR_DUPLICATE,
     NEAR_DUPLICATE_IN_TESTING,
+    NEAR_DUPLICATE_IN_VALIDATION,
     ORIGINAL_SPLIT,
     SPLIT,
+    TESTING,
     TRAIN,
-    TRAINING,
+    VALIDATION_EXCLUSIONS,
 )
 
 LEAK_FREE: Final = "leak-free: exact and near-duplicates of Testing faces excluded"
 LEAKY: Final = "the paper's: duplicates of Testing faces are learned from"
 FACES: Final = "faces"
+_NEAR = (NEAR_DUPLICATE_IN_TESTING, NEAR_DUPLICATE_IN_VALIDATION)
 NEAR_FRACTION: Final = "near_fraction"
 
 
@@ -69,18 +73,25 @@ def excluded_by_class(manifest: pd.DataFrame, assignments: pd.DataFrame) -> pd.D
         assignments: `exclusion` of the same faces, in the same order.
 
     Returns:
-        A row a class, in alphabetical order: `faces` in Training, a column for each of `EXCLUSIONS`,
-        and `near_fraction`, the part of its faces that is excluded as near-duplicates.
+        A row a class, in alphabetical order: `faces` outside of Testing, a column for each reason
+        (`VALIDATION_EXCLUSIONS` where the archive has a Validation folder), and `near_fraction`, the
+        part of its faces that is excluded as near-duplicates.
     """
-    training = (manifest[ORIGINAL_SPLIT] == TRAINING).to_numpy()
+    has_validation = (manifest[ORIGINAL_SPLIT] == GIVEN_VALIDATION).any()
+    training = (manifest[ORIGINAL_SPLIT] != TESTING).to_numpy()
     labels = manifest.loc[training, LABEL].astype(str)
     why = assignments.loc[training, EXCLUSION].to_numpy()
     table = pd.DataFrame({FACES: labels.value_counts().sort_index()})
-    for reason in EXCLUSIONS:
+    for reason in (*EXCLUSIONS, *(VALIDATION_EXCLUSIONS if has_validation else ())):
         counts = labels[why == reason].value_counts()
         table[reason] = counts.reindex(table.index, fill_value=0)
-    table[NEAR_FRACTION] = (table[NEAR_DUPLICATE_IN_TESTING] / table[FACES]).round(4)
+    table[NEAR_FRACTION] = (_near(table) / table[FACES]).round(4)
     return table
+
+
+def _near(excluded: pd.DataFrame) -> pd.Series:
+    """How many faces of each class are excluded as near-duplicates."""
+    return excluded[[name for name in _NEAR if name in excluded]].sum(axis=1)
 
 
 def check_excluded(excluded: pd.DataFrame, *, max_fraction: float) -> None:
@@ -93,15 +104,17 @@ def check_excluded(excluded: pd.DataFrame, *, max_fraction: float) -> None:
     Raises:
         UserError: A class loses more; the message names each of them.
     """
-    part = excluded[NEAR_DUPLICATE_IN_TESTING] / excluded[FACES]
+    near = _near(excluded)
+    part = near / excluded[FACES]
     above = excluded[part > max_fraction]
     if len(above):
         classes = ", ".join(
-            f"{row[NEAR_DUPLICATE_IN_TESTING]:.0f} of {row[FACES]:.0f} of '{name}' ({part[name]:.1%})"
+            f"{near[name]:.0f} of {row[FACES]:.0f} of '{name}' ({part[name]:.1%})"
             for name, row in above.iterrows()
         )
+        folders = "Testing or Validation" if NEAR_DUPLICATE_IN_VALIDATION in excluded else "Testing"
         raise UserError(
-            f"near-duplicates of Testing faces would be excluded from Training: {classes}, more than "
+            f"near-duplicates of {folders} faces would be excluded from Training: {classes}, more than "
             f"`split.max_excluded_fraction` ({max_fraction:g}) allows: raise it if that is right, or "
             "raise `split.min_correlation`, from which on two faces count as near-duplicates"
         )

@@ -8,11 +8,10 @@ learned by heart.
 """
 
 import logging
-import math
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit
+from sklearn.model_selection import StratifiedKFold
 
 from fer_data.core.errors import UserError
 from fer_data.core.face_store import read_faces
@@ -20,13 +19,16 @@ from fer_data.core.schema import (
     DUPLICATE,
     DUPLICATE_GROUP,
     DUPLICATE_IN_TESTING,
+    DUPLICATE_IN_VALIDATION,
     EXCLUDED,
     EXCLUSION,
     FOLD,
+    GIVEN_VALIDATION,
     LABEL,
     LEAK,
     NEAR_DUPLICATE,
     NEAR_DUPLICATE_IN_TESTING,
+    NEAR_DUPLICATE_IN_VALIDATION,
     NEAR_GROUP,
     NO_FOLD,
     ORIGINAL_SPLIT,
@@ -39,6 +41,7 @@ from fer_data.core.schema import (
     VALIDATION,
 )
 from fer_data.core.tables import write_table
+from fer_data.splitting.drawn_test import draw_test, stratified_sample
 from fer_data.splitting.duplicates import near_groups, near_pairs
 from fer_data.splitting.leaks import LEAK_FREE, LEAKY, check_excluded, excluded_by_class, leaks_of
 from fer_data.splitting.split_settings import SplitSettings
@@ -47,7 +50,8 @@ from fer_data.stages.settings import read_settings
 
 logger = logging.getLogger(__name__)
 
-_REASONS = {DUPLICATE: DUPLICATE_IN_TESTING, NEAR_DUPLICATE: NEAR_DUPLICATE_IN_TESTING}
+_IN_TESTING = {DUPLICATE: DUPLICATE_IN_TESTING, NEAR_DUPLICATE: NEAR_DUPLICATE_IN_TESTING}
+_IN_VALIDATION = {DUPLICATE: DUPLICATE_IN_VALIDATION, NEAR_DUPLICATE: NEAR_DUPLICATE_IN_VALIDATION}
 
 
 def assign_splits(
@@ -62,17 +66,20 @@ def assign_splits(
     """Assigns groups, splits and folds.
 
     Groups are stratified by the label of their first face. `test` is the whole Testing folder;
-    `validation` is drawn from the near groups without a Testing face, whatever the protocol. Every
-    Training face, excluded ones too, has a fold, so that each is scored once out of sample.
+    `validation` is the whole Validation folder, or where there is none, drawn from the near groups
+    without a Testing face, whatever the protocol. Every face that is not of Testing, excluded ones too,
+    has a fold, so that each is scored once out of sample.
 
     Args:
-        manifest: N faces with `path`, `original_split`, `label` and `pixel_hash`.
+        manifest: N faces with `path`, `original_split`, `label` and `pixel_hash`, some of them of
+            Testing (`draw_test`).
         pairs: int64 (P, 2), rows of the manifest that are near-duplicates, as `near_pairs` returns
             them.
-        validation_fraction: The part of the groups that becomes `validation`.
+        validation_fraction: The part of the groups that becomes `validation`, without a folder of it.
         num_folds: The number of folds.
-        exclude_leaks: Whether Training faces that a Testing face duplicates are excluded. If not, such
-            a group is torn between `train` and `test`, as in the paper.
+        exclude_leaks: Whether other faces that a Testing face duplicates are excluded. If not, such a
+            group is torn between `train` and `test`, as in the paper. Training faces that a face of the
+            Validation folder duplicates are excluded in any case.
         seed: Seed of the shuffles.
 
     Returns:
@@ -96,14 +103,29 @@ def assign_splits(
     folds = assignments[NEAR_GROUP].map(_stratified_parts(labels, num_folds, seed))
     assignments[FOLD] = folds.where(~testing, NO_FOLD).astype(int)
 
-    candidates = labels[~labels.index.isin(grouped.loc[testing, NEAR_GROUP])]
-    kept_for_validation = _stratified_sample(candidates, validation_fraction, seed)
-    excluded = ~testing & (assignments[LEAK] != "") & exclude_leaks
+    given = manifest[ORIGINAL_SPLIT] == GIVEN_VALIDATION
+    if given.any():
+        validation = given
+    else:
+        candidates = labels[~labels.index.isin(grouped.loc[testing, NEAR_GROUP])]
+        drawn = stratified_sample(
+            candidates,
+            validation_fraction,
+            seed=seed,
+            of="`split.validation_fraction`",
+            groups="different Training faces without a duplicate in Testing",
+        )
+        validation = assignments[NEAR_GROUP].isin(drawn)
+    of_validation = pd.Series(leaks_of(duplicates, pairs, given.to_numpy()), index=manifest.index)
+    # What is in Testing is no reason for `validation`, and the other way round.
+    in_testing = assignments[LEAK].map(_IN_TESTING).where(~testing & exclude_leaks)
+    in_validation = of_validation.map(_IN_VALIDATION).where(~testing & ~given)
+    exclusion = in_testing.fillna(in_validation).fillna("")
     assignments[SPLIT] = TRAIN
-    assignments.loc[assignments[NEAR_GROUP].isin(kept_for_validation), SPLIT] = VALIDATION
+    assignments.loc[validation, SPLIT] = VALIDATION
     assignments.loc[testing, SPLIT] = TEST
-    assignments.loc[excluded, SPLIT] = EXCLUDED
-    assignments[EXCLUSION] = assignments[LEAK].map(_REASONS).where(excluded, "")
+    assignments.loc[exclusion != "", SPLIT] = EXCLUDED
+    assignments[EXCLUSION] = exclusion
     return assignments[
         [PATH, PIXEL_HASH, DUPLICATE_GROUP, NEAR_GROUP, SPLIT, EXCLUSION, FOLD, LEAK]
     ]
@@ -127,24 +149,6 @@ def _stratified_parts(groups: pd.Series, num_parts: int, seed: int) -> pd.Series
     return parts
 
 
-def _stratified_sample(groups: pd.Series, fraction: float, seed: int) -> pd.Index:
-    """A sample of the groups, with the classes spread evenly.
-
-    Raises:
-        UserError: The sample, or what it leaves, would lack a class.
-    """
-    num_classes, num_sampled = groups.nunique(), math.ceil(fraction * len(groups))
-    if num_sampled < num_classes or groups.value_counts().min() < 2:
-        raise UserError(
-            f"`split.validation_fraction` ({fraction:g}) of {len(groups)} different Training faces "
-            f"without a duplicate in Testing is {num_sampled}, too few to hold and to leave each of "
-            f"{num_classes} classes: raise it, or add faces"
-        )
-    sampler = StratifiedShuffleSplit(1, test_size=fraction, random_state=seed)
-    _, rows = next(sampler.split(np.zeros(len(groups)), groups))
-    return groups.index[rows]
-
-
 def main() -> None:
     """Reads the faces, writes `assignments.parquet`."""
     flags = stage.parse_flags(__doc__, "manifest", "pixels", "assignments")
@@ -152,10 +156,13 @@ def main() -> None:
     manifest, pixels = read_faces(flags.manifest, flags.pixels)
     duplicates = pd.factorize(manifest[PIXEL_HASH])[0]
     pairs = near_pairs(pixels, duplicates, min_correlation=settings.min_correlation)
+    manifest = draw_test(manifest, pairs, test_fraction=settings.test_fraction, seed=settings.seed)
     assignments = assign_splits(
         manifest,
         pairs,
-        **settings.model_dump(exclude={"min_correlation", "max_excluded_fraction"}),
+        **settings.model_dump(
+            include={"validation_fraction", "num_folds", "exclude_leaks", "seed"}
+        ),
     )
     excluded = excluded_by_class(manifest, assignments)
     logger.info("excluded from Training, by class:\n%s", excluded.to_string())

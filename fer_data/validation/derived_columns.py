@@ -71,6 +71,12 @@ def with_facts(manifest: pd.DataFrame, *, baseline: Baseline | None = None) -> p
     return manifest.assign(**facts)
 
 
+def original_splits_of(manifest: pd.DataFrame) -> tuple[str, ...]:
+    """The folders that an archive has, Training among them."""
+    present = {TRAINING, *manifest[ORIGINAL_SPLIT]}
+    return tuple(one for one in ORIGINAL_SPLITS if one in present)
+
+
 def two_tone(manifest: pd.DataFrame) -> pd.Series:
     """Measures how near each image is to pure black and white: 0 to 1.
 

@@ -4,7 +4,6 @@ Severity `critical` marks what makes an archive unusable, `warning` what its use
 duplicates, leaks and black faces are facts of FER2013.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import great_expectations.expectations as gxe
@@ -16,10 +15,11 @@ from fer_data.core.schema import (
     HEIGHT,
     MEAN,
     MODE,
-    ORIGINAL_SPLITS,
     PATH,
     PIXEL_HASH,
     STD,
+    TESTING,
+    TRAINING,
     WIDTH,
 )
 from fer_data.validation.baseline import Baseline
@@ -36,6 +36,7 @@ from fer_data.validation.derived_columns import (
     TWO_TONE,
     USUAL_FORMAT,
 )
+from fer_data.validation.thresholds import Thresholds
 
 CRITICAL = "critical"
 WARNING = "warning"
@@ -43,26 +44,12 @@ GREY = "L"
 """Pillow's mode of eight gray bits."""
 
 
-@dataclass(frozen=True)
-class Thresholds:
-    """Thresholds of the expectations."""
-
-    min_faces_per_class: int
-    """How many faces each class has in each folder, at least."""
-    low_contrast: float
-    """The standard deviation, in gray levels, below which a face shows nothing."""
-    max_brightness: float
-    """The mean, in gray levels, above which an image is empty paper or a line of text."""
-    max_two_tone: float
-    """How near to black and white alone a face comes, see `facts.two_tone`; drawings come nearer."""
-    max_drift: float
-    """The drift of brightness and contrast, in standard deviations."""
-    max_count_change: float
-    """The change of a class's count in a folder since the accepted baseline, as a part of it."""
-
-
 def build_suite(
-    thresholds: Thresholds, *, expressions: tuple[str, ...], baseline: Baseline | None = None
+    thresholds: Thresholds,
+    *,
+    expressions: tuple[str, ...],
+    baseline: Baseline | None = None,
+    original_splits: tuple[str, ...] = (TRAINING, TESTING),
 ) -> list[Expectation]:
     """The expectations, each with a name in `meta` and its meaning in words as `description`.
 
@@ -70,19 +57,18 @@ def build_suite(
         thresholds: What is no surprise.
         expressions: The classes.
         baseline: What to compare the archive with; without one, nothing is expected of its change.
+        original_splits: The folders that the archive has.
     """
+    drifts = {
+        BRIGHTNESS_DRIFT: "Testing is as bright as Training",
+        CONTRAST_DRIFT: "Testing is as rich in contrast as Training",
+    }
     # Critical ones first: the report keeps this order.
     suite = [
-        *_usable(thresholds, expressions),
+        *_usable(thresholds, expressions, original_splits),
         *_images(thresholds),
-        *_duplicates(),
-        *_drifts(
-            thresholds,
-            {
-                BRIGHTNESS_DRIFT: "Testing is as bright as Training",
-                CONTRAST_DRIFT: "Testing is as rich in contrast as Training",
-            },
-        ),
+        *_duplicates(original_splits),
+        *_drifts(thresholds, drifts if TESTING in original_splits else {}),
     ]
     if baseline is None:
         return suite
@@ -124,9 +110,12 @@ def name_of(expectation: Expectation) -> str:
     return (expectation.meta or {})["name"]
 
 
-def _usable(thresholds: Thresholds, expressions: tuple[str, ...]) -> list[Expectation]:
+def _usable(
+    thresholds: Thresholds, expressions: tuple[str, ...], original_splits: tuple[str, ...]
+) -> list[Expectation]:
     """What must hold, or the archive is unusable."""
-    folders = [f"{folder}/{expression}" for folder in ORIGINAL_SPLITS for expression in expressions]
+    folders = [f"{folder}/{expression}" for folder in original_splits for expression in expressions]
+    in_each = " and in ".join(folder.title() for folder in original_splits)
     return [
         gxe.ExpectColumnValuesToBeUnique(
             column=PATH, **_named("unique_paths", CRITICAL, "Every path stands once")
@@ -139,7 +128,7 @@ def _usable(thresholds: Thresholds, expressions: tuple[str, ...]) -> list[Expect
         gxe.ExpectColumnDistinctValuesToContainSet(
             column=CLASS_FOLDER,
             value_set=folders,
-            **_named("all_classes", CRITICAL, "Each class has faces in Training and in Testing"),
+            **_named("all_classes", CRITICAL, f"Each class has faces in {in_each}"),
         ),
         gxe.ExpectColumnValuesToBeBetween(
             column=CLASS_FOLDER_SIZE,
@@ -214,8 +203,10 @@ def _images(thresholds: Thresholds) -> list[Expectation]:
     ]
 
 
-def _duplicates() -> list[Expectation]:
+def _duplicates(original_splits: tuple[str, ...]) -> list[Expectation]:
     """What makes measurements too good, or labels unreliable."""
+    folders = " and in ".join(folder.title() for folder in original_splits)
+    both = "both " if len(original_splits) == 2 else ""
     return [
         gxe.ExpectColumnValuesToBeUnique(
             column=PIXEL_HASH, **_named("duplicates", WARNING, "No two faces have the same pixels")
@@ -223,7 +214,7 @@ def _duplicates() -> list[Expectation]:
         gxe.ExpectColumnValuesToBeBetween(
             column=NUM_DUPLICATE_SPLITS,
             max_value=1,
-            **_named("leaks", WARNING, "No face stands both in Training and in Testing"),
+            **_named("leaks", WARNING, f"No face stands {both}in {folders}"),
         ),
         gxe.ExpectColumnValuesToBeBetween(
             column=NUM_DUPLICATE_LABELS,

@@ -21,7 +21,7 @@ from fer_data.core.tables import read_table
 from fer_data.stages import stage
 from fer_data.stages.settings import DataSettings, read_settings
 from fer_data.validation.baseline import Baseline, read_baseline
-from fer_data.validation.derived_columns import with_facts
+from fer_data.validation.derived_columns import original_splits_of, with_facts
 from fer_data.validation.expectations import CRITICAL, Thresholds, build_suite, name_of
 from fer_data.validation.validate_settings import ValidateSettings
 
@@ -185,7 +185,10 @@ def main() -> None:
     expressions = read_settings(DataSettings, "data").expressions
     manifest, baseline = read_table(flags.manifest), read_baseline(flags.baseline)
     suite = build_suite(
-        Thresholds(**settings.model_dump()), expressions=expressions, baseline=baseline
+        Thresholds(**settings.model_dump()),
+        expressions=expressions,
+        baseline=baseline,
+        original_splits=original_splits_of(manifest),
     )
     with atomic_write(flags.report, replace_folder=True) as report:
         report.mkdir()

@@ -27,7 +27,12 @@ from fer_data.core.schema import (
     PIXEL_HASH,
     SPLIT,
 )
-from fer_data.core.tables import read_table, with_probabilities, write_table
+from fer_data.core.tables import (
+    original_splits,
+    read_table,
+    with_probabilities,
+    write_table,
+)
 from fer_data.stages import stage
 from fer_data.stages.settings import DataSettings, read_settings
 from fer_models.calibration.temperature_scaling import fit_temperature, softmax
@@ -177,9 +182,11 @@ def main() -> None:
     data = read_settings(DataSettings, "data")
     expressions, retired = data.expressions, data.retired_expressions
     manifest, faces = read_faces(flags.manifest, flags.pixels)
-    assignments = read_table(flags.assignments).merge(
-        manifest[[PATH, ORIGINAL_SPLIT, LABEL]], on=PATH
+    assignments = read_table(flags.assignments)
+    placed = manifest[[PATH, LABEL]].assign(
+        **{ORIGINAL_SPLIT: original_splits(manifest, assignments)}
     )
+    assignments = assignments.merge(placed[[PATH, ORIGINAL_SPLIT, LABEL]], on=PATH)
     # Before the decisions are read: a mark may miss a decision, and never claims one that was not read.
     mark = mark_of(flags.decisions)
     accepted = read_accepted(flags.decisions, expressions=data.known_expressions)

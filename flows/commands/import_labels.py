@@ -12,7 +12,8 @@ from fer_data.annotation.decision_log import checked_rows
 from fer_data.annotation.decision_writer import lines_of
 from fer_data.core.catalog import dependency, output
 from fer_data.core.errors import UserError
-from fer_data.core.tables import read_table
+from fer_data.core.schema import ORIGINAL_SPLIT
+from fer_data.core.tables import original_splits, read_table
 from fer_data.decision_import.import_plan import Plan, plan_import, read_file
 from fer_data.stages.settings import PARAMS_FILE, DataSettings, read_settings
 
@@ -39,6 +40,10 @@ def import_decisions(
     expressions = data.known_expressions
     relabels = dependency("rebalance", "relabels.csv", workspace=folder)
     manifest = read_table(output("ingest", "manifest.parquet", workspace=folder))
+    assignments = output("split", "assignments.parquet", workspace=folder)
+    if assignments.exists():  # which may have drawn Testing faces
+        splits = original_splits(manifest, read_table(assignments))
+        manifest = manifest.assign(**{ORIGINAL_SPLIT: splits})
     reading = read_file(file)
     with locked(
         relabels

@@ -31,10 +31,9 @@ def manifest_of(
     faces: Sequence[np.ndarray] | np.ndarray, original_splits: list[str], labels: list[str]
 ) -> pd.DataFrame:
     """The manifest of the given faces, with paths in order."""
-    folders = {TRAINING: "Training", TESTING: "Testing"}
     rows = [
         (
-            f"{folders[folder]}/{label.title()}/{number:06d}.jpg",
+            f"{folder.title()}/{label.title()}/{number:06d}.jpg",
             *(folder, label, hashlib.sha256(face.tobytes()).hexdigest()),
             *(FACE_SIZE, FACE_SIZE, "L", "JPEG", face.mean(), face.std()),
         )

@@ -114,7 +114,11 @@ def write_workspace(
     np.save(folder / "pixels.npy", pixels)
     training = manifest["original_split"] == "training"
     fold_of_face = np.where(training, manifest.index % 2, NO_FOLD)
-    groups = manifest[["path"]].assign(near_group=np.arange(len(manifest)), fold=fold_of_face)
+    groups = manifest[["path"]].assign(
+        near_group=np.arange(len(manifest)),
+        fold=fold_of_face,
+        split=np.where(training, "train", "test"),
+    )
     write_table(groups, folder / "assignments.parquet")
     for fold in range(folds):
         scored = manifest[(manifest.index % 2 == fold) | ~training]
@@ -156,6 +160,29 @@ def test_the_stage_ranks_training_with_the_same_bytes_each_time(tmp_path, monkey
     assert len(testing) == 30
     assert testing["path"].str.startswith("Testing/").all()
     assert testing["label_quality"].between(0.8, 1).all()  # the folds are sure of all labels
+
+
+def test_what_split_drew_as_test_is_testing(tmp_path, monkeypatch) -> None:
+    write_workspace(tmp_path, folds=2)
+    run_main(monkeypatch, tmp_path)
+    before = {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
+    manifest = read_table(tmp_path / "manifest.parquet").assign(original_split="training")
+    write_table(manifest, tmp_path / "manifest.parquet")
+    run_main(monkeypatch, tmp_path)
+    assert {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()} == before
+
+
+def test_a_validation_folder_is_ranked_as_training_is(tmp_path, monkeypatch) -> None:
+    training = write_workspace(tmp_path, folds=2)
+    in_validation = set(training["path"][:20])
+    for file in (tmp_path / "manifest.parquet", *(tmp_path / "crossval").iterdir()):
+        names = ("happy", "neutral", "sad") if file.parent.name == "crossval" else None
+        table = read_table(file)
+        is_given = table["path"].isin(in_validation)
+        table["original_split"] = table["original_split"].mask(is_given, "validation")
+        write_table(table, file, expressions=names)
+    run_main(monkeypatch, tmp_path)
+    assert in_validation <= set(read_table(tmp_path / "out/label_quality.parquet")["path"])
 
 
 @pytest.mark.parametrize("key", ["budget", "balance"])

@@ -209,6 +209,22 @@ def stage(data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return run
 
 
+def test_what_split_drew_as_test_is_testing(data, stage, tmp_path, monkeypatch) -> None:
+    assignments, _ = data
+    whole = read_table(tmp_path / "manifest.parquet")
+    write_table(whole.assign(original_split="training"), tmp_path / "manifest.parquet")
+    seen: list[pd.DataFrame] = []
+
+    def predict_fold(rows: pd.DataFrame, *_: object, **__: object) -> pd.DataFrame:
+        seen.append(rows)
+        return rows[["path"]]
+
+    monkeypatch.setattr(crossval, "predict_fold", predict_fold)
+    stage(assignments["fold"] == 99, "sad")
+    (rows,) = seen
+    assert list(rows["original_split"]) == list(assignments["original_split"])
+
+
 def test_accepted_decisions_teach_and_are_scored_but_never_testing_s(data, stage) -> None:
     assignments, _ = data
     none = stage(assignments["fold"] == 99, "sad")

@@ -14,6 +14,7 @@ from fer_data.annotation.latest_decisions import latest_decisions
 from fer_data.core.tables import write_table
 from fer_data.decision_import.import_plan import Plan, plan_import
 from flows.cli.main import main
+from flows.commands.import_labels import import_decisions
 from tests.fer_data.decision_import.test_label_studio_export import annotation, person, task
 from tests.support.data.manifests import EXPRESSIONS
 from tests.support.flows.small_workspace import RELABELS, decide, make
@@ -49,6 +50,19 @@ def rows_of(manifest: pd.DataFrame, *rows: int, decision: str) -> str:
 def standing() -> dict[str, str]:
     decisions = latest_decisions(read_decisions(RELABELS, expressions=EXPRESSIONS))
     return dict(zip(decisions["pixel_hash"], decisions["decision"], strict=True))
+
+
+def test_a_decision_on_what_split_drew_as_test_is_refused(manifest) -> None:
+    """Of an archive without a Testing folder."""
+    write_table(manifest.assign(original_split="training"), Path("data/faces/manifest.parquet"))
+    splits = manifest["original_split"].map({"training": "train", "testing": "test"})
+    assigned = manifest[["path"]].assign(split=splits)
+    write_table(assigned, Path("data/split/assignments.parquet"))
+    file = Path("../drawn.csv")
+    file.write_text(RELABELS.read_text() + rows_of(manifest, 0, 125, decision="sad"))
+    said = list(import_decisions(file, partial=True, annotator=None))
+    assert "is in Testing alone, whose labels are never changed" in said[0]
+    assert standing() == {manifest["pixel_hash"][0]: "sad"}
 
 
 @pytest.fixture

@@ -83,7 +83,9 @@ def make_workspace(folder: Path, *, number: int = NUM_SUSPECTS, **settings: Any)
     suspects = queue(manifest, number=number)
     for part in ("data/faces", "data/review_queue", "data/split"):
         (folder / part).mkdir(parents=True)
-    assignments = manifest[["path", "near_group"]]
+    is_testing = manifest["original_split"] == "testing"
+    splits = np.where(is_testing, "test", "train")
+    assignments = manifest[["path", "near_group"]].assign(split=splits)
     assignments.to_parquet(folder / "data/split/assignments.parquet", index=False)
     manifest = manifest.drop(columns="near_group")
     manifest.to_parquet(folder / "data/faces/manifest.parquet", index=False)

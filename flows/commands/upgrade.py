@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import CommentMark
-from ruamel.yaml.tokens import CommentToken
 
 from fer_data.core.errors import UserError
 from fer_data.core.files import atomic_write
+from fer_data.splitting.split_settings import SplitSettings
 from fer_data.stages.defaults import descend, merged
 from fer_data.stages.old_names import Renamed, old_keys
 from fer_data.stages.settings import PARAMS_FILE
 from fer_models.core.training_settings import TrainingSettings
 from fer_models.networks.registry import ZOO
+from flows.commands.yaml_comments import comment_of, remove_key
 from flows.housekeeping.retention_settings import add_section
 from flows.workspace.overrides import load_with_comments
 
@@ -43,6 +43,7 @@ def upgrade(folder: Path = Path()) -> list[str]:
     changes += _share(params)
     changes += _list_items(params)
     changes += add_section(params)
+    changes += _add_new(params)
     if not changes:
         return []
     backup = folder / BACKUP
@@ -67,7 +68,7 @@ def _rename(params: CommentedMap, key: str, renamed: Renamed) -> str:
             f"{renamed.in_words(key)}; set that by hand"
         ) from None
     if now is None:
-        _remove(values, last)
+        remove_key(values, last)
         return renamed.in_words(key)
     if renamed.convert and isinstance(value, Mapping):
         _replace(values, key, value)
@@ -95,7 +96,7 @@ def _rename(params: CommentedMap, key: str, renamed: Renamed) -> str:
     if comment is not None and stays and not (renamed.values or renamed.convert):
         values.ca.items.pop(last)
         target.ca.items[new_last] = comment
-    _remove(values, last)
+    remove_key(values, last)
     target.pop(new_last, None)
     target.insert(place, new_last, value)
     if not values and section:
@@ -123,7 +124,7 @@ def _move_noise(params: CommentedMap) -> list[str]:
         fraction = 0.0 if apply == "never" else noise.get("fraction", 0.0)
         values["augmentation"]["salt_and_pepper_fraction"] = fraction
         values["augmentation"]["salt_and_pepper_copies"] = apply == "copies"
-        _remove(values, "salt_and_pepper")
+        remove_key(values, "salt_and_pepper")
     return [f"'{name}.salt_and_pepper' is in '{name}.augmentation' now" for name in found]
 
 
@@ -143,7 +144,7 @@ def _replace(values: CommentedMap, key: str, settings: Mapping[str, Any]) -> Non
             value = CommentedMap(value)
             value.fa.set_flow_style()
         values.insert(place + number, name, value)
-    _remove(values, last)
+    remove_key(values, last)
 
 
 def _share(params: CommentedMap) -> list[str]:
@@ -194,6 +195,21 @@ def _list_items(params: CommentedMap) -> list[str]:
     ]
 
 
+def _add_new(params: CommentedMap) -> list[str]:
+    """Adds settings that came since, with their defaults, so that overrides find them."""
+    split = params.get("split")
+    if not isinstance(split, CommentedMap) or "test_fraction" in split:
+        return []
+    fraction = SplitSettings.model_fields["test_fraction"].default
+    split.insert(
+        min(1, len(split)),
+        "test_fraction",
+        fraction,
+        comment="of Training, of an archive without a Testing folder",
+    )
+    return [f"'split.test_fraction' is new: {fraction}, of archives without a Testing folder"]
+
+
 def _factor(layers: Sequence[CommentedMap], shared: CommentedMap, keys: Sequence[str]) -> None:
     """Moves each key's most common value from the layers to what they share, key by key of sections.
 
@@ -212,33 +228,9 @@ def _factor(layers: Sequence[CommentedMap], shared: CommentedMap, keys: Sequence
             common = Counter(map(repr, values)).most_common(1)[0][0]
             holders = [layer for layer in layers if repr(layer[key]) == common]
             shared[key] = holders[0][key]
-        comment = next((found for one in holders if (found := _comment(one, key))), None)
+        comment = next((found for one in holders if (found := comment_of(one, key))), None)
         if comment:
             shared.yaml_add_eol_comment(comment, key)
         for layer in holders:
             if layer[key] == shared[key] or layer[key] == {}:
-                _remove(layer, key)
-
-
-def _comment(values: CommentedMap, key: str) -> str | None:
-    """The comment on a key's line, if there is one."""
-    token = (values.ca.items.get(key) or [None] * 3)[2]
-    return token.value.partition("\n")[0].strip("# ") or None if token else None
-
-
-def _remove(values: CommentedMap, key: str) -> None:
-    """Removes a key and the comment on its line; the lines below it stay."""
-    place = list(values).index(key)
-    token = (values.ca.items.pop(key, None) or [None] * 3)[2]
-    values.pop(key)
-    below = token.value.partition("\n")[2] if token else ""
-    if not (below and place):
-        return
-    last = list(values)[place - 1]
-    while isinstance(values[last], CommentedMap) and values[last].fa.flow_style() is False:
-        values = values[last]
-        last = list(values)[-1]
-    before = (values.ca.items.get(last) or [None] * 3)[2]
-    text = f"{before.value.rstrip(chr(10)) if before else ''}\n{below}"
-    mark = before.start_mark if before else CommentMark(0)
-    values.ca.items[last] = [None, None, CommentToken(text, mark, None), None]
+                remove_key(layer, key)

@@ -50,6 +50,7 @@ def test_the_upgraded_settings_are_those_of_today(workspace: Path) -> None:
         check_settings(workspace)
     changes = upgrade(workspace)
     assert "'training.resume' is 'checkpoints.resume' now" in changes
+    assert "\n  test_fraction: 0.2 " in (workspace / "params.yaml").read_text()
     check_settings(workspace)
     today = settings_in(ROOT)
     today["report"]["peer"] = None  # came later, and need not be there

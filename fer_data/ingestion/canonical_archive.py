@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-import numpy as np
 from PIL import Image
 
 from fer_data.core.errors import UserError
@@ -178,16 +177,14 @@ def _contents(
 def _png(text: str) -> bytes | ImageError:
     """The image of a row of gray levels, which stand row by row with spaces between."""
     try:
-        levels = np.array(text.split(), dtype=np.int64)
-    except (ValueError, OverflowError):
-        return ImageError("pixels that are no numbers")
+        levels = bytes(map(int, text.split()))
+    except ValueError:
+        return ImageError("pixels that are no numbers from 0 to 255")
     side = math.isqrt(len(levels))
     if side * side != len(levels) or not side:
         return ImageError(f"pixels of no square image: {len(levels)} numbers")
-    if levels.min() < 0 or levels.max() > 255:
-        return ImageError("pixels that are not from 0 to 255")
     stream = io.BytesIO()
-    Image.fromarray(levels.astype(np.uint8).reshape(side, side)).save(stream, "PNG")
+    Image.frombytes("L", (side, side), levels).save(stream, "PNG")
     return stream.getvalue()
 
 

@@ -201,12 +201,12 @@ def test_drawn_faces_stay_marked(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pixels", "reason"),
     [
-        ("1 2 x 4", "pixels that are no numbers"),
+        ("1 2 x 4", "pixels that are no numbers from 0 to 255"),
         ("1 2 3", "pixels of no square image: 3 numbers"),
         ("", "pixels of no square image: 0 numbers"),
-        ("1 2 3 256", "pixels that are not from 0 to 255"),
-        ("1 2 3 -4", "pixels that are not from 0 to 255"),
-        ("1 2 3 99999999999999999999", "pixels that are no numbers"),
+        ("1 2 3 256", "pixels that are no numbers from 0 to 255"),
+        ("1 2 3 -4", "pixels that are no numbers from 0 to 255"),
+        ("1 2 3 99999999999999999999", "pixels that are no numbers from 0 to 255"),
     ],
 )
 def test_pixels_that_are_no_face_are_left_out(tmp_path: Path, pixels: str, reason: str) -> None:

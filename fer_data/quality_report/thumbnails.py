@@ -14,7 +14,7 @@ from fer_data.core.schema import (
     ORIGINAL_SPLIT,
     PATH,
     PIXEL_HASH,
-    TRAINING,
+    TESTING,
 )
 from fer_data.web.html import face_uri
 
@@ -92,10 +92,10 @@ def disputed_faces(
         number: How many at most, evenly spread over the paths.
 
     Returns:
-        The rows as dicts, with `uri` and `path`: of a copy in Training under the given label, if any.
+        The rows as dicts, with `uri` and `path`: of a copy outside of Testing under the given label, if any.
     """
     copies = disputed.merge(faces[[PATH, PIXEL_HASH, ORIGINAL_SPLIT, LABEL]], on=PIXEL_HASH)
-    is_seen = (copies[LABEL] == copies[GIVEN_LABEL]) & (copies[ORIGINAL_SPLIT] == TRAINING)
+    is_seen = (copies[LABEL] == copies[GIVEN_LABEL]) & (copies[ORIGINAL_SPLIT] != TESTING)
     likely = copies.assign(is_other=~is_seen).sort_values(["is_other", PATH])
     rows = likely.drop_duplicates(PIXEL_HASH).sort_values(PATH)
     return thumbnails_of(rows.iloc[spread(np.arange(len(rows)), number)], faces, pixels)

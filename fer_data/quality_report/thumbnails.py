@@ -92,7 +92,8 @@ def disputed_faces(
         number: How many at most, evenly spread over the paths.
 
     Returns:
-        The rows as dicts, with `uri` and `path`: of a copy outside of Testing under the given label, if any.
+        The rows as dicts, with `uri` and `path`: of a copy outside of Testing under the given label, if
+        there is one.
     """
     copies = disputed.merge(faces[[PATH, PIXEL_HASH, ORIGINAL_SPLIT, LABEL]], on=PIXEL_HASH)
     is_seen = (copies[LABEL] == copies[GIVEN_LABEL]) & (copies[ORIGINAL_SPLIT] != TESTING)

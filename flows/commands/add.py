@@ -8,9 +8,11 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from fer_data.annotation.decision_log import read_decisions
 from fer_data.core.catalog import dependency
+from fer_data.core.errors import shown
 from fer_data.core.files import atomic_write
 from fer_data.core.schema import DECISION, GIVEN_LABEL, GIVEN_VALIDATION, ORIGINAL_SPLITS, TESTING
 from fer_data.ingestion.canonical_archive import (
@@ -66,13 +68,13 @@ def add_dataset(
                     *(dataset, recognized, None if dry_run else archive),
                     max_rejected_fraction=settings.max_rejected_fraction,
                 )
-        console.print(f"{path}: taken for {recognized.layout.name}", soft_wrap=True)
+        _say(console, f"{path}: taken for {recognized.layout.name}")
         console.print(_faces(written))
         if left_out := [*recognized.left_out, *written.left_out]:
             console.print(_left_out(left_out))
         test_fraction = read_settings(SplitSettings, "split", file=file).test_fraction
         for note in _notes(written, resize=settings.resize, test_fraction=test_fraction):
-            console.print(f"Note: {note}", soft_wrap=True, style="bold", highlight=False)
+            _say(console, f"Note: {note}", style="bold")
         if dry_run:
             console.print("Nothing was written (--dry-run).")
             return
@@ -82,9 +84,9 @@ def add_dataset(
             with atomic_write(folder / MAPPING) as beside:
                 write_mapping(recognized, written, beside)
             words += f"; {folder / MAPPING} says what became of its names"
-    console.print(words, soft_wrap=True, highlight=False)
+    _say(console, words)
     for words in apply_overrides(changes, folder=folder) if changes else []:
-        console.print(f"{PARAMS_FILE}: {words}", soft_wrap=True, highlight=False)
+        _say(console, f"{PARAMS_FILE}: {words}")
 
 
 def _settings_for(recognized: Recognized, data: DataSettings, *, folder: Path) -> dict[str, Any]:
@@ -121,6 +123,16 @@ def _decided_classes(data: DataSettings, *, folder: Path) -> set[str]:
     return names
 
 
+def _say(console: Console, words: str, **options: Any) -> None:
+    """Prints a line as it is, in one piece."""
+    console.print(_plain(words), soft_wrap=True, highlight=False, **options)
+
+
+def _plain(text: str) -> Text:
+    """A text of a dataset, in which brackets are no markup and nothing steers the terminal."""
+    return Text(shown(text))
+
+
 def _faces(written: Written) -> Table:
     """Faces by class of the dataset, and by its split."""
     splits = sorted(
@@ -129,7 +141,7 @@ def _faces(written: Written) -> Table:
     )
     table = Table("in the dataset", "class")
     for split, meant in splits:
-        table.add_column(f"{split or 'no split'}\n→ {meant.title()}", justify="right")
+        table.add_column(_plain(f"{split or 'no split'}\n→ {meant.title()}"), justify="right")
     # Numbers by what they count, as people check them.
     named = sorted(
         {(label, meant) for _, label, _, meant in written.taken},
@@ -140,7 +152,7 @@ def _faces(written: Written) -> Table:
     )
     for label, meant in named:
         counts = [written.taken[split, label, original, meant] for split, original in splits]
-        table.add_row(label, meant, *(f"{count:,}" if count else "" for count in counts))
+        table.add_row(_plain(label), meant, *(f"{count:,}" if count else "" for count in counts))
     table.add_section()
     sums = [
         sum(count for cell, count in written.taken.items() if (cell[0], cell[2]) == pair)
@@ -158,7 +170,7 @@ def _left_out(left_out: Iterable[LeftOut]) -> Table:
         counts[one.reason] += 1
         first.setdefault(one.reason, one.source)
     for reason, count in counts.most_common():
-        table.add_row(f"{count:,}", reason, first[reason])
+        table.add_row(f"{count:,}", _plain(reason), _plain(first[reason]))
     return table
 
 

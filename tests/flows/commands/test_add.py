@@ -160,6 +160,16 @@ def test_an_archive_that_only_the_workspace_has_is_kept(made: Path) -> None:
     assert files(made) == before
 
 
+def test_names_in_a_dataset_are_text_and_steer_nothing(tmp_path: Path, made: Path) -> None:
+    rows = pixel_table(["[/red]", "\x1b[31m"], usages=["[bold]"]).replace(b"[bold]", b"Training")
+    (tmp_path / "x [y].csv").write_bytes(rows)
+    classes = {"[/red]": "happy", "\x1b[31m": "sad"}
+    said = add(tmp_path / "x [y].csv", made, dry_run=True, classes=classes)
+    assert "x [y].csv: taken for" in said
+    assert table(said)[:2] == [["\\x1b[31m", "sad", "2"], ["[/red]", "happy", "2"]]
+    assert "\x1b[31m" not in said
+
+
 def test_says_what_a_split_lacks(tmp_path: Path, made: Path) -> None:
     faces = {**split_class(("happy", "sad")), "train/disgust/x.png": image(99)}
     path = write_folder(tmp_path / "dataset", faces)

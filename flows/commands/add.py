@@ -73,7 +73,10 @@ def add_dataset(
         if left_out := [*recognized.left_out, *written.left_out]:
             console.print(_left_out(left_out))
         test_fraction = read_settings(SplitSettings, "split", file=file).test_fraction
-        for note in _notes(written, resize=settings.resize, test_fraction=test_fraction):
+        for note in (
+            *_twice(recognized),
+            *_notes(written, resize=settings.resize, test_fraction=test_fraction),
+        ):
             _say(console, f"Note: {note}", style="bold")
         if dry_run:
             console.print("Nothing was written (--dry-run).")
@@ -172,6 +175,23 @@ def _left_out(left_out: Iterable[LeftOut]) -> Table:
     for reason, count in counts.most_common():
         table.add_row(f"{count:,}", _plain(reason), _plain(first[reason]))
     return table
+
+
+def _twice(recognized: Recognized) -> Iterable[str]:
+    """Says where a class has several folders in a split, as in zips that hold everything twice."""
+    folders: dict[tuple[str, str], set[str]] = {}
+    for face in recognized.faces:
+        if face.found.row is None and "CLASS" in recognized.layout.name:
+            folder = face.found.member.path.rpartition("/")[0]
+            folders.setdefault((face.found.split, face.label), set()).add(folder)
+    for (split, label), names in sorted(folders.items()):
+        if len(names) > 1:
+            shown_names = ", ".join(sorted(names)[:3])
+            yield (
+                f"{split or 'no split'} has {label} in {len(names)} folders ({shown_names}): if they "
+                "hold the same faces, add one folder alone"
+            )
+            return
 
 
 def _notes(written: Written, *, resize: bool, test_fraction: float) -> Iterable[str]:

@@ -170,6 +170,17 @@ def test_names_in_a_dataset_are_text_and_steer_nothing(tmp_path: Path, made: Pat
     assert "\x1b[31m" not in said
 
 
+def test_says_that_a_class_comes_from_several_folders(tmp_path: Path, made: Path) -> None:
+    """As in zips on Kaggle that hold `images/` and `images/images/`."""
+    once = split_class(("happy", "sad"))
+    path = write_folder(
+        tmp_path / "dataset", {**once, **{f"images/{x}": d for x, d in once.items()}}
+    )
+    said = add(path, made, dry_run=True)
+    assert "Note: test has happy in 2 folders (images/test/happy, test/happy): if they hold" in said
+    assert said.count("folders (") == 1
+
+
 def test_says_what_a_split_lacks(tmp_path: Path, made: Path) -> None:
     faces = {**split_class(("happy", "sad")), "train/disgust/x.png": image(99)}
     path = write_folder(tmp_path / "dataset", faces)

@@ -52,7 +52,8 @@ def test_only_the_overlaid_settings_differ(made: Path) -> None:
 def test_a_user_s_data_and_decisions_stay_out(tmp_path: Path, monkeypatch) -> None:
     """A project with an added archive, a lock file and decisions, as a user's clone has them."""
     project = tmp_path / "project"
-    for name in ("data/raw/archive.zip.dvc", "dvc.lock", "kept.txt", ".dvc/config"):
+    of_data = {"data/raw/archive.zip.dvc", "data/raw/mapping.csv", "dvc.lock"}
+    for name in (*of_data, "kept.txt", ".dvc/config"):
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).touch()
     accepted = project / "data/accepted"
@@ -70,7 +71,7 @@ def test_a_user_s_data_and_decisions_stay_out(tmp_path: Path, monkeypatch) -> No
     make_workspace(folder, archive=tmp_path / "archive.zip", overrides={})
     tracked = set(git(folder, "ls-files").splitlines())
     assert "kept.txt" in tracked
-    assert not tracked & {"dvc.lock", "data/raw/archive.zip.dvc"}
+    assert not tracked & of_data
     for name in ("relabels.csv", "accepted/relabels.csv"):
         assert read_decisions(folder / "data" / name, expressions=("sad",)).empty
     for name in ("profile.json", "metrics.json"):

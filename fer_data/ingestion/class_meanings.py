@@ -43,8 +43,9 @@ def classes_of(text: str) -> dict[str, str]:
     Raises:
         UserError: It is neither.
     """
-    if text.casefold() in NUMBERED:
-        return dict(NUMBERED[text.casefold()])
+    for dataset, meanings in NUMBERED.items():
+        if _letters(text) == _letters(dataset):
+            return dict(meanings)
     pairs = [[part.strip() for part in pair.split("=")] for pair in text.split(",")]
     if not all(len(pair) == 2 and all(pair) for pair in pairs):
         raise UserError(
@@ -52,6 +53,11 @@ def classes_of(text: str) -> dict[str, str]:
             "0=angry,1=disgust"
         )
     return {_key(name): meant for name, meant in pairs}
+
+
+def _letters(name: str) -> str:
+    """A dataset's name as it may be typed: `RAFDB` for `raf-db`."""
+    return "".join(filter(str.isalnum, name.casefold()))
 
 
 def is_number(label: str) -> bool:

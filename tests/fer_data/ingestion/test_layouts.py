@@ -300,7 +300,7 @@ def test_folders_go_before_a_table_that_says_the_same(tmp_path: Path) -> None:
     for split in ("train", "test"):
         rows = "".join(f"{name},{label}\n" for one, label, name in names if one == split)
         files[f"{split}_labels.csv"] = f"image,label\n{rows}".encode()
-    found = of(tmp_path, files, classes=classes_of("raf-db"))
+    found = of(tmp_path, files, classes=classes_of("RAFDB"))
     assert found.layout.name == "SPLIT/CLASS/image"
     assert splits_of(found) == {"training": 14, "testing": 14}
 

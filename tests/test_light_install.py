@@ -38,11 +38,13 @@ NEEDS = {
     "demo": ["pipeline"],
     "init": ["pipeline"],
     "publish": ["pipeline"],
+    "rollback": ["pipeline"],
     "accept-baseline": ["pipeline"],
     "accept-decisions": ["pipeline"],
     "import-decisions": ["pipeline"],
     "label-studio-config": ["pipeline"],
     "review": ["app", "pipeline"],
+    "clean": ["flows", "pipeline"],
     "run": ["flows", "pipeline"],
     "serve": ["flows", "pipeline"],
 }

@@ -24,7 +24,7 @@ def prefect_server(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     """Serves a copy of the finished workspace, and knows what is run by hand in others."""
     workspace = tmp_path_factory.mktemp("served") / "workspace"
     shutil.copytree(finished, workspace, symlinks=True)
-    with serving(workspace) as server:
+    with serving(workspace, is_warm=True) as server:
         yield server
 
 

@@ -18,8 +18,7 @@ from tests.fer_models.predicting import Typed, rows_of, typed_in, write_clip
 from tests.support.models.scenes import drawn_face, empty_scene, scene
 from tests.support.models.tiny_dataset import EXPRESSIONS, banded_faces
 from tests.support.models.trained_workspace import make_models
-from tests.support.servers.processes import ROOT
-from tests.support.warm.programs import warm_programs
+from tests.support.servers.processes import FERFLOW, ROOT
 
 BANDS, LABELS = banded_faces(30, seed=2)
 HEADER = [
@@ -188,7 +187,7 @@ def odd_names(workspace: Path, tmp_path: Path) -> Path:
 def in_a_process(workspace: Path, *words: str, stdin: bytes = b"", **names: str) -> tuple[str, str]:
     """What the command writes, which must be UTF-8, and its errors."""
     done = subprocess.run(
-        [warm_programs() / "ferflow", "predict", "--model", "scratch", *words],
+        [FERFLOW, "predict", "--model", "scratch", *words],
         cwd=workspace,
         env={**os.environ, "PYTHONPATH": str(ROOT), **names},
         input=stdin,

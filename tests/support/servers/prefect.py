@@ -204,13 +204,18 @@ def change(server: Server) -> None:
 
 
 @contextmanager
-def serving(workspace: Path) -> Iterator[Server]:
-    """Serves a workspace as `make serve` does, behind proxies, and ends that by its process id."""
+def serving(workspace: Path, *, is_warm: bool = False) -> Iterator[Server]:
+    """Serves a workspace as `make serve` does, behind proxies, and ends that by its process id.
+
+    Args:
+        workspace: The workspace.
+        is_warm: Whether the server, its runs and their stages are copies of the warmed process.
+    """
     port = free_port()
     said = workspace.with_name("serve.log")
     with said.open("w") as log:
         process = subprocess.Popen(
-            [FERFLOW, "serve", "--port", str(port)],
+            [warm_programs() / "ferflow" if is_warm else FERFLOW, "serve", "--port", str(port)],
             cwd=workspace,
             env=environment() | PROXIES | {"PYTHONPATH": str(ROOT)},
             stdout=log,

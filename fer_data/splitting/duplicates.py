@@ -1,17 +1,27 @@
 """Finds near-duplicates by normalized correlation, mirrored ones too.
 
-All pairs are compared, in blocks of matrix products, so that none is missed, as an approximate index
-of nearest neighbors would.
+None is missed: faces that are far apart in a few dimensions are so in all, and the pairs that are close
+together there are compared by all of their numbers. Most blocks of faces are too far apart for that.
 """
+
+from collections.abc import Iterator
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
 
 from fer_data.core.schema import FACE_SIZE
 
 _SIDE = 12
-_BLOCK = 1_024
+_BLOCK = 128
+_COLUMNS = 16_384
+_NUM_EVEN, _NUM_ODD = 8, 4
+"""Dimensions: with more of them, fewer pairs are close together, and each takes longer."""
+_DENSE = 1 / 128
+"""The part of all pairs from which on it is faster to compare all than the close ones, one by one."""
+_ROUNDING = 1e-5
+"""Of squared distances and of correlations, in single precision; far more than it can be."""
 
 
 def near_pairs(
@@ -31,7 +41,7 @@ def near_pairs(
     """
     # `first` leads from the rows that are compared back to those of `pixels`.
     _, first = np.unique(duplicate_groups, return_index=True)
-    return first[near_duplicates(pixels[first], min_correlation=min_correlation)]
+    return first[near_duplicates(pixels, rows=first, min_correlation=min_correlation)]
 
 
 def near_groups(pairs: np.ndarray, duplicate_groups: np.ndarray) -> np.ndarray:
@@ -54,7 +64,9 @@ def near_groups(pairs: np.ndarray, duplicate_groups: np.ndarray) -> np.ndarray:
     return connected_components(links, directed=False)[1].astype(np.int64)
 
 
-def near_duplicates(pixels: np.ndarray, *, min_correlation: float) -> np.ndarray:
+def near_duplicates(
+    pixels: np.ndarray, *, min_correlation: float, rows: np.ndarray | None = None
+) -> np.ndarray:
     """Pairs of faces whose pixels correlate, as they are or with one of them mirrored.
 
     Images are compared at a quarter of their size, with brightness and contrast evened out: so that
@@ -63,34 +75,126 @@ def near_duplicates(pixels: np.ndarray, *, min_correlation: float) -> np.ndarray
     Args:
         pixels: uint8 (N, 48, 48); may be memory-mapped. Images of one gray have no near-duplicates.
         min_correlation: Pearson's correlation from which on two faces count as near-duplicates.
+        rows: int (M,), the faces to compare; None: all.
 
     Returns:
-        int64 (P, 2): rows, the smaller first, each pair once, in ascending order.
+        int64 (P, 2): places in `rows`, the smaller first, each pair once, in ascending order.
     """
-    # Averages of 4x4 pixels: 12x12 numbers a face.
-    quarter = FACE_SIZE // _SIDE
-    parts = [pixels[start : start + _BLOCK] for start in range(0, len(pixels), _BLOCK)]
-    small = np.concatenate(
-        [part.reshape(-1, _SIDE, quarter, _SIDE, quarter).mean(axis=(2, 4)) for part in parts]
+    even, odd = _unit_parts(pixels, np.arange(len(pixels)) if rows is None else rows)
+    varied = np.flatnonzero(even.any(axis=1) | odd.any(axis=1))
+    even, odd = even[varied], odd[varied]
+    found = [
+        pairs[_correlations(even, odd, pairs) >= min_correlation]
+        for pairs in _candidates(even, odd, min_correlation)
+    ]
+    pairs = varied[np.concatenate([np.empty((0, 2), np.int64), *found])]
+    return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+
+
+def _candidates(even: np.ndarray, odd: np.ndarray, min_correlation: float) -> Iterator[np.ndarray]:
+    """Pairs (C, 2) of rows, among which are all that correlate; each pair once."""
+    # The squared distance of rows of length 1 is 2 - 2 * correlation. Nowhere in the points below are
+    # two faces farther apart. Nor in magnitudes, whichever of the two is mirrored: that turns the sign
+    # of the odd part.
+    max_distance = 2 * (1 - min_correlation) + _ROUNDING  # squared
+    points = np.hstack([_components(even, _NUM_EVEN), np.abs(_components(odd, _NUM_ODD))])
+    # In the order of a tree's leaves, rows that follow each other lie close together.
+    order = np.asarray(cKDTree(points).indices, np.int64)
+    points = points[order]
+    # (a, -|a|^2 / 2, 1) times (b, 1, -|b|^2 / 2) is half of the squared distance, negative.
+    halves, ones = (
+        -np.square(points).sum(axis=1, keepdims=True) / 2,
+        np.ones((len(points), 1), "f4"),
     )
-    # The product of rows with mean 0 and length 1 is their correlation.
-    faces, mirrored = _unit_length(small), _unit_length(small[:, :, ::-1])
-    pairs: list[np.ndarray] = []
-    for start in range(0, len(faces), _BLOCK):
-        # Only later faces: a pair is found from its earlier face, mirrored or not.
-        others = faces[start:].T
-        for block in (faces[start : start + _BLOCK], mirrored[start : start + _BLOCK]):
-            rows, columns = np.nonzero(block @ others >= min_correlation)
-            pairs.append(np.stack([rows + start, columns + start], axis=1))
-    # Each face correlates with itself, and symmetric ones with their mirror image: no pairs.
-    found = np.concatenate(pairs)
-    return np.unique(found[found[:, 0] < found[:, 1]], axis=0)
+    left, right = np.hstack([points, halves, ones]), np.hstack([points, ones, halves])
+    for rows, others in _near_blocks(points, 0, len(points), np.arange(len(points)), max_distance):
+        for first in range(0, len(others), _COLUMNS):
+            columns = others[first : first + _COLUMNS]
+            close = left[rows] @ right[columns].T >= -max_distance / 2
+            if np.count_nonzero(close) > _DENSE * close.size:
+                correlations = _compared(even, odd, order[rows], order[columns])
+                close = correlations >= min_correlation - _ROUNDING
+            of_rows, of_columns = np.divmod(np.flatnonzero(close), len(columns))
+            pairs = np.stack([rows.start + of_rows, columns[of_columns]], axis=1)
+            pairs = pairs[pairs[:, 0] < pairs[:, 1]]  # of a block with itself, one half
+            yield np.sort(order[pairs], axis=1)
 
 
-def _unit_length(small: np.ndarray) -> np.ndarray:
-    """Float32 (N, 144): each row with mean 0 and length 1, or all 0 where nothing varies."""
-    flat = small.reshape(len(small), -1).astype(np.float32)
-    flat = flat - flat.mean(axis=1, keepdims=True)
-    # Shorter than 1 gray level: rounding of an image of one gray.
-    length = np.linalg.norm(flat, axis=1, keepdims=True)
-    return np.where(length > 1, flat / np.maximum(length, 1), 0)
+def _near_blocks(
+    points: np.ndarray, start: int, stop: int, others: np.ndarray, max_distance: float
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Blocks of points, and the later points (and its own) that are near to the box around each.
+
+    What is far from the box of many points is far from that of any part of them: a block is halved
+    again and again, and fewer points are left to look at each time.
+    """
+    others = others[np.searchsorted(others, start) :]
+    if start == stop or not len(others):
+        return
+    low, high = points[start:stop].min(axis=0), points[start:stop].max(axis=0)
+    near = []
+    for first in range(0, len(others), _COLUMNS):
+        some = others[first : first + _COLUMNS]
+        outside = points[some] - np.clip(points[some], low, high)
+        near.append(some[np.einsum("nd,nd->n", outside, outside) <= max_distance])
+    others = np.concatenate(near)
+    if stop - start <= _BLOCK:
+        yield slice(start, stop), others
+        return
+    middle = (start + stop) // 2
+    yield from _near_blocks(points, start, middle, others, max_distance)
+    yield from _near_blocks(points, middle, stop, others, max_distance)
+
+
+def _compared(
+    even: np.ndarray, odd: np.ndarray, rows: np.ndarray, others: np.ndarray
+) -> np.ndarray:
+    """The correlations of all pairs of some rows with others: float32 (R, O)."""
+    return even[rows] @ even[others].T + np.abs(odd[rows] @ odd[others].T)
+
+
+def _correlations(even: np.ndarray, odd: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """The correlation of each pair, the higher one of as it is and mirrored: float64 (P,)."""
+    correlations = np.empty(len(pairs))
+    for start in range(0, len(pairs), _COLUMNS):
+        rows, others = pairs[start : start + _COLUMNS].T
+        straight, turned = (
+            np.einsum("nd,nd->n", part[rows], part[others], dtype=np.float64)
+            for part in (even, odd)
+        )
+        correlations[start : start + _COLUMNS] = straight + np.abs(turned)
+    return correlations
+
+
+def _components(part: np.ndarray, number: int) -> np.ndarray:
+    """The largest principal components (about 0, not the mean), and the length of what they leave.
+
+    Returns:
+        float32 (N, `number` + 1): the distance of two rows is no longer than that of their parts.
+    """
+    _, axes = np.linalg.eigh(part.T @ part)
+    components = part @ axes[:, -number:]
+    left = np.einsum("nd,nd->n", part, part) - np.einsum("nd,nd->n", components, components)
+    return np.column_stack([components, np.sqrt(np.maximum(left, 0))])
+
+
+def _unit_parts(pixels: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What a face and its mirror image share, and what differs in sign: float32 (N, 72) each.
+
+    Side by side, the parts of a face have mean 0 and length 1, or are all 0 where nothing varies: the
+    product of two faces is their correlation.
+    """
+    quarter, half = FACE_SIZE // _SIDE, _SIDE // 2
+    even, odd = np.empty((2, len(rows), _SIDE * half), np.float32)
+    for start in range(0, len(rows), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        # Averages of 4x4 pixels: 12x12 numbers a face.
+        small = pixels[rows[block]].reshape(-1, _SIDE, quarter, _SIDE, quarter).mean(axis=(2, 4))
+        small -= small.mean(axis=(1, 2), keepdims=True)
+        # Shorter than 1 gray level: rounding of an image of one gray.
+        length = np.linalg.norm(small, axis=(1, 2), keepdims=True)
+        unit = np.where(length > 1, small / np.maximum(length, 1), 0)
+        left, right = unit[:, :, :half], unit[:, :, : half - 1 : -1]
+        even[block] = ((left + right) / np.sqrt(2)).reshape(-1, _SIDE * half)
+        odd[block] = ((left - right) / np.sqrt(2)).reshape(-1, _SIDE * half)
+    return even, odd

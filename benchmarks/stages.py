@@ -27,8 +27,8 @@ DATA_STAGES = (
     "split",
     "mislabels",
     "review_queue",
-    "quality_report",
     "rebalance",
+    "quality_report",
     "tfrecords",
 )
 
@@ -45,15 +45,15 @@ def command_of(stage: dict[str, Any], params: dict[str, Any]) -> list[str]:
     return command.split()
 
 
-def measure(command: list[str]) -> tuple[float, float]:
-    """Runs a command; gives its seconds and its peak resident memory in MB."""
+def measure(command: list[str], *, folder: Path = Path()) -> tuple[float, float, float]:
+    """Runs a command in a folder; gives its seconds, those of processors, and its peak memory in MB."""
     started = time.monotonic()
-    process = subprocess.Popen(command, env=environment(), stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=folder, env=environment(), stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         sys.exit(f"error: {' '.join(command)} failed: has `dvc repro` run here?")
-    return time.monotonic() - started, usage.ru_maxrss / 1000
+    return time.monotonic() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1000
 
 
 def main() -> None:
@@ -67,10 +67,11 @@ def main() -> None:
     if unknown:
         sys.exit(f"error: no stage '{unknown[0]}': expected some of {', '.join(stages)}")
     rows = [(name, *measure(command_of(stages[name], params))) for name in names]
-    rows.append(("all", sum(row[1] for row in rows), max(row[2] for row in rows)))
-    print(f"{'stage':<16}{'seconds':>8}{'peak MB':>9}")
-    for name, seconds, megabytes in rows:
-        print(f"{name:<16}{seconds:>8.1f}{megabytes:>9.0f}")
+    sums = (sum(row[column] for row in rows) for column in (1, 2))
+    rows.append(("all", *sums, max(row[3] for row in rows)))
+    print(f"{'stage':<16}{'seconds':>8}{'of processors':>15}{'peak MB':>9}")
+    for name, seconds, of_processors, megabytes in rows:
+        print(f"{name:<16}{seconds:>8.1f}{of_processors:>15.1f}{megabytes:>9.0f}")
 
 
 if __name__ == "__main__":

@@ -68,6 +68,49 @@ def new_sitter(generator: np.random.Generator) -> Sitter:
     )
 
 
+class Pose(NamedTuple):
+    """How somebody sits: turned, tilted, nearer or farther, not quite in the middle."""
+
+    turn: float
+    nod: float
+    to_pixels: np.ndarray
+    """float (2, 2), from face units to pixels of the drawing."""
+    middle: np.ndarray
+    """float (2, 1), in pixels of the drawing."""
+
+
+def new_pose(generator: np.random.Generator) -> Pose:
+    """Seats somebody at random."""
+    size = FACE_SIZE * SCALE
+    turn, nod = generator.uniform(-0.3, 0.3), generator.uniform(-0.06, 0.06)
+    tilt, zoom = 0.1 * generator.standard_normal(), size * generator.uniform(0.36, 0.46)
+    rotation = np.array([[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]])
+    to_pixels = zoom * rotation * [1.0, generator.uniform(0.94, 1.06)]  # long or broad
+    return Pose(turn, nod, to_pixels, size * (0.5 + generator.uniform(-0.045, 0.045, (2, 1))))
+
+
+class Camera(NamedTuple):
+    """A poor camera, and the light."""
+
+    to_right: float
+    """How much lighter it grows to the right."""
+    to_bottom: float
+    exposure: float
+    blur: float
+    """In pixels."""
+    noise: np.ndarray
+    """float32 (48, 48), in gray levels."""
+
+
+def new_camera(generator: np.random.Generator) -> Camera:
+    """Draws a random camera, in a light from any side."""
+    to_right, to_bottom = generator.uniform(-0.3, 0.3), generator.uniform(-0.25, 0.15)
+    exposure, blur = generator.uniform(0.7, 1.12), generator.uniform(0, 0.8)
+    strength = generator.uniform(1, 6)
+    noise = strength * generator.standard_normal((FACE_SIZE, FACE_SIZE), np.float32)
+    return Camera(to_right, to_bottom, exposure, blur, noise)
+
+
 class Sketch:
     """A drawing in progress: one sheet with sharp edges and one with soft shadows.
 
@@ -78,15 +121,11 @@ class Sketch:
         sitter: Who is drawn.
     """
 
-    def __init__(self, sitter: Sitter, generator: np.random.Generator) -> None:
-        """Seats somebody at random: turned, tilted, nearer or farther, not quite in the middle."""
+    def __init__(self, sitter: Sitter, pose: Pose) -> None:
+        """Begins with the background alone."""
         self.sitter = sitter
+        self._pose = pose
         size = FACE_SIZE * SCALE
-        self._turn, self._nod = generator.uniform(-0.3, 0.3), generator.uniform(-0.06, 0.06)
-        tilt, zoom = 0.1 * generator.standard_normal(), size * generator.uniform(0.36, 0.46)
-        turn = np.array([[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]])
-        self._to_pixels = zoom * turn * [1.0, generator.uniform(0.94, 1.06)]  # long or broad
-        self._middle = size * (0.5 + generator.uniform(-0.045, 0.045, (2, 1)))
         self._edges = Image.new("L", (size, size), int(sitter.background))
         self._shadows = Image.new("L", (FACE_SIZE, FACE_SIZE), MIDDLE_GREY)
         self._on_edges, self._on_shadows = (
@@ -98,9 +137,9 @@ class Sketch:
         """Pixels (n, 2) on the sheet with edges."""
         if depth:
             # The nearer to the middle of a round head, the farther a turn moves a point.
-            x = x + depth * self._turn * (np.sqrt(np.maximum(1.3 - x * x, 0)) - 0.25)
-            y = y + depth * self._nod
-        return (self._to_pixels @ np.array([x, y]) + self._middle).T
+            x = x + depth * self._pose.turn * (np.sqrt(np.maximum(1.3 - x * x, 0)) - 0.25)
+            y = y + depth * self._pose.nod
+        return (self._pose.to_pixels @ np.array([x, y]) + self._pose.middle).T
 
     def fill(self, x: np.ndarray, y: np.ndarray, gray: float, depth: float = 1.0) -> None:
         """Paints a polygon."""
@@ -127,8 +166,8 @@ class Sketch:
         points = (self._placed(x, y, depth) / SCALE).ravel().tolist()
         self._on_shadows.polygon(points, fill=MIDDLE_GREY + int(change))
 
-    def photograph(self, generator: np.random.Generator) -> np.ndarray:
-        """Takes the sketch with a poor camera, in a light from any side.
+    def photograph(self, camera: Camera) -> np.ndarray:
+        """Takes a picture of the sketch.
 
         Returns:
             uint8 (48, 48).
@@ -136,10 +175,8 @@ class Sketch:
         shadows = self._shadows.filter(ImageFilter.GaussianBlur(1.6))
         face = np.asarray(self._edges.reduce(SCALE), np.float32) + np.asarray(shadows) - MIDDLE_GREY
         ramp = np.linspace(-1, 1, FACE_SIZE, dtype=np.float32)
-        to_right, to_bottom = generator.uniform(-0.3, 0.3), generator.uniform(-0.25, 0.15)
-        face *= 1 + to_right * ramp + to_bottom * ramp[:, np.newaxis]
-        face *= generator.uniform(0.7, 1.12)
+        face *= 1 + camera.to_right * ramp + camera.to_bottom * ramp[:, np.newaxis]
+        face *= camera.exposure
         taken = Image.fromarray(np.clip(face, 0, 255).astype(np.uint8))
-        taken = taken.filter(ImageFilter.GaussianBlur(generator.uniform(0, 0.8)))
-        noise = generator.uniform(1, 6) * generator.standard_normal(face.shape, np.float32)
-        return np.clip(np.asarray(taken) + noise, 0, 255).astype(np.uint8)
+        taken = taken.filter(ImageFilter.GaussianBlur(camera.blur))
+        return np.clip(np.asarray(taken) + camera.noise, 0, 255).astype(np.uint8)

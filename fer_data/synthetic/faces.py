@@ -1,82 +1,24 @@
-"""Draws synthetic faces of a given expression, 48x48 gray levels.
-
-What each expression does to brows, lids, cheeks and lips follows Ekman and Friesen, Unmasking the
-Face (1975).
-"""
+"""Draws synthetic faces of a given expression, 48x48 gray levels."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from fer_data.core.errors import UserError
-from fer_data.synthetic.canvas import Sketch, new_sitter
+from fer_data.synthetic.canvas import Camera, Pose, Sitter, Sketch, new_camera, new_pose, new_sitter
+from fer_data.synthetic.features import VARIANTS, Features, new_features
+
+__all__ = ["VARIANTS", "Subject", "draw_face", "new_subject", "paint"]
 
 
-class Features(NamedTuple):
-    """The features that an expression moves, in face units (see `canvas`) unless said otherwise."""
+class Subject(NamedTuple):
+    """All that is random about one face."""
 
-    brow_inner: float = 0.0
-    """How far the inner ends of the brows are raised."""
-    brow_arch: float = 0.0
-    brow_outer: float = 0.0
-    brow_together: float = 0.0
-    """How far the inner ends are drawn towards each other."""
-    lid_upper: float = 0.09
-    """From the middle of the eye up to the lid."""
-    lid_lower: float = 0.075
-    lid_droop: float = 0.0
-    """How far the outer corners of the eyes hang."""
-    smile: float = 0.0
-    """How far the corners of the mouth are above its middle."""
-    mouth_width: float = 0.36
-    """Half of it."""
-    mouth_open: float = 0.0
-    """Height of the gap between the lips."""
-    mouth_roundness: float = 0.5
-    """Exponent of the gap's outline: 0.5 is an ellipse, less nears a box, more a lens."""
-    teeth: float = 0.0
-    """The part of the gap that they fill."""
-    lips: float = 0.07
-    """Thickness of each."""
-    folds: float = 0.0
-    """Depth of the folds from nose to mouth, from 0 to 1."""
-    frown: float = 0.0
-    """Depth of the folds between the brows, from 0 to 1."""
+    features: Features
+    sitter: Sitter
+    pose: Pose
+    camera: Camera
 
 
-NEUTRAL = Features()
-# fmt: off
-VARIANTS: dict[str, tuple[Features, ...]] = {
-    "angry": (  # lips pressed together, or teeth bared
-        Features(-0.19, -0.05, 0.03, 0.1, 0.045, 0.05, -0.02, -0.07, 0.3, 0, 0.5, 0, 0.035, 0.5, 1),
-        Features(-0.19, -0.05, 0.04, 0.1, 0.06, 0.05, -0.02, -0.13, 0.36, 0.2, 0.2, 1, 0.05, 0.6, 1),
-    ),
-    "disgust": (
-        Features(-0.1, -0.09, -0.04, 0.05, 0.04, 0.03, 0, -0.1, 0.36, 0.06, 0.4, 0.6, 0.1, 1, 0.5),
-    ),
-    "fear": (  # mouth open, or lips drawn back from the teeth
-        Features(0.2, 0.12, -0.02, 0.08, 0.16, 0.09, 0.02, -0.07, 0.47, 0.2, 0.25, 0.5, 0.05, 0.2, 0.5),
-        Features(0.2, 0.1, -0.02, 0.08, 0.15, 0.1, 0.02, -0.09, 0.46, 0.12, 0.2, 1, 0.045, 0.3, 0.5),
-    ),
-    "happy": (  # laughing, or smiling
-        Features(0, 0.03, 0, 0, 0.06, 0.03, 0.01, 0.2, 0.48, 0.2, 0.7, 1, 0.06, 1),
-        Features(0, 0.03, 0, 0, 0.065, 0.04, 0.01, 0.18, 0.47, lips=0.06, folds=0.9),
-    ),
-    "neutral": (NEUTRAL,),
-    "sad": (
-        Features(0.15, -0.03, -0.12, 0.06, 0.03, 0.065, 0.06, -0.15, 0.31, 0, 0.5, 0, 0.075, 0.3, 0.3),
-    ),
-    "surprise": (
-        Features(0.2, 0.27, 0.17, -0.02, 0.175, 0.12, 0, 0, 0.2, 0.42, 0.5, 0.15),
-    ),
-}
-"""How each expression is shown at full strength; some are shown in more ways than one."""
-
-# The standard deviation of each feature from face to face.
-_SPREAD = np.array(
-    [0.03, 0.03, 0.03, 0.015, 0.012, 0.01, 0.015, 0.03, 0.03, 0.015, 0.02, 0.08, 0.012, 0.12, 0.12]
-)
-# fmt: on
 _ANGLES = np.linspace(0, 2 * np.pi, 28, endpoint=False)
 _COS, _SIN = np.cos(_ANGLES), np.sin(_ANGLES)
 # From -1 to 1, denser towards the ends, where lids and lips bend most.
@@ -99,12 +41,26 @@ def draw_face(expression: str, generator: np.random.Generator) -> np.ndarray:
     Raises:
         UserError: There is no such expression.
     """
-    if expression not in VARIANTS:
-        raise UserError(
-            f"no drawing for the expression {expression!r}: expected one of {', '.join(VARIANTS)}"
-        )
-    features = _features(expression, generator)
-    sketch = Sketch(new_sitter(generator), generator)
+    return paint(new_subject(expression, generator))
+
+
+def new_subject(expression: str, generator: np.random.Generator) -> Subject:
+    """Draws all that is random about a face, in a tenth of the time that painting it takes.
+
+    Args:
+        expression: One of the keys of `VARIANTS`.
+        generator: Where the differences come from.
+
+    Raises:
+        UserError: There is no such expression.
+    """
+    features, sitter = new_features(expression, generator), new_sitter(generator)
+    return Subject(features, sitter, new_pose(generator), new_camera(generator))
+
+
+def paint(subject: Subject) -> np.ndarray:
+    """Paints a face, and photographs it: uint8 (48, 48), 0 black to 255 white."""
+    features, sketch = subject.features, Sketch(subject.sitter, subject.pose)
     _draw_head(sketch, features)
     _draw_nose(sketch)
     _draw_folds(sketch, features)
@@ -114,24 +70,7 @@ def draw_face(expression: str, generator: np.random.Generator) -> np.ndarray:
     _draw_mouth(sketch, features)
     if sketch.sitter.glasses:
         _draw_glasses(sketch)
-    return sketch.photograph(generator)
-
-
-def _features(expression: str, generator: np.random.Generator) -> Features:
-    """One face's own way and strength of showing an expression."""
-    variants = VARIANTS[expression]
-    # Not integers(), which draws nothing where there is one variant: the person would change too.
-    full = np.array(variants[int(generator.uniform() * len(variants))])
-    values = np.array(NEUTRAL) + generator.uniform(0.5, 1.2) * (full - NEUTRAL)
-    drawn = Features(*(values + _SPREAD * generator.standard_normal(len(values))).tolist())
-    return drawn._replace(
-        lid_upper=max(drawn.lid_upper, 0.02),
-        lid_lower=max(drawn.lid_lower, 0.02),
-        mouth_width=max(drawn.mouth_width, 0.15),
-        mouth_open=drawn.mouth_open if drawn.mouth_open > 0.04 else 0.0,
-        mouth_roundness=max(drawn.mouth_roundness, 0.2),
-        lips=max(drawn.lips, 0.03),
-    )
+    return sketch.photograph(subject.camera)
 
 
 def _draw_head(sketch: Sketch, features: Features) -> None:

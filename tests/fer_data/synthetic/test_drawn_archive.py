@@ -59,6 +59,14 @@ def test_the_same_arguments_give_the_same_bytes(tmp_path):
     pd.testing.assert_frame_equal(tables[0], tables[1])
 
 
+def test_several_processes_draw_the_same_bytes(monkeypatch, tmp_path):
+    write_sample(tmp_path / "alone.zip", num_faces=300)
+    monkeypatch.setattr(drawn_archive, "_MANY", 200)
+    monkeypatch.setattr(drawn_archive, "_BLOCK", 100)
+    write_sample(tmp_path / "beside.zip", num_faces=300)
+    assert (tmp_path / "alone.zip").read_bytes() == (tmp_path / "beside.zip").read_bytes()
+
+
 def test_names_are_those_of_the_kaggle_archive(members):
     assert len(members) == NUM_FACES + 2
     for name in members:

@@ -154,6 +154,10 @@ def main() -> None:
     ]
     scored = out_of_sample(folds)
     manifest, pixels = read_faces(flags.manifest, flags.pixels)
+    of_testing = heldout_label_quality(
+        *(pd.concat(folds), manifest), expressions=expressions, method=settings.method
+    )
+    del folds  # the most of what is in memory
     training = manifest[[PATH, LABEL]].assign(row=np.arange(len(manifest)))
     training = training[original_splits(manifest, assignments) != TESTING]
     faces = training.merge(scored, on=PATH).merge(assignments[[PATH, NEAR_GROUP]], on=PATH)
@@ -165,14 +169,11 @@ def main() -> None:
     ranked = rank_labels(
         faces,
         probabilities_of(faces),
-        outlier_scores(pixels[faces["row"]]),
+        outlier_scores(pixels, faces["row"].to_numpy()),
         expressions=expressions,
         settings=settings,
     )
     write_table(ranked, flags.label_quality, expressions=expressions)
-    of_testing = heldout_label_quality(
-        *(pd.concat(folds), manifest), expressions=expressions, method=settings.method
-    )
     write_table(of_testing, flags.testing_quality)
     logger.info(
         "mislabels: %d faces ranked (%d of no face) -> %s",

@@ -1,6 +1,7 @@
 import numpy as np
 from PIL import Image, ImageDraw
 
+from fer_data.label_quality import outliers
 from fer_data.label_quality.outliers import outlier_scores
 from fer_data.synthetic.faces import draw_face
 
@@ -20,8 +21,8 @@ def test_error_images_stand_far_above_faces() -> None:
     black = np.zeros((48, 48), np.uint8)
     sign = np.zeros((48, 48), np.uint8)
     sign[30:, 10:20] = 255
-    outliers = np.stack([page_of_text(), black, sign])
-    scores = outlier_scores(np.concatenate([faces, outliers]))
+    no_faces = np.stack([page_of_text(), black, sign])
+    scores = outlier_scores(np.concatenate([faces, no_faces]))
     assert scores.shape == (403,)
     assert scores[400:].min() > np.quantile(scores[:400], 0.995)
     assert abs(np.median(scores[:400])) < 1
@@ -38,3 +39,12 @@ def test_the_scores_do_not_depend_on_the_layout_in_memory_and_repeat() -> None:
 
 def test_a_handful_of_equal_images_is_scored_too() -> None:
     assert np.isfinite(outlier_scores(np.full((3, 48, 48), 7, np.uint8))).all()
+
+
+def test_some_rows_in_blocks_are_scored_as_if_they_were_all(monkeypatch) -> None:
+    faces = np.random.default_rng(0).integers(0, 256, (300, 48, 48), np.uint8)
+    rows = np.arange(0, 300, 2)
+    expected = outlier_scores(faces[rows])
+    np.testing.assert_array_equal(expected, outlier_scores(faces, rows))
+    monkeypatch.setattr(outliers, "_LARGE_BLOCK", 40)
+    np.testing.assert_allclose(expected, outlier_scores(faces, rows), atol=1e-3)

@@ -1,7 +1,7 @@
 """Reads and writes tables: Parquet, CSV, JSON, and arrays in a column."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ def read_table(
     file: Path,
     *,
     columns: Sequence[str] | None = None,
+    paths: Iterable[str] | None = None,
     expressions: tuple[str, ...] | None = None,
 ) -> pd.DataFrame:
     """Reads a frame.
@@ -54,6 +55,7 @@ def read_table(
     Args:
         file: The file.
         columns: Those to read; None: all.
+        paths: Of the faces whose rows are read, at least one; None: all.
         expressions: Of a frame whose `probabilities` are wanted, the K classes that they must be of, in
             this order.
 
@@ -62,7 +64,11 @@ def read_table(
             classes.
     """
     with _one_line(file, "Parquet"):
-        frame = pd.read_parquet(file, columns=None if columns is None else list(columns))
+        frame = pd.read_parquet(
+            file,
+            columns=None if columns is None else list(columns),
+            filters=None if paths is None else [(PATH, "in", set(paths))],
+        )
     if expressions is not None:
         found = json.loads(read_metadata(file).get(_EXPRESSIONS, "null"))
         if found != list(expressions):

@@ -89,7 +89,11 @@ def main() -> None:
         queue.to_csv(beside, index=False)
     nearest: dict[str, Any] = {}
     for fold in sorted(set(assignments.loc[queue[PATH], FOLD])):
-        scored = read_table(flags.crossval / f"fold-{fold}.parquet", columns=(PATH, NEIGHBORS))
+        scored = read_table(
+            flags.crossval / f"fold-{fold}.parquet",
+            columns=(PATH, NEIGHBORS),
+            paths=queue[PATH],
+        )
         nearest |= dict(zip(scored[PATH], scored[NEIGHBORS], strict=True))
     write_table(
         queue[[PATH]].assign(**{NEIGHBORS: [nearest[path] for path in queue[PATH]]}),

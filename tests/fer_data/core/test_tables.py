@@ -41,6 +41,12 @@ def test_the_classes_of_probabilities_travel_with_them(tmp_path: Path) -> None:
             read_table(other, expressions=("sad", "happy"))
 
 
+def test_only_the_rows_of_some_faces_are_read(tmp_path: Path) -> None:
+    write_table(pd.DataFrame({"path": ["a", "b", "c"], "x": [1, 2, 3]}), tmp_path / "t.parquet")
+    read = read_table(tmp_path / "t.parquet", columns=("path", "x"), paths=["c", "a", "none"])
+    assert read.to_dict("list") == {"path": ["a", "c"], "x": [1, 3]}
+
+
 def test_the_same_rows_are_the_same_bytes(tmp_path: Path) -> None:
     frame = pd.DataFrame({"path": ["b", "a"], "mean": [0.1, 0.2]})
     for name in ("first", "second"):

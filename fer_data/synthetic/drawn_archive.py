@@ -33,7 +33,7 @@ from fer_data.synthetic.planted_errors import (
 
 MIN_FACES: Final = 120
 MAX_FACES: Final = 500_000
-"""Minutes of drawing, all of it in memory, and half of `ingest.max_members`."""
+"""Minutes of drawing, all of it in memory, and less than half of `ingest.max_members`."""
 
 CLASS_FOLDERS: Final = {
     "angry": "Angry",

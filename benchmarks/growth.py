@@ -93,7 +93,7 @@ def digest_of(folder: Path) -> str:
 
 def main() -> None:
     """Prints a row a stage, and two columns a number of faces."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--faces", type=int, nargs="+", default=NUM_FACES)
     parser.add_argument("--stages", nargs="+", default=DATA_STAGES, metavar="STAGE")
     parser.add_argument("--keep", type=Path, help="where the faces and outputs stay")
@@ -103,11 +103,17 @@ def main() -> None:
         seconds, peaks, digests = {}, {}, {}
         for num_faces in flags.faces:
             rows = grown(base / str(num_faces), num_faces, flags.stages)
-            stages = [row for row in rows if row[0] != "sample"]
-            rows.append(("all stages", *(sum(row[n] for row in stages) for n in (1, 2)), 0.0))
+            of_stages = [row for row in rows if row[0] != "sample"]
+            rows.append(
+                (
+                    "all stages",
+                    sum(row[1] for row in of_stages),
+                    sum(row[2] for row in of_stages),
+                    max(row[3] for row in of_stages),
+                )
+            )
             seconds[f"{num_faces:,}"] = {row[0]: round(row[2], 1) for row in rows}
-            peaks[f"{num_faces:,}"] = {row[0]: round(row[3]) for row in rows[:-1]}
-            peaks[f"{num_faces:,}"]["all stages"] = round(max(row[3] for row in stages))
+            peaks[f"{num_faces:,}"] = {row[0]: round(row[3]) for row in rows}
             digests[f"{num_faces:,}"] = digest_of(base / str(num_faces))
             print(f"{num_faces:,} faces:", seconds[f"{num_faces:,}"], flush=True)
     tables = {"seconds of processors": pd.DataFrame(seconds), "peak MB": pd.DataFrame(peaks)}

@@ -67,8 +67,8 @@ def main() -> None:
     if unknown:
         sys.exit(f"error: no stage '{unknown[0]}': expected some of {', '.join(stages)}")
     rows = [(name, *measure(command_of(stages[name], params))) for name in names]
-    sums = (sum(row[column] for row in rows) for column in (1, 2))
-    rows.append(("all", *sums, max(row[3] for row in rows)))
+    _, seconds, of_processors, megabytes = zip(*rows, strict=True)
+    rows.append(("all", sum(seconds), sum(of_processors), max(megabytes)))
     print(f"{'stage':<16}{'seconds':>8}{'of processors':>15}{'peak MB':>9}")
     for name, seconds, of_processors, megabytes in rows:
         print(f"{name:<16}{seconds:>8.1f}{of_processors:>15.1f}{megabytes:>9.0f}")

@@ -4,6 +4,8 @@ All probabilities are out of sample: of networks that saw neither the face nor i
 classes, labels are class numbers from 0 to K - 1.
 """
 
+from importlib import import_module
+
 import numpy as np
 import pandas as pd
 
@@ -75,9 +77,9 @@ def label_quality_scores(
     if method == ODDS:
         given = probabilities[np.arange(len(labels)), labels]
         return given / (given + _without(probabilities, labels).max(axis=1))
-    from cleanlab.rank import get_label_quality_scores  # two seconds that `odds` does without
-
-    return get_label_quality_scores(labels, probabilities, method=method)
+    # Imported for its own scores alone: it takes two seconds, and `odds` does without it.
+    cleanlab = import_module("cleanlab.rank")
+    return cleanlab.get_label_quality_scores(labels, probabilities, method=method)
 
 
 def suggestions(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:

@@ -147,7 +147,12 @@ def _short_name(face: Face) -> str:
     found = face.found
     if found.row is None:
         return PurePosixPath(found.member.path).name
-    return f"{found.split.title().replace('test', 'Test') or 'Row'}_{found.row:06d}.png"
+    return name_of_row(found.split, found.row)
+
+
+def name_of_row(split: str, row: int) -> str:
+    """The file name of the image of a row, from 1, of a CSV: `PublicTest_028710.png`."""
+    return f"{split.title().replace('test', 'Test') or 'Row'}_{row:06d}.png"
 
 
 def _contents(

@@ -69,6 +69,20 @@ def import_decisions(
         Path,
         typer.Argument(metavar="FILE", help="A CSV, or Label Studio's JSON; left as it is."),
     ],
+    votes: Annotated[
+        bool,
+        typer.Option(
+            "--votes", help="FILE counts votes by class, as FER+ does: take clear majorities."
+        ),
+    ] = False,
+    min_agreement: Annotated[
+        float | None,
+        typer.Option(
+            metavar="FRACTION",
+            help="The part of the votes that makes a majority clear, more than 0.5.",
+            show_default="0.6 with --votes",
+        ),
+    ] = None,
     partial: Annotated[
         bool, typer.Option("--partial", help="Take the good rows of a file with bad ones.")
     ] = False,
@@ -76,14 +90,30 @@ def import_decisions(
         str | None,
         typer.Option(metavar="NAME", help="Who decided, where the file does not say."),
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be taken in, and take in nothing.")
+    ] = False,
     workspace: Workspace = Path(),
 ) -> None:
     """Take in decisions on labels that were made elsewhere."""
     check_workspace(workspace)
 
+    from fer_data.core.errors import UserError
+    from fer_data.decision_import.vote_majorities import DEFAULT_AGREEMENT
     from flows.commands.import_labels import import_decisions
 
-    for line in import_decisions(file, partial=partial, annotator=annotator, folder=workspace):
+    if votes:
+        min_agreement = DEFAULT_AGREEMENT if min_agreement is None else min_agreement
+    elif min_agreement is not None:
+        raise UserError("--min-agreement is of votes: give --votes, too")
+    for line in import_decisions(
+        file,
+        partial=partial,
+        annotator=annotator,
+        min_agreement=min_agreement,
+        dry_run=dry_run,
+        folder=workspace,
+    ):
         print(line)
 
 

@@ -15,22 +15,43 @@ from fer_data.core.errors import UserError
 from fer_data.core.schema import ORIGINAL_SPLIT
 from fer_data.core.tables import original_splits, read_table
 from fer_data.decision_import.import_plan import Plan, plan_import, read_file
+from fer_data.decision_import.import_rows import Reading
+from fer_data.decision_import.vote_majorities import (
+    Majorities,
+    check_agreement,
+    find_majorities,
+    in_words,
+    undecided_yet,
+)
+from fer_data.decision_import.vote_rows import read_votes
 from fer_data.stages.settings import PARAMS_FILE, DataSettings, read_settings
+from flows.commands.testing_votes import accuracy_by_votes
 
 
 def import_decisions(
-    file: Path, *, partial: bool, annotator: str | None, folder: Path = Path()
+    file: Path,
+    *,
+    partial: bool,
+    annotator: str | None,
+    min_agreement: float | None = None,
+    dry_run: bool = False,
+    folder: Path = Path(),
 ) -> Iterator[str]:
     """Appends the decisions of a file to `data/relabels.csv`.
 
     Args:
-        file: Our own CSV, or Label Studio's JSON export.
+        file: Our own CSV, Label Studio's JSON export, or votes.
         partial: Whether the good rows of a file with bad ones are taken.
         annotator: Who decided, where the file does not say.
+        min_agreement: The part of the votes on a face that makes a clear majority; None: the file holds
+            decisions.
+        dry_run: Whether to say what would be done, and no more.
         folder: The workspace.
 
     Yields:
         Each refused row with its reason, each decision that is replaced, and what was done, in words.
+        Of votes, how many decide and how many do not, and the accuracy of each model on Testing faces
+        whose votes are clear.
 
     Raises:
         UserError: The file, or what stands already, cannot be read; or a row is refused and `partial`
@@ -39,33 +60,56 @@ def import_decisions(
     data = read_settings(DataSettings, "data", file=folder / PARAMS_FILE)
     expressions = data.known_expressions
     relabels = dependency("rebalance", "relabels.csv", workspace=folder)
+    if min_agreement is not None:
+        check_agreement(min_agreement)
     manifest = read_table(output("ingest", "manifest.parquet", workspace=folder))
     assignments = output("split", "assignments.parquet", workspace=folder)
     if assignments.exists():  # which may have drawn Testing faces
         splits = original_splits(manifest, read_table(assignments))
         manifest = manifest.assign(**{ORIGINAL_SPLIT: splits})
-    reading = read_file(file)
+    votes: Majorities | None = None
+    if min_agreement is None:
+        reading = read_file(file)
+    else:
+        read = read_votes(file, expressions=data.expressions)
+        votes = find_majorities(
+            read.rows,
+            manifest,
+            min_agreement=min_agreement,
+            expressions=data.expressions,
+            annotator=annotator or f"votes: {file.name}",
+        )
+        reading = Reading("line", votes.entries, read.refusals)
+    num_rows = len(reading.entries) + len(reading.refusals)
     with locked(
         relabels
     ) as held:  # what a review app writes meanwhile is not planned for, so it waits
         made = checked_rows(held.read(), file=relabels, expressions=expressions)
+        decided: dict[str, bool] = {}
+        if votes is not None:
+            reading.entries, decided = undecided_yet(
+                reading.entries, made, data.retired_expressions
+            )
         plan = plan_import(reading, made, manifest, expressions=expressions, annotator=annotator)
-        if plan.decisions and (partial or not plan.refusals):
+        if plan.decisions and (partial or not plan.refusals) and not dry_run:
             held.append(lines_of(plan.decisions, expressions=expressions))
     for refusal in plan.refusals:
         yield f"{file}, {reading.unit} {refusal.number}: {refusal.reason}"
     if plan.refusals and not partial:
-        num_rows = len(reading.entries) + len(reading.refusals)
         raise UserError(
             f"{len(plan.refusals)} of {num_rows} rows of {file} are refused, so nothing is imported: "
             "mend them, or take the others with --partial"
         )
+    if votes is not None:
+        yield from in_words(votes, decided)
+        yield from accuracy_by_votes(votes, folder=folder)
     yield from plan.changes
     lines = pd.DataFrame([asdict(one) for one in plan.decisions], columns=made.columns, dtype=str)
     retired = retired_counts(lines, data.retired_expressions)
     if retired:
         yield f"written down, but not applied, since the expression is retired: {in_counts(retired)}"
-    yield f"{len(plan.decisions)} decisions -> {relabels}{_left_out(plan, reading.num_skipped)}"
+    done = f"{len(plan.decisions)} decisions -> {relabels}{_left_out(plan, reading.num_skipped)}"
+    yield f"would be done, without --dry-run: {done}" if dry_run else done
 
 
 def _left_out(plan: Plan, num_skipped: int) -> str:

@@ -101,7 +101,7 @@ def test_a_review_app_listens_on_loopback_and_connects_to_nobody(
     (tmp_path / "sitecustomize.py").write_text(SPY.format(log=str(log)))
     paths = f"{tmp_path}:{ROOT}"
     with running_review_app(
-        workspace, "--annotator", "ann", PYTHONPATH=paths, **proxy
+        *(workspace, "--annotator", "ann"), in_new_process=True, PYTHONPATH=paths, **proxy
     ) as review_app:
         assert review_app.call("decide", HASHES[:1], "sad", "ann")
         seen = set(log.read_text().splitlines())

@@ -80,7 +80,7 @@ def app(tmp_path_factory: pytest.TempPathFactory, elsewhere: Elsewhere) -> Itera
     (folder / "resolver/sitecustomize.py").write_text(_RESOLVER)
     path = os.pathsep.join([str(ROOT), str(folder / "resolver")])
     names = {"PYTHONPATH": path, "LOOKED_UP": str(elsewhere.looked_up)}
-    with running_app(folder, "--bundle", "b.zip", **names) as app:
+    with running_app(folder, "--bundle", "b.zip", in_new_process=True, **names) as app:
         yield app
 
 

@@ -62,11 +62,10 @@ def served(
         *words: What else is typed.
         folder: Where.
         errors: Where its standard error goes; by default to that of the tests.
-        in_new_process: Whether it is no copy of the warmed process; a PYTHONPATH asks for it, too.
+        in_new_process: Whether it is no copy of the warmed process.
         **changes: Of the environment.
     """
-    is_new = in_new_process or "PYTHONPATH" in changes
-    ferflow = FERFLOW if is_new else warm_programs() / "ferflow"
+    ferflow = FERFLOW if in_new_process else warm_programs() / "ferflow"
     process = subprocess.Popen(
         [ferflow, command, "--port", str(free_port()), *words],
         cwd=folder,

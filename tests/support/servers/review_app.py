@@ -122,6 +122,7 @@ def running_review_app(
     with served(
         *("review", *words),
         folder=workspace,
+        errors=None,
         in_new_process=in_new_process,
         **(NOBODY | changes),
     ) as review_app:

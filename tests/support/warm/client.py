@@ -18,7 +18,7 @@ def main() -> None:
         os.execv(f"{sys.executable.rpartition('/')[0]}/{name}", [name, *words])
     server = socket.socket(socket.AF_UNIX)
     server.connect(f"{folder}/socket")
-    sent = {number: number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    sent = {int(number): number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     sent[signal.SIGUSR1] = signal.SIGKILL  # which this process could not pass on
     for number in sent:
         signal.signal(number, lambda number, _: server.sendall(bytes([sent[number]])))

@@ -84,7 +84,7 @@ def _end(run: Callable[[], None]) -> None:
     if not isinstance(code, int | None):
         sys.stderr.write(f"{code}\n")
         code = 1
-    threading._shutdown()
+    threading._shutdown()  # pyright: ignore[reportAttributeAccessIssue] # as Python's own end does
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(ValueError):  # it was closed
@@ -140,6 +140,7 @@ class _Server:
         while True:
             for key, _ in self.selector.select():
                 one = key.fileobj
+                assert isinstance(one, socket.socket)
                 if one is ended:
                     ended.recv(4096)
                     self._tell_of_ended()

@@ -1,7 +1,11 @@
 """What tests of several packages share, and which run in one process where they run side by side."""
 
+import os
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
+import hypothesis
 import pytest
 from playwright.sync_api import Browser, expect
 from xdist.scheduler import LoadScopeScheduling
@@ -17,6 +21,20 @@ _CHAINS = {
     "tests/flows/execution/test_ray": "Prefect server",
 }
 """Tests that share what takes long to make: each is one process's, from its first test on."""
+
+# The same few examples in each run, and none kept on disk; FERFLOW_EXAMPLES=5000 looks further by hand.
+hypothesis.settings.register_profile(
+    "ferflow",
+    database=None,
+    deadline=None,
+    derandomize="FERFLOW_EXAMPLES" not in os.environ,
+    max_examples=int(os.environ.get("FERFLOW_EXAMPLES", "30")),
+    suppress_health_check=list(hypothesis.HealthCheck),
+)
+hypothesis.settings.load_profile("ferflow")
+os.environ.setdefault(
+    "HYPOTHESIS_STORAGE_DIRECTORY", str(Path(tempfile.gettempdir(), "ferflow-hypothesis"))
+)  # of tables that it computes once; else a folder of the checkout
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

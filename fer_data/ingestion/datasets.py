@@ -189,6 +189,8 @@ def _tar(path: Path, limits: Limits, stack: ExitStack) -> Dataset:
                 )
                 name = f"{one.name}/" if one.isdir() else one.name
                 infos.append(_info(path, name, kind=kind, size=0 if one.isdir() else one.size))
+                if not 0 <= one.size <= most:  # `tarfile` would look for its end for hours
+                    raise _too_large(path, most)
                 if len(infos) > limits.max_members:
                     break  # the check of the limits says so
     except _DAMAGE as error:
@@ -208,11 +210,15 @@ class _Limited(io.RawIOBase):
         data = self._stream.read(size)
         self._left -= len(data)
         if self._left < 0:
-            raise UserError(
-                f"{self._path} unpacks to more than {self._most:,} bytes: `ingest.max_total_bytes` and "
-                "`ingest.max_compression_ratio` allow no more, this may be a decompression bomb"
-            )
+            raise _too_large(self._path, self._most)
         return data
+
+
+def _too_large(path: Path, most: int) -> UserError:
+    return UserError(
+        f"{path} unpacks to more than {most:,} bytes: `ingest.max_total_bytes` and "
+        "`ingest.max_compression_ratio` allow no more, this may be a decompression bomb"
+    )
 
 
 def _info(path: Path, name: str, *, kind: int, size: int) -> zipfile.ZipInfo:

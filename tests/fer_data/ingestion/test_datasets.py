@@ -159,6 +159,16 @@ def test_a_tar_that_is_a_bomb_is_refused(tmp_path: Path) -> None:
         paths(file)
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("size", [10**13, -1])
+def test_a_tar_that_claims_a_huge_file_is_refused_at_once(tmp_path: Path, size: int) -> None:
+    info = tarfile.TarInfo("faces.csv")
+    info.size = size
+    (tmp_path / "x.tar").write_bytes(info.tobuf(tarfile.GNU_FORMAT) + bytes(2_048))
+    with pytest.raises(UserError, match="may be a decompression bomb"):
+        paths(tmp_path / "x.tar")
+
+
 @pytest.mark.parametrize("cut", [0, 10, 300])
 def test_half_a_tar_is_one_line(tmp_path: Path, cut: int) -> None:
     file = write_tar(tmp_path / "x.tar.gz", {"x.csv": os.urandom(2_000)})

@@ -66,7 +66,7 @@ def told_in_one_line() -> Iterator[None]:
 def in_words(error: OSError) -> str:
     """An error of the system in one line: what, where, and how it is mended."""
     names = [name for name in (error.filename, error.filename2) if name is not None]
-    where = " -> ".join(_one_line(os.fsdecode(name)) for name in names if not isinstance(name, int))
+    where = " -> ".join(one_line(os.fsdecode(name)) for name in names if not isinstance(name, int))
     parts = [error.strerror or str(error), where or "while reading or writing"]
     return ": ".join(parts + [_REMEDIES[number] for number in [error.errno] if number in _REMEDIES])
 
@@ -76,8 +76,8 @@ def shown(text: str) -> str:
     return _UNFIT.sub(lambda letter: _escaped(letter[0]), text)
 
 
-def _one_line(name: str) -> str:
-    """A name without what would break a line or steer a terminal."""
+def one_line(name: str) -> str:
+    """A name of a stranger, with escapes for what would break a line or steer a terminal."""
     return "".join(letter if letter.isprintable() else _escaped(letter) for letter in name)
 
 

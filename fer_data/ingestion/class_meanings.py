@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from fer_data.core.errors import UserError
+from fer_data.core.errors import UserError, one_line
 from fer_data.core.schema import KNOWN_EXPRESSIONS, TESTING, expression_of_folder
 
 NUMBERED: Final[Mapping[str, Mapping[str, str]]] = {
@@ -23,6 +23,8 @@ NUMBERED: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """What the numbers of classes mean, by the dataset that counts so."""
 _NUMBER = re.compile(r"[0-9]+")
+_SHOWN = 80
+"""Letters of a name in a message."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ def check_choices(choices: Choices, meanings: Mapping[str, str | None], *, of: P
     for option, one in unused:
         raise UserError(
             f"{of} has no class {one!r}, which `{option}` names: expected one of "
-            f"{', '.join(sorted(names)[:20])}"
+            f"{', '.join(one_line(name[:_SHOWN]) for name in sorted(names)[:20])}"
         )
 
 
@@ -136,8 +138,11 @@ def unknown_classes(unknown: Counter[str], *, of: str) -> UserError:
         unknown: Their names, with the numbers of their faces.
         of: The dataset, for the message.
     """
-    shown = ", ".join(f"{label!r} ({count:,})" for label, count in sorted(unknown.items())[:12])
-    numbers = sorted(filter(is_number, unknown), key=int)
+    shown = ", ".join(
+        f"{label[:_SHOWN]!r} ({count:,})" for label, count in sorted(unknown.items())[:12]
+    )
+    # By length first: Python takes no number of thousands of digits.
+    numbers = sorted(filter(is_number, unknown), key=lambda one: (len(_key(one)), _key(one)))
     if numbers:
         counted = "; ".join(
             f"`--classes {name}`: " + ", ".join(f"{one} {meant}" for one, meant in meanings.items())
@@ -145,9 +150,9 @@ def unknown_classes(unknown: Counter[str], *, of: str) -> UserError:
         )
         return UserError(
             f"{of} has numbers for classes, {shown}, and datasets count differently: say what they mean "
-            f"({counted}; or `--classes {numbers[0]}=CLASS,...`)"
+            f"({counted}; or `--classes {numbers[0][:_SHOWN]}=CLASS,...`)"
         )
-    first = min(unknown)
+    first = one_line(min(unknown)[:_SHOWN])
     return UserError(
         f"{of} has classes whose meaning is not known, {shown}: `--classes {first}=CLASS` says it, "
         f"`--skip {first}` leaves them out (known: {', '.join(KNOWN_EXPRESSIONS)})"

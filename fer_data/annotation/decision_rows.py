@@ -111,7 +111,7 @@ def rows_of(text: str, *, first: int = 2) -> Iterator[Row]:
                 place, reason = end + 1, ""
                 break
         if reason or any(field.strip() for field in fields):
-            yield Row(first + start, _normalised(fields), reason)
+            yield Row(first + start, normalised(fields), reason)
 
 
 def _fields(line: str) -> list[str]:
@@ -120,7 +120,7 @@ def _fields(line: str) -> list[str]:
     return next(csv.reader(io.StringIO(line, newline=""), strict=True), [])
 
 
-def _normalised(fields: list[str]) -> list[str]:
+def normalised(fields: list[str]) -> list[str]:
     """The fields as they are written down; Excel's empty ones past the last column are left out."""
     while len(fields) > len(DECISION_COLUMNS) and not fields[-1].strip():
         fields.pop()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fer_data.annotation.append_lines import locked
 from fer_data.annotation.decision_log import check_row
+from fer_data.annotation.decision_rows import normalised
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def lines_of(decisions: Iterable[Decision], *, expressions: tuple[str, ...]) -> 
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
     for decision in decisions:
-        row = list(astuple(decision))
+        row = normalised(list(astuple(decision)))  # as it will be read, so that it can be
         check_row(row, expressions, where=f"decision on {decision.pixel_hash[:12]}")
         writer.writerow(row)
     return lines.getvalue().encode()

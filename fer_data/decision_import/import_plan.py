@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from fer_data.annotation.decision_log import error_of_row
+from fer_data.annotation.decision_rows import normalised
 from fer_data.annotation.decision_writer import Decision
 from fer_data.annotation.latest_decisions import effective_times, latest_decisions, moment_of
 from fer_data.core.clock import now
@@ -159,6 +160,7 @@ def _completed(entry: Entry, annotator: str | None) -> Entry:
     decision = entry.decision
     if annotator and not entry.named:
         decision = replace(decision, annotator=annotator)
+    decision = Decision(*normalised(list(astuple(decision))))
     text = decision.decided_at
     moment = (in_seconds(text) or text) if text else now()
     return replace(entry, decision=replace(decision, decided_at=moment))

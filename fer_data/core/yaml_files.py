@@ -9,9 +9,11 @@ from ruamel.yaml import YAML, YAMLError
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError
 
-from fer_data.core.errors import UserError
+from fer_data.core.errors import UserError, one_line
 
 _CONFLICT_MARKS = ("<<<<<<<", "|||||||", ">>>>>>>")
+_UNFIT = (ValueError, LookupError, AttributeError, TypeError, RecursionError)
+"""What ruamel raises of a tag that does not fit its value, as in `!!bool x`, and of endless nesting."""
 
 
 def read_yaml(file: Path) -> Any:
@@ -52,11 +54,11 @@ def parse_yaml(text: str, *, where: str) -> Any:
         return deepcopy(_load(text))
     except DuplicateKeyError as error:
         found = str(error.problem).partition(" with value")[0]
-        raise UserError(f"{where}{_line(error)}: {found}: keep one of them") from None
+        raise UserError(f"{where}{_line(error)}: {one_line(found)}: keep one of them") from None
     except MarkedYAMLError as error:
         reason = ": ".join(part for part in (error.context, error.problem) if part)
-        raise UserError(f"{where} is not YAML{_line(error)}: {reason}") from None
-    except (YAMLError, ValueError) as error:  # of a tag that does not fit its value
+        raise UserError(f"{where} is not YAML{_line(error)}: {one_line(reason)}") from None
+    except (YAMLError, *_UNFIT) as error:
         raise UserError(f"{where} is not YAML: {' '.join(str(error).split())}") from None
 
 

@@ -15,7 +15,7 @@ from pydantic import (
     field_validator,
 )
 
-from fer_data.core.errors import UserError
+from fer_data.core.errors import UserError, one_line
 from fer_data.core.schema import DROP, KEEP, UNDO
 from fer_data.core.yaml_files import read_yaml
 from fer_data.stages.defaults import descend, merged, stands_in
@@ -178,7 +178,7 @@ def _in_words(
     for detail in error.errors():
         path = ".".join(map(str, detail["loc"]))
         place = stands_in(params, path, section, defaults=settings_class.DEFAULTS)
-        key = f"{place}.{path}" if path else section
+        key = one_line(f"{place}.{path}" if path else section)
         message = detail["msg"][0].lower() + detail["msg"][1:]
         if detail["type"] == "extra_forbidden":
             parts.append(f"'{key}' is not a setting: misspelt?")

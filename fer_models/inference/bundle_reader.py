@@ -13,7 +13,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from fer_data.core.errors import UserError
+from fer_data.core.errors import UserError, one_line
 from fer_data.core.files import sha256_of
 from fer_data.stages.settings import Expressions, Settings
 from fer_models.core.safe_zip import BROKEN, LimitError, bounded_zip, copy_member
@@ -91,7 +91,7 @@ class Bundle:
             return cls(file, Contents.model_validate_json(text.getvalue()))
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or CONTENTS
+            where = one_line(".".join(map(str, first["loc"]))[:80]) or CONTENTS
             raise UserError(
                 f"{file} is a bundle that this version cannot read ({where}: {first['msg']}): make it "
                 "again with `ferflow bundle`, or update ferflow"

@@ -17,6 +17,8 @@ JUNK_PREFIX = "._"
 
 # Encrypted, strongly encrypted, or with a masked directory.
 _ENCRYPTED_FLAGS = 0x0001 | 0x0040 | 0x2000
+_MAX_NAME_BYTES = 4096
+"""As Linux allows. A zip allows 65,535, which names in the archive that `add` writes would exceed."""
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
@@ -40,8 +42,8 @@ def checked_path(file: Path, info: zipfile.ZipInfo) -> str:
     """Checks a member's name, flags and type, and returns the name with `/` between its parts.
 
     Raises:
-        UserError: The member is encrypted, a link or a device, or its name is invalid or climbs out of
-            the archive.
+        UserError: The member is encrypted, a link or a device, or its name is invalid, too long or
+            climbs out of the archive.
     """
     # `filename` has been cut at a NUL. Some packers of Windows write backslashes.
     name = info.orig_filename.replace("\\", "/")
@@ -53,6 +55,10 @@ def checked_path(file: Path, info: zipfile.ZipInfo) -> str:
     # No carriage return gets through a CSV file, and no terminal is to be steered by a name.
     if _CONTROL.search(name) or not (parts or is_folder(info)):
         raise UserError(f"{shown} has no valid name: pack the archive again")
+    if (size := len(name.encode(errors="replace"))) > _MAX_NAME_BYTES:
+        raise UserError(
+            f"{shown} has a name of {size:,} bytes, expected at most {_MAX_NAME_BYTES:,}: shorten it"
+        )
     # An absolute path, a drive of Windows, or a way up.
     if name.startswith("/") or re.match("[A-Za-z]:", name) or ".." in parts:
         raise UserError(f"{shown} climbs out of the archive: pack it again with relative names")

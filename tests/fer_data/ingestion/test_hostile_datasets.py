@@ -121,6 +121,9 @@ def check(files: Files, form: str, choices: Choices) -> None:
         assert folders <= {(one.original_split.title(), one.label) for one in found.faces}
 
 
+@example(
+    {f"train/happy/{'x' * 65_518}.png": image(1), "train/fear/1.png": image(2)}, "zip", Choices()
+)
 @given(FILES, st.sampled_from(["folder", "zip", "tar"]), CHOICES)
 def test_any_dataset_is_taken_or_refused_in_one_line(
     files: Files, form: str, choices: Choices

@@ -19,6 +19,7 @@ MOST_BYTES = 100_000_000
 _DAMAGE = (
     *(OSError, SyntaxError, ValueError, OverflowError, EOFError, TypeError),
     *(IndexError, KeyError, AttributeError, struct.error, zlib.error, MemoryError),
+    RuntimeError,  # of an AVIF
 )
 
 

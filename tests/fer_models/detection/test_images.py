@@ -3,11 +3,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from PIL import Image
 
 from fer_data.core.errors import UserError
 from fer_models.detection import images
 from fer_models.detection.images import read_image
+from tests.support.hostile import CHANGES, flipped, outcome
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
 
@@ -100,3 +103,18 @@ def test_files_that_cannot_be_opened_are_named(tmp_path: Path, monkeypatch) -> N
     (large := tmp_path / "large.png").write_bytes(bytes(10_000_001))
     with pytest.raises(UserError, match="is too large: expected at most 10 MB"):
         read_image(large)
+
+
+@example("AVIF", [(77, 0)], 0)
+@given(
+    st.sampled_from(["PNG", "JPEG", "WEBP", "GIF", "AVIF", "BMP", "TIFF"]),
+    CHANGES,
+    st.integers(0, 300),
+)
+def test_a_damaged_image_is_read_or_refused_in_one_line(
+    form: str, changes: list[tuple[int, int]], cut: int
+) -> None:
+    data = saved(Image.new("L", (48, 48)), form)
+    data = flipped(data, [(place % 300, value) for place, value in changes])
+    image = outcome(lambda: read_image(data[: len(data) - cut]))
+    assert isinstance(image, UserError) or image.ndim == 3

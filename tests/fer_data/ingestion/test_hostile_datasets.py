@@ -42,6 +42,9 @@ CHOICES = st.builds(
 )
 
 
+USUAL = [["happy", FACE, "train"], ["fear", FACE, "train"], ["angry", FACE, "test"]]
+
+
 @st.composite
 def tables(draw: st.DrawFn) -> bytes:
     """A CSV, or nearly one."""
@@ -50,21 +53,25 @@ def tables(draw: st.DrawFn) -> bytes:
     table = csv.writer(stream, lineterminator=draw(st.sampled_from(["\n", "\r\n", "\r", "\n\n"])))
     table.writerow(header.split(","))
     width = header.count(",") + 1
-    table.writerows(
-        draw(st.lists(st.lists(CELLS, min_size=width - 1, max_size=width + 1), max_size=4))
-    )
-    usual = [["happy", FACE, "train"], ["fear", FACE, "train"], ["angry", FACE, "test"]]
-    table.writerows(row[:width] for row in usual[: draw(st.integers(0, 3))])
+    odd = st.lists(CELLS, min_size=width - 1, max_size=width + 1)
+    table.writerows(draw(st.lists(odd, max_size=4)))
+    table.writerows(row[:width] for row in USUAL[: draw(st.integers(0, 3))])
     return stream.getvalue().encode(draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16"])))
 
 
 IMAGES = st.sampled_from([image(1), image(2), b"", b"no image"])
+GOOD = {"train/happy/1.png": image(1), "train/fear/1.png": image(2), "test/fear/1.png": image(3)}
+HARMLESS = st.sampled_from(
+    [
+        *("e\u0301", "\xe9", "te\ufb06", "\u2028", "\u202e", "x" * 200, " a ", "1", "test"),
+        *("[b]", "%s{0}$HOME", "@x", "=1+1", "<b>"),
+    ]
+)
+"""Parts of names that are taken as they are."""
+PLACES = st.sampled_from(["train/{}/happy/1.PNG", "train/fear/{}.png", "{}.txt"])
+NAMES = st.builds(str.format, PLACES, st.lists(HARMLESS, min_size=1, max_size=3).map("/".join))
 FILES = st.dictionaries(
-    PATHS.map("{}/1.png".format)
-    | PATHS
-    | st.sampled_from(["train/happy/1.PNG", "train/fear/1.png"]),
-    IMAGES,
-    max_size=6,
+    PATHS.map("{}/1.png".format) | PATHS | st.sampled_from([*GOOD]), IMAGES, max_size=6
 ) | st.dictionaries(
     st.sampled_from(["fer2013.csv", "a.csv", "a/b.csv", "a/1.png"]) | PATHS,
     tables() | IMAGES | st.binary(max_size=60),
@@ -75,13 +82,13 @@ FILES = st.dictionaries(
 def packed(folder: Path, files: Files, form: str) -> Path:
     """The files as a folder (those that a file system can hold), a zip or a tar."""
     if form == "folder":
+        (folder / "given").mkdir()
         for name, data in files.items():
             try:
                 if ".." not in name and not name.startswith(("/", "~")):
                     write_folder(folder / "given", {name: data})
             except (OSError, ValueError):
                 continue
-        (folder / "given").mkdir(exist_ok=True)
         return folder / "given"
     if form == "tar":
         return write_tar(folder / "given.tar.gz", files)
@@ -101,7 +108,8 @@ def added(given_: Path, folder: Path, choices: Choices) -> tuple[Recognized, Wri
     return found, written
 
 
-def check(files: Files, form: str, choices: Choices) -> None:
+def check(files: Files, form: str, choices: Choices) -> Written | None:
+    """Adds a dataset; returns what came of it, or None if it was refused."""
     with tempfile.TemporaryDirectory() as scratch:
         source, target = Path(scratch, "source"), Path(scratch, "target")
         source.mkdir()
@@ -113,12 +121,13 @@ def check(files: Files, form: str, choices: Choices) -> None:
         assert {file.name for file in target.iterdir()} <= {"archive.zip", "mapping.csv"}
         assert sorted(file.name for file in Path(scratch).iterdir()) == ["source", "target"]
         if isinstance(result, UserError):
-            return
+            return None
         found, written = result
         with open_archive(target / "archive.zip", LIMITS) as archive:
             assert len(archive.members) == written.taken.total()
             folders = {tuple(member.path.split("/")[:-1]) for member in archive.members}
         assert folders <= {(one.original_split.title(), one.label) for one in found.faces}
+        return written
 
 
 @example(
@@ -129,6 +138,21 @@ def test_any_dataset_is_taken_or_refused_in_one_line(
     files: Files, form: str, choices: Choices
 ) -> None:
     check(files, form, choices)
+
+
+@given(st.dictionaries(NAMES, IMAGES, max_size=5), st.sampled_from(["folder", "zip"]))
+def test_odd_names_beside_good_faces_change_none_of_them(files: Files, form: str) -> None:
+    written = check(files | GOOD, form, Choices())
+    assert written is None or written.taken.total() >= len(GOOD)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["happy", "fear"]), CELLS, st.just("train")), max_size=4))
+def test_odd_pixels_beside_good_ones_are_left_out(rows: list[tuple[str, ...]]) -> None:
+    stream = io.StringIO()
+    csv.writer(stream).writerows([["emotion", "pixels", "Usage"], *USUAL, *rows])
+    written = check({"x.csv": stream.getvalue().encode()}, "folder", Choices())
+    if written is not None:
+        assert written.taken.total() + len(written.left_out) == len(USUAL) + len(rows)
 
 
 @example(b'label,pixels\n"a\nb",1\n', "x.csv", Choices())

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[3]
 OF_THE_PROJECT = {
     *(".pre-commit-config.yaml", "ARCHITECTURE.md", "CHANGELOG.md", "CITATION.cff"),
     *("CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "constraints.txt", "pyproject.toml"),
-    *("Dockerfile", ".dockerignore"),
+    *("SECURITY.md", "Dockerfile", ".dockerignore"),
 }
 
 

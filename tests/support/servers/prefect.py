@@ -28,6 +28,11 @@ PROXIES = {
     "all_proxy": "socks5://192.0.2.1:9",
 }
 """An environment in which everything is to go through proxies, which do not answer."""
+OFTEN = {
+    "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "3",
+    "PREFECT_WORKER_QUERY_SECONDS": "3",
+}
+"""How often Prefect looks for runs to schedule, and its worker for runs to begin: else 60 and 10 s."""
 WHILE_HELD = (
     'import pathlib, time; [time.sleep(0.1) for _ in iter(pathlib.Path("../hold").exists, False)]'
 )
@@ -217,7 +222,7 @@ def serving(workspace: Path, *, is_warm: bool = False) -> Iterator[Server]:
         process = subprocess.Popen(
             [warm_programs() / "ferflow" if is_warm else FERFLOW, "serve", "--port", str(port)],
             cwd=workspace,
-            env=environment() | PROXIES | {"PYTHONPATH": str(ROOT)},
+            env=environment() | OFTEN | PROXIES | {"PYTHONPATH": str(ROOT)},
             stdout=log,
             stderr=subprocess.STDOUT,
             text=True,

@@ -80,7 +80,7 @@ def meanings_of(
         labels: Names of classes, as the dataset has them.
         choices: What the person says; where that is of any number, `numbers` does not count.
         numbers: What numbers mean in the dataset's layout; empty: it does not say. They count only where
-            the dataset has all of them and no other: one that was numbered anew does not.
+            the dataset has all of them and no other: one whose numbers were changed does not.
         known: Classes that are known by their name.
 
     Returns:

@@ -117,7 +117,7 @@ def assign_splits(
         )
         validation = assignments[NEAR_GROUP].isin(drawn)
     of_validation = pd.Series(leaks_of(duplicates, pairs, given.to_numpy()), index=manifest.index)
-    # What is in Testing is no reason for `validation`, and the other way round.
+    # A Testing face is never excluded; one of the Validation folder only as a duplicate of Testing.
     in_testing = assignments[LEAK].map(_IN_TESTING).where(~testing & exclude_leaks)
     in_validation = of_validation.map(_IN_VALIDATION).where(~testing & ~given)
     exclusion = in_testing.fillna(in_validation).fillna("")

@@ -36,7 +36,7 @@ def accuracy_by_votes(votes: Majorities, *, folder: Path) -> Iterator[str]:
 
 
 def _accuracies(predictions: pd.DataFrame, classes: dict[str, str]) -> str:
-    """The accuracy of a model's predictions, held against votes and against given labels, in words."""
+    """The accuracy of a model's predictions, by the votes and by the given labels, in words."""
     known = predictions[PIXEL_HASH].isin(list(classes))
     faces = predictions[(predictions[SPLIT] == TEST) & known]
     if faces.empty:

@@ -1,4 +1,4 @@
-"""Finds what each person says of a face, where several decided on it."""
+"""Finds each annotator's own decision on a face that several annotators decided on."""
 
 from collections.abc import Iterable
 
@@ -15,7 +15,7 @@ def opinions(decision_log: pd.DataFrame) -> pd.DataFrame:
         decision_log: Decisions, in any order: see `latest_decisions`.
 
     Returns:
-        Rows of the log, one for each face and annotator; a line without an annotator is nobody's.
+        Rows of the log, one for each face and annotator; lines that name no annotator are left out.
     """
     times = pd.Series(effective_times(decision_log[DECIDED_AT].to_numpy(object)), dtype=float)
     order = times.sort_values(kind="stable").index  # lines break ties

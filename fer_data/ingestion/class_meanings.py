@@ -106,7 +106,7 @@ def is_skipped(label: str, meant: str | None, skip: Iterable[str]) -> bool:
 
 
 def check_choices(choices: Choices, meanings: Mapping[str, str | None], *, of: Path) -> None:
-    """Refuses what the person says of a name that the dataset does not have.
+    """Refuses a choice about a class name that the dataset does not have.
 
     Args:
         choices: What the person says.

@@ -50,7 +50,7 @@ class Dataset:
     """Of a zip."""
 
     def rows(self, member: Member) -> Iterator[list[str]]:
-        """The rows of a CSV file, the first of which are its columns; blank lines are left out.
+        """Reads the rows of a CSV file, its header first; blank lines are skipped.
 
         Raises:
             UserError: It is no CSV in UTF-8, damaged, or has too many rows or too long ones.

@@ -133,7 +133,7 @@ def checked_members(
         limits: How much they may be.
 
     Returns:
-        The files, sorted by path, and the number of those that file managers left, which are left out.
+        The files, sorted by path, without the junk of file managers, and the number of junk files.
 
     Raises:
         UserError: As `open_archive`.

@@ -86,7 +86,7 @@ def read_review(
 
     Raises:
         UserError: There is no workspace or no queue, one of the files is missing or broken, the name is
-            not valid, or nobody is named whose share it is.
+            not valid, or a share is asked for and no annotator is named.
     """
 
     def made_by(stage_name: str, file_name: str) -> Path:

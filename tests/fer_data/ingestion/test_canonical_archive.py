@@ -18,7 +18,6 @@ from fer_data.ingestion.class_meanings import Choices
 from fer_data.ingestion.datasets import open_dataset
 from fer_data.ingestion.ingest import take_faces
 from fer_data.ingestion.layouts import recognize
-from fer_data.ingestion.zip_archive import Limits
 from fer_data.stages.drawn_faces import ARCHIVE_COMMENT
 from tests.support.data.archives import EXPRESSIONS, good_members, image, noise, write_archive
 from tests.support.data.datasets import (
@@ -31,13 +30,7 @@ from tests.support.data.datasets import (
     write_tar,
     write_zip,
 )
-
-LIMITS = Limits(
-    max_member_bytes=100_000,
-    max_total_bytes=10_000_000,
-    max_compression_ratio=200,
-    max_members=1_000,
-)
+from tests.support.data.recognition import LIMITS
 
 
 def convert(

@@ -126,12 +126,24 @@ def add_weights(model: str, weights: Path, *, folder: Path = Path()) -> str:
 
 def _add(source: Path, target: Path, *, folder: Path, called: Path | None = None) -> str:
     copy = folder / target
+    _check_git(folder)
     if not (copy.is_file() and filecmp.cmp(source, copy, shallow=False)):
         _check_held(target, folder=folder)
         with atomic_write(copy) as beside:
             shutil.copyfile(source, beside)
     dvc("add", str(target), cwd=folder)
     return f"{called or source} -> {copy}, versioned in {copy}.dvc: `dvc repro` rebuilds what it changes"
+
+
+def _check_git(folder: Path) -> None:
+    """Refuses a folder outside of git before anything is written: DVC would refuse it afterwards."""
+    try:
+        git("rev-parse", "--git-dir", cwd=folder)
+    except UserError:
+        raise UserError(
+            f"{folder.absolute()} is in no git repository, which DVC needs to version data: `git init`, "
+            "then run this again"
+        ) from None
 
 
 def _check_held(target: Path, *, folder: Path) -> None:

@@ -270,3 +270,15 @@ def test_weights_are_versioned_and_become_the_setting(made: Path, tmp_path: Path
     assert setting == "data/weights/mobilenetv2/some.weights.h5"
     assert setting in words
     assert git(made, "status", "--porcelain", "data/weights").endswith("some.weights.h5.dvc\n")
+
+
+def test_outside_of_git_nothing_is_added(tmp_path: Path) -> None:
+    folder = tmp_path / "made"
+    make_workspace(folder, overrides={})
+    shutil.rmtree(folder / ".git")
+    archive = tmp_path / "new.zip"
+    with zipfile.ZipFile(archive, "w") as content:
+        content.writestr("Training/Happy/1.jpg", b"")
+    with pytest.raises(UserError, match=r"is in no git repository.*`git init`"):
+        add_archive(archive, folder=folder)
+    assert not (folder / "data/raw/archive.zip").exists()

@@ -239,9 +239,9 @@ def test_what_is_no_archive_is_not_added(made, tmp_path: Path, content, message)
 
 def test_dvc_says_why_it_adds_nothing(made: Path) -> None:
     write_zip(made / "data/raw/archive.zip", "new")
-    shutil.rmtree(made / ".git")
+    shutil.rmtree(made / ".dvc")
     with pytest.raises(
-        UserError, match=r"^`dvc add` failed in .*: ERROR: .*git repository"
+        UserError, match=r"^`dvc add` failed in .*: ERROR: .*not inside of a DVC repository"
     ) as told:
         add_archive(made / "data/raw/archive.zip", folder=made)
     assert "\n" not in str(told.value)

@@ -28,7 +28,7 @@ from fer_data.stages.settings import DataSettings, read_params, read_settings
 
 NUM_FACES = (3_500, 35_000, 350_000)
 NUM_NEIGHBORS = 8
-SOURCES = ("params.yaml", "data/relabels.csv", "data/accepted")
+SOURCES = ("params.yaml", "data/relabels.csv", "data/votes.csv", "data/accepted")
 OUTPUTS = ("faces", "split", "mislabels", "review_queue", "curated", "tfrecords")
 
 

@@ -75,6 +75,8 @@ TRUE_POSITIVE_RATE: Final = "true_positive_rate"
 # Columns of examples.parquet, one row a face that a split uses.
 SAMPLE_WEIGHT: Final = "sample_weight"
 SAMPLE_COUNT: Final = "sample_count"
+LABEL_SHARES: Final = "label_shares"
+"""Where `rebalance.soft_labels` is set: what each class is of a label, in the order of the classes."""
 
 # Columns of relabels.csv, append-only: the last decision on a face that was not undone wins.
 GIVEN_LABEL: Final = "given_label"

@@ -5,6 +5,7 @@ A record is a `tf.train.Example` with the raw pixels, so that reading needs no i
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from fer_data.core.errors import UserError
-from fer_data.core.schema import FACE_SIZE, SPLITS
+from fer_data.core.schema import FACE_SIZE, LABEL_SHARES, SPLITS
 
 NAME = "ferflow"
 """The data set's name in file names and in TFDS."""
@@ -27,6 +28,8 @@ _SPECIFICATION = {
     "weight": tf.io.FixedLenFeature([], tf.float32),
     "path": tf.io.FixedLenFeature([], tf.string),
     "pixel_hash": tf.io.FixedLenFeature([], tf.string),
+    # K numbers, or none at all where labels are not soft.
+    LABEL_SHARES: tf.io.FixedLenSequenceFeature([], tf.float32, allow_missing=True),
 }
 
 
@@ -44,9 +47,19 @@ class Examples:
     """The member's name in the archive, for each face."""
     pixel_hashes: list[str]
     """SHA-256 of the pixels, for each face."""
+    shares: np.ndarray | None = None
+    """float32 (N, K), where labels are soft: what each class is of a face's label."""
 
 
-def to_record(face: np.ndarray, label: int, *, weight: float, path: str, pixel_hash: str) -> bytes:
+def to_record(
+    face: np.ndarray,
+    label: int,
+    *,
+    weight: float,
+    path: str,
+    pixel_hash: str,
+    shares: Sequence[float] | np.ndarray | None = None,
+) -> bytes:
     """One serialised example; the same bytes for the same arguments.
 
     Args:
@@ -55,6 +68,7 @@ def to_record(face: np.ndarray, label: int, *, weight: float, path: str, pixel_h
         weight: The example's weight in the training loss.
         path: The member's name in the archive.
         pixel_hash: SHA-256 of the pixels, in hexadecimal.
+        shares: K numbers, what each class is of a soft label; None: labels are not soft.
 
     Raises:
         ValueError: The face has another shape or type.
@@ -69,6 +83,8 @@ def to_record(face: np.ndarray, label: int, *, weight: float, path: str, pixel_h
         "path": _bytes(path.encode()),
         "pixel_hash": _bytes(pixel_hash.encode()),
     }
+    if shares is not None:
+        feature[LABEL_SHARES] = tf.train.Feature(float_list=tf.train.FloatList(value=shares))
     example = tf.train.Example(features=tf.train.Features(feature=feature))
     # Without the flag, the order of the map's keys differs from process to process.
     return example.SerializeToString(deterministic=True)
@@ -93,13 +109,14 @@ def read_split(folder: Path, split: str) -> Examples:
             "`dvc repro tfrecords` makes them, `dvc pull` fetches them"
         )
     columns = [np.concatenate(parts) for parts in zip(*batches, strict=True)]
-    faces, labels, weights, paths, hashes = columns
+    faces, labels, weights, paths, hashes, shares = columns
     return Examples(
         faces=faces,
         labels=labels,
         weights=weights,
         paths=[path.decode() for path in paths],
         pixel_hashes=[pixel_hash.decode() for pixel_hash in hashes],
+        shares=shares if shares.shape[1] else None,
     )
 
 
@@ -125,4 +142,6 @@ def _parse(batch: tf.Tensor) -> tuple[object, ...]:
     columns = tf.io.parse_example(batch, _SPECIFICATION)
     faces = tf.io.decode_raw(columns["image"], tf.uint8)  # (B, 2304)
     faces = tf.reshape(faces, [-1, FACE_SIZE, FACE_SIZE, 1])
-    return faces, *(columns[name] for name in ("label", "weight", "path", "pixel_hash"))
+    return faces, *(
+        columns[name] for name in ("label", "weight", "path", "pixel_hash", LABEL_SHARES)
+    )

@@ -12,6 +12,7 @@ import pandas as pd
 from fer_data.annotation.apply_decisions import apply_decisions, decisions_on, retired_counts
 from fer_data.annotation.decision_log import read_decisions
 from fer_data.annotation.decision_marks import MARK, mark_of
+from fer_data.annotation.votes import label_shares, read_kept_votes
 from fer_data.core.errors import UserError
 from fer_data.core.files import atomic_write
 from fer_data.core.schema import (
@@ -31,6 +32,7 @@ from fer_data.core.schema import (
 )
 from fer_data.core.tables import read_table, write_table
 from fer_data.curation.rebalance_settings import Method, RebalanceSettings
+from fer_data.curation.soft_labels import with_label_shares
 from fer_data.stages import stage
 from fer_data.stages.settings import DataSettings, read_settings
 
@@ -124,9 +126,11 @@ def _even_counts(labels: pd.Series, target: int, seed: int) -> np.ndarray:
 
 
 def main() -> None:
-    """Reads assignments, label quality and decisions; writes `examples.parquet` and a summary."""
+    """Reads assignments, label quality, decisions, votes; writes `examples.parquet` and a summary."""
     flags = stage.parse_flags(
-        __doc__, "manifest", "assignments", "label_quality", "decisions", "examples", "summary"
+        __doc__,
+        *("manifest", "assignments", "label_quality", "decisions", "votes"),
+        *("examples", "summary"),
     )
     settings = read_settings(RebalanceSettings, "rebalance")
     data = read_settings(DataSettings, "data")
@@ -137,7 +141,19 @@ def main() -> None:
     decision_log = read_decisions(flags.decisions, expressions=data.known_expressions)
     retired = data.retired_expressions
     decisions = decisions_on(examples, decision_log, file=flags.decisions, retired=retired)
-    curated, summary = curate(examples, decisions, **settings.model_dump())
+    curated, summary = curate(
+        *(examples, decisions), **settings.model_dump(exclude={"soft_labels"})
+    )
+    if settings.soft_labels:
+        shares = label_shares(read_kept_votes(flags.votes), data.expressions)
+        if shares.empty:
+            raise UserError(
+                f"`rebalance.soft_labels` is set, and {flags.votes} has no votes for a class: "
+                "`ferflow import-decisions --votes FILE` brings them"
+            )
+        curated, summary["soft_labels"] = with_label_shares(
+            *(curated, shares), decided=set(decisions[PIXEL_HASH]), expressions=data.expressions
+        )
     summary["not_applied_as_retired"] = retired_counts(decision_log, retired)
     write_table(curated, flags.examples)
     with atomic_write(flags.summary) as beside:

@@ -14,6 +14,7 @@ from fer_data.core.files import atomic_write
 from fer_data.core.schema import (
     FACE_SIZE,
     LABEL,
+    LABEL_SHARES,
     PATH,
     PIXEL_HASH,
     SAMPLE_COUNT,
@@ -43,7 +44,7 @@ def write_records(
     Args:
         folder: An existing, empty folder.
         examples: N rows with `path`, `pixel_hash`, `label`, `split`, `sample_weight` and `sample_count`,
-            in the order of `faces`.
+            in the order of `faces`; `label_shares`, too, where labels are soft.
         faces: uint8 (N, 48, 48).
         expressions: The classes, in the order of their label numbers.
         faces_per_shard: How many records a file holds at most.
@@ -79,7 +80,7 @@ def write_records(
         )
     tfds.folder_dataset.write_metadata(
         data_dir=folder,
-        features=_features(expressions),
+        features=_features(expressions, is_soft=LABEL_SHARES in examples),
         split_infos=split_infos,
         description="Gray 48x48 faces with the expression they show, as curated by Ferflow.",
         supervised_keys=("image", "label"),
@@ -95,18 +96,24 @@ def _write_shard(
 ) -> int:
     num_bytes = 0
     columns = (examples[name] for name in ("row", LABEL, SAMPLE_WEIGHT, PATH, PIXEL_HASH))
+    shares = examples[LABEL_SHARES] if LABEL_SHARES in examples else [None] * len(examples)
     with tf.io.TFRecordWriter(str(file)) as writer:
-        for row, label, weight, path, pixel_hash in zip(*columns, strict=True):
+        for row, label, weight, path, pixel_hash, share in zip(*columns, shares, strict=True):
             record = tfrecord.to_record(
-                faces[row], label_numbers[label], weight=weight, path=path, pixel_hash=pixel_hash
+                *(faces[row], label_numbers[label]),
+                weight=weight,
+                path=path,
+                pixel_hash=pixel_hash,
+                shares=share,
             )
             writer.write(record)
             num_bytes += len(record)
     return num_bytes
 
 
-def _features(expressions: tuple[str, ...]) -> tfds.features.FeaturesDict:
+def _features(expressions: tuple[str, ...], *, is_soft: bool) -> tfds.features.FeaturesDict:
     shape = (FACE_SIZE, FACE_SIZE, 1)
+    shares = tfds.features.Tensor(shape=(len(expressions),), dtype=np.float32)
     return tfds.features.FeaturesDict(
         {
             "image": tfds.features.Tensor(
@@ -116,6 +123,7 @@ def _features(expressions: tuple[str, ...]) -> tfds.features.FeaturesDict:
             "weight": tfds.features.Scalar(dtype=np.float32),
             "path": tfds.features.Text(),
             "pixel_hash": tfds.features.Text(),
+            **({LABEL_SHARES: shares} if is_soft else {}),
         }
     )
 

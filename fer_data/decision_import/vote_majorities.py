@@ -4,15 +4,17 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 
 from fer_data.annotation.decision_writer import Decision
+from fer_data.annotation.votes import UNKNOWN
 from fer_data.core.clock import now
 from fer_data.core.errors import UserError
 from fer_data.core.schema import DROP, KEEP, LABEL, ORIGINAL_SPLIT, PATH, PIXEL_HASH, TESTING
 from fer_data.decision_import.import_conflicts import FINAL, standing_on
 from fer_data.decision_import.import_rows import Entry
-from fer_data.decision_import.vote_rows import UNKNOWN, VoteRow
+from fer_data.decision_import.vote_rows import VoteRow
 
 DEFAULT_AGREEMENT = 0.6
 """The part of the votes that makes a majority clear."""
@@ -34,6 +36,12 @@ class Majorities:
     """Faces of Testing with votes."""
     testing: dict[str, str] = field(default_factory=dict)
     """The classes of those with a clear majority for one of the workspace, by pixel hash."""
+    counts: dict[str, Counter[str]] = field(default_factory=dict)
+    """The votes on each face, by meaning."""
+
+    def votes(self) -> pd.DataFrame:
+        """The votes as a workspace keeps them: int64, by pixel hash, a column a meaning."""
+        return pd.DataFrame.from_dict(self.counts, orient="index").fillna(0).astype(np.int64)
 
 
 def check_agreement(min_agreement: float) -> None:
@@ -94,6 +102,7 @@ def find_majorities(
     testing = set(manifest.loc[is_testing, PIXEL_HASH])
     labels = manifest[~is_testing].groupby(PIXEL_HASH)[LABEL].agg(set).to_dict()
     moment = now()
+    found.counts = {face: counts for face, (_, counts) in tallies.items() if counts.total()}
     for face, (number, counts) in tallies.items():
         meaning, votes = max(counts.items(), key=lambda item: item[1])
         total = counts.total()

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from fer_data.annotation.votes import UNKNOWN
 from fer_data.core.errors import UserError
 from fer_data.core.schema import DROP, KNOWN_EXPRESSIONS, expression_of_folder
 from fer_data.decision_import.import_rows import Refusal, read_text
 from fer_data.ingestion.canonical_archive import name_of_row
 
-UNKNOWN: Final = "unknown"
-"""Votes of people who could not tell."""
 _COUNT: Final = re.compile("[0-9]{1,9}")
 _NOT_A_FACE: Final = ("nf", "not_a_face", "no_face", "non_face")
 _KEYS: Final = (

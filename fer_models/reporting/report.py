@@ -1,7 +1,8 @@
 """Writes the page about the models, and a small file of their metrics.
 
 It reads, for each model that `params.yaml` lists, the reports of `train` and of `evaluate`, the metrics
-of when decisions were last accepted, and the mark of the decisions that are in the examples. It writes
+of when decisions were last accepted, the mark of the decisions that are in the examples, and the votes
+on faces, which make a second figure of accuracy. It writes
 `index.html`, which opens from disk without a network, and `metrics.json` for `dvc metrics`.
 
 The page names the decisions that the models learned from, not those that wait: `data/relabels.csv` is
@@ -11,15 +12,18 @@ compare the file with the same mark when they run, and say how many wait (`pendi
 
 import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from fer_data.annotation.decision_marks import MARK
+from fer_data.annotation.votes import clear_labels, read_kept_votes
 from fer_data.core.files import atomic_write
 from fer_data.core.schema import SPLIT, TEST, VALIDATION
 from fer_data.core.tables import read_json
 from fer_data.stages import stage
 from fer_data.stages.settings import read_settings
 from fer_data.web.html import render_page
+from fer_models.metrics.vote_accuracy import VoteAccuracy, vote_accuracy
 from fer_models.reporting.load import ModelReport, read_model
 from fer_models.reporting.metric_changes import Accepted, changes_since, read_accepted
 from fer_models.reporting.report_settings import Peer, ReportSettings, SeedSpread
@@ -56,6 +60,8 @@ def report_page(
     seed_spread: Mapping[str, SeedSpread | None],
     decisions: Mapping[str, Any] | None = None,
     peer: Peer | None = None,
+    votes: Mapping[str, VoteAccuracy] | None = None,
+    min_agreement: float = 0.6,
 ) -> str:
     """Renders the page about all models.
 
@@ -65,6 +71,8 @@ def report_page(
         seed_spread: By model, as far as it was measured.
         decisions: The mark of those that the models learned from (`decision_marks`); None if not known.
         peer: A model to compare with, where one was measured.
+        votes: By model, its accuracy on Testing faces whose votes are clear; None or empty without any.
+        min_agreement: The part of the votes that made them clear.
 
     Returns:
         HTML with everything inlined.
@@ -93,6 +101,8 @@ def report_page(
         best=ranked[-1].name if len(models) > 1 else None,
         accepted=accepted,
         decisions=decisions,
+        votes=votes,
+        min_agreement=min_agreement,
         changes=changes_since(
             accepted,
             {model.name: model.measured for model in models},
@@ -111,10 +121,20 @@ def _compact(model: ModelReport, split: str) -> dict[str, float | None]:
     return {"accuracy": values["accuracy"], **bounds, **values}
 
 
+def _votes(
+    models: Sequence[ModelReport], file: Path, *, min_agreement: float
+) -> dict[str, VoteAccuracy]:
+    """The models' accuracy by the votes that are kept; empty where none is on a Testing face."""
+    classes = clear_labels(read_kept_votes(file), min_agreement=min_agreement)
+    known = classes[classes.isin(models[0].measured[TEST]["per_class"])].to_dict()
+    measured = {model.name: vote_accuracy(model.predictions, known) for model in models}
+    return {name: one for name, one in measured.items() if one.num_faces}
+
+
 def main() -> None:
     """Reads the models' reports, writes the page and the metrics."""
     flags = stage.parse_flags(
-        __doc__, "train", "evaluate", "accepted", "curated", "page", "metrics"
+        __doc__, "train", "evaluate", "accepted", "curated", "votes", "page", "metrics"
     )
     settings = read_settings(ReportSettings, "report")
     models = [read_model(flags.train, flags.evaluate, name=name) for name in settings.models]
@@ -124,6 +144,8 @@ def main() -> None:
         seed_spread=settings.seed_spread,
         decisions=read_json(flags.curated).get(MARK),
         peer=settings.peer,
+        votes=_votes(models, flags.votes, min_agreement=settings.min_vote_agreement),
+        min_agreement=settings.min_vote_agreement,
     )
     metrics = compact_metrics(models)
     with atomic_write(flags.page) as beside:

@@ -48,6 +48,8 @@ class ReportSettings(Settings):
     """The models on the page, in this order."""
     seed_spread: dict[str, SeedSpread | None] = Field(default_factory=dict)
     """How much a model's accuracy differs from seed to seed, for those of which it was measured."""
+    min_vote_agreement: float = Field(0.6, gt=0.5, le=1)
+    """The part of the votes on a Testing face that makes them clear."""
     peer: Peer | None = None
     """A model to compare with, where one was measured."""
 

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from fer_models.core.training_settings import TrainingSettings
+from fer_models.training.samples import Samples
 
 OPTIMIZERS = {
     "rmsprop": keras.optimizers.RMSprop,
@@ -56,15 +57,26 @@ def learning_rate(settings: TrainingSettings, num_steps: int) -> Any:
     )
 
 
-def build_loss(settings: TrainingSettings) -> keras.losses.Loss:
-    """The cross-entropy: of label numbers, or of one-hot labels where they are smoothed."""
-    if settings.label_smoothing:
+def build_loss(settings: TrainingSettings, *, is_soft: bool = False) -> keras.losses.Loss:
+    """The cross-entropy: of label numbers, or of K shares where labels are smoothed or soft."""
+    if settings.label_smoothing or is_soft:
         return keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
     return keras.losses.SparseCategoricalCrossentropy()
 
 
-def loss_targets(labels: np.ndarray, settings: TrainingSettings, *, num_classes: int) -> np.ndarray:
-    """The labels in the form that the loss takes: int64 (N,), or one-hot float32 (N, K)."""
-    if settings.label_smoothing:
-        return np.eye(num_classes, dtype=np.float32)[labels]
-    return labels
+def loss_targets(
+    samples: Samples, settings: TrainingSettings, *, num_classes: int, is_soft: bool = False
+) -> np.ndarray:
+    """The labels in the form that the loss takes: int64 (N,), or float32 (N, K), one-hot or shares.
+
+    Args:
+        samples: The N samples; those without shares have one-hot labels where others are soft.
+        settings: The training settings.
+        num_classes: K.
+        is_soft: Whether the loss is that of soft labels.
+    """
+    if samples.shares is not None:
+        return samples.shares
+    if settings.label_smoothing or is_soft:
+        return np.eye(num_classes, dtype=np.float32)[samples.labels]
+    return samples.labels

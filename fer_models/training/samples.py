@@ -20,6 +20,8 @@ class Samples:
     """int64 (N,), 0 to K - 1."""
     weights: np.ndarray
     """float32 (N,), the weight of each in the training loss."""
+    shares: np.ndarray | None = None
+    """float32 (N, K), where labels are soft: what each class is of a label, with the sum 1."""
 
 
 def with_noisy_copies(samples: Samples, settings: TrainingSettings) -> Samples:
@@ -39,4 +41,5 @@ def with_noisy_copies(samples: Samples, settings: TrainingSettings) -> Samples:
         inputs=np.concatenate([samples.inputs, copies]),
         labels=np.tile(samples.labels, 2),
         weights=np.tile(samples.weights, 2),
+        shares=None if samples.shares is None else np.tile(samples.shares, (2, 1)),
     )

@@ -40,9 +40,11 @@ def main() -> None:
     distribution, policy = strategy(), dtype_policy(settings)
     with distribution.scope(), precision(policy):
         model = row.build(settings, len(expressions))
+    shares = () if train.shares is None else (train.shares,)
     fingerprint = fingerprint_of(
         settings.model_dump(mode="json"),
         *(train.inputs, train.labels, train.weights, validation.inputs, validation.labels),
+        *shares,
         files=row.files(settings),
     )
     with (
@@ -80,9 +82,10 @@ def main() -> None:
 
 
 def samples_of(folder: Path, split: str) -> Samples:
-    """Reads the faces of a split from the records."""
+    """Reads the faces of a split from the records; labels of `validation` are never soft."""
     examples = tfrecord.read_split(folder, split)
-    return Samples(examples.faces, examples.labels, examples.weights)
+    shares = examples.shares if split == TRAIN else None
+    return Samples(examples.faces, examples.labels, examples.weights, shares)
 
 
 if __name__ == "__main__":

@@ -63,7 +63,10 @@ def fit(
     steps_per_epoch = num_batches(
         len(train.labels), batch_size=settings.batch_size, num_devices=num_devices
     )
-    trained = _compiled(model, settings, num_steps=steps_per_epoch * settings.epochs)
+    is_soft = train.shares is not None
+    trained = _compiled(
+        *(model, settings), num_steps=steps_per_epoch * settings.epochs, is_soft=is_soft
+    )
     checkpoint = checkpoints.newest()
     finished, earlier = 0, {}
     if checkpoint is not None:
@@ -76,7 +79,7 @@ def fit(
     epoch_log = EpochLog(logs, earlier=checkpoint.state["history"] if checkpoint else [])
     best_epoch = BestEpoch(settings, earlier=earlier)
     train_labels, validation_labels = (
-        loss_targets(samples.labels, settings, num_classes=model.output_shape[-1])
+        loss_targets(samples, settings, num_classes=model.output_shape[-1], is_soft=is_soft)
         for samples in (train, validation)
     )
     try:
@@ -125,13 +128,15 @@ def fit(
     return pd.DataFrame(epoch_log.rows)[list(HISTORY_COLUMNS)]
 
 
-def _compiled(model: keras.Model, settings: TrainingSettings, *, num_steps: int) -> keras.Model:
+def _compiled(
+    model: keras.Model, settings: TrainingSettings, *, num_steps: int, is_soft: bool
+) -> keras.Model:
     """The model with augmentation before it, compiled, its optimizer's variables made."""
     with model.distribute_strategy.scope():
         trained = augmented(model, settings)
         trained.compile(
             optimizer=build_optimizer(settings, num_steps, policy=model.dtype_policy.name),
-            loss=build_loss(settings),
+            loss=build_loss(settings, is_soft=is_soft),
             metrics=["accuracy"],
             jit_compile={"auto": "auto", "on": True, "off": False}[settings.xla],
         )

@@ -10,6 +10,7 @@ from fer_data.annotation.append_lines import locked
 from fer_data.annotation.apply_decisions import in_counts, retired_counts
 from fer_data.annotation.decision_log import checked_rows
 from fer_data.annotation.decision_writer import lines_of
+from fer_data.annotation.votes import merge_votes, read_kept_votes, write_kept_votes
 from fer_data.core.catalog import dependency, output
 from fer_data.core.errors import UserError
 from fer_data.core.schema import ORIGINAL_SPLIT
@@ -37,7 +38,7 @@ def import_decisions(
     dry_run: bool = False,
     folder: Path = Path(),
 ) -> Iterator[str]:
-    """Appends the decisions of a file to `data/relabels.csv`.
+    """Appends the decisions of a file to `data/relabels.csv`, and keeps votes in `data/votes.csv`.
 
     Args:
         file: Our own CSV, Label Studio's JSON export, or votes.
@@ -60,6 +61,7 @@ def import_decisions(
     data = read_settings(DataSettings, "data", file=folder / PARAMS_FILE)
     expressions = data.known_expressions
     relabels = dependency("rebalance", "relabels.csv", workspace=folder)
+    kept = dependency("rebalance", "votes.csv", workspace=folder)
     if min_agreement is not None:
         check_agreement(min_agreement)
     manifest = read_table(output("ingest", "manifest.parquet", workspace=folder))
@@ -93,6 +95,8 @@ def import_decisions(
         plan = plan_import(reading, made, manifest, expressions=expressions, annotator=annotator)
         if plan.decisions and (partial or not plan.refusals) and not dry_run:
             held.append(lines_of(plan.decisions, expressions=expressions))
+        if votes is not None and (partial or not plan.refusals) and not dry_run:
+            _keep(votes, kept)
     for refusal in plan.refusals:
         yield f"{file}, {reading.unit} {refusal.number}: {refusal.reason}"
     if plan.refusals and not partial:
@@ -103,6 +107,8 @@ def import_decisions(
     if votes is not None:
         yield from in_words(votes, decided)
         yield from accuracy_by_votes(votes, folder=folder)
+        if not dry_run:
+            yield f"the votes on {len(votes.counts):,} faces -> {kept}"
     yield from plan.changes
     lines = pd.DataFrame([asdict(one) for one in plan.decisions], columns=made.columns, dtype=str)
     retired = retired_counts(lines, data.retired_expressions)
@@ -110,6 +116,12 @@ def import_decisions(
         yield f"written down, but not applied, since the expression is retired: {in_counts(retired)}"
     done = f"{len(plan.decisions)} decisions -> {relabels}{_left_out(plan, reading.num_skipped)}"
     yield f"would be done, without --dry-run: {done}" if dry_run else done
+
+
+def _keep(votes: Majorities, file: Path) -> None:
+    """Adds the votes to those kept; later votes on a face take the place of earlier ones."""
+    earlier = read_kept_votes(file) if file.exists() else pd.DataFrame()
+    write_kept_votes(merge_votes(earlier, votes.votes()), file)
 
 
 def _left_out(plan: Plan, num_skipped: int) -> str:

@@ -3,13 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import pandas as pd
-
-from fer_data.annotation.statistics import wilson_rate
 from fer_data.core.catalog import items, output
-from fer_data.core.schema import LABEL, PIXEL_HASH, PREDICTION, SPLIT, TEST
+from fer_data.core.schema import LABEL, PIXEL_HASH, PREDICTION, SPLIT
 from fer_data.core.tables import read_table
 from fer_data.decision_import.vote_majorities import Majorities
+from fer_models.metrics.vote_accuracy import VoteAccuracy, vote_accuracy
 
 
 def accuracy_by_votes(votes: Majorities, *, folder: Path) -> Iterator[str]:
@@ -32,21 +30,15 @@ def accuracy_by_votes(votes: Majorities, *, folder: Path) -> Iterator[str]:
         file = output(f"evaluate@{model}", model, workspace=folder) / "predictions.parquet"
         if file.exists():
             columns = (PIXEL_HASH, SPLIT, LABEL, PREDICTION)
-            yield f"{model}: {_accuracies(read_table(file, columns=columns), votes.testing)}"
+            predictions = read_table(file, columns=columns)
+            yield f"{model}: {_in_words(vote_accuracy(predictions, votes.testing))}"
 
 
-def _accuracies(predictions: pd.DataFrame, classes: dict[str, str]) -> str:
-    """The accuracy of a model's predictions, by the votes and by the given labels, in words."""
-    known = predictions[PIXEL_HASH].isin(list(classes))
-    faces = predictions[(predictions[SPLIT] == TEST) & known]
-    if faces.empty:
+def _in_words(measured: VoteAccuracy) -> str:
+    if not measured.num_faces:
         return "has predicted none of these faces"
-    truths = {"by the votes": faces[PIXEL_HASH].map(classes), "by the given labels": faces[LABEL]}
-    rates = {
-        name: wilson_rate(int((faces[PREDICTION] == truth).sum()), len(faces))
-        for name, truth in truths.items()
-    }
+    rates = {"by the votes": measured.by_votes, "by the given labels": measured.by_given_labels}
     words = (
         f"{one.value:.4f} ({one.low:.4f} to {one.high:.4f}) {name}" for name, one in rates.items()
     )
-    return f"accuracy {', '.join(words)}, on {len(faces):,} faces"
+    return f"accuracy {', '.join(words)}, on {measured.num_faces:,} faces"

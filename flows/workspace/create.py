@@ -9,7 +9,7 @@ from typing import Any
 
 from fer_data.core.errors import UserError
 from fer_data.core.files import atomic_write, refuse_folder
-from fer_data.core.schema import DECISION_COLUMNS
+from fer_data.core.schema import DECISION_COLUMNS, PIXEL_HASH
 from fer_data.ingestion.zip_archive import check_archive
 from fer_data.stages.settings import PARAMS_FILE, read_params
 from fer_models.networks.registry import ZOO
@@ -23,6 +23,7 @@ MAPPING = Path("data/raw/mapping.csv")
 WEIGHTS = Path("data/weights")
 _NOTHING_YET = {
     "data/relabels.csv": ",".join(DECISION_COLUMNS),
+    "data/votes.csv": PIXEL_HASH,
     "data/accepted/relabels.csv": ",".join(DECISION_COLUMNS),
     "data/accepted/profile.json": "null",
     "data/accepted/metrics.json": "null",

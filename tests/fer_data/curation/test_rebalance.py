@@ -142,8 +142,10 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     flags = (
         "--manifest manifest.parquet --assignments assignments.parquet --label-quality "
-        "label_quality.parquet --decisions relabels.csv --examples out.parquet --summary out.json"
+        "label_quality.parquet --decisions relabels.csv --votes votes.csv --examples out.parquet "
+        "--summary out.json"
     )
+    (tmp_path / "votes.csv").write_text("pixel_hash\n")
     monkeypatch.setattr(sys, "argv", ["rebalance", *flags.split()])
 
     def run(*lines: str) -> dict:
@@ -181,3 +183,25 @@ def test_a_broken_file_of_decisions_is_one_line_and_changes_nothing(stage, tmp_p
     with pytest.raises(UserError, match=r"^relabels\.csv, line 2: got 1 fields, expected 6$"):
         stage("half a li")
     assert (tmp_path / "out.parquet").read_bytes() == before
+
+
+def soft_stage(tmp_path: Path, votes: str) -> None:
+    params = tmp_path / "params.yaml"
+    params.write_text(params.read_text().replace("seed: 0", "seed: 0, soft_labels: true"))
+    (tmp_path / "votes.csv").write_text(votes)
+
+
+def test_soft_labels_come_from_votes_and_leave_weights_alone(stage, tmp_path: Path) -> None:
+    stage()
+    hard = read_table(tmp_path / "out.parquet")
+    soft_stage(tmp_path, f"pixel_hash,happy,sad\n{0:064x},1,3\n{9:064x},1,3\n")
+    assert stage()["soft_labels"] == 1  # the other is of `validation`
+    soft = read_table(tmp_path / "out.parquet")
+    assert [list(row) for row in soft["label_shares"][:2]] == [[0.25, 0.75], [1, 0]]
+    pd.testing.assert_frame_equal(soft.drop(columns="label_shares"), hard)
+
+
+def test_soft_labels_without_votes_are_refused(stage, tmp_path: Path) -> None:
+    soft_stage(tmp_path, f"pixel_hash,fear\n{0:064x},3\n")
+    with pytest.raises(UserError, match=r"^`rebalance\.soft_labels` is set, and votes\.csv has no"):
+        stage()

@@ -41,8 +41,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def build(workspace: Path, name: str) -> Path:
-    flags = ("--examples", "examples.parquet", "--manifest", "manifest.parquet")
+def build(workspace: Path, name: str, *, examples: str = "examples.parquet") -> Path:
+    flags = ("--examples", examples, "--manifest", "manifest.parquet")
     files = ("--pixels", "pixels.npy", "--records", name)
     root = Path(__file__).parents[3]
     # A process of its own, since the order of a record's keys is a process's.
@@ -132,3 +132,25 @@ def test_the_metadata_counts_the_records(folder: Path) -> None:
     info = json.loads((folder / "dataset_info.json").read_text())
     lengths = {split["name"]: sum(map(int, split["shardLengths"])) for split in info["splits"]}
     assert lengths == {"train": 169, "validation": 12, "test": 45}
+
+
+def test_soft_labels_travel_in_every_record(workspace: Path) -> None:
+    examples = pd.read_parquet(workspace / "examples.parquet")
+    order = ("happy", "neutral", "sad")
+    shares = np.eye(3, dtype=np.float32)[examples["label"].map(order.index)]
+    shares[30:] = [0.25, 0.5, 0.25]
+    write_table(examples.assign(label_shares=list(shares)), workspace / "soft.parquet")
+    folder = build(workspace, "soft", examples="soft.parquet")
+    expected = dict(zip(examples["path"], shares, strict=True))
+    for split in ("train", "validation", "test"):
+        read = tfrecord.read_split(folder, split)
+        assert read.shares is not None
+        np.testing.assert_array_equal(read.shares, [expected[path] for path in read.paths])
+    builder = tfds.builder_from_directory(folder)
+    row = next(iter(builder.as_dataset(split="train").as_numpy_iterator()))
+    np.testing.assert_array_equal(row["label_shares"], expected[row["path"].decode()])
+
+
+def test_records_of_plain_labels_have_no_shares(folder: Path) -> None:
+    assert tfrecord.read_split(folder, "train").shares is None
+    assert "label_shares" not in (folder / "features.json").read_text()

@@ -179,9 +179,10 @@ def test_main_writes_page_and_metrics(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "accepted.json").write_text(accepted_when(0.5).model_dump_json())
     mark = {"sha256": "ab12cd34" * 8, "lines": 1234}
     (tmp_path / "curated.json").write_text(json.dumps({"decisions": mark}))
+    (tmp_path / "votes.csv").write_text("pixel_hash\n")
     flags = (
         "--train train --evaluate evaluate --accepted accepted.json --curated curated.json "
-        "--page out/index.html --metrics out/metrics.json"
+        "--votes votes.csv --page out/index.html --metrics out/metrics.json"
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["report", *flags.split()])

@@ -42,6 +42,34 @@ def network() -> keras.Model:
     return keras.Model(faces, logits(keras.layers.Flatten()(features)))
 
 
+def soft_predictions(tmp_path: Path, *, weights: np.ndarray | None = None, **changes: Any):
+    """What a network predicts that learned a face with the shares .7, .3, 0, another with 0, 0, 1."""
+    faces = np.zeros((64, 48, 48, 1), np.uint8)
+    faces[32:] = 255
+    shares = np.repeat(np.array([[0.7, 0.3, 0], [0, 0, 1]], np.float32), 32, axis=0)
+    ones = np.ones(64, np.float32)
+    train = Samples(faces, np.repeat([0, 2], 32), ones if weights is None else weights, shares)
+    model = network()
+    history = fit(
+        *(model, train, Samples(faces, train.labels, ones)),
+        settings=training_settings_of(epochs=30, learning_rate=0.03, **changes),
+        logs=tmp_path,
+        checkpoints=Checkpoints(tmp_path),
+    )
+    assert history["val_accuracy"].iloc[-1] == 1  # by the labels themselves
+    return model.predict(faces[[0, 63]], verbose=0)
+
+
+def test_a_model_learns_the_shares_of_soft_labels(tmp_path: Path) -> None:
+    predicted = soft_predictions(tmp_path)
+    np.testing.assert_allclose(predicted, [[0.7, 0.3, 0], [0, 0, 1]], atol=0.05)
+
+
+def test_soft_labels_compose_with_smoothing(tmp_path: Path) -> None:
+    predicted = soft_predictions(tmp_path, label_smoothing=0.3)
+    np.testing.assert_allclose(predicted, [[0.59, 0.31, 0.1], [0.1, 0.1, 0.8]], atol=0.05)
+
+
 @pytest.fixture
 def trained(tmp_path: Path) -> Callable[..., tuple[keras.Model, pd.DataFrame]]:
     def train(**changes: Any) -> tuple[keras.Model, pd.DataFrame]:

@@ -7,12 +7,14 @@ import pandas as pd
 import pytest
 
 from fer_data.annotation.decision_log import read_decisions
+from fer_data.annotation.votes import read_kept_votes
 from fer_data.core.tables import write_table
 from flows.cli.main import main
 from tests.support.data.manifests import EXPRESSIONS
 from tests.support.flows.small_workspace import RELABELS, ROOT, decide, make
 
 VOTES = "../votes.csv"
+KEPT = Path("data/votes.csv")
 
 
 @pytest.fixture
@@ -62,9 +64,10 @@ def test_clear_majorities_become_decisions_once(manifest: pd.DataFrame, ferflow)
         "the votes",
         "Testing: the votes on 2 of 3 faces are clear for a class; none becomes a decision, and nothing "
         "is to be chosen by what follows",
+        "the votes on 6 faces -> data/votes.csv",
         "1 decisions -> data/relabels.csv",
     ]
-    assert shown == [*lines[:-1], f"would be done, without --dry-run: {lines[-1]}"]
+    assert shown == [*lines[:-2], f"would be done, without --dry-run: {lines[-1]}"]
     last = read_decisions(RELABELS, expressions=EXPRESSIONS).iloc[-1]
     assert last["pixel_hash"] == manifest["pixel_hash"][1]
     assert (last["decision"], last["annotator"], last["note"]) == (
@@ -72,6 +75,21 @@ def test_clear_majorities_become_decisions_once(manifest: pd.DataFrame, ferflow)
         "8 of 8",
     )
     assert ferflow(*words)[-1] == "0 decisions -> data/relabels.csv"
+
+
+def test_votes_are_kept_by_pixels_and_replaced_by_later_ones(manifest, ferflow) -> None:
+    ferflow("import-decisions", "--votes", VOTES, "--dry-run")
+    assert not KEPT.exists()
+    ferflow("import-decisions", "--votes", VOTES)
+    kept = read_kept_votes(KEPT)
+    assert len(kept) == 6
+    assert kept.loc[manifest["pixel_hash"][2]].to_dict() == {"happy": 5, "sad": 5}
+    assert kept.loc[manifest["pixel_hash"][125]].to_dict() == {"happy": 9, "sad": 0}  # of Testing
+    Path(VOTES).write_text(f"path,happiness,fear\n{manifest['path'][2]},1,2\n")
+    ferflow("import-decisions", "--votes", VOTES)
+    kept = read_kept_votes(KEPT)
+    assert kept.loc[manifest["pixel_hash"][2]].to_dict() == {"happy": 1, "sad": 0, "fear": 2}
+    assert len(kept) == 6
 
 
 def test_models_are_measured_on_testing_faces_with_clear_votes(manifest, ferflow) -> None:

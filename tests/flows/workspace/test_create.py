@@ -60,6 +60,7 @@ def test_a_user_s_data_and_decisions_stay_out(tmp_path: Path, monkeypatch) -> No
     accepted.mkdir()
     for file in (project / "data/relabels.csv", accepted / "relabels.csv"):
         file.write_text("header\ndecision\n")
+    (project / "data/votes.csv").write_text("pixel_hash,sad\n")
     for name in ("profile.json", "metrics.json"):
         (accepted / name).write_text("{}")
     (project / "params.yaml").write_text("a: 1\n")
@@ -76,6 +77,7 @@ def test_a_user_s_data_and_decisions_stay_out(tmp_path: Path, monkeypatch) -> No
         assert read_decisions(folder / "data" / name, expressions=("sad",)).empty
     for name in ("profile.json", "metrics.json"):
         assert (folder / "data/accepted" / name).read_text() == "null\n"
+    assert (folder / "data/votes.csv").read_text() == "pixel_hash\n"
     assert (project / "data/relabels.csv").read_text() == "header\ndecision\n"
 
 

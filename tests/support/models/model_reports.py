@@ -142,6 +142,7 @@ def predictions(accuracy: float) -> pd.DataFrame:
     right = np.arange(7_067) < round(7_067 * accuracy)
     columns = {
         "path": [f"Testing/sad/{place}.jpg" for place in range(7_067)],
+        "pixel_hash": [f"{place:064x}" for place in range(7_067)],
         "split": TEST,
         "label": "sad",
         "prediction": np.where(right, "sad", "happy"),

@@ -6,9 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from fer_data.annotation.append_lines import locked
 from fer_data.annotation.decision_log import check_row
 from fer_data.annotation.decision_rows import normalised
+from fer_data.core.schema import NOTE
+
+_AT_ONCE = "[0-9]+ images at once"
 
 
 @dataclass(frozen=True)
@@ -61,3 +66,21 @@ def lines_of(decisions: Iterable[Decision], *, expressions: tuple[str, ...]) -> 
         check_row(row, expressions, where=f"decision on {decision.pixel_hash[:12]}")
         writer.writerow(row)
     return lines.getvalue().encode()
+
+
+def at_once_note(num_images: int) -> str:
+    """The note of a decision that was made on several images at once; empty for a single one.
+
+    Args:
+        num_images: How many, near-duplicates counted once, which are one question.
+    """
+    return f"{num_images} images at once" if num_images > 1 else ""
+
+
+def were_made_at_once(decisions: pd.DataFrame) -> pd.Series:
+    """Tells which decisions were made on several images at once: N booleans.
+
+    Args:
+        decisions: N rows with `note`; see `at_once_note`.
+    """
+    return decisions[NOTE].astype(str).str.fullmatch(_AT_ONCE).astype(bool)

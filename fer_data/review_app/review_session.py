@@ -9,11 +9,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from fer_data.annotation.decision_writer import Decision
+from fer_data.annotation.decision_writer import Decision, at_once_note
 from fer_data.annotation.standing_decisions import Standing
 from fer_data.core.clock import now
 from fer_data.core.errors import UserError
-from fer_data.core.schema import ANNOTATOR, DECIDED_AT, DECISION, LABEL, PIXEL_HASH, UNDO
+from fer_data.core.schema import (
+    ANNOTATOR,
+    DECIDED_AT,
+    DECISION,
+    LABEL,
+    NEAR_GROUP,
+    PIXEL_HASH,
+    UNDO,
+)
 from fer_data.review_app.queue_share import Share, dealt
 from fer_data.review_app.session_summary import SessionSummary
 
@@ -57,6 +65,7 @@ class Review:
         self.session = SessionSummary()
         self._file = file
         self._given = {face[PIXEL_HASH]: face[LABEL] for face in self.faces}
+        self._groups = {face[PIXEL_HASH]: face[NEAR_GROUP] for face in self.faces}
         # A broken file fails before anybody has looked at a face.
         self._standing = Standing(file, expressions=expressions, retired=retired)
 
@@ -180,8 +189,10 @@ class Review:
                     f"the queue has no face {pixel_hash[:12]}: it was ranked again, reload the page"
                 )
         time = now()
+        # Who decides a whole grid looks less closely: the audit does not count it.
+        note = at_once_note(len({self._groups[pixel_hash] for pixel_hash in pixel_hashes}))
         lines = [
-            Decision(pixel_hash, self._given[pixel_hash], decision, annotator.strip(), time)
+            Decision(pixel_hash, self._given[pixel_hash], decision, annotator.strip(), time, note)
             for pixel_hash in pixel_hashes
         ]
         self._standing.append(lines)

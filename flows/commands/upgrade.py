@@ -10,6 +10,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from fer_data.core.errors import UserError
 from fer_data.core.files import atomic_write
+from fer_data.review_queue.review_queue_settings import ReviewQueueSettings
 from fer_data.splitting.split_settings import SplitSettings
 from fer_data.stages.defaults import descend, merged
 from fer_data.stages.old_names import Renamed, old_keys
@@ -21,6 +22,11 @@ from flows.housekeeping.retention_settings import add_section
 from flows.workspace.overrides import load_with_comments
 
 BACKUP = "params.yaml.before-upgrade"
+_NEW_IN_QUEUE = {
+    "audit_faces": "random ones that tell how many labels are wrong; 0: none",
+    "audit_seed": "of the audit",
+    "min_decisions_to_learn": "from how many on the queue learns from them; 0: never",
+}
 
 
 def upgrade(folder: Path = Path()) -> list[str]:
@@ -197,17 +203,25 @@ def _list_items(params: CommentedMap) -> list[str]:
 
 def _add_new(params: CommentedMap) -> list[str]:
     """Adds settings that came since, with their defaults, so that overrides find them."""
-    split = params.get("split")
-    if not isinstance(split, CommentedMap) or "test_fraction" in split:
-        return []
-    fraction = SplitSettings.model_fields["test_fraction"].default
-    split.insert(
-        min(1, len(split)),
-        "test_fraction",
-        fraction,
-        comment="of Training, of an archive without a Testing folder",
-    )
-    return [f"'split.test_fraction' is new: {fraction}, of archives without a Testing folder"]
+    split, queue = params.get("split"), params.get("review_queue")
+    changes: list[str] = []
+    if isinstance(split, CommentedMap) and "test_fraction" not in split:
+        fraction = SplitSettings.model_fields["test_fraction"].default
+        split.insert(
+            min(1, len(split)),
+            "test_fraction",
+            fraction,
+            comment="of Training, of an archive without a Testing folder",
+        )
+        changes.append(
+            f"'split.test_fraction' is new: {fraction}, of archives without a Testing folder"
+        )
+    for name, comment in _NEW_IN_QUEUE.items():
+        if isinstance(queue, CommentedMap) and name not in queue:
+            value = ReviewQueueSettings.model_fields[name].default
+            queue.insert(len(queue), name, value, comment=comment)
+            changes.append(f"'review_queue.{name}' is new: {value}, {comment}")
+    return changes
 
 
 def _factor(layers: Sequence[CommentedMap], shared: CommentedMap, keys: Sequence[str]) -> None:

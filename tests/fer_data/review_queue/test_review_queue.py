@@ -14,6 +14,7 @@ from fer_data.review_queue.review_queue import review_queue
 from flows.workspace.graph import read_graph
 from tests.support.command_words import words_of
 from tests.support.data.manifests import EXPRESSIONS, plain_manifest
+from tests.support.data.simulated_scores import CLASSES, TRUE_LABEL, simulated_scores
 
 ROOT = Path(__file__).parents[3]
 NOBODY = pd.DataFrame({"pixel_hash": []}, dtype=str)
@@ -80,6 +81,9 @@ def run_main(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         "crossval": "crossval",
         "decisions": "relabels.csv",
         "suspects": "out/suspects.csv",
+        "audit": "out/audit.csv",
+        "ranking": "out/ranking.parquet",
+        "learning": "out/learning.json",
         "neighbors": "out/neighbors.parquet",
         "label-studio": "out/label_studio.json",
     }
@@ -93,16 +97,22 @@ def workspace(tmp_path: Path, ranked: pd.DataFrame) -> Path:
     write_table(manifest, tmp_path / "manifest.parquet")
     np.save(tmp_path / "pixels.npy", pixels)
     folds = manifest.index % 2
-    assignments = manifest[["path"]].assign(split="train", fold=folds)
+    assignments = manifest[["path"]].assign(
+        split="train", fold=folds, near_group=np.arange(len(manifest))
+    )
     write_table(assignments, tmp_path / "assignments.parquet")
-    write_table(ranked.drop(columns="split"), tmp_path / "label_quality.parquet")
+    write_table(
+        ranked.drop(columns="split"),
+        tmp_path / "label_quality.parquet",
+        expressions=tuple(EXPRESSIONS),
+    )
     for fold in range(2):
         scored = manifest.loc[folds == fold, ["path"]]
         nearest = [[path, f"of fold {fold}"] for path in scored["path"]]
         write_table(scored.assign(neighbors=nearest), tmp_path / f"crossval/fold-{fold}.parquet")
     (tmp_path / "relabels.csv").write_text(",".join(DECISION_COLUMNS) + "\n")
     settings = {"data": {"expressions": EXPRESSIONS}}
-    settings |= {"review_queue": {"budget": 7, "balance": "none"}}
+    settings |= {"review_queue": {"budget": 7, "balance": "none", "audit_faces": 0}}
     (tmp_path / "params.yaml").write_text(json.dumps(settings))
     return tmp_path
 
@@ -131,6 +141,59 @@ def test_the_stage_writes_queue_neighbors_and_tasks_in_the_same_order(
     files = sorted((workspace / "out").iterdir())
     before = [file.read_bytes() for file in files]
     run_main(monkeypatch, workspace)
+    assert [file.read_bytes() for file in files] == before
+
+
+def test_the_stage_draws_the_audit_and_learns_and_repeats_itself_to_the_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    faces = simulated_scores(600, seed=0, confused={("happy", "surprise"): 0.6})
+    manifest = faces[["path", "pixel_hash", "label"]].assign(original_split="training")
+    write_table(manifest, tmp_path / "manifest.parquet")
+    np.save(tmp_path / "pixels.npy", np.zeros((len(faces), 48, 48), np.uint8))
+    write_table(
+        faces[["path", "split", "near_group"]].assign(fold=0), tmp_path / "assignments.parquet"
+    )
+    own = ["split", "near_group", TRUE_LABEL]
+    scored = faces.drop(columns=own)
+    write_table(scored, tmp_path / "label_quality.parquet", expressions=CLASSES)
+    nearest = faces[["path"]].assign(neighbors=[[path] for path in faces["path"]])
+    write_table(nearest, tmp_path / "crossval/fold-0.parquet")
+    settings = {"data": {"expressions": CLASSES}}
+    settings |= {"review_queue": {"budget": 100, "balance": "none", "audit_faces": 60}}
+    (tmp_path / "params.yaml").write_text(json.dumps(settings))
+    header = ",".join(DECISION_COLUMNS) + "\n"
+    (tmp_path / "relabels.csv").write_text(header)
+    run_main(monkeypatch, tmp_path)
+    audit = pd.read_csv(tmp_path / "out/audit.csv")
+    assert len(audit) == 60
+    assert audit["waits"].all()
+    nearby = read_table(tmp_path / "out/neighbors.parquet")
+    assert set(audit["path"]) < set(nearby["path"])
+    tasks = json.loads((tmp_path / "out/label_studio.json").read_text())
+    assert len(tasks) > 100  # with some of the audit among them
+
+    decided = pd.concat([faces.head(100), faces[faces["path"].isin(audit["path"].head(20))]])
+    lines = [
+        f"{row.pixel_hash},{row.label},{row.true_label},ann,2026-01-31T10:00:00Z,\n"
+        for row in decided.drop_duplicates("path").itertuples()
+    ]
+    (tmp_path / "relabels.csv").write_text(header + "".join(lines))
+    caplog.set_level("INFO")
+    run_main(monkeypatch, tmp_path)
+    assert "ranked by what decisions teach (log loss" in caplog.text
+    assert "audit: " in caplog.text
+    after = pd.read_csv(tmp_path / "out/audit.csv")
+    assert list(after["path"]) == list(audit["path"])
+    assert not after["waits"].head(20).any()
+    queue = pd.read_csv(tmp_path / "out/suspects.csv")
+    assert not set(queue["pixel_hash"]) & set(decided["pixel_hash"])
+    ranking = read_table(tmp_path / "out/ranking.parquet").set_index("path")
+    assert list(ranking.loc[queue["path"], "rank"]) == sorted(queue["rank"])
+    assert len(ranking) == len(faces)
+    files = sorted((tmp_path / "out").iterdir())
+    before = [file.read_bytes() for file in files]
+    run_main(monkeypatch, tmp_path)
     assert [file.read_bytes() for file in files] == before
 
 

@@ -50,7 +50,9 @@ def test_the_upgraded_settings_are_those_of_today(workspace: Path) -> None:
         check_settings(workspace)
     changes = upgrade(workspace)
     assert "'training.resume' is 'checkpoints.resume' now" in changes
-    assert "\n  test_fraction: 0.2 " in (workspace / "params.yaml").read_text()
+    upgraded = (workspace / "params.yaml").read_text()
+    assert "\n  test_fraction: 0.2 " in upgraded
+    assert "\n  audit_faces: 200 " in upgraded
     check_settings(workspace)
     today = settings_in(ROOT)
     today["report"]["peer"] = None  # came later, and need not be there

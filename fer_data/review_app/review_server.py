@@ -36,6 +36,7 @@ from fer_data.review_app.queue_share import Share
 from fer_data.review_app.queued_faces import SHOWN_COLUMNS, queued_faces
 from fer_data.review_app.review_session import Review
 from fer_data.review_app.review_settings import ReviewAppSettings
+from fer_data.review_queue.audit import mix_in, read_audit
 from fer_data.stages.settings import PARAMS_FILE, DataSettings, read_settings
 from fer_data.web.html import face_png, render_page
 from fer_data.web.local_server import launch, new_server, told
@@ -93,13 +94,14 @@ def read_review(
         return output(stage_name, file_name, workspace=workspace)
 
     suspects = _read_suspects(made_by("review_queue", "suspects.csv"))
+    audit = read_audit(made_by("review_queue", "audit.csv"))
     neighbors = read_table(made_by("review_queue", "neighbors.parquet"))
     manifest, pixels = read_faces(
         made_by("ingest", "manifest.parquet"), made_by("ingest", "pixels.npy")
     )
     settings = read_settings(DataSettings, "data", file=workspace / PARAMS_FILE)
     assigned = _assigned(made_by("split", "assignments.parquet"), manifest)
-    faces = queued_faces(suspects, assigned, neighbors)
+    faces = queued_faces(mix_in(suspects, audit), assigned, neighbors)
     review = Review(
         faces,
         dependency("quality_report", "relabels.csv", workspace=workspace),

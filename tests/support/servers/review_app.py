@@ -13,6 +13,7 @@ import yaml
 from fer_data.annotation.decision_log import read_decisions
 from fer_data.annotation.latest_decisions import latest_decisions
 from fer_data.core.schema import DECISION_COLUMNS
+from fer_data.review_queue.audit import AUDIT_COLUMNS
 from fer_models.cross_validation.neighbors import NUM_NEIGHBORS
 from tests.support.data.findings import HOSTILE, blob
 from tests.support.data.manifests import manifest_of
@@ -32,7 +33,11 @@ GRAPH = {
     "split": {"outs": ["data/split/assignments.parquet"]},
     "review_queue": {
         "deps": [str(RELABELS)],
-        "outs": ["data/review_queue/neighbors.parquet", "data/review_queue/suspects.csv"],
+        "outs": [
+            "data/review_queue/audit.csv",
+            "data/review_queue/neighbors.parquet",
+            "data/review_queue/suspects.csv",
+        ],
     },
     "quality_report": {"deps": [str(RELABELS)]},
 }
@@ -77,8 +82,20 @@ def neighbors_of(suspects: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame
     return suspects[["path"]].assign(neighbors=[nearest] * len(suspects))
 
 
-def make_workspace(folder: Path, *, number: int = NUM_SUSPECTS, **settings: Any) -> Path:
-    """Writes what the review app reads, with `number` suspects; `settings` are those of `review_app`."""
+def audit_of(manifest: pd.DataFrame, *, number: int) -> pd.DataFrame:
+    """The last Training faces as a sample, none of them decided; `angry` suggested."""
+    faces = manifest[["path", "pixel_hash", "label"]].iloc[NUM_TRAINING - number : NUM_TRAINING]
+    sample = faces.assign(suggested_label="angry", class_faces=20, weight=2.0, waits=True)
+    return sample[list(AUDIT_COLUMNS)]
+
+
+def make_workspace(
+    folder: Path, *, number: int = NUM_SUSPECTS, num_audit: int = 0, **settings: Any
+) -> Path:
+    """Writes what the review app reads: `number` suspects, and `num_audit` faces of the audit.
+
+    The `settings` are those of `review_app`.
+    """
     manifest, faces = archive()
     suspects = queue(manifest, number=number)
     for part in ("data/faces", "data/review_queue", "data/split"):
@@ -91,7 +108,10 @@ def make_workspace(folder: Path, *, number: int = NUM_SUSPECTS, **settings: Any)
     manifest.to_parquet(folder / "data/faces/manifest.parquet", index=False)
     np.save(folder / "data/faces/pixels.npy", faces)
     suspects.to_csv(folder / "data/review_queue/suspects.csv", index=False)
-    neighbors_of(suspects, manifest).to_parquet(folder / "data/review_queue/neighbors.parquet")
+    audit = audit_of(manifest, number=num_audit)
+    audit.to_csv(folder / "data/review_queue/audit.csv", index=False)
+    shown = pd.concat([suspects, audit])
+    neighbors_of(shown, manifest).to_parquet(folder / "data/review_queue/neighbors.parquet")
     (folder / RELABELS).write_text(",".join(DECISION_COLUMNS) + "\n")
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": GRAPH}))
     sections = {

@@ -27,7 +27,7 @@ from fer_data.core.schema import (
     UNDO,
 )
 
-_NORMAL_QUANTILE = 1.959964
+NORMAL_QUANTILE = 1.959964
 """Of 97.5 %: what leaves 2.5 % on either side."""
 
 
@@ -40,21 +40,22 @@ class Rate:
     high: float | None
 
 
-def wilson_rate(times: int, trials: int) -> Rate:
-    """A rate with Wilson's 95 % interval, which holds for few trials too.
+def wilson_rate(times: int, trials: int, *, quantile: float = NORMAL_QUANTILE) -> Rate:
+    """A rate with Wilson's interval, of 95 % by default, which holds for few trials too.
 
     From E. B. Wilson, Probable Inference, the Law of Succession, and Statistical Inference (1927).
 
     Args:
         times: How often it was so, at most `trials`.
         trials: Out of how many.
+        quantile: Of the normal distribution, for another interval.
     """
     if trials == 0:
         return Rate(None, None, None)
-    value, square = times / trials, _NORMAL_QUANTILE**2
+    value, square = times / trials, quantile**2
     middle = (value + square / (2 * trials)) / (1 + square / trials)
     spread = math.sqrt(value * (1 - value) / trials + square / (4 * trials**2))
-    half = _NORMAL_QUANTILE * spread / (1 + square / trials)
+    half = quantile * spread / (1 + square / trials)
     # Rounding could push the ends past what they may not pass.
     return Rate(value, min(value, max(0.0, middle - half)), max(value, min(1.0, middle + half)))
 

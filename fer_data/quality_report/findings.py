@@ -15,6 +15,7 @@ from fer_data.core.errors import UserError
 from fer_data.core.face_store import read_faces
 from fer_data.core.schema import LABEL_QUALITY, ORIGINAL_SPLIT, PATH, RANK, TESTING
 from fer_data.core.tables import original_splits, read_csv, read_json, read_table
+from fer_data.review_queue.audit import read_audit
 from fer_data.stages.settings import DataSettings
 
 
@@ -36,6 +37,12 @@ class Findings:
     """Each scored face, as `mislabels` ranks it: `label_quality`, `rank`, `issue_type`, ..."""
     suspects: pd.DataFrame
     """The review queue: a row for each face that waited when it was made."""
+    audit: pd.DataFrame
+    """The audit sample, as `audit.draw_audit` drew it."""
+    ranking: pd.DataFrame
+    """Each scored face, as the queue ranks it: `label_quality`, `rank`, `wrong_probability`, ..."""
+    learning: dict[str, Any]
+    """What the queue goes by, and why, as `learned_ranking.learn_ranking` says."""
     decision_log: pd.DataFrame
     """All decisions, in the order in which they were made; not all of them need to stand."""
     is_test_drawn: bool = False
@@ -80,6 +87,9 @@ def read_findings(flags: argparse.Namespace, data: DataSettings) -> Findings:
         assignments=assignments,
         label_quality=read_table(flags.label_quality),
         suspects=_read_text_table(flags.suspects),
+        audit=read_audit(flags.audit),
+        ranking=read_table(flags.ranking),
+        learning=read_json(flags.learning),
         decision_log=decision_log,
         waiting=in_words(read_json(flags.curated).get(MARK), flags.decisions),
     )

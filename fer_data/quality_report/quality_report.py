@@ -1,4 +1,4 @@
-"""Renders the data-quality page: counts, duplicates, checks and the review queue.
+"""Renders the data-quality page: counts, duplicates, checks, the audit and the review queue.
 
 The page is one HTML file, which opens from disk without a network.
 """
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from fer_data.annotation.apply_decisions import in_counts, is_retired, retired_counts
+from fer_data.annotation.decision_writer import were_made_at_once
 from fer_data.annotation.latest_decisions import latest_decisions
 from fer_data.annotation.statistics import summarise_decisions
 from fer_data.core.files import atomic_write
@@ -34,8 +35,10 @@ from fer_data.core.schema import (
     VALIDATION_EXCLUSIONS,
 )
 from fer_data.quality_report.agreement import agreement_of
+from fer_data.quality_report.audit_results import MIN_COUNTED, audit_result
 from fer_data.quality_report.findings import Findings, read_findings
 from fer_data.quality_report.quality_report_settings import QualityReportSettings
+from fer_data.quality_report.review_outlook import outlook_of
 from fer_data.quality_report.thumbnails import (
     disputed_faces,
     duplicates,
@@ -103,7 +106,11 @@ def quality_page(
     decision_log = findings.decision_log[known]
     decisions = latest_decisions(decision_log)
     agreement = agreement_of(decision_log, retired=retired)
-    queue = undecided(findings.suspects, decisions[~is_retired(decisions, retired)])
+    applying = decisions[~is_retired(decisions, retired)]
+    queue = undecided(findings.suspects, applying)
+    scored = (findings.label_quality, findings.ranking)
+    on_audit = decision_log[PIXEL_HASH].isin(findings.audit[PIXEL_HASH])
+    on_audit &= ~were_made_at_once(decision_log)
     return render_page(
         "fer_data.quality_report",
         "quality_report.html.j2",
@@ -134,11 +141,16 @@ def quality_page(
         validation=findings.validation,
         decisions=summarise_decisions(
             decision_log,
-            suspected(findings.label_quality, queue),
+            suspected(findings.ranking, queue),
             expressions=expressions,
             retired=retired,
         ),
         agreement=agreement,
+        audit=audit_result(findings.audit, applying, *scored, expressions=expressions),
+        audit_agreement=agreement_of(decision_log[on_audit], retired=retired),
+        audit_needed=MIN_COUNTED,
+        outlook=outlook_of(decision_log, applying, *scored, findings.assignments),
+        learning=findings.learning,
         disputed=disputed_faces(agreement.disputed, faces, pixels, number=NUM_DISPUTED_SHOWN),
         num_pairs_shown=NUM_PAIRS_SHOWN,
         num_foreign=int((~known & ~is_retired(findings.decision_log, retired)).sum()),
@@ -176,7 +188,8 @@ def main() -> None:
     flags = stage.parse_flags(
         __doc__,
         *("manifest", "pixels", "rejected", "validation", "assignments"),
-        *("label_quality", "suspects", "decisions", "curated", "page"),
+        *("label_quality", "suspects", "audit", "ranking", "learning"),
+        *("decisions", "curated", "page"),
     )
     settings = read_settings(QualityReportSettings, "quality_report")
     data = read_settings(DataSettings, "data")

@@ -22,6 +22,7 @@ from fer_data.label_quality.mislabels import rank_labels
 from fer_data.label_quality.mislabels_settings import MislabelsSettings
 from fer_data.quality_report.findings import Findings
 from fer_data.quality_report.quality_report import quality_page
+from fer_data.review_queue.audit import draw_audit
 from fer_data.review_queue.label_studio_tasks import labeling_config
 from fer_data.splitting.drawn_test import draw_test
 from fer_data.splitting.duplicates import near_pairs
@@ -135,6 +136,14 @@ def test_the_stages_of_data_take_any_classes(tmp_path: Path, number: int, folder
             assignments=assignments,
             label_quality=ranked,
             suspects=suspects,
+            audit=draw_audit(
+                ranked.merge(assignments[["path", "split", "near_group"]], on="path"),
+                nothing["pixel_hash"],
+                num_faces=20,
+                seed=0,
+            ),
+            ranking=ranked.assign(wrong_probability=float("nan")),
+            learning={"ranking": "label quality", "reason": "no decisions"},
             decision_log=nothing.assign(annotator=[], decided_at=[], note=[]),
             is_test_drawn="Testing" not in folders,
         ),

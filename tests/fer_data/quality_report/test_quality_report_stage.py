@@ -30,6 +30,9 @@ def write_inputs(folder: Path) -> None:
     write_table(made.assignments, folder / "assignments.parquet")
     write_table(made.label_quality, folder / "label_quality.parquet")
     made.suspects.to_csv(folder / "suspects.csv", index=False)
+    made.audit.to_csv(folder / "audit.csv", index=False)
+    write_table(made.ranking, folder / "ranking.parquet")
+    (folder / "learning.json").write_text(json.dumps(made.learning))
     decided(3).to_csv(folder / "relabels.csv", index=False)
     applied = {MARK: mark_of(folder / "relabels.csv")}
     (folder / "curated.json").write_text(json.dumps(applied))
@@ -44,7 +47,8 @@ def run_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], s
     flags = (
         "--manifest manifest.parquet --pixels pixels.npy --rejected rejected.csv "
         "--validation validation.json --assignments assignments.parquet "
-        "--label-quality label_quality.parquet --suspects suspects.csv --decisions relabels.csv "
+        "--label-quality label_quality.parquet --suspects suspects.csv --audit audit.csv "
+        "--ranking ranking.parquet --learning learning.json --decisions relabels.csv "
         "--curated curated.json --page out/index.html"
     )
     monkeypatch.chdir(tmp_path)
@@ -65,7 +69,15 @@ def test_main_writes_the_same_page_as_the_pure_function(run_stage: Callable[[], 
 
 
 @pytest.mark.parametrize(
-    "file", ["rejected.csv", "validation.json", "suspects.csv", "relabels.csv"]
+    "file",
+    [
+        "rejected.csv",
+        "validation.json",
+        "suspects.csv",
+        "relabels.csv",
+        "audit.csv",
+        "learning.json",
+    ],
 )
 def test_a_missing_input_is_named(tmp_path: Path, run_stage: Callable[[], str], file: str) -> None:
     (tmp_path / file).unlink()

@@ -16,6 +16,7 @@ from fer_data.core.schema import (
 )
 from fer_data.core.tables import with_probabilities
 from fer_data.quality_report.findings import Findings
+from fer_data.review_queue.audit import draw_audit
 
 EXPRESSIONS = ("angry", "happy", "sad")
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -83,6 +84,14 @@ def findings(**changes: Any) -> Findings:
         "assignments": assignments,
         "label_quality": with_probabilities(ranked, np.full((NUM_TRAINING, 3), 1 / 3)),
         "suspects": ranked.head(5),
+        "audit": draw_audit(
+            ranked.merge(assignments[["path", "split", "near_group"]], on="path"),
+            pd.Series([], dtype=str),
+            num_faces=0,
+            seed=0,
+        ),
+        "ranking": ranked.assign(wrong_probability=np.nan),
+        "learning": {"ranking": "label quality", "reason": "0 decisions, 100 needed"},
         "decision_log": pd.DataFrame(columns=list(DECISION_COLUMNS)),
     }
     return Findings(**(values | changes))

@@ -43,6 +43,7 @@ NEEDS = {
     "accept-decisions": ["pipeline"],
     "import-decisions": ["pipeline"],
     "label-studio-config": ["pipeline"],
+    "simulate-review": ["pipeline"],
     "review": ["app", "pipeline"],
     "clean": ["flows", "pipeline"],
     "run": ["flows", "pipeline"],

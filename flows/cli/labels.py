@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.options import AcceptedBy, AllowedHosts, Port, Workspace, check_workspace
+from flows.cli.options import (
+    AcceptedBy,
+    AllowedHosts,
+    Port,
+    Workspace,
+    check_workspace,
+    require_workspace,
+)
 from flows.cli.serving import until_interrupted
 
 PANEL = "Labels"
@@ -115,6 +122,76 @@ def import_decisions(
         folder=workspace,
     ):
         print(line)
+
+
+@app.command(
+    rich_help_panel=PANEL, epilog="Example: ferflow simulate-review --key archive.planted.csv"
+)
+def simulate_review(
+    key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The key of planted errors that `ferflow sample` wrote."),
+    ] = None,
+    votes: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Or votes, as `import-decisions --votes` takes them."),
+    ] = None,
+    min_agreement: Annotated[
+        float, typer.Option(metavar="FRACTION", help="Of the votes: what makes them clear.")
+    ] = 0.6,
+    faces: Annotated[
+        int,
+        typer.Option(metavar="NUMBER", min=1, help="How many faces are decided, in each order."),
+    ] = 300,
+    step: Annotated[
+        int, typer.Option(metavar="NUMBER", min=1, help="After how many the model is trained.")
+    ] = 100,
+    model: Annotated[
+        str, typer.Option(metavar="NAME", help="The model that learns from the decisions.")
+    ] = "scratch",
+    orders: Annotated[
+        str,
+        typer.Option(metavar="NAMES", help="In which orders, with commas between them."),
+    ] = "learned,queue,random",
+    seed: Annotated[int, typer.Option(metavar="NUMBER", help="Of the random order.")] = 0,
+    workspace: Workspace = Path(),
+) -> None:
+    """Let a recorded annotator decide, and show what it does to labels and a model."""
+    require_workspace(workspace)
+
+    import tempfile
+
+    from rich.console import Console
+
+    from fer_data.core.files import atomic_write
+    from flows.commands.demo import run_stages
+    from flows.simulation.recorded_annotator import annotator_of
+    from flows.simulation.simulated_review import as_table, read_orders, simulate
+    from flows.simulation.simulation_page import simulation_page
+
+    annotator = annotator_of(workspace, key=key, votes=votes, min_agreement=min_agreement)
+    console = Console()
+    folder = workspace / "reports/simulated_review"
+    with tempfile.TemporaryDirectory(prefix="ferflow-simulated-") as scratch:
+        steps = []
+        for one in simulate(
+            *(workspace, Path(scratch), annotator),
+            orders=read_orders(orders),
+            num_faces=faces,
+            step=step,
+            model=model,
+            seed=seed,
+            run=lambda copy, stages: run_stages(copy, console=console, stages=stages),
+        ):
+            steps.append(one)
+            console.print(one.in_words(), highlight=False)
+            table = as_table(steps)  # written each time: a long simulation may be ended early
+            with atomic_write(folder / "steps.csv") as beside:
+                table.to_csv(beside, index=False, lineterminator="\n")
+            with atomic_write(folder / "index.html") as beside:
+                page = simulation_page(table, model=model, annotator=annotator.name)
+                beside.write_text(page, encoding="utf-8")
+    print(f"{folder / 'index.html'} shows it, {folder / 'steps.csv'} has the figures")
 
 
 @app.command(rich_help_panel=PANEL, epilog="Example: ferflow accept-decisions --by Ann")

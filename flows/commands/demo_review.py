@@ -1,26 +1,26 @@
 """Shows what decisions do: one model learns from those of a drawn annotator who knows the key."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from fer_data.annotation.decision_writer import Decision, append_decisions
+from fer_data.annotation.decision_writer import append_decisions
 from fer_data.core.catalog import dependency, output
-from fer_data.core.clock import now
-from fer_data.core.schema import DROP, KEEP, LABEL, PATH, PIXEL_HASH, PREDICTION, SPLIT, TEST, TRAIN
+from fer_data.core.schema import KEEP, LABEL, PATH, PREDICTION, SPLIT, TEST, TRAIN
 from fer_data.core.tables import read_table
 from fer_data.stages.settings import PARAMS_FILE, DataSettings, read_settings
 from fer_data.synthetic.planted_errors import TRUE_LABEL
 from fer_models.reporting.seed_spread import Difference, difference
 from flows.commands.demo import run_stages
+from flows.simulation.recorded_annotator import by_key
 
 MODEL = "scratch"
 """The model that learns from the decisions: the one that trains fastest."""
 NUM_DECISIONS = 60
-ANNOTATOR = "drawn annotator"
 
 
 @dataclass(frozen=True)
@@ -88,13 +88,7 @@ def decide(workspace: Path, planted: pd.DataFrame) -> int:
         On how many of them the label was wrong.
     """
     queue = pd.read_csv(output("review_queue", "suspects.csv", workspace=workspace))
-    faces = queue.drop_duplicates(PIXEL_HASH).head(NUM_DECISIONS)
-    truth = planted.set_index(PATH)[TRUE_LABEL]
-    decisions: list[Decision] = []
-    for path, pixel_hash, label in faces[[PATH, PIXEL_HASH, LABEL]].itertuples(index=False):
-        true_label = truth.get(path, label)
-        decision = KEEP if true_label == label else true_label or DROP
-        decisions.append(Decision(pixel_hash, label, decision, ANNOTATOR, now()))
+    decisions = by_key(planted, queue).decide(queue, NUM_DECISIONS, start=datetime.now(UTC))
     settings = read_settings(DataSettings, "data", file=workspace / PARAMS_FILE)
     append_decisions(
         dependency("rebalance", "relabels.csv", workspace=workspace),

@@ -1,0 +1,247 @@
+"""Lets a recorded annotator decide on faces in several orders, and trains a model after each step."""
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+import numpy as np
+import pandas as pd
+
+from fer_data.annotation.decision_log import read_decisions
+from fer_data.annotation.decision_writer import append_decisions
+from fer_data.annotation.latest_decisions import latest_decisions
+from fer_data.annotation.statistics import wilson_rate
+from fer_data.core.catalog import dependency, output
+from fer_data.core.errors import UserError
+from fer_data.core.schema import (
+    EXCLUDED,
+    KEEP,
+    LABEL,
+    PATH,
+    PIXEL_HASH,
+    PREDICTION,
+    SPLIT,
+    TEST,
+    TRAIN,
+)
+from fer_data.core.tables import read_table
+from fer_data.review_queue.audit import mix_in, read_audit
+from fer_data.stages.settings import PARAMS_FILE, DataSettings, read_settings
+from flows.simulation.recorded_annotator import SECONDS_A_FACE, RecordedAnnotator
+from flows.workspace.client import git
+from flows.workspace.overrides import apply_overrides
+
+Order = Literal["learned", "queue", "random"]
+ORDERS: Final[tuple[Order, ...]] = get_args(Order)
+_LEFT_OUT = shutil.ignore_patterns(
+    *(
+        ".git",
+        ".venv",
+        ".prefect",
+        "cache",
+        "tmp",
+        "checkpoints",
+        "*.unfinished",
+        "simulated_review",
+    )
+)
+"""Of a workspace, what its copy does without."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What labels and model are worth after some decisions."""
+
+    order: Order
+    """In which order faces were decided: by the queue as it learns, by label quality, or at random."""
+    decisions: int
+    """How many were made."""
+    wrong_found: int
+    """How many of them found a wrong label."""
+    label_error: float
+    """The part of the labels in `train` that are wrong, of those that the annotator knows."""
+    accuracy: float
+    """Of the model on Testing faces, by their given labels."""
+    low: float
+    """The lower end of its 95 % interval."""
+    high: float
+    """The upper end."""
+
+    def in_words(self) -> str:
+        """Describes the step in a line."""
+        return (
+            f"{self.order}, {self.decisions} decisions ({self.wrong_found} of wrong labels): "
+            f"{self.label_error:.2%} of the training labels wrong, accuracy {self.accuracy:.4f}"
+        )
+
+
+def read_orders(text: str) -> list[Order]:
+    """Reads names of orders with commas between them.
+
+    Raises:
+        UserError: One is no order, or stands there twice.
+    """
+    found: list[Order] = []
+    for name in text.split(","):
+        order = next((one for one in ORDERS if one == name.strip()), None)
+        if order is None or order in found:
+            raise UserError(
+                f"got the orders '{text}', expected some of {', '.join(ORDERS)}, each once"
+            )
+        found.append(order)
+    return found
+
+
+def simulate(
+    workspace: Path,
+    scratch: Path,
+    annotator: RecordedAnnotator,
+    *,
+    orders: Sequence[Order],
+    num_faces: int,
+    step: int,
+    model: str,
+    seed: int,
+    run: Callable[[Path, Sequence[str]], None],
+) -> Iterator[Step]:
+    """Simulates a review in each of several orders, in copies of a workspace.
+
+    Args:
+        workspace: Where all stages have run; nothing in it is changed.
+        scratch: An empty folder for the copies.
+        annotator: Who decides.
+        orders: The orders, one after the other.
+        num_faces: On how many faces the annotator decides in each order; fewer where none is left.
+        step: After how many of them the model is trained.
+        model: The model that learns from the decisions.
+        seed: Of the random order.
+        run: Runs stages in a workspace.
+
+    Yields:
+        What is there before the first decision, and after each step.
+
+    Raises:
+        UserError: The workspace is not built, or a stage failed.
+    """
+    _check_built(workspace, model)
+    for order in orders:
+        copy = scratch / order
+        shutil.copytree(workspace, copy, ignore=_LEFT_OUT, symlinks=True)
+        git("init", "--quiet", cwd=copy)
+        if order == "queue":
+            apply_overrides({"review_queue": {"min_decisions_to_learn": 0}}, folder=copy)
+            run(copy, ["review_queue"])
+        yield from _steps(
+            copy,
+            annotator,
+            order=order,
+            num_faces=num_faces,
+            step=step,
+            model=model,
+            seed=seed,
+            run=run,
+        )
+        shutil.rmtree(copy)
+
+
+def _steps(
+    copy: Path,
+    annotator: RecordedAnnotator,
+    *,
+    order: Order,
+    num_faces: int,
+    step: int,
+    model: str,
+    seed: int,
+    run: Callable[[Path, Sequence[str]], None],
+) -> Iterator[Step]:
+    made, wrong_found, moment = 0, 0, datetime.now(UTC)
+    yield _measured(copy, annotator, order, made, wrong_found, model)
+    while made < num_faces:
+        faces = undecided_faces(copy, order, seed=seed)
+        number = min(step, num_faces - made)
+        decisions = annotator.decide(faces, number, start=moment)
+        if not decisions:
+            return
+        settings = read_settings(DataSettings, "data", file=copy / PARAMS_FILE)
+        log = dependency("rebalance", "relabels.csv", workspace=copy)
+        append_decisions(log, decisions, expressions=settings.known_expressions)
+        made += len(decisions)
+        wrong_found += sum(one.decision != KEEP for one in decisions)
+        moment = _after(moment, len(decisions))
+        below = ["review_queue", "rebalance", "tfrecords", f"train@{model}", f"evaluate@{model}"]
+        run(copy, below)
+        yield _measured(copy, annotator, order, made, wrong_found, model)
+
+
+def undecided_faces(workspace: Path, order: Order, *, seed: int) -> pd.DataFrame:
+    """The undecided faces of a workspace, in the order in which a person would see them.
+
+    Returns:
+        Rows with `path`, `pixel_hash` and `label`. `random`: all that could be in the queue; else those
+        that are, with the audit's faces among them where the queue learns.
+    """
+    if order != "random":
+        queue = pd.read_csv(output("review_queue", "suspects.csv", workspace=workspace))
+        if order == "learned":
+            queue = mix_in(
+                queue, read_audit(output("review_queue", "audit.csv", workspace=workspace))
+            )
+        return queue[[PATH, PIXEL_HASH, LABEL]]
+    ranked = read_table(output("mislabels", "label_quality.parquet", workspace=workspace))
+    assignments = read_table(output("split", "assignments.parquet", workspace=workspace))
+    splits = ranked[PATH].map(assignments.set_index(PATH)[SPLIT])
+    settings = read_settings(DataSettings, "data", file=workspace / PARAMS_FILE)
+    log = dependency("rebalance", "relabels.csv", workspace=workspace)
+    decided = latest_decisions(read_decisions(log, expressions=settings.known_expressions))
+    is_open = (splits != EXCLUDED) & ~ranked[PIXEL_HASH].isin(decided[PIXEL_HASH])
+    faces = ranked.sort_values(PATH)[[PATH, PIXEL_HASH, LABEL]]
+    shuffled = faces.iloc[np.random.default_rng(seed).permutation(len(faces))]
+    return shuffled[is_open.loc[shuffled.index]].drop_duplicates(PIXEL_HASH)
+
+
+def as_table(steps: Sequence[Step]) -> pd.DataFrame:
+    """The steps as rows."""
+    return pd.DataFrame([asdict(one) for one in steps])
+
+
+def _measured(
+    workspace: Path,
+    annotator: RecordedAnnotator,
+    order: Order,
+    made: int,
+    wrong_found: int,
+    model: str,
+) -> Step:
+    examples = read_table(output("rebalance", "examples.parquet", workspace=workspace))
+    train = examples[examples[SPLIT] == TRAIN]
+    truth = train[PATH].map(dict(annotator.truth))
+    known = truth.notna()
+    folder = output(f"evaluate@{model}", model, workspace=workspace)
+    test = read_table(folder / "predictions.parquet", columns=(SPLIT, LABEL, PREDICTION))
+    test = test[test[SPLIT] == TEST]
+    rate = wilson_rate(int((test[LABEL] == test[PREDICTION]).sum()), len(test))
+    if rate.value is None or rate.low is None or rate.high is None or not known.any():
+        raise UserError("there is no Testing face, or no `train` face that the annotator knows")
+    error = float((truth[known] != train.loc[known, LABEL]).mean())
+    return Step(order, made, wrong_found, error, rate.value, rate.low, rate.high)
+
+
+def _check_built(workspace: Path, model: str) -> None:
+    """Refuses a workspace whose stages have not run."""
+    for stage, name in (
+        ("mislabels", "label_quality.parquet"),
+        ("review_queue", "audit.csv"),
+        ("rebalance", "examples.parquet"),
+        (f"evaluate@{model}", model),
+    ):
+        file = output(stage, name, workspace=workspace)
+        if not file.exists():
+            raise UserError(f"{file} is missing: `dvc repro {stage}` makes it, then run this again")
+
+
+def _after(moment: datetime, number: int) -> datetime:
+    return moment + timedelta(seconds=SECONDS_A_FACE * number)

@@ -67,10 +67,7 @@ def stages_in(workspace: Path) -> dict[str, Any]:
     try:
         graph = read_yaml(workspace / GRAPH_FILE)
     except FileNotFoundError:
-        raise UserError(
-            f"no {GRAPH_FILE} in {workspace.absolute()}: not a Ferflow workspace; "
-            "`ferflow init FOLDER` makes one"
-        ) from None
+        raise UserError(no_workspace(workspace / GRAPH_FILE)) from None
     stages = graph.get("stages") if isinstance(graph, dict) else None
     if not isinstance(stages, dict) or not all(isinstance(one, dict) for one in stages.values()):
         raise UserError(f"{workspace / GRAPH_FILE} has no stages: `git checkout {GRAPH_FILE}`")
@@ -79,6 +76,14 @@ def stages_in(workspace: Path) -> dict[str, Any]:
     except FileNotFoundError:
         params = {}
     return with_items(stages, params)
+
+
+def no_workspace(missing: Path) -> str:
+    """Says of a folder that it is no workspace, since it lacks a file that every workspace has."""
+    return (
+        f"no {missing.name} in {missing.parent.absolute()}: not a Ferflow workspace; "
+        "`ferflow init FOLDER` makes one"
+    )
 
 
 def with_items(stages: Mapping[str, Any], params: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pydantic import (
     field_validator,
 )
 
+from fer_data.core.catalog import no_workspace
 from fer_data.core.errors import UserError, one_line
 from fer_data.core.schema import DROP, KEEP, UNDO
 from fer_data.core.yaml_files import read_yaml
@@ -159,7 +160,7 @@ def read_params(file: Path = PARAMS_FILE) -> dict[str, Any]:
     try:
         values = read_yaml(file)
     except FileNotFoundError:
-        raise SettingsError(f"no {file} in {Path.cwd()}: run this in a Ferflow workspace") from None
+        raise SettingsError(no_workspace(file)) from None
     except UserError as error:
         raise SettingsError(str(error)) from None
     if not isinstance(values, dict):

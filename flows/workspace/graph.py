@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fer_data.core.catalog import GRAPH_FILE, stages_in
+from fer_data.core.catalog import GRAPH_FILE, no_workspace, stages_in
 from fer_data.core.errors import UserError
 from flows.workspace.client import dvc
 
@@ -41,7 +41,7 @@ def read_graph(workspace: Path) -> Graph:
         UserError: There is no `dvc.yaml`, or DVC refuses it.
     """
     if not (workspace / GRAPH_FILE).is_file():
-        raise UserError(f"no {GRAPH_FILE} in {workspace.absolute()}: not a Ferflow workspace")
+        raise UserError(no_workspace(workspace / GRAPH_FILE))
     return graph_of(dvc("dag", "--dot", cwd=workspace))
 
 

@@ -77,7 +77,7 @@ def test_says_what_is_wrong_with_the_file(tmp_path: Path, text: str, message: st
 
 
 def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"no .*params\.yaml in .*: run this in a Ferflow"):
+    with pytest.raises(SettingsError, match=r"no .*params\.yaml in .*: not a Ferflow workspace"):
         read_params(tmp_path / "params.yaml")
 
 

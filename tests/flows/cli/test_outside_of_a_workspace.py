@@ -9,8 +9,8 @@ from flows.cli.main import main
 
 COMMANDS = (
     *("accept-baseline --by Ann", "accept-decisions --by Ann", "add x.zip", "bundle"),
-    *("bundle --half", "compare a b", "import-decisions x.csv", "label-studio-config"),
-    *("preset cpu", "publish site", "review --annotator ann", "run", "serve"),
+    *("bundle --half", "clean", "compare a b", "import-decisions x.csv", "label-studio-config"),
+    *("preset cpu", "publish site", "review --annotator ann", "rollback", "run", "serve"),
     *("set-weights mobilenetv2 x", "upgrade"),
 )
 
@@ -20,7 +20,9 @@ def test_one_line_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, comma
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["ferflow", *command.split()])
     with pytest.raises(
-        SystemExit, match=r"^error: no (dvc|params)\.yaml in [^\n]*workspace[^\n]*$"
+        SystemExit,
+        match=r"^error: no (dvc|params)\.yaml in /[^\n]*: not a Ferflow workspace; `ferflow init "
+        r"FOLDER` makes one$",
     ):
         main()
     assert list(tmp_path.iterdir()) == []

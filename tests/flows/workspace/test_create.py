@@ -252,9 +252,7 @@ def test_dvc_says_why_it_adds_nothing(made: Path) -> None:
 def test_what_cannot_be_added_is_one_line(made: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no archive at .*absent\.zip"):
         add_archive(tmp_path / "absent.zip", folder=made)
-    with pytest.raises(
-        UserError, match=r"no .*params\.yaml in .*: run this in a Ferflow workspace"
-    ):
+    with pytest.raises(UserError, match=r"no params\.yaml in .*: not a Ferflow workspace"):
         add_archive(tmp_path / "absent.zip", folder=tmp_path)
     with pytest.raises(UserError, match="no model 'scratch' that takes weights: expected one of"):
         add_weights("scratch", tmp_path / "absent.h5", folder=made)

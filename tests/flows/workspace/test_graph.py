@@ -74,5 +74,7 @@ def test_only_what_changed_itself_is_named_as_changed(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_graph_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no dvc\.yaml in .*: not a Ferflow workspace"):
+    with pytest.raises(
+        UserError, match=r"no dvc\.yaml in .*: not a Ferflow workspace; `ferflow init"
+    ):
         read_graph(tmp_path)

@@ -24,7 +24,7 @@ from fer_data.decision_import.vote_majorities import (
     in_words,
     undecided_yet,
 )
-from fer_data.decision_import.vote_rows import read_votes
+from fer_data.decision_import.vote_rows import VoteFile, read_votes
 from fer_data.stages.settings import PARAMS_FILE, DataSettings, read_settings
 from flows.commands.testing_votes import accuracy_by_votes
 
@@ -62,18 +62,21 @@ def import_decisions(
     expressions = data.known_expressions
     relabels = dependency("rebalance", "relabels.csv", workspace=folder)
     kept = dependency("rebalance", "votes.csv", workspace=folder)
-    if min_agreement is not None:
+    # What the person named is read first: it may be wrong, whatever the workspace holds yet.
+    read: VoteFile | None = None
+    if min_agreement is None:
+        reading = read_file(file)
+    else:
         check_agreement(min_agreement)
+        read = read_votes(file, expressions=data.expressions)
+        reading = Reading("line", refusals=read.refusals)
     manifest = read_table(output("ingest", "manifest.parquet", workspace=folder))
     assignments = output("split", "assignments.parquet", workspace=folder)
     if assignments.exists():  # which may have drawn Testing faces
         splits = original_splits(manifest, read_table(assignments))
         manifest = manifest.assign(**{ORIGINAL_SPLIT: splits})
     votes: Majorities | None = None
-    if min_agreement is None:
-        reading = read_file(file)
-    else:
-        read = read_votes(file, expressions=data.expressions)
+    if min_agreement is not None and read is not None:
         votes = find_majorities(
             read.rows,
             manifest,
@@ -81,7 +84,7 @@ def import_decisions(
             expressions=data.expressions,
             annotator=annotator or f"votes: {file.name}",
         )
-        reading = Reading("line", votes.entries, read.refusals)
+        reading.entries = votes.entries
     num_rows = len(reading.entries) + len(reading.refusals)
     with locked(
         relabels

@@ -127,3 +127,18 @@ def test_an_agreement_is_of_votes_and_above_a_half(ferflow, words, message: str)
     with pytest.raises(SystemExit, match=f"^error: {message}"):
         ferflow("import-decisions", VOTES, *words)
     assert "votes" not in RELABELS.read_text()
+
+
+@pytest.mark.usefixtures("manifest")
+@pytest.mark.parametrize("words", [("--votes",), ()], ids=["votes", "decisions"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, r"\.\./x\.csv cannot be read: No such file"), ("", r"\.\./x\.csv ")],
+    ids=["missing", "empty"],
+)
+def test_a_file_is_checked_before_the_manifest(ferflow, words, content, message: str) -> None:
+    Path("data/faces/manifest.parquet").unlink()
+    if content is not None:
+        Path("../x.csv").write_text(content, encoding="utf-8")
+    with pytest.raises(SystemExit, match=f"^error: {message}"):
+        ferflow("import-decisions", "../x.csv", *words)

@@ -38,7 +38,7 @@ def publish(
     from fer_data.core.errors import UserError
     from flows.publishing.publish import name_by_time, publish
 
-    settings = _settings(workspace, destination)
+    settings = _settings(workspace, destination, typed="ferflow publish DESTINATION")
     published = publish(
         workspace, settings=settings, run_name=run_name or name_by_time(), force=force
     )
@@ -70,7 +70,9 @@ def rollback(
     from flows.publishing.old_runs import stored_runs
     from flows.publishing.publish import destination_of
 
-    place = destination_of(_settings(workspace, destination), workspace=workspace)
+    typed = "ferflow rollback --destination DESTINATION"
+    settings = _settings(workspace, destination, typed=typed)
+    place = destination_of(settings, workspace=workspace)
     runs = stored_runs(place)
     if run is not None:
         print(roll_back(run, runs, destination=place))
@@ -109,10 +111,18 @@ def clean(
     clean_workspace(Path.cwd(), is_dry=dry_run, keep_days=keep_days)
 
 
-def _settings(workspace: Path, destination: str | None) -> "PublishSettings":
-    """The section `publish`, with the destination that was typed, if one was."""
+def _settings(workspace: Path, destination: str | None, *, typed: str) -> "PublishSettings":
+    """The section `publish`, with the destination that was typed; `typed` is how one is."""
+    from fer_data.core.errors import UserError
     from fer_data.stages.settings import PARAMS_FILE, read_settings
     from flows.publishing.publish_settings import PublishSettings
 
     settings = read_settings(PublishSettings, "publish", file=workspace / PARAMS_FILE)
-    return settings.model_copy(update={"destination": destination}) if destination else settings
+    if destination:
+        return settings.model_copy(update={"destination": destination})
+    if settings.destination is None:
+        raise UserError(
+            f"publish.destination of {PARAMS_FILE} is null: set it to a folder, or to a URL such as "
+            f"s3://bucket/ferflow; or name one here: `{typed}`"
+        )
+    return settings

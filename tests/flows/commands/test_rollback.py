@@ -158,3 +158,23 @@ def test_old_runs_go_save_the_newest_and_those_with_a_mark(
     assert {run.name for run in stored_runs(destination)} == {
         *("one", "three", "held", "new", "theirs")
     }
+
+
+@pytest.mark.parametrize(
+    ("command", "typed"),
+    [
+        ("rollback", "ferflow rollback --destination DESTINATION"),
+        ("publish", "ferflow publish DESTINATION"),
+    ],
+)
+def test_without_a_destination_one_line_names_the_setting_and_what_to_type(
+    workspace: Path, monkeypatch, command: str, typed: str
+) -> None:
+    assert (workspace / "params.yaml").is_file()
+    monkeypatch.setattr(sys, "argv", ["ferflow", command])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == (
+        "error: publish.destination of params.yaml is null: set it to a folder, or to a URL such as "
+        f"s3://bucket/ferflow; or name one here: `{typed}`"
+    )

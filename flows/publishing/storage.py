@@ -17,6 +17,11 @@ class UnreachableError(UserError):
     """The destination does not answer, or refuses: another try may succeed."""
 
 
+def _without_detours(path: Path) -> Path:
+    """A path from the root, without `..`; links stay as they are where there is none."""
+    return path.resolve() if ".." in path.parts else path.absolute()
+
+
 class Destination:
     """A folder on a disk, on a server or in an object store."""
 
@@ -38,7 +43,9 @@ class Destination:
                 f"got the destination '{without_passwords(place)}', which names no folder: expected "
                 "a path, or a URL such as file:///srv/ferflow or s3://bucket/ferflow"
             )
-        path = place if "://" in place else str((workspace / Path(place).expanduser()).absolute())
+        path = place if is_url else str(_without_detours(workspace / Path(place).expanduser()))
+        if protocol == "file" and is_url:
+            path = f"file://{_without_detours(Path(rest))}"
         address = path if "://" in path else Path(path).as_uri()
         self.address = without_passwords(address).rstrip("/")
         """The folder's URL, without user and password."""

@@ -117,3 +117,22 @@ def test_a_place_that_is_no_folder_is_one_line(tmp_path: Path) -> None:
     destination = Destination("file", workspace=tmp_path)
     with pytest.raises(UserError, match=r"file cannot be published to: .*Error"):
         destination.put("runs/one/index.html", b"")
+
+
+@pytest.mark.parametrize("form", ["../pub", "{}/../pub", "file://{}/../pub"])
+def test_the_address_has_no_detours(tmp_path: Path, form: str) -> None:
+    workspace = tmp_path / "ws"
+    workspace.mkdir()
+    destination = Destination(form.format(workspace), workspace=workspace)
+    assert destination.address == f"{tmp_path.as_uri()}/pub"
+    destination.put("index.html", b"page")
+    assert (tmp_path / "pub/index.html").read_bytes() == b"page"
+
+
+def test_a_detour_starts_where_a_link_leads(tmp_path: Path) -> None:
+    """As the system takes it: `link/..` is the folder above the one that the link leads to."""
+    (tmp_path / "there/ws").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "there/ws")
+    destination = Destination("../pub", workspace=tmp_path / "link")
+    assert destination.address == f"{tmp_path.as_uri()}/there/pub"
+    assert Destination("link").address.endswith("/link")

@@ -13,10 +13,12 @@ from flows.housekeeping.clean import (
     leftovers_table,
     remove_leftovers,
     total,
+    unknown,
 )
 from flows.housekeeping.leftovers import space_in_words
 from flows.housekeeping.retention_settings import require_retention
-from flows.pipeline.old_flow_runs import flow_run_leftovers
+from flows.pipeline.old_flow_runs import WHAT, flow_run_leftovers
+from flows.workspace.client import require_git
 from flows.workspace.flow_lock import one_at_a_time
 
 
@@ -29,7 +31,8 @@ def clean_workspace(workspace: Path, *, is_dry: bool, keep_days: int | None = No
         keep_days: In place of `retention.keep_days`.
 
     Raises:
-        UserError: A flow runs in the workspace, a setting is wrong, or something could not be removed.
+        UserError: The workspace is outside of git, a flow runs in it, or a setting is wrong; something
+            could not be removed; or nothing went, and something could not be looked at.
     """
     configured = require_retention(workspace).keep_days
     days = configured if keep_days is None else keep_days
@@ -37,14 +40,23 @@ def clean_workspace(workspace: Path, *, is_dry: bool, keep_days: int | None = No
     cutoff = cutoff_of(days)
     console = Console()
     say = partial(console.print, soft_wrap=True, highlight=False, markup=False)
+    require_git(workspace, needs="tells what is still in use")
     with one_at_a_time(workspace):
         found = find_leftovers(workspace, cutoff=cutoff)
-        found.append(flow_run_leftovers(workspace, cutoff=cutoff))
+        try:
+            found.append(flow_run_leftovers(workspace, cutoff=cutoff))
+        except UserError as error:
+            found.append(unknown(WHAT, error))
         console.print(leftovers_table(found, workspace=workspace, is_dry=is_dry))
         say(f"Young is what was made in the last {days} days ({said}).")
+        unseen = "; ".join(f"{one.what}: {one.error}" for one in found if one.error)
         if not any(one.number for one in found):
+            if unseen:
+                raise UserError(f"nothing went, and not all could be looked at: {unseen}")
             say("Nothing is old and unneeded.")
             return
+        if unseen:
+            say(f"Not looked at, so all of it stays: {unseen}")
         if is_dry:
             say(f"{total(found)} would go; nothing was removed.")
             return

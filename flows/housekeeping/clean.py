@@ -66,8 +66,14 @@ def find_leftovers(workspace: Path, *, cutoff: datetime) -> list[Leftovers]:
         try:
             found += find()
         except UserError as error:
-            found.append(Leftovers(what, "", 0, 0, f"all, since it cannot be told: {error}"))
+            found.append(unknown(what, error))
     return found
+
+
+def unknown(what: str, error: UserError) -> Leftovers:
+    """A kind of which nothing may go, since it could not be looked at."""
+    words = str(error)
+    return Leftovers(what, "", 0, 0, f"all, since it cannot be told: {words}", error=words)
 
 
 def clean_after_flow(workspace: Path, *, logger: Logger) -> None:
@@ -86,6 +92,9 @@ def clean_after_flow(workspace: Path, *, logger: Logger) -> None:
         logger.warning("not cleaned: %s", error)
         return
     failures = dict(remove_leftovers(found))
+    for one in found:
+        if one.error:
+            logger.warning("not looked at: %s: %s", one.what, one.error)
     for what, error in failures.items():
         logger.warning("not removed: %s: %s", what, error)
     went = [
@@ -93,7 +102,7 @@ def clean_after_flow(workspace: Path, *, logger: Logger) -> None:
         for one in found
         if one.number and one.what not in failures
     ]
-    if went or not failures:
+    if went or not (failures or any(one.error for one in found)):
         logger.info("cleaned: %s", ", ".join(went) or "nothing was old and unneeded")
 
 

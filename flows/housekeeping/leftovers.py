@@ -28,6 +28,8 @@ class Leftovers:
     Raises:
         UserError, OSError: Something could not be removed.
     """
+    error: str = ""
+    """Why it could not be looked at, so that all of it stays; empty where it was."""
 
 
 def local_leftovers(

@@ -65,6 +65,25 @@ def git(*arguments: str, cwd: Path) -> str:
     return finished.stdout
 
 
+def require_git(folder: Path, *, needs: str) -> None:
+    """Refuses a folder outside of git before anything is done in it: DVC would refuse it afterwards.
+
+    Args:
+        folder: The folder.
+        needs: What git is for, as in `DVC needs to version data`.
+
+    Raises:
+        UserError: No git repository holds it.
+    """
+    try:
+        git("rev-parse", "--git-dir", cwd=folder)
+    except UserError:
+        raise UserError(
+            f"{folder.absolute()} is in no git repository, which {needs}: `git init`, then run this "
+            "again"
+        ) from None
+
+
 def revision(folder: Path) -> str | None:
     """The commit that a folder is at, or None outside of git and before the first commit."""
     try:

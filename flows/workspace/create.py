@@ -10,10 +10,11 @@ from typing import Any
 from fer_data.core.errors import UserError
 from fer_data.core.files import atomic_write, refuse_folder
 from fer_data.core.schema import DECISION_COLUMNS, PIXEL_HASH
+from fer_data.core.yaml_files import read_yaml
 from fer_data.ingestion.zip_archive import check_archive
 from fer_data.stages.settings import PARAMS_FILE, read_params
 from fer_models.networks.registry import ZOO
-from flows.workspace.client import OWN_SETTINGS, commit, dvc, git
+from flows.workspace.client import OWN_SETTINGS, commit, dvc, git, require_git
 from flows.workspace.overrides import apply_overrides
 from flows.workspace.template import workspace_files
 
@@ -127,24 +128,37 @@ def add_weights(model: str, weights: Path, *, folder: Path = Path()) -> str:
 
 def _add(source: Path, target: Path, *, folder: Path, called: Path | None = None) -> str:
     copy = folder / target
-    _check_git(folder)
+    require_git(folder, needs="DVC needs to version data")
+    replaced = ""
     if not (copy.is_file() and filecmp.cmp(source, copy, shallow=False)):
         _check_held(target, folder=folder)
+        replaced = _replaced(target, folder=folder)
         with atomic_write(copy) as beside:
             shutil.copyfile(source, beside)
     dvc("add", str(target), cwd=folder)
-    return f"{called or source} -> {copy}, versioned in {copy}.dvc: `dvc repro` rebuilds what it changes"
+    return (
+        f"{called or source} -> {copy}, versioned in {copy}.dvc{replaced}: `dvc repro` rebuilds what it "
+        "changes"
+    )
 
 
-def _check_git(folder: Path) -> None:
-    """Refuses a folder outside of git before anything is written: DVC would refuse it afterwards."""
-    try:
-        git("rev-parse", "--git-dir", cwd=folder)
-    except UserError:
-        raise UserError(
-            f"{folder.absolute()} is in no git repository, which DVC needs to version data: `git init`, "
-            "then run this again"
-        ) from None
+def _replaced(target: Path, *, folder: Path) -> str:
+    """Says which file that DVC holds is replaced, and how it comes back; nothing where there is none."""
+    pointer = Path(f"{target}.dvc")
+    if not (folder / pointer).exists():
+        return ""
+    (out,) = read_yaml(folder / pointer)["outs"]
+    what = f", in place of {out['size']:,} bytes of MD5 {out['md5']}"
+    commit_of_pointer = git("log", "-1", "--format=%h", "--", str(pointer), cwd=folder).strip()
+    if commit_of_pointer and not git("status", "--porcelain", "--", str(pointer), cwd=folder):
+        return (
+            f"{what}, which `git checkout {commit_of_pointer} -- {target.parent} && dvc checkout "
+            f"{target}` brings back"
+        )
+    place = Path(
+        dvc("cache", "dir", cwd=folder).strip(), "files/md5", out["md5"][:2], out["md5"][2:]
+    )
+    return f"{what}, which no commit names: DVC holds it as {place}"
 
 
 def _check_held(target: Path, *, folder: Path) -> None:

@@ -1,4 +1,6 @@
 import io
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from fer_data.ingestion.class_meanings import Choices, classes_of
 from fer_data.stages.all_settings import check_settings
 from flows.commands.add import add_dataset
 from flows.workspace import create
+from flows.workspace.client import commit, environment
 from flows.workspace.create import make_workspace
 from tests.support.data.archives import good_members, image, write_archive
 from tests.support.data.datasets import EIGHT, SEVEN, pixel_table, split_class, write_folder
@@ -28,7 +31,8 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def dvc(command: str, *words: str, cwd: Path) -> str:
         if command == "add":
-            (cwd / f"{words[0]}.dvc").touch()
+            pointer = {"outs": [{"md5": "0" * 32, "size": 7, "path": Path(words[0]).name}]}
+            (cwd / f"{words[0]}.dvc").write_text(yaml.safe_dump(pointer))
         return "{}"
 
     monkeypatch.setattr(create, "dvc", dvc)
@@ -94,6 +98,34 @@ def test_what_is_added_is_versioned(tmp_path: Path, made: Path) -> None:
     said = add(write_folder(tmp_path / "dataset", split_class()), made)
     assert "`dvc repro` rebuilds" in said
     assert "md5" in (made / "data/raw/archive.zip.dvc").read_text()
+
+
+def test_says_what_a_second_dataset_replaces_and_how_it_comes_back(
+    tmp_path: Path, made: Path
+) -> None:
+    """The first time by git, the second time, since nobody committed, by DVC's cache."""
+    paths = [
+        write_archive(
+            tmp_path / f"{name}.zip", {**good_members(), f"Training/Happy/{name}.jpg": data}
+        )
+        for name, data in (("one", image(101)), ("two", image(102)), ("three", image(103)))
+    ]
+    assert "in place of" not in add(paths[0], made)
+    commit(made, "First dataset")
+    (out,) = yaml.safe_load((made / "data/raw/archive.zip.dvc").read_text())["outs"]
+    said = add(paths[1], made)
+    assert f", in place of {out['size']:,} bytes of MD5 {out['md5']}, which `git checkout " in said
+    (command,) = re.findall(r"which `([^`]+)` brings back", said)
+    found = subprocess.run(
+        command, shell=True, cwd=made, env=environment(), capture_output=True, check=False
+    )
+    assert (made / "data/raw/archive.zip").read_bytes() == paths[0].read_bytes(), found.stderr
+
+    add(paths[1], made)
+    said = add(paths[2], made)
+    (place,) = re.findall(r"which no commit names: DVC holds it as (\S+): `dvc repro`", said)
+    assert (made / place).read_bytes() == paths[1].read_bytes()
+    assert "in place of" not in add(paths[2], made)
 
 
 @pytest.mark.usefixtures("fast")

@@ -1,6 +1,7 @@
 """`ferflow clean`, as it is typed."""
 
 import re
+import shutil
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from fer_data.core.errors import UserError
 from flows.cli.main import main
 from flows.execution.ray_worker import NODE_FOLDER
 from flows.workspace.flow_lock import one_at_a_time
@@ -57,6 +59,7 @@ def test_a_dry_run_removes_nothing_and_then_all_that_it_showed_goes(
     assert of["entries of the run cache"][0] == "1"
     assert of["published runs"][0] == "-"
     assert of["published runs"][2].startswith("all, since it cannot be told: file://")
+    assert "Not looked at, so all of it stays: published runs: file://" in dry
     assert of["flow runs in Prefect"] == ["-", "-", "nothing is there"]
     assert cached_words(line) == {"superseded", "of today"}
     clean(monkeypatch)
@@ -74,3 +77,37 @@ def test_settings_of_an_earlier_version_are_one_line(line: Path, monkeypatch) ->
     settings(line)
     with pytest.raises(SystemExit, match=r"has no section 'retention': `ferflow upgrade` adds it$"):
         clean(monkeypatch)
+
+
+def test_outside_of_git_one_line_says_that_nothing_can_be_told(
+    line: Path, monkeypatch, capsys
+) -> None:
+    shutil.rmtree(line / ".git")
+    with pytest.raises(
+        SystemExit,
+        match=r"^error: /.*/line is in no git repository, which tells what is still in use: `git init`",
+    ):
+        clean(monkeypatch)
+    assert capsys.readouterr().out == ""
+    assert cached_words(line) == {"superseded", "of today"}
+
+
+@pytest.mark.usefixtures("line")
+def test_where_nothing_went_what_could_not_be_looked_at_is_an_error(monkeypatch, capsys) -> None:
+    clean(monkeypatch)
+    with pytest.raises(
+        SystemExit,
+        match=r"^error: nothing went, and not all could be looked at: published runs: file://[^\n]*$",
+    ):
+        clean(monkeypatch)
+    assert "Nothing is old and unneeded." not in capsys.readouterr().out.splitlines()
+
+
+def test_a_server_that_does_not_answer_keeps_nothing_else(line: Path, monkeypatch, capsys) -> None:
+    def silent(*_: object, **__: object) -> None:
+        raise UserError("the server does not answer: refused")
+
+    monkeypatch.setattr("flows.commands.clean_workspace.flow_run_leftovers", silent)
+    clean(monkeypatch)
+    assert "flow runs in Prefect: the server does not answer: refused" in capsys.readouterr().out
+    assert cached_words(line) == {"of today"}

@@ -54,3 +54,14 @@ def test_a_flow_cleans_nothing_unless_the_setting_says_so(
     clean_after_flow(tmp_path, logger=logger)
     assert removed == []
     assert caplog.messages == []
+
+
+def test_a_flow_says_what_it_could_not_look_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    settings(tmp_path, wanted=True)
+    unseen = clean.unknown("cached outputs", UserError("DVC failed"))
+    monkeypatch.setattr(clean, "find_leftovers", lambda *_, **__: [unseen])
+    clean_after_flow(tmp_path, logger=logger)
+    assert caplog.messages == ["not looked at: cached outputs: DVC failed"]

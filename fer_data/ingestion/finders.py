@@ -18,10 +18,10 @@ _SPLIT_NAMES = {*ORIGINAL_SPLIT_FOLDERS, PUBLIC_TEST, PRIVATE_TEST}
 FER2013_FILES: Final = ("fer2013.csv", "icml_face_data.csv")
 """Names under which FER2013 is known, and with them what its numbers mean."""
 _IMAGES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm"}
-_LABELS = ("label", "emotion", "expression", "class")
-_PATHS = ("path", "image", "file_name", "filename", "file", "image_path", "image_name", "name")
+LABELS = ("label", "emotion", "expression", "class")
+PATHS = ("path", "image", "file_name", "filename", "file", "image_path", "image_name", "name")
 _SPLITS = ("split", "usage", "set", "subset")
-_PIXELS = ("pixels",)
+PIXELS = ("pixels",)
 """Names of a CSV's columns, in lower case; the first that is there counts."""
 
 
@@ -95,13 +95,13 @@ def class_alone(folders: list[str]) -> tuple[str, str] | None:
 
 def fer2013_rows(dataset: Dataset) -> Findings:
     """Rows of pixels in a CSV that bears FER2013's name: `emotion,pixels,Usage`."""
-    tables = [table for table in _tables(dataset, _PIXELS) if _name(table) in FER2013_FILES]
+    tables = [table for table in _tables(dataset, PIXELS) if _name(table) in FER2013_FILES]
     return _pixel_rows(dataset, sorted(tables, key=lambda one: FER2013_FILES.index(_name(one)))[:1])
 
 
 def pixel_rows(dataset: Dataset) -> Findings:
     """Rows of pixels in the same columns, in a CSV of another name."""
-    tables = [table for table in _tables(dataset, _PIXELS) if _name(table) not in FER2013_FILES]
+    tables = [table for table in _tables(dataset, PIXELS) if _name(table) not in FER2013_FILES]
     if len(tables) > 1:
         names = ", ".join(table.path for table in tables)
         raise UserError(f"{dataset.path} has several CSVs of faces ({names}): add one of them")
@@ -112,8 +112,8 @@ def _pixel_rows(dataset: Dataset, tables: list[Member]) -> Findings:
     findings = Findings()
     for table in tables:
         rows = dataset.rows(table)
-        columns = _columns(next(rows))
-        label, split = _place(columns, _LABELS), _place(columns, _SPLITS)
+        columns = columns_of(next(rows))
+        label, split = _place(columns, LABELS), _place(columns, _SPLITS)
         for number, row in enumerate(rows, start=1):
             if len(row) != len(columns):
                 findings.left_out.append((f"{table.path}, row {number}", "row of another length"))
@@ -135,7 +135,7 @@ def labeled_paths(dataset: Dataset) -> Findings:
     for path in images:
         names.setdefault(path.rpartition("/")[2], []).append(path)
     listed: dict[str, Found] = {}
-    for table in _tables(dataset, _PATHS):
+    for table in _tables(dataset, PATHS):
         folder = table.path.rpartition("/")[0]
         for where, (written, label, split) in _labeled_rows(dataset, table, findings):
             tried = [f"{folder}/{written}", written]
@@ -160,8 +160,8 @@ def _labeled_rows(
 ) -> Iterator[tuple[str, tuple[str, str, str]]]:
     """Where each row stands, with its path, label and split."""
     rows = dataset.rows(table)
-    columns = _columns(next(rows))
-    places = [_place(columns, names) for names in (_PATHS, _LABELS, _SPLITS)]
+    columns = columns_of(next(rows))
+    places = [_place(columns, names) for names in (PATHS, LABELS, _SPLITS)]
     for number, row in enumerate(rows, start=1):
         where = f"{table.path}, row {number}"
         if len(row) != len(columns):
@@ -177,13 +177,14 @@ def _tables(dataset: Dataset, needed: tuple[str, ...]) -> list[Member]:
     tables: list[Member] = []
     for member in dataset.members:
         if member.path.casefold().endswith(".csv"):
-            columns = _columns(next(dataset.rows(member), []))
-            if None not in (_place(columns, needed), _place(columns, _LABELS)):
+            columns = columns_of(next(dataset.rows(member), []))
+            if None not in (_place(columns, needed), _place(columns, LABELS)):
                 tables.append(member)
     return tables
 
 
-def _columns(row: list[str]) -> list[str]:
+def columns_of(row: list[str]) -> list[str]:
+    """The names of a CSV's columns as they are compared, from its header."""
     return [name.strip().casefold() for name in row]
 
 

@@ -6,7 +6,6 @@ A row of `LAYOUTS` each.
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Final
 
 from fer_data.core.errors import UserError
@@ -40,9 +39,8 @@ from fer_data.ingestion.finders import (
     pixel_rows,
     split_above_class,
 )
+from fer_data.ingestion.unrecognized import is_packed, rows_in_words, unrecognized
 from fer_data.ingestion.zip_archive import Member
-
-_PACKED = {".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"}
 
 
 @dataclass(frozen=True)
@@ -125,7 +123,8 @@ def recognize(
     if errors and not _score(meanings, findings)[0]:
         raise errors[0]
     if not findings.faces:
-        raise _unrecognized(dataset)
+        lost = [row for _, _, one in tried for row in one.left_out]
+        raise unrecognized(dataset, [one.name for one in LAYOUTS], rows=lost)
     check_choices(choices, meanings, of=dataset.path)
     skipped = {label for label, meant in meanings.items() if is_skipped(label, meant, choices.skip)}
     left_out = [LeftOut(source, reason, is_face=True) for source, reason in findings.left_out]
@@ -135,9 +134,10 @@ def recognize(
         for found in findings.faces
         if found.label in skipped
     ]
+    lost = rows_in_words(findings.left_out, len(findings.faces))
     unknown = Counter(found.label for found in kept if not meanings[found.label])
     if unknown:
-        raise unknown_classes(unknown, of=f"{dataset.path} ({layout.name})")
+        raise unknown_classes(unknown, of=f"{dataset.path} ({layout.name}){lost}")
     some_named = any(found.split for found in kept)
     left_out += [
         LeftOut(source_of(found), "of no split, as others are", is_face=True)
@@ -155,7 +155,8 @@ def recognize(
         for member in dataset.members
         if member.path not in used
     ]
-    return Recognized(layout, faces, left_out, _classes_in(dataset, faces, expressions))
+    classes = _classes_in(faces, expressions, of=f"{dataset.path}{lost}")
+    return Recognized(layout, faces, left_out, classes)
 
 
 def source_of(found: Found) -> str:
@@ -180,8 +181,7 @@ def _why(member: Member, layout: Layout) -> tuple[str, bool]:
     """Why a file without a face is left out, and whether that may be a mistake."""
     if is_image(member):
         return f"image that is not in {layout.name}", True
-    kind = PurePosixPath(member.path).suffix.casefold()
-    return ("archive within" if kind in _PACKED else "no image by its name"), False
+    return ("archive within" if is_packed(member) else "no image by its name"), False
 
 
 def _split_of(found: Found, dataset: Dataset, public_test: str) -> str:
@@ -197,34 +197,18 @@ def _split_of(found: Found, dataset: Dataset, public_test: str) -> str:
     return splits[name]
 
 
-def _classes_in(
-    dataset: Dataset, faces: list[Face], expressions: tuple[str, ...]
-) -> tuple[str, ...]:
+def _classes_in(faces: list[Face], expressions: tuple[str, ...], *, of: str) -> tuple[str, ...]:
     """The classes found, after a check that they and Training suffice."""
     found = {face.label for face in faces}
     if len(found) < 2:
         raise UserError(
-            f"{dataset.path} has faces of {min(found, default='no class')} alone, expected two classes "
+            f"{of} has faces of {min(found, default='no class')} alone, expected two classes "
             "or more"
         )
     if all(face.original_split != TRAINING for face in faces):
         names = ", ".join(sorted({face.found.split for face in faces}))
         raise UserError(
-            f"{dataset.path} has no face of Training, but of {names} alone: add the folder that holds "
+            f"{of} has no face of Training, but of {names} alone: add the folder that holds "
             "both, or rename one"
         )
     return expressions if found == set(expressions) else tuple(sorted(found))
-
-
-def _unrecognized(dataset: Dataset) -> UserError:
-    names = ", ".join(layout.name for layout in LAYOUTS)
-    hint = ""
-    if packed := [
-        one.path for one in dataset.members if _why(one, LAYOUTS[0])[0] == "archive within"
-    ]:
-        hint = f"; {packed[0]} is packed: unpack it, and add what is in it"
-    elif records := [one.path for one in dataset.members if ".tfrecord" in one.path]:
-        hint = (
-            f"; {records[0]} is of TFRecords: write the images out, as `tfds.as_numpy` gives them"
-        )
-    return UserError(f"{dataset.path} has no layout that is known: expected {names}{hint}")

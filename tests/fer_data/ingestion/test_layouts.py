@@ -195,7 +195,45 @@ def test_folders_go_before_a_table_that_says_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"a.txt": b"x"}, r"has no layout that is known: expected fer2013\.csv, CSV of"),
+        ({".DS_Store": b""}, "no layout that is known: it holds no file; expected fer2013"),
+        (
+            {"a.txt": b"x"},
+            r"it holds neither an image nor a CSV, but files such as a\.txt; expected",
+        ),
+        (
+            {"x.csv": b"emotion,usage\n3,Training\n"},
+            r"it holds no image; x\.csv has no column of pixels \(pixels\) or of paths \(path, .*"
+            r"but emotion, usage; expected",
+        ),
+        (
+            {"x.csv": b"pixels,usage\n1 2,Training\n"},
+            r"x\.csv has no column of labels \(label, emotion, expression, class\), but pixels, usage;",
+        ),
+        ({"x.csv": b""}, r"it holds no image; x\.csv is empty;"),
+        ({"x.csv": b"emotion,pixels\n"}, r"it holds no image; x\.csv has no row;"),
+        (
+            {"x.csv": b"path,label\na/1.png,happy\n"},
+            r"no row of its CSVs gives a face, such as x\.csv, row 1 \(row of an image that is",
+        ),
+        ({"1.png": image(1)}, r"its images, such as 1\.png, lie in no folder of a class;"),
+        (
+            {"fer2013.csv": b"emotion,pixels\n0,1,2\n3,1,2\n"},
+            r"no row of its CSVs gives a face, such as fer2013\.csv, row 1 \(row of another length\);",
+        ),
+        (
+            {"fer2013.csv": pixel_table([3], num_each=1) + b"0,1 2\n1,1 2\n"},
+            r"\(fer2013\.csv\): 2 of 5 rows are left out, such as fer2013\.csv, row 4 \(row of another "
+            r"length\); what is left of it has numbers for classes, '3'",
+        ),
+        (
+            {"fer2013.csv": pixel_table(["happy"], num_each=1) + b"0,1 2\n1,1 2\n"},
+            r": 2 of 5 rows are left out, such as fer2013\.csv, row 4 \(row of another length\); what "
+            "is left of it has faces of happy alone, expected two classes or more",
+        ),
+        (
+            {"fer2013.csv": pixel_table(usages=["PublicTest"]) + b"0,1 2\n"},
+            r": 1 of 15 rows are left out, .* what is left of it has no face of Training, but of",
+        ),
         ({"fer2013.tar.gz": b"x"}, r"fer2013\.tar\.gz is packed: unpack it, and add what is in it"),
         ({"fer-train.tfrecord-00000-of-00001": b"x"}, "is of TFRecords: write the images out"),
         (split_class(splits=["test"]), "has no face of Training, but of test alone"),

@@ -13,6 +13,9 @@ let writing = null; // resolves when the call that writes has ended, to whether 
 let writes = 0;
 let answering = true;
 let lost = null; // the call that was writing when the review app ceased to answer
+let loaded = false; // whether the queue has come
+let untold = false; // whether the end screen lacks the session's summary
+let telling = false; // whether the review app is being asked for it
 const selected = new Set();
 const done = []; // what this page decided, for `u`: lists of pixel hashes, a list a key
 
@@ -53,6 +56,14 @@ function alone(task) {
   return writing;
 }
 
+async function load() {
+  ({ faces, decided } = await call("queue"));
+  loaded = true;
+  prefetch(faces.slice(0, 1));
+  draw();
+  if (!annotator) ask();
+}
+
 function draw() {
   const wait = waiting();
   // Past the end stand again those that were passed over.
@@ -84,10 +95,23 @@ function draw() {
   prefetch(wait.slice(place + step, place + step + (grid ? TILES : AHEAD)));
 }
 
-// What was done since the review app was started, where nothing waits any more.
+// What was done since the review app was started, where nothing waits any more. It comes when it comes.
 async function tellSession() {
-  const words = faces.some(waits) ? "" : await call("summary").catch(() => "");
-  at("session").textContent = words;
+  untold = !faces.some(waits);
+  if (!untold) at("session").textContent = "";
+  if (!untold || telling) return;
+  telling = true;
+  while (untold) {
+    untold = false; // what is decided from here on asks once more
+    try {
+      const words = await call("summary");
+      if (!faces.some(waits)) at("session").textContent = words;
+    } catch {
+      untold = true;
+      break; // `refresh` says what is wrong, and asks again
+    }
+  }
+  telling = false;
 }
 
 function choose(name) {
@@ -164,12 +188,14 @@ function sayOfLost(now) {
 // What other review apps have decided leaves this one too.
 async function refresh() {
   if (writing || document.hidden) return;
+  if (!loaded) return alone(load);
   const before = writes;
   try {
     const now = await call("decided");
     if (lost) sayOfLost(now);
     // What a key has written meanwhile is newer.
     if (writes === before && JSON.stringify(now) !== JSON.stringify(decided)) adopt(now);
+    if (untold && !telling) tellSession();
   } catch (error) {
     say(error.message, { failed: true });
   }
@@ -274,9 +300,4 @@ annotator ||= localStorage.getItem("annotator") ?? "";
 at("annotator").textContent = annotator || "Who?";
 drawKeys(BUTTONS);
 drawFilter(choose);
-alone(async () => {
-  ({ faces, decided } = await call("queue"));
-  prefetch(faces.slice(0, 1));
-  draw();
-  if (!annotator) ask();
-});
+alone(load);

@@ -98,11 +98,19 @@ def read_split(folder: Path, split: str) -> Examples:
         split: `train`, `validation` or `test`.
 
     Raises:
-        UserError: There are no records of that split.
+        UserError: There are no records of that split, or a file of them is damaged: each record has a
+            checksum.
     """
     files = sorted(map(str, folder.glob(f"{NAME}-{split}.tfrecord-*")))
     dataset = tf.data.TFRecordDataset(files).batch(_READ_BATCH).map(_parse)
-    batches = list(dataset.as_numpy_iterator())
+    try:
+        batches = list(dataset.as_numpy_iterator())
+    except tf.errors.DataLossError:
+        damaged = next(filter(_is_damaged, files), str(folder))
+        raise UserError(
+            f"{damaged} is damaged: a record does not fit its checksum; remove {folder}, and `dvc repro "
+            "tfrecords` makes it again"
+        ) from None
     if not batches:
         raise UserError(
             f"{folder} has no records of the split '{split}' (splits: {', '.join(SPLITS)}): "
@@ -132,6 +140,16 @@ def expressions(folder: Path) -> tuple[str, ...]:
         raise UserError(
             f"{folder} holds no records: `dvc repro tfrecords` makes them, `dvc pull` fetches them"
         ) from None
+
+
+def _is_damaged(file: str) -> bool:
+    """Whether a record of a file does not fit its checksum, or the file ends early."""
+    try:
+        for _ in tf.data.TFRecordDataset(file):
+            pass
+    except tf.errors.DataLossError:
+        return True
+    return False
 
 
 def _bytes(value: bytes) -> tf.train.Feature:

@@ -19,6 +19,7 @@ from fer_data.core.catalog import GRAPH_FILE, PARAMS_FILE, stages_in
 from fer_data.core.errors import InputsChangedError, UserError
 from fer_data.core.yaml_files import read_yaml
 from fer_data.stages.defaults import descend
+from fer_data.stages.recorded_inputs import check_recorded
 
 STAGE = "DVC_STAGE"
 """The variable by which DVC tells a command the name of its stage."""
@@ -51,7 +52,7 @@ class Inputs:
             params: Keys of `params.yaml`; dots descend.
             folder: The folder that the paths are relative to.
         """
-        self._stage, self._deps, self._params, self._folder = stage, deps, params, folder
+        self._stage, self.deps, self._params, self._folder = stage, deps, params, folder
         self._files = {dep: _files(folder / dep) for dep in deps}
         self._settings = self._read_settings()
 
@@ -61,7 +62,7 @@ class Inputs:
         Raises:
             InputsChangedError: They are others; the message names them.
         """
-        changed = [dep for dep in self._deps if self._is_changed(dep)]
+        changed = [dep for dep in self.deps if self._is_changed(dep)]
         changed += [f"{PARAMS_FILE}: {key}" for key in self._changed_settings()]
         if changed:
             raise changed_error(changed, self._stage)
@@ -116,7 +117,7 @@ _inputs: ContextVar[Inputs | None] = ContextVar("inputs", default=None)
 
 @contextmanager
 def watched() -> Iterator[bool]:
-    """Compares the inputs of the running stage at its start and at its end.
+    """Compares the inputs of the running stage at its start and at its end, and with DVC's record.
 
     Outside of DVC, such as for a module that is run by hand, it does nothing.
 
@@ -125,6 +126,7 @@ def watched() -> Iterator[bool]:
 
     Raises:
         InputsChangedError: They changed, whatever else went wrong.
+        UserError: They are not what the stages made that they come from.
     """
     inputs = _inputs_of_this_process()
     if inputs is None:
@@ -133,6 +135,7 @@ def watched() -> Iterator[bool]:
     token = _inputs.set(inputs)
     try:
         inputs.check_code(since=fer_data.IMPORTED_AT)
+        check_recorded(inputs.deps)
         yield True
     except (UserError, OSError, ValueError):
         inputs.check()  # what went wrong may be that an edit was half done

@@ -1,5 +1,7 @@
 import hashlib
 import json
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -154,3 +156,18 @@ def test_soft_labels_travel_in_every_record(workspace: Path) -> None:
 def test_records_of_plain_labels_have_no_shares(folder: Path) -> None:
     assert tfrecord.read_split(folder, "train").shares is None
     assert "label_shares" not in (folder / "features.json").read_text()
+
+
+def test_a_damaged_shard_is_named_and_not_read(folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "records"
+    shutil.copytree(folder, copy)
+    file = sorted(copy.glob("*-train.tfrecord-*"))[-1]
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    for content in (data, data[:-5]):
+        file.write_bytes(content)
+        with pytest.raises(
+            UserError, match=rf"^{re.escape(str(file))} is damaged: a record does not"
+        ):
+            tfrecord.read_split(copy, "train")
+    assert len(tfrecord.read_split(copy, "validation").labels)

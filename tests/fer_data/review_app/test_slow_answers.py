@@ -51,7 +51,11 @@ def test_the_end_shows_at_once_and_the_summary_when_it_comes(
 ) -> None:
     page = sit_down(review_app)
     held: list[Route] = []
-    page.route("**/run/summary", held.append)
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/run/summary", hold)
     decide_both(page)
     expect(page.locator("#nothing h1")).to_have_text("All decided")
     expect(page.locator("#session")).to_have_text("")

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks.fault_cases.clocks import Tried, jumps, two_at_once
@@ -130,11 +131,13 @@ def tell_damage(folder: Path) -> bool:
     return all(one.is_named and one.is_mended for one in found)
 
 
-def tell(tried: list[Tried]) -> bool:
+def tell(tried: Iterable[Tried]) -> bool:
     """Prints trials; tells whether all went well."""
+    wells: list[bool] = []
     for one in tried:
+        wells.append(one.is_well)
         row(one.what, 1, f"{'' if one.is_well else 'FAILED: '}{one.outcome}", f"{one.seconds:.0f}")
-    return all(one.is_well for one in tried)
+    return all(wells)
 
 
 def break_all(folder: Path, flags: argparse.Namespace) -> bool:

@@ -41,8 +41,9 @@ SETTINGS = {
 }
 TIMES = ("seconds", "milliseconds_alone", "milliseconds_in_batch")
 """Metrics that are times, which no two runs share: left out by name, at any depth and in any table."""
-PAGES = (".html", ".md", ".svg", ".tsv")
-"""Files for people, which show those times, and DVCLive's, which date each epoch: not compared."""
+PAGES = ("*.html", "*.md", "*.svg", "*.tsv", "events.out.tfevents.*")
+"""Files for people, which show those times, DVCLive's, which date each epoch, and TensorBoard's, whose
+names hold time and process: not compared."""
 _POLL_SECONDS = 0.02
 _STARTS = re.compile(r"^Running stage '(.+)':", re.MULTILINE)
 
@@ -196,7 +197,7 @@ def contents(folder: Path) -> dict[str, str]:
             place = folder / out
             files = sorted(place.rglob("*")) if place.is_dir() else [place]
             for file in files:
-                if file.is_file() and file.suffix not in PAGES:
+                if file.is_file() and not any(map(file.match, PAGES)):
                     name = str(file.relative_to(folder))
                     found[name] = hashlib.sha256(_comparable(file)).hexdigest()
     return found

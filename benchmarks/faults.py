@@ -115,10 +115,10 @@ def tell_disk(folder: Path, stages: list[str]) -> bool:
 
 def tell_damage(folder: Path) -> bool:
     """Flips bits; tells whether each was named, and mended as its message says."""
-    found = damage_all(
-        folder / "finished", folder / "damaged", expected=contents(folder / "finished")
-    )
-    for one in found:
+    expected = contents(folder / "finished")
+    wells: list[bool] = []
+    for one in damage_all(folder / "finished", folder / "damaged", expected=expected):
+        wells.append(one.is_named and one.is_mended)
         print(f"{one.what} in the {one.place}: {one.words}", file=sys.stderr, flush=True)
         named = "named before it was used" if one.is_named else f"NOT named: {one.words}"
         mended = "then mended, equal" if one.is_mended else "NOT mended"
@@ -128,7 +128,7 @@ def tell_damage(folder: Path) -> bool:
             f"{named}; {mended}",
             f"{one.seconds:.0f}",
         )
-    return all(one.is_named and one.is_mended for one in found)
+    return all(wells)
 
 
 def tell(tried: Iterable[Tried]) -> bool:

@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,9 +47,8 @@ class Damage:
     seconds: float
 
 
-def damage_all(finished: Path, scratch: Path, *, expected: dict[str, str]) -> list[Damage]:
+def damage_all(finished: Path, scratch: Path, *, expected: dict[str, str]) -> Iterator[Damage]:
     """Damages each file once in the workspace and once in DVC's cache, in copies of a finished run."""
-    found: list[Damage] = []
     for what, path, section, values in CASES:
         for place in ("workspace", "cache"):
             with copied(finished, scratch) as folder:
@@ -64,8 +64,7 @@ def damage_all(finished: Path, scratch: Path, *, expected: dict[str, str]) -> li
                 (folder / PARAMS_FILE).write_text(before, encoding="utf-8")
                 mended = _mended(folder, path, expected=expected)
                 seconds = ended.seconds
-            found.append(Damage(what, place, is_named, words or _last(ended), mended, seconds))
-    return found
+            yield Damage(what, place, is_named, words or _last(ended), mended, seconds)
 
 
 def flip(file: Path) -> None:

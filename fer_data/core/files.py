@@ -15,6 +15,7 @@ from fer_data.core.errors import UserError
 
 _NO_SYNC = {errno.EINVAL, errno.ENOTSUP}
 """What file systems say that cannot wait for a folder, such as some on a network."""
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _READ_BYTES = 2**20
 
 
@@ -49,11 +50,12 @@ def atomic_write(target: Path, *, replace_folder: bool = False) -> Iterator[Path
 
     Raises:
         UserError: `target` is a folder, and `replace_folder` is false.
+        OSError: Such as of a full disk, which names `target`.
     """
     if not replace_folder:
         refuse_folder(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with _own_folder(target) as folder:
+    with _named_if_full(target), _own_folder(target) as folder:
         beside = folder / target.name
         yield beside
         sync(beside)
@@ -63,6 +65,17 @@ def atomic_write(target: Path, *, replace_folder: bool = False) -> Iterator[Path
             _remove(target)
         beside.replace(target)
         sync_folder(target.parent)
+
+
+@contextmanager
+def _named_if_full(target: Path) -> Iterator[None]:
+    """Says what was being written when the disk was full, which the system leaves open."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL or error.filename is not None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(target)) from error
 
 
 @contextmanager

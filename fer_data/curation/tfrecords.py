@@ -1,6 +1,10 @@
 """Writes the curated examples and their pixels as TFRecords that TFDS and plain `tf.data` read."""
 
+import errno
 import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +115,18 @@ def _write_shard(
     return num_bytes
 
 
+@contextmanager
+def _system_errors() -> Iterator[None]:
+    """Tells of a full disk as the system does: TensorFlow has an error of its own for it."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        words = os.strerror(errno.ENOSPC)
+        if words not in str(error):  # of memory
+            raise
+        raise OSError(errno.ENOSPC, words) from error
+
+
 def _features(expressions: tuple[str, ...], *, is_soft: bool) -> tfds.features.FeaturesDict:
     shape = (FACE_SIZE, FACE_SIZE, 1)
     shares = tfds.features.Tensor(shape=(len(expressions),), dtype=np.float32)
@@ -137,7 +153,7 @@ def main() -> None:
     row_of_path = pd.Series(np.arange(len(manifest)), index=manifest[PATH])
     examples = read_table(flags.examples)
     examples = examples.assign(row=row_of_path.loc[examples[PATH]].to_numpy())
-    with atomic_write(flags.records, replace_folder=True) as folder:
+    with atomic_write(flags.records, replace_folder=True) as folder, _system_errors():
         folder.mkdir()
         counts = write_records(
             folder, examples, faces, expressions=expressions, **settings.model_dump()

@@ -171,3 +171,27 @@ def test_a_damaged_shard_is_named_and_not_read(folder: Path, tmp_path: Path) -> 
         ):
             tfrecord.read_split(copy, "train")
     assert len(tfrecord.read_split(copy, "validation").labels)
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        ("x; No space left on device", r"^\[Errno 28\] No space left on device: 'full'$"),
+        ("OOM when allocating", "OOM when allocating"),
+    ],
+)
+def test_a_full_disk_is_an_error_of_the_system(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, words: str, error: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise tf.errors.ResourceExhaustedError(None, None, words)
+
+    flags = {"examples": "examples.parquet", "manifest": "manifest.parquet"}
+    flags |= {"pixels": "pixels.npy", "records": "full"}
+    typed = [word for name, path in flags.items() for word in (f"--{name}", path)]
+    monkeypatch.chdir(workspace)
+    monkeypatch.setattr(sys, "argv", ["tfrecords", *typed])
+    monkeypatch.setattr(tfrecords, "write_records", fail)
+    with pytest.raises((OSError, tf.errors.ResourceExhaustedError), match=error):
+        tfrecords.main()
+    assert not list(workspace.glob("*full*"))

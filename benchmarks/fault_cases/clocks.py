@@ -100,7 +100,7 @@ def _jump_meanwhile(
     differing = differences(expected, contents(folder))
     is_well = ended.code == 0 and not differing and not after.stages
     outcome = f"{len(ended.stages)} stages reran, {len(differing)} outputs differ, then "
-    outcome += f"{len(after.stages)} stages reran"
+    outcome += f"{len(after.stages)} stages reran{''.join(f'; {one}' for one in ended.errors[:1])}"
     return Tried("clock jumps 4 days every 3 s", outcome, is_well, ended.seconds)
 
 

@@ -27,7 +27,7 @@ CASES: tuple[tuple[str, str, str, dict[str, object]], ...] = (
     ("manifest", "data/faces/manifest.parquet", "split", {"seed": 1}),
     ("assignments", "data/split/assignments.parquet", "crossval", {"epochs": 4}),
     ("out-of-fold predictions", "data/crossval/fold-0.parquet", "mislabels", {"clear_ratio": 3.0}),
-    ("model", "models/scratch/model.keras", "evaluate", {"bootstrap_resamples": 90}),
+    ("model", "models/scratch", "evaluate", {"bootstrap_resamples": 90}),
 )
 """What is damaged, where it lies, and a setting whose change has a stage read it."""
 

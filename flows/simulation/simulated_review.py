@@ -84,15 +84,10 @@ def read_orders(text: str) -> list[Order]:
     Raises:
         UserError: One is no order, or stands there twice.
     """
-    found: list[Order] = []
-    for name in text.split(","):
-        order = next((one for one in ORDERS if one == name.strip()), None)
-        if order is None or order in found:
-            raise UserError(
-                f"got the orders '{text}', expected some of {', '.join(ORDERS)}, each once"
-            )
-        found.append(order)
-    return found
+    names = [name.strip() for name in text.split(",")]
+    if not set(names) <= set(ORDERS) or len(set(names)) < len(names):
+        raise UserError(f"got the orders '{text}', expected some of {', '.join(ORDERS)}, each once")
+    return sorted((order for order in ORDERS if order in names), key=names.index)
 
 
 def simulate(

@@ -17,6 +17,7 @@ from fer_data.ingestion.ingest import take_faces
 from fer_data.ingestion.zip_archive import Limits
 from fer_data.quality_report.findings import Findings
 from fer_data.quality_report.quality_report import quality_page
+from fer_data.review_queue.audit import AUDIT_COLUMNS
 from fer_data.splitting.split import assign_splits
 from fer_data.synthetic.faces import draw_face
 from fer_data.validation.expectations import build_suite
@@ -66,6 +67,9 @@ def findings_of(manifest: pd.DataFrame, pixels: np.ndarray, **changes: Any) -> F
         "label_quality": ranked,
         "suspects": ranked,
         "decision_log": pd.DataFrame(columns=list(DECISION_COLUMNS)),
+        "audit": pd.DataFrame(columns=list(AUDIT_COLUMNS)),  # none is drawn
+        "ranking": ranked.assign(wrong_probability=np.nan),
+        "learning": {"ranking": "label quality", "reason": "0 decisions, 100 needed"},
     }
     return Findings(**(values | changes))
 

@@ -6,7 +6,6 @@ import matplotlib as mpl
 import pandas as pd
 from markupsafe import Markup
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
 from fer_data.web.html import render_page
 from fer_models.reporting.chart_style import ACCENT, INK, MUTED, STYLE, empty_chart, svg_of
@@ -17,6 +16,7 @@ _LOOKS: Mapping[str, tuple[str, str, str]] = {
     "random": ("at random", MUTED, ":"),
 }
 """The name, color and dashes of each order."""
+_MOST_TICKS = 7
 
 
 def simulation_page(steps: pd.DataFrame, *, model: str, annotator: str) -> str:
@@ -62,7 +62,7 @@ def error_chart(steps: pd.DataFrame, *, width: int = 360) -> str:
                 marker="o",
                 markersize=4,
             )
-        _finish(axes, "of the labels", from_zero=True)
+        _finish(axes, "of the labels", steps["decisions"], from_zero=True)
         return svg_of(figure, "simulated-error", "Wrong labels by the number of decisions")
 
 
@@ -84,14 +84,15 @@ def accuracy_chart(steps: pd.DataFrame, *, width: int = 360) -> str:
             axes.fill_between(
                 rows["decisions"], rows["low"], rows["high"], color=color, alpha=0.08, linewidth=0
             )
-        _finish(axes, "of the faces", from_zero=False)
+        _finish(axes, "of the faces", steps["decisions"], from_zero=False)
         return svg_of(figure, "simulated-accuracy", "Accuracy by the number of decisions")
 
 
-def _finish(axes: Axes, label: str, *, from_zero: bool) -> None:
+def _finish(axes: Axes, label: str, decisions: pd.Series, *, from_zero: bool) -> None:
     axes.set_xlabel("decisions")
     axes.set_ylabel(label)
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    made = sorted(set(decisions))
+    axes.set_xticks(made[:: -(-len(made) // _MOST_TICKS)])
     axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.4g}%")
     axes.margins(y=0.08)
     if from_zero:

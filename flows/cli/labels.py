@@ -1,4 +1,4 @@
-"""Commands on labels: `review`, `import-decisions`, `accept-decisions`, `label-studio-config`."""
+"""Commands on labels: `review`, `import-decisions`, `accept-decisions` and others."""
 
 from pathlib import Path
 from typing import Annotated
@@ -124,6 +124,28 @@ def import_decisions(
         print(line)
 
 
+@app.command(rich_help_panel=PANEL, epilog="Example: ferflow accept-decisions --by Ann")
+def accept_decisions(by: AcceptedBy, workspace: Workspace = Path()) -> None:
+    """Let the next cross-validation learn from the decisions on labels."""
+    check_workspace(workspace)
+
+    from flows.commands.accept import accept_decisions
+
+    print(accept_decisions(by=by, folder=workspace))
+
+
+@app.command(rich_help_panel=PANEL, epilog="Example: ferflow label-studio-config > config.xml")
+def label_studio_config(workspace: Workspace = Path()) -> None:
+    """Print the labeling configuration for Label Studio."""
+    check_workspace(workspace)
+
+    from fer_data.review_queue.label_studio_tasks import labeling_config
+    from fer_data.stages.settings import PARAMS_FILE, DataSettings, read_settings
+
+    settings = read_settings(DataSettings, "data", file=workspace / PARAMS_FILE)
+    print(labeling_config(settings.expressions))
+
+
 @app.command(
     rich_help_panel=PANEL, epilog="Example: ferflow simulate-review --key archive.planted.csv"
 )
@@ -192,25 +214,3 @@ def simulate_review(
                 page = simulation_page(table, model=model, annotator=annotator.name)
                 beside.write_text(page, encoding="utf-8")
     print(f"{folder / 'index.html'} shows it, {folder / 'steps.csv'} has the figures")
-
-
-@app.command(rich_help_panel=PANEL, epilog="Example: ferflow accept-decisions --by Ann")
-def accept_decisions(by: AcceptedBy, workspace: Workspace = Path()) -> None:
-    """Let the next cross-validation learn from the decisions on labels."""
-    check_workspace(workspace)
-
-    from flows.commands.accept import accept_decisions
-
-    print(accept_decisions(by=by, folder=workspace))
-
-
-@app.command(rich_help_panel=PANEL, epilog="Example: ferflow label-studio-config > config.xml")
-def label_studio_config(workspace: Workspace = Path()) -> None:
-    """Print the labeling configuration for Label Studio."""
-    check_workspace(workspace)
-
-    from fer_data.review_queue.label_studio_tasks import labeling_config
-    from fer_data.stages.settings import PARAMS_FILE, DataSettings, read_settings
-
-    settings = read_settings(DataSettings, "data", file=workspace / PARAMS_FILE)
-    print(labeling_config(settings.expressions))

@@ -44,7 +44,10 @@ def test_what_was_taken_back_was_not_decided() -> None:
 
 def test_the_end_says_what_is_left_and_what_to_type_in_another_folder_too(tmp_path: Path) -> None:
     workspace = make_workspace(tmp_path / "there")
-    faces = [{"pixel_hash": letter * 64, "label": "sad"} for letter in "abc"]
+    faces = [
+        {"pixel_hash": letter * 64, "label": "sad", "near_group": number}
+        for number, letter in enumerate("abc")
+    ]
     review = Review(faces, workspace / RELABELS, expressions=EXPRESSIONS)
     assert list(review.farewell(workspace))[1:] == [
         "This session: no face decided.",

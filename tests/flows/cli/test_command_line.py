@@ -41,7 +41,8 @@ def test_help_lists_the_commands_by_group_and_the_exit_codes(monkeypatch, capsys
     assert titles == ["Options", "Pipeline", "Operating", "Data", "Labels", "Models"]
     groups = dict(zip(titles, re.split(r"^\w+:$", shown, flags=re.MULTILINE)[1:], strict=True))
     assert re.findall(r"^  ([\w-]+) ", groups["Labels"], re.MULTILINE) == [
-        *("review", "import-decisions", "accept-decisions", "label-studio-config")
+        *("review", "import-decisions", "accept-decisions", "label-studio-config"),
+        "simulate-review",
     ]
     for name in command_line().commands:
         assert f"\n  {name} " in shown

@@ -66,13 +66,9 @@ def quality(
     members: defaultdict[int, list[str]] = defaultdict(list)
     for name, group in groups.items():
         members[group].append(name)
-    # A face that is unlike all the others of its group was put there wrongly.
-    stray = 0
-    for names in members.values():
-        if len(names) > 1:
-            alike_to = correlations(*[np.stack([faces[name] for name in names])] * 2)
-            np.fill_diagonal(alike_to, -1)
-            stray += int((alike_to.max(axis=1) < UNLIKE).sum())
+    stray = sum(
+        _num_unlike(np.stack([faces[name] for name in names])) for names in members.values()
+    )
     return {
         **{
             f"planted: {sort}": f"{count} of {(planted['sort'] == sort).sum()}"
@@ -81,3 +77,16 @@ def quality(
         "real pairs": f"{np.mean([together(*pair) for pair in real]):.4f} of {len(real):,}",
         "faces put with none that is alike": f"{stray:,}",
     }
+
+
+def _num_unlike(faces: np.ndarray) -> int:
+    """How many faces of a group are unlike all its others, so that they were put there wrongly."""
+    if len(faces) < 2:
+        return 0
+    unlike = 0
+    for start in range(0, len(faces), _BLOCK):
+        block = correlations(faces[start : start + _BLOCK], faces)
+        places = np.arange(len(block))
+        block[places, start + places] = -1
+        unlike += int((block.max(axis=1) < UNLIKE).sum())
+    return unlike

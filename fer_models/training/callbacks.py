@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from dvclive.live import Live
+from scmrepo.exceptions import SCMError
 
 from fer_data.core.errors import UserError
 from fer_models.augmentation.layers import SHRINKING
@@ -57,7 +58,15 @@ class EpochLog(keras.callbacks.Callback):
         """
         super().__init__()
         self.rows: list[dict[str, float]] = []
-        self._live = Live(str(folder / "dvclive"), save_dvc_exp=False, dvcyaml=None, report=None)
+        try:
+            self._live = Live(
+                str(folder / "dvclive"), save_dvc_exp=False, dvcyaml=None, report=None
+            )
+        except SCMError as error:  # such as a repository without a commit
+            raise UserError(
+                f"DVCLive finds no commit here ({error}): `git add --all && git commit -m start`, then "
+                "run this again"
+            ) from None
         self._boards = {
             split: tf.summary.create_file_writer(str(folder / "tensorboard" / split))
             for split in ("train", "validation")

@@ -31,7 +31,7 @@ from fer_data.core.tables import read_table
 from fer_data.review_queue.audit import mix_in, read_audit
 from fer_data.stages.settings import PARAMS_FILE, DataSettings, read_settings
 from flows.simulation.recorded_annotator import SECONDS_A_FACE, RecordedAnnotator
-from flows.workspace.client import git
+from flows.workspace.client import commit, git
 from flows.workspace.overrides import apply_overrides
 
 Order = Literal["learned", "queue", "random"]
@@ -126,6 +126,7 @@ def simulate(
         copy = scratch / order
         shutil.copytree(workspace, copy, ignore=_LEFT_OUT, symlinks=True)
         git("init", "--quiet", cwd=copy)
+        commit(copy, "Start")  # DVCLive asks for one
         if order == "queue":
             apply_overrides({"review_queue": {"min_decisions_to_learn": 0}}, folder=copy)
             run(copy, ["review_queue"])

@@ -2,13 +2,13 @@
 
     pip install cleanvision imagededup                        # into an environment of their own
     python benchmarks/data_stages.py --peers PYTHON           # of that environment
-    python benchmarks/data_stages.py --peers PYTHON --archive drawn.zip --runs 1
+    python benchmarks/data_stages.py --peers PYTHON --packages cleanvision   # the other one takes longer
 
 Copies of Training faces are planted first in a copy of the archive (that of FERFLOW_ARCHIVE, or of
 `--archive`): equal pixels, JPEG of quality 50, brighter, shifted by a pixel, mirrored. The real
 near-duplicates are those whose 48x48 pixels correlate at .98 or more, as they are or mirrored; all
 pairs are compared to find them. Every way runs by a process of its own, one after the other, in each
-run (imagededup once, at the end); the table has medians, and the ratios within runs.
+run; the table has medians, and the ratios within runs.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,6 @@ from fer_data.stages.settings import DataSettings, read_params, read_settings
 
 PEERS = Path(__file__).parent / "peers"
 PACKAGES = ("cleanvision", "imagededup")
-"""For duplicates; the second one runs once, at the end, since it takes longer than all else together."""
 NUM_PLANTED = 100
 """Of each sort."""
 Times = tuple[float, float, float]
@@ -116,8 +116,10 @@ def find(folder: Path, peers: str, package: str) -> Times:
     return measure(words, folder=folder)
 
 
-def once(folder: Path, peers: str) -> tuple[dict[str, Times], dict[str, list[float]]]:
-    """Runs every way once; its times, and the seconds of reading."""
+def once(
+    folder: Path, peers: str, packages: Sequence[str]
+) -> tuple[dict[str, Times], dict[str, list[float]]]:
+    """Runs every way once, duplicates by these packages; its times, and the seconds of reading."""
     stages, here = Stages(folder), [sys.executable]
     times = {"records: ours (ingest, split, rebalance, tfrecords)": stages.run("ingest")}
     times["duplicates: ours (split)"] = stages.run("split")
@@ -134,7 +136,7 @@ def once(folder: Path, peers: str) -> tuple[dict[str, Times], dict[str, list[flo
     shutil.rmtree(folder / "tfds", ignore_errors=True)
     builder = [*here, str(PEERS / "tfds_builder.py"), "data/raw/archive.zip", "tfds"]
     times["records: a TFDS GeneratorBasedBuilder"] = measure(builder, folder=folder)
-    times["duplicates: cleanvision"] = find(folder, peers, "cleanvision")
+    times |= {f"duplicates: {package}": find(folder, peers, package) for package in packages}
     reading: dict[str, list[float]] = {}
     training = next((folder / "images").rglob("Training"))
     for way, place in (("records", folder / "data/tfrecords"), ("images", training)):
@@ -150,6 +152,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--archive", type=Path, default=os.environ.get("FERFLOW_ARCHIVE"))
     parser.add_argument("--peers", required=True, help="Python with cleanvision and imagededup")
+    parser.add_argument("--packages", nargs="+", default=PACKAGES, choices=PACKAGES)
     parser.add_argument("--runs", type=int, default=3)
     flags = parser.parse_args()
     if flags.archive is None:
@@ -159,9 +162,8 @@ def main() -> None:
         planted = make_ready(folder, flags.archive)
         runs = []
         for _ in range(flags.runs):
-            runs.append(once(folder, flags.peers))
+            runs.append(once(folder, flags.peers, flags.packages))
             print(runs[-1], file=sys.stderr, flush=True)
-        longest = find(folder, flags.peers, "imagededup")
         manifest = read_table(folder / "data/faces/manifest.parquet", columns=(PATH,))
         faces = normalized(np.load(folder / "data/faces/pixels.npy"))
         paths = manifest[PATH].to_numpy(object)
@@ -187,9 +189,6 @@ def main() -> None:
         )
         for name in runs[0][0]
     }
-    rows["duplicates: imagededup, once"] = dict(
-        zip(("seconds", "of processors", "peak MB"), np.round(longest, 1), strict=True)
-    )
     print(pd.DataFrame(rows).T.to_markdown(), "\n")
     print(pd.DataFrame(found).to_markdown(), "\n")
     for place, what in enumerate(("open", "first epoch", "second epoch")):
@@ -198,7 +197,10 @@ def main() -> None:
         print(f"| {what} | {ours:.2f} s | {theirs:.2f} s |")
     for name, first, second in (
         ("records", "records: a TFDS GeneratorBasedBuilder", next(iter(rows))),
-        ("duplicates, cleanvision", "duplicates: cleanvision", "duplicates: ours (split)"),
+        *(
+            (f"duplicates, {name}", f"duplicates: {name}", "duplicates: ours (split)")
+            for name in flags.packages
+        ),
     ):
         ratios = sorted(times[first][0] / times[second][0] for times, _ in runs)
         print(f"{name}: the peer takes {', '.join(f'{one:.2f}' for one in ratios)} times as long")

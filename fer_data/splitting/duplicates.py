@@ -70,7 +70,7 @@ def near_duplicates(
     """Pairs of faces whose pixels correlate, as they are or with one of them mirrored.
 
     Images are compared at a quarter of their size, with brightness and contrast evened out: so that
-    recompression, a small shift or another exposure do not hide a duplicate.
+    recompression or another exposure do not hide a duplicate. A shift by a pixel hides most.
 
     Args:
         pixels: uint8 (N, 48, 48); may be memory-mapped. Images of one gray have no near-duplicates.

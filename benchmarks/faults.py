@@ -100,7 +100,7 @@ def tell_disk(folder: Path, stages: list[str]) -> bool:
     """Fills the disk in each stage; tells whether each said so in one line, and the end was equal."""
     with small_disk(folder / "disk") as disk:
         if disk is None:
-            row("full disk", "not tried", "nobody may mount a file system here", "")
+            row("full disk", "not tried", "no right to mount a file system", "")
             return False
         started = time.monotonic()
         found, differing = fill_in_each_stage(

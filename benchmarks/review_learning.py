@@ -86,9 +86,9 @@ def found_in_next(
     """How many of the next places have a wrong label without and with learning, and what won."""
     truth = scored.set_index(PATH)[TRUE_LABEL]
     ranked = scored.drop(columns=TRUE_LABEL)
-    nobody = pd.DataFrame({PIXEL_HASH: [], GIVEN_LABEL: [], DECISION: []}, dtype=str)
-    audit = draw_audit(ranked, nobody[PIXEL_HASH], num_faces=AUDIT_FACES, seed=seed)
-    queue = review_queue(ranked, nobody, budget=BUDGET, balance="none")
+    no_decisions = pd.DataFrame({PIXEL_HASH: [], GIVEN_LABEL: [], DECISION: []}, dtype=str)
+    audit = draw_audit(ranked, no_decisions[PIXEL_HASH], num_faces=AUDIT_FACES, seed=seed)
+    queue = review_queue(ranked, no_decisions, budget=BUDGET, balance="none")
     first = mix_in(queue, audit).head(number)
     decisions = pd.DataFrame(
         {

@@ -22,12 +22,12 @@ class Full:
     words: str
     """Its own line, or DVC's."""
     is_one_line: bool
-    """Whether a stage said one line of error, and nobody a traceback."""
+    """Whether the output has one line of error of the stage, and no traceback."""
 
 
 @contextlib.contextmanager
 def small_disk(folder: Path) -> Iterator[Path | None]:
-    """A file system in memory; None where the system lets nobody mount one."""
+    """A file system in memory (tmpfs); None without the right to mount one."""
     folder.mkdir(parents=True, exist_ok=True)
     words = ("mount", "-t", "tmpfs", "-o", f"size={SIZE}", "none", str(folder))
     if subprocess.run(words, capture_output=True, check=False).returncode:

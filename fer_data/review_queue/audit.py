@@ -28,7 +28,7 @@ WEIGHT = "weight"
 CLASS_FACES = "class_faces"
 """How many faces its class has, each group of near-duplicates counted once."""
 WAITS = "waits"
-"""Whether nobody had decided on it when the sample was written."""
+"""Whether it was undecided when the sample was written."""
 AUDIT_COLUMNS = (PATH, PIXEL_HASH, LABEL, SUGGESTED_LABEL, CLASS_FACES, WEIGHT, WAITS)
 QUEUE_FACES = 4
 """After how many faces of the queue one of the audit comes."""

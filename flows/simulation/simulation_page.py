@@ -47,54 +47,38 @@ def simulation_page(steps: pd.DataFrame, *, model: str, annotator: str) -> str:
     )
 
 
-def error_chart(steps: pd.DataFrame, *, width: int = 360) -> str:
+def error_chart(steps: pd.DataFrame) -> str:
     """Draws the part of wrong labels that the model learns from, in each order: an `<svg>` element."""
     with mpl.rc_context(STYLE):
-        figure, axes = empty_chart("Wrong labels left in training", height=300, width=width)
-        for order, rows in steps.groupby("order", sort=False):
-            name, color, dashes = _LOOKS[str(order)]
-            axes.plot(
-                rows["decisions"],
-                rows["label_error"],
-                color=color,
-                linestyle=dashes,
-                label=name,
-                marker="o",
-                markersize=4,
-            )
-        _finish(axes, "of the labels", steps["decisions"], from_zero=True)
+        figure, axes = empty_chart("Wrong labels left in training", height=300)
+        _draw_orders(axes, steps, "label_error")
+        axes.set_ylabel("of the labels")
+        axes.set_ylim(bottom=0)
         return svg_of(figure, "simulated-error", "Wrong labels by the number of decisions")
 
 
-def accuracy_chart(steps: pd.DataFrame, *, width: int = 360) -> str:
+def accuracy_chart(steps: pd.DataFrame) -> str:
     """Draws the model's accuracy on Testing faces, with its intervals: an `<svg>` element."""
     with mpl.rc_context(STYLE):
-        figure, axes = empty_chart("Accuracy on Testing faces", height=300, width=width)
-        for order, rows in steps.groupby("order", sort=False):
-            name, color, dashes = _LOOKS[str(order)]
-            axes.plot(
-                rows["decisions"],
-                rows["accuracy"],
-                color=color,
-                linestyle=dashes,
-                label=name,
-                marker="o",
-                markersize=4,
-            )
-            axes.fill_between(
-                rows["decisions"], rows["low"], rows["high"], color=color, alpha=0.08, linewidth=0
-            )
-        _finish(axes, "of the faces", steps["decisions"], from_zero=False)
+        figure, axes = empty_chart("Accuracy on Testing faces", height=300)
+        _draw_orders(axes, steps, "accuracy", with_interval=True)
+        axes.set_ylabel("of the faces")
         return svg_of(figure, "simulated-accuracy", "Accuracy by the number of decisions")
 
 
-def _finish(axes: Axes, label: str, decisions: pd.Series, *, from_zero: bool) -> None:
+def _draw_orders(
+    axes: Axes, steps: pd.DataFrame, column: str, *, with_interval: bool = False
+) -> None:
+    """Draws a column against the decisions, a line for each order."""
+    for order, rows in steps.groupby("order", sort=False):
+        name, color, dashes = _LOOKS[str(order)]
+        made = rows["decisions"]
+        axes.plot(made, rows[column], f"o{dashes}", color=color, label=name, markersize=4)
+        if with_interval:
+            axes.fill_between(made, rows["low"], rows["high"], color=color, alpha=0.08, linewidth=0)
+    ticks = sorted(set(steps["decisions"]))
+    axes.set_xticks(ticks[:: -(-len(ticks) // _MOST_TICKS)])
     axes.set_xlabel("decisions")
-    axes.set_ylabel(label)
-    made = sorted(set(decisions))
-    axes.set_xticks(made[:: -(-len(made) // _MOST_TICKS)])
     axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.4g}%")
     axes.margins(y=0.08)
-    if from_zero:
-        axes.set_ylim(bottom=0)
     axes.legend(loc="upper center", bbox_to_anchor=(0.44, -0.2), ncols=1)

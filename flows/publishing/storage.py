@@ -148,7 +148,7 @@ class Destination:
         with self._reached():
             try:
                 moment = self._files.modified(self._path(name))
-            except NotImplementedError:
+            except NotImplementedError:  # what fsspec raises where a store keeps no times
                 return None
             return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 

@@ -14,6 +14,9 @@ class ModelEntry(Settings):
     """The module of `fer_models/networks/` that builds it."""
     defaults: str
     """The section that its own, `models.NAME`, goes over: `training` or `fine_tuning`."""
+    starts_from: str
+    """The folder that its training starts from: of weights, or of the model that teaches it, such as
+    `models/compact`."""
 
 
 class PipelineSettings(Settings):

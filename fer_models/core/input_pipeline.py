@@ -9,6 +9,8 @@ import tensorflow as tf
 
 from fer_data.core.errors import UserError
 
+_TINY = 1e-30
+
 
 def num_batches(num_rows: int, *, batch_size: int, num_devices: int) -> int:
     """Computes the batches of an epoch, so that every device has a row of each.
@@ -69,6 +71,46 @@ def training_batches(
     batches = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(order)
     gathered = batches.map(lambda batch: tuple(tf.gather(tensor, batch) for tensor in tensors))
     return untuned(gathered.prefetch(4))
+
+
+def mixed(batches: tf.data.Dataset, *, alpha: float, seed: int, start: int = 0) -> tf.data.Dataset:
+    """Mixes the faces of each batch in pairs, and their labels as much (mixup: Zhang et al., 2018).
+
+    Each face is mixed with the one as far from the batch's other end; its own share is drawn from
+    Beta(alpha, alpha). Shares follow from the seed and the batch's number alone, as the order does.
+
+    Args:
+        batches: Of inputs, (B, ...), labels, float32 (B, K), and weights, float32 (B,).
+        alpha: Above 0; the larger, the more evenly faces are mixed.
+        seed: Seed of the shares.
+        start: The number of the first batch.
+    """
+
+    def mix(number: tf.Tensor, batch: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
+        inputs, labels, weights = batch
+        draws = tf.random.stateless_gamma(
+            tf.stack([2, tf.shape(inputs)[0]]),
+            tf.stack([tf.constant(seed, tf.int64), number]),
+            tf.constant(alpha),
+        )
+        # Gammas of a small alpha can both be 0: such a face stays as it is.
+        own = tf.math.divide_no_nan(draws[0] + _TINY, draws[0] + draws[1] + _TINY)
+        of_inputs = tf.reshape(own, [-1] + [1] * (len(inputs.shape) - 1))
+        mixture = tf.cast(inputs, tf.float32)
+        mixture = of_inputs * mixture + (1 - of_inputs) * mixture[::-1]
+        if inputs.dtype.is_integer:
+            mixture = tf.round(mixture)
+        # What a face weighs in the loss goes with its share of the label.
+        first, second = own * weights, (1 - own) * weights[::-1]
+        weighed = first[:, tf.newaxis] * labels + second[:, tf.newaxis] * labels[::-1]
+        total = first + second
+        return (
+            tf.cast(mixture, inputs.dtype),
+            tf.math.divide_no_nan(weighed, total[:, tf.newaxis]),
+            total,
+        )
+
+    return untuned(batches.enumerate(start).map(mix).prefetch(4))
 
 
 def ordered_batches(*arrays: np.ndarray, batch_size: int, num_devices: int = 1) -> tf.data.Dataset:

@@ -71,6 +71,11 @@ class TrainingSettings(Settings):
     """The part of all steps in which the step size rises from 0."""
     label_smoothing: float = Field(ge=0, lt=1)
     """The part of each label that is spread over all classes."""
+    mixup_alpha: float = Field(default=0.0, ge=0, le=2)
+    """How evenly each face of a batch is mixed with another, and its label with that one's: the share of
+    the first is drawn from Beta(alpha, alpha) (mixup: Zhang et al., 2018); 0: not at all."""
+    teacher_weight: float = Field(default=0.0, ge=0)
+    """What the probabilities of a teacher weigh in the loss, where the model has one; labels weigh 1."""
     monitor: Literal["val_accuracy", "val_loss"]
     """What epochs are compared by, always on `validation`."""
     restore_best_weights: bool

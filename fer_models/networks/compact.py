@@ -42,10 +42,12 @@ def flip_averaged(network: keras.Model, settings: ModelSettings) -> keras.Model:
     grey = keras.layers.Rescaling(1.0, dtype="float32")(faces)
     if settings.augmentation.interpolates:
         grey = interpolation_blur(grey)
-    flipped = keras.ops.flip(grey, axis=2)
-    outputs = keras.layers.Average(dtype="float32", name="probabilities")(
-        [network(grey), network(flipped)]
-    )
+    outputs = network(grey)
+    if settings.average_flip:
+        flipped = keras.ops.flip(grey, axis=2)
+        outputs = keras.layers.Average(dtype="float32", name="probabilities")(
+            [outputs, network(flipped)]
+        )
     return keras.Model(faces, outputs, name="compact")
 
 

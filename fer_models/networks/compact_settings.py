@@ -1,4 +1,4 @@
-"""What the model `compact` can be told."""
+"""What the models `compact` and `tiny`, which are one network in two sizes, can be told."""
 
 from pydantic import Field
 
@@ -6,7 +6,7 @@ from fer_models.core.training_settings import TrainingSettings
 
 
 class ModelSettings(TrainingSettings):
-    """Section `models.compact`."""
+    """Sections `models.compact` and `models.tiny`."""
 
     filters: tuple[int, ...] = Field(min_length=1, max_length=4)
     """Filters of each stage, at half the size of the stage before."""
@@ -14,6 +14,9 @@ class ModelSettings(TrainingSettings):
     """Whether a stage is a convolution and a residual block, or two convolutions alone."""
     dropout: float = Field(ge=0, lt=1)
     """The part of the features that is dropped in training."""
+    average_flip: bool = True
+    """Whether the saved model averages the predictions for a face and for its horizontal flip, at twice
+    the cost."""
 
 
-SECTIONS = {"models.compact": ModelSettings}
+SECTIONS = {"models.compact": ModelSettings, "models.tiny": ModelSettings}

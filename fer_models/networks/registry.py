@@ -107,6 +107,11 @@ ZOO = MappingProxyType(
             module="fer_models.networks.compact",
             paper=PaperMetrics(),
         ),
+        "tiny": Model(
+            title="Tiny network, taught by the compact one",
+            module="fer_models.networks.compact",
+            paper=PaperMetrics(),
+        ),
     }
 )
 

@@ -11,15 +11,19 @@ from fer_models.augmentation.layers import (
     Shrinking,
 )
 from fer_models.core.training_settings import TrainingSettings
+from fer_models.training.distillation import Distillation
 from fer_models.training.fused_batch_norm import fused
 
 
-def augmented(model: keras.Model, settings: TrainingSettings) -> keras.Model:
+def augmented(
+    model: keras.Model, settings: TrainingSettings, *, teacher: keras.Model | None = None
+) -> keras.Model:
     """A model that shares the weights of `model` and augments its inputs in training.
 
     Args:
         model: The model that will be saved.
         settings: Which augmentation, how much of it, and the seed of its draws.
+        teacher: A trained model, whose probabilities for the augmented faces it learns from too.
 
     Returns:
         The model to train: augmentation layers, then the network.
@@ -42,7 +46,20 @@ def augmented(model: keras.Model, settings: TrainingSettings) -> keras.Model:
     outputs = inputs
     for layer in layers:
         outputs = layer(outputs)
-    return keras.Model(inputs, _trained_part(model, settings)(outputs))
+    probabilities = _trained_part(model, settings)(outputs)
+    if teacher is not None:
+        probabilities = Distillation(settings.teacher_weight)(
+            probabilities, _teaching_part(teacher)(outputs, training=False)
+        )
+    return keras.Model(inputs, probabilities)
+
+
+def _teaching_part(teacher: keras.Model) -> keras.Model:
+    """The layer `network` of a teacher, which has seen augmented faces, or the whole of it; frozen."""
+    part = next((layer for layer in teacher.layers if layer.name == NETWORK), teacher)
+    frozen = keras.Model(part.input, part.output, name="teacher")
+    frozen.trainable = False
+    return frozen
 
 
 def _trained_part(model: keras.Model, settings: TrainingSettings) -> keras.Model:

@@ -9,7 +9,13 @@ import tensorflow as tf
 
 from fer_data.core.errors import UserError
 from fer_data.core.schema import HISTORY_COLUMNS
-from fer_models.core.input_pipeline import num_batches, ordered_batches, shared, training_batches
+from fer_models.core.input_pipeline import (
+    mixed,
+    num_batches,
+    ordered_batches,
+    shared,
+    training_batches,
+)
 from fer_models.core.training_settings import TrainingSettings
 from fer_models.core.watch_inputs import InputsCheck
 from fer_models.training.augmented_model import augmented
@@ -36,6 +42,7 @@ def fit(
     settings: TrainingSettings,
     logs: Path,
     checkpoints: Checkpoints,
+    teacher: keras.Model | None = None,
 ) -> pd.DataFrame:
     """Trains a model; it ends with the weights of the last or the best epoch, as the settings say.
 
@@ -49,6 +56,7 @@ def fit(
         settings: The training settings.
         logs: An existing folder, which gets `dvclive` and `tensorboard`.
         checkpoints: The checkpoints of this training.
+        teacher: A trained model to learn from beside the labels (distillation).
 
     Returns:
         One row an epoch: `epoch` (1-based), `accuracy`, `loss`, `val_accuracy`, `val_loss` (the
@@ -63,9 +71,9 @@ def fit(
     steps_per_epoch = num_batches(
         len(train.labels), batch_size=settings.batch_size, num_devices=num_devices
     )
-    is_soft = train.shares is not None
+    is_soft = train.shares is not None or settings.mixup_alpha > 0
     trained = _compiled(
-        *(model, settings), num_steps=steps_per_epoch * settings.epochs, is_soft=is_soft
+        *(model, settings, teacher), num_steps=steps_per_epoch * settings.epochs, is_soft=is_soft
     )
     checkpoint = checkpoints.newest()
     finished, earlier = 0, {}
@@ -90,6 +98,13 @@ def fit(
             epochs=range(finished, settings.epochs),
             num_devices=num_devices,
         )
+        if settings.mixup_alpha:
+            batches = mixed(
+                batches,
+                alpha=settings.mixup_alpha,
+                seed=settings.seed,
+                start=finished * steps_per_epoch * num_devices,
+            )
         validation_batches = ordered_batches(
             *(validation.inputs, validation_labels),
             batch_size=_VALIDATION_BATCH,
@@ -129,11 +144,16 @@ def fit(
 
 
 def _compiled(
-    model: keras.Model, settings: TrainingSettings, *, num_steps: int, is_soft: bool
+    model: keras.Model,
+    settings: TrainingSettings,
+    teacher: keras.Model | None,
+    *,
+    num_steps: int,
+    is_soft: bool,
 ) -> keras.Model:
     """The model with augmentation before it, compiled, its optimizer's variables made."""
     with model.distribute_strategy.scope():
-        trained = augmented(model, settings)
+        trained = augmented(model, settings, teacher=teacher)
         trained.compile(
             optimizer=build_optimizer(settings, num_steps, policy=model.dtype_policy.name),
             loss=build_loss(settings, is_soft=is_soft),

@@ -10,8 +10,6 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from fer_data.core.errors import UserError
 from fer_data.core.files import atomic_write
-from fer_data.review_queue.review_queue_settings import ReviewQueueSettings
-from fer_data.splitting.split_settings import SplitSettings
 from fer_data.stages.defaults import descend, merged
 from fer_data.stages.old_names import Renamed, old_keys
 from fer_data.stages.settings import PARAMS_FILE
@@ -19,14 +17,10 @@ from fer_models.core.training_settings import TrainingSettings
 from fer_models.networks.registry import ZOO
 from flows.commands.yaml_comments import comment_of, remove_key
 from flows.housekeeping.retention_settings import add_section
+from flows.workspace.new_settings import add_new_settings
 from flows.workspace.overrides import load_with_comments
 
 BACKUP = "params.yaml.before-upgrade"
-_NEW_IN_QUEUE = {
-    "audit_faces": "random ones that tell how many labels are wrong; 0: none",
-    "audit_seed": "of the audit",
-    "min_decisions_to_learn": "from how many on the queue learns from them; 0: never",
-}
 
 
 def upgrade(folder: Path = Path()) -> list[str]:
@@ -49,7 +43,7 @@ def upgrade(folder: Path = Path()) -> list[str]:
     changes += _share(params)
     changes += _list_items(params)
     changes += add_section(params)
-    changes += _add_new(params)
+    changes += add_new_settings(params)
     if not changes:
         return []
     backup = folder / BACKUP
@@ -199,29 +193,6 @@ def _list_items(params: CommentedMap) -> list[str]:
     return [
         "the lists of folds and models, which stood in dvc.yaml, are the section 'pipeline' now"
     ]
-
-
-def _add_new(params: CommentedMap) -> list[str]:
-    """Adds settings that came since, with their defaults, so that overrides find them."""
-    split, queue = params.get("split"), params.get("review_queue")
-    changes: list[str] = []
-    if isinstance(split, CommentedMap) and "test_fraction" not in split:
-        fraction = SplitSettings.model_fields["test_fraction"].default
-        split.insert(
-            min(1, len(split)),
-            "test_fraction",
-            fraction,
-            comment="of Training, of an archive without a Testing folder",
-        )
-        changes.append(
-            f"'split.test_fraction' is new: {fraction}, of archives without a Testing folder"
-        )
-    for name, comment in _NEW_IN_QUEUE.items():
-        if isinstance(queue, CommentedMap) and name not in queue:
-            value = ReviewQueueSettings.model_fields[name].default
-            queue.insert(len(queue), name, value, comment=comment)
-            changes.append(f"'review_queue.{name}' is new: {value}, {comment}")
-    return changes
 
 
 def _factor(layers: Sequence[CommentedMap], shared: CommentedMap, keys: Sequence[str]) -> None:

@@ -61,10 +61,12 @@ def make_workspace(
     for name, source in workspace_files().items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, folder / name)
-    for name in ZOO:  # on which the stages `train` depend, whether or not there are weights
-        kept = folder / WEIGHTS / name / ".gitkeep"
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.touch()
+    # On the folders of weights the stages `train` depend, whether or not there are any.
+    for entry in read_params(folder / PARAMS_FILE)["pipeline"]["models"].values():
+        kept = folder / entry["starts_from"] / ".gitkeep"
+        if kept.is_relative_to(folder / WEIGHTS):
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.touch()
     # What people decided and accepted elsewhere stays there.
     for path, nothing in _NOTHING_YET.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from fer_data.core.errors import UserError
-from fer_models.core.input_pipeline import num_batches, ordered_batches, training_batches
+from fer_models.core.input_pipeline import (
+    mixed,
+    num_batches,
+    ordered_batches,
+    training_batches,
+)
 
 
 def orders(seed: int, epochs: range = range(2)) -> list[list[int]]:
@@ -79,3 +84,52 @@ def test_no_batches_have_a_tuner_that_may_miss_their_end() -> None:
     shuffled = training_batches(rows, batch_size=4, seed=0, epochs=range(1))
     for batches in (shuffled, ordered_batches(rows, batch_size=4)):
         assert batches.options().autotune.enabled is False
+
+
+def mixtures(*, alpha: float = 0.4, start: int = 0, weights: tuple[float, ...] = (1.0,) * 8):
+    """Two batches of four faces, each of one gray level and of the class that its number says."""
+    levels = np.array([0, 40, 80, 120, 160, 200, 240, 250], np.uint8)
+    faces = np.broadcast_to(levels[:, None, None, None], (8, 2, 2, 1)).copy()
+    labels = np.eye(8, dtype=np.float32)
+    batches = ordered_batches(faces, labels, np.array(weights, np.float32), batch_size=4)
+    parts = mixed(batches.skip(start), alpha=alpha, seed=3, start=start).as_numpy_iterator()
+    return levels, [np.concatenate(column) for column in zip(*parts, strict=True)]
+
+
+def test_faces_are_mixed_in_pairs_and_labels_as_much() -> None:
+    levels, (faces, labels, weights) = mixtures()
+    np.testing.assert_allclose(labels.sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(faces[:, 0, 0, 0], labels @ levels, atol=0.5 + 1e-3)
+    np.testing.assert_allclose(weights, 1, atol=1e-6)
+    partners = [3, 2, 1, 0, 7, 6, 5, 4]
+    assert all(set(np.flatnonzero(row)) <= {n, partners[n]} for n, row in enumerate(labels))
+    assert len(np.unique(labels.max(axis=1).round(6))) > 4  # each face has a share of its own
+
+
+def test_a_face_without_weight_leaves_nothing_of_itself_in_a_label() -> None:
+    _, (_, labels, weights) = mixtures(weights=(0.0, 1.0, 1.0, 2.0, 1.0, 1.0, 1.0, 1.0))
+    assert labels[0].tolist() == [0, 0, 0, 1, 0, 0, 0, 0]
+    assert 0 < weights[0] < 2  # the share of its partner
+
+
+def test_mixtures_follow_from_the_number_of_a_batch() -> None:
+    _, whole = mixtures()
+    _, later = mixtures(start=1)
+    for all_of_it, end in zip(whole, later, strict=True):
+        np.testing.assert_array_equal(all_of_it[4:], end)
+
+
+def test_shares_of_a_tiny_alpha_are_numbers() -> None:
+    _, (_, labels, weights) = mixtures(alpha=1e-4)
+    assert np.isfinite(labels).all()
+    np.testing.assert_allclose(weights, 1)
+    np.testing.assert_allclose(labels.max(axis=1), 1)
+
+
+def test_inputs_that_are_no_pixels_are_not_rounded() -> None:
+    inputs = np.array([[0.25], [0.75]], np.float32)
+    batches = ordered_batches(
+        inputs, np.eye(2, dtype=np.float32), np.ones(2, np.float32), batch_size=2
+    )
+    mixtures, labels, _ = next(iter(mixed(batches, alpha=1.0, seed=0).as_numpy_iterator()))
+    np.testing.assert_allclose(mixtures, labels @ inputs, rtol=1e-6)

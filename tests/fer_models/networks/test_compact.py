@@ -97,6 +97,13 @@ def test_plain_stages_are_two_convolutions_each() -> None:
         assert networks[1](np.zeros((2, size, size, 1), np.float32)).shape == (2, 6)
 
 
+def test_the_flip_is_left_out_where_that_is_wanted() -> None:
+    model = build("tiny")
+    said = model.predict(FACES, verbose=0)
+    assert np.abs(model.predict(FACES[:, :, ::-1], verbose=0) - said).max() > 1e-5
+    assert build("tiny").count_params() < 5e5
+
+
 def test_it_has_at_most_two_million_parameters() -> None:
     assert 1e5 < build("compact").count_params() <= 2e6
 

@@ -43,6 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def train(folder: Path, name: str, *, model: str = "scratch") -> subprocess.CompletedProcess[str]:
     flags = ("--records", "records", "--model", model, "--checkpoints", f"{name}/checkpoints")
     outputs = ("--model-folder", f"{name}/model", "--report", f"{name}/report")
+    flags = (*flags, "--starts-from", "weights")
     return subprocess.run(
         [warm_programs() / "python", "-m", "fer_models.training.train", *flags, *outputs],
         cwd=folder,

@@ -129,7 +129,7 @@ def test_each_stage_is_a_line_with_how_long_the_others_may_take(tmp_path: Path) 
 
 def test_all_models_are_those_of_the_settings() -> None:
     preset = read_preset("demo", folder=ROOT)
-    assert set(demo.left_out(preset)) == {"resnet50", "mobilenetv2", "inceptionv3"}
+    assert set(demo.left_out(preset)) == {"resnet50", "mobilenetv2", "inceptionv3", "tiny"}
     settings = demo.settings_of(preset, all_models=True)
     assert "models" not in settings["pipeline"]
     assert "models" not in settings["report"]

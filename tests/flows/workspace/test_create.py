@@ -63,7 +63,7 @@ def test_a_user_s_data_and_decisions_stay_out(tmp_path: Path, monkeypatch) -> No
     (project / "data/votes.csv").write_text("pixel_hash,sad\n")
     for name in ("profile.json", "metrics.json"):
         (accepted / name).write_text("{}")
-    (project / "params.yaml").write_text("a: 1\n")
+    (project / "params.yaml").write_text("pipeline: {models: {}}\n")
     git(project, "init", "--quiet")
     git(project, "add", "--all")
     monkeypatch.setattr(template, "_packages_root", lambda: project)

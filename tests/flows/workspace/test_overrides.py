@@ -144,7 +144,7 @@ def test_null_removes_a_model_from_those_to_train_and_no_other_setting(committed
     assert "pipeline.models.resnet50: removed" in apply_overrides(overrides, folder=committed)
     params = read_params(committed / "params.yaml")
     assert list(params["pipeline"]["models"]) == [
-        *("scratch", "mobilenetv2", "inceptionv3", "compact"),
+        *("scratch", "mobilenetv2", "inceptionv3", "compact", "tiny"),
     ]
     assert params["models"]["resnet50"]["patience"] is None
 

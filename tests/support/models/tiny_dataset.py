@@ -18,6 +18,8 @@ TRAINING_SETTINGS = {
     "schedule": "constant",
     "warmup_fraction": 0.0,
     "label_smoothing": 0.0,
+    "mixup_alpha": 0.0,
+    "teacher_weight": 0.0,
     "monitor": "val_accuracy",
     "restore_best_weights": False,
     "patience": None,

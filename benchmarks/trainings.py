@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
@@ -31,6 +31,8 @@ from fer_models.networks.registry import model_named
 from fer_models.training.checkpoints import Checkpoints
 from fer_models.training.samples import Samples, with_noisy_copies
 from fer_models.training.trainer import fit
+
+AnySettings = TypeVar("AnySettings", bound=TrainingSettings)
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def training_settings_of(model: str) -> TrainingSettings:
     return read_settings(model_named(model).settings_class, f"models.{model}")
 
 
-def changed(settings: TrainingSettings, changes: Mapping[str, Any]) -> TrainingSettings:
+def changed(settings: AnySettings, changes: Mapping[str, Any]) -> AnySettings:
     """The settings with changes, key by key within their sections, checked as `params.yaml` is."""
     values = settings.model_dump(mode="json")
     for name, value in changes.items():

@@ -62,6 +62,7 @@ RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "epochs": 18,
             "small_faces": {"size": 32, "epochs": 12},
             "label_smoothing": 0.1,
+            "weight_decay": 0.02,
             "mixup_alpha": 0.0,
             "mixed_precision": "auto",
         },

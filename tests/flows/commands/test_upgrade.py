@@ -67,6 +67,7 @@ def test_the_upgraded_settings_are_those_of_today(workspace: Path) -> None:
     today["ingest"] |= {"max_total_bytes": 2_000_000_000, "max_members": 1_000_000}
     # So with recipes.
     today["crossval"] |= {"epochs": 18, "label_smoothing": 0.1, "mixup_alpha": 0.0}
+    today["crossval"] |= {"weight_decay": 0.02}
     today["crossval"] |= {"small_faces": {"size": 32, "epochs": 12}, "mixed_precision": "auto"}
     assert settings_in(workspace) == today
 

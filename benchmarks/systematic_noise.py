@@ -9,8 +9,9 @@ labels `fear`: here a third of the faces of three other classes are labeled `fea
 half of its labels are wrong in one way, and one label in twenty is flipped at random. The folds learn
 from these labels; their scores are kept in FOLDER, so that a second run only ranks. Then 500 faces are
 decided by the key, a part of them drawn at random (the audit), the rest from the top of the queue, and
-it is measured what the queue has learned: on the undecided faces, and in its next 500 places. The
-archive's own wrong labels stay, and count as right ones: all numbers are too low by what they hide.
+it is measured what the queue has learned: on all faces, the decided ones by what others teach, and in
+its next 500 places. The archive's own wrong labels stay, and count as right ones: all numbers are too
+low by what they hide.
 """
 
 import argparse
@@ -152,9 +153,8 @@ def taught(
     )
     cells = [f"{part:.0%}", f"{wrong(first).sum()}", learned.summary["ranking"]]
     truth = faces[[PATH, TRUE_LABEL]]
-    undecided = learned.ranked[~learned.ranked[PIXEL_HASH].isin(first[PIXEL_HASH])]
     following = review_queue(learned.ranked, decisions, budget=number, balance="none")
-    cells += [f"{one:.3f}" for one in aurocs(undecided.merge(truth, on=PATH))]
+    cells += [f"{one:.3f}" for one in aurocs(learned.ranked.merge(truth, on=PATH))]
     cells.append(f"{wrong(following.merge(truth, on=PATH)).mean():.1%}")
     return f"| {' | '.join(cells)} |"
 

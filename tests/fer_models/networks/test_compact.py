@@ -132,12 +132,14 @@ def test_small_faces_come_first_and_are_learned_from(tmp_path: Path, monkeypatch
 
 
 def test_killed_between_small_and_whole_faces_it_ends_as_if_it_never_was(tmp_path: Path) -> None:
+    """Mixed faces, too: their shares go with the number of the batch."""
+    mixed = settings_of(mixup_alpha=0.4)
     for name in ("whole", "killed"):
         (tmp_path / name).mkdir()
-    expected, _ = trained(Checkpoints(tmp_path / "whole"))
+    expected, _ = trained(Checkpoints(tmp_path / "whole"), settings=mixed)
     with pytest.raises(KilledError):
-        trained(KilledAfter(tmp_path / "killed"))
-    model, history = trained(Checkpoints(tmp_path / "killed"))
+        trained(KilledAfter(tmp_path / "killed"), settings=mixed)
+    model, history = trained(Checkpoints(tmp_path / "killed"), settings=mixed)
     assert list(history["epoch"]) == [1, 2, 3, 4]
     for one, other in zip(model.get_weights(), expected.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)

@@ -28,6 +28,13 @@ SETTINGS = {
     "l2": 0.001,
     **TRAINING_SETTINGS,
 }
+TAUGHT = {
+    **TRAINING_SETTINGS,
+    "filters": [4, 8],
+    "average_flip": False,
+    "dropout": 0.0,
+    "teacher_weight": 4.0,
+}
 
 
 @pytest.fixture(scope="module")
@@ -35,15 +42,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("train")
     write_tiny_records(folder / "records")
     (folder / "params.yaml").write_text(
-        yaml.safe_dump({"checkpoints": {"resume": "continue"}, "models": {"scratch": SETTINGS}})
+        yaml.safe_dump(
+            {
+                "checkpoints": {"resume": "continue"},
+                "models": {"scratch": SETTINGS, "tiny": TAUGHT},
+            }
+        )
     )
     return folder
 
 
-def train(folder: Path, name: str, *, model: str = "scratch") -> subprocess.CompletedProcess[str]:
+def train(
+    folder: Path, name: str, *, model: str = "scratch", starts_from: str = "weights"
+) -> subprocess.CompletedProcess[str]:
     flags = ("--records", "records", "--model", model, "--checkpoints", f"{name}/checkpoints")
     outputs = ("--model-folder", f"{name}/model", "--report", f"{name}/report")
-    flags = (*flags, "--starts-from", "weights")
+    flags = (*flags, "--starts-from", starts_from)
     return subprocess.run(
         [warm_programs() / "python", "-m", "fer_models.training.train", *flags, *outputs],
         cwd=folder,
@@ -114,6 +128,28 @@ def test_a_training_that_diverges_is_one_line_and_saves_nothing(
     assert not (tmp_path / "none" / "model").exists()
     assert not (tmp_path / "none" / "report").exists()
     assert not list((tmp_path / "none" / "checkpoints").glob("*/epoch-*"))
+
+
+def test_a_model_is_taught_by_the_one_that_it_starts_from(folder: Path, trained: Path) -> None:
+    finished = train(folder, "taught", model="tiny", starts_from="first/model")
+    assert finished.returncode == 0, finished.stderr
+    pupil, teacher = (
+        keras.models.load_model(run / "model" / "model.keras")
+        for run in (folder / "taught", trained)
+    )
+    faces = tfrecord.read_split(folder / "records", "test").faces
+    assert np.abs(pupil.predict(faces, verbose=0) - teacher.predict(faces, verbose=0)).mean() < 0.2
+    assert pupil.count_params() < 3000
+
+
+def test_a_teacher_that_is_missing_is_one_line(folder: Path) -> None:
+    finished = train(folder, "alone", model="tiny")
+    assert finished.returncode == 1
+    assert finished.stderr.splitlines()[-1] == (
+        "error: models.tiny.teacher_weight is 4, and weights holds no model.keras: expected "
+        "pipeline.models.tiny.starts_from to be the folder of a trained model, such as models/compact"
+    )
+    assert not (folder / "alone").exists()
 
 
 def test_an_unknown_model_is_one_line(folder: Path) -> None:

@@ -25,7 +25,6 @@ from fer_data.review_queue.decided_faces import DecidedFaces
 from fer_data.review_queue.label_models import (
     STRENGTHS,
     Features,
-    best_strength,
     enough_of_both,
     features_of,
     fit,
@@ -38,7 +37,7 @@ WRONG_PROBABILITY = "wrong_probability"
 BY_QUALITY, LEARNED = "label quality", "decisions"
 """What the queue and the suggestions go by."""
 _AUDIT_PART = 0.1
-_STRENGTH_OF_SUGGESTIONS = 0.03
+_STRENGTHS_OF_SUGGESTIONS = (0.03,)
 _DIGITS = 6
 
 
@@ -62,9 +61,9 @@ def learn_ranking(
 ) -> Ranking:
     """Ranks faces by what decisions teach, where that is better than label quality.
 
-    The probability that a label is wrong is a regularized logistic regression on label quality, the
-    given class, and the log-probabilities crossed with it. It is compared with the same regression on
-    label quality alone: both predict each decided face from the faces of other folds. A decided face
+    The probability that a label is wrong is the mean of logistic regressions, from strongly to weakly
+    regularized, on label quality, the given class, and the log-probabilities crossed with it. It is
+    compared with a regression on label quality alone: both predict each decided face from the faces of other folds. A decided face
     keeps that out-of-fold prediction, so that no decision counts on its own face.
 
     Args:
@@ -150,9 +149,8 @@ def _wrong_chances(
     """The probability that each label is wrong, float (N,), and the log loss out of fold."""
     those, outcomes = inputs[decided.rows], decided.wrong.astype(int)
     apart = out_of_fold(those, outcomes, decided.weights, decided.folds, strengths=strengths)
-    strength = best_strength(those, outcomes, decided.weights, decided.folds, strengths=strengths)
-    model = fit(those, outcomes, decided.weights, strength=strength)
-    chances = model.predict_proba(inputs)[:, 1]
+    average = fit(those, outcomes, decided.weights, strengths=strengths)
+    chances = average.predict(inputs)[:, 1]
     chances[decided.rows] = apart[:, 1]
     loss = log_loss(apart, outcomes, decided.weights)
     return chances.round(_DIGITS), round(loss, _DIGITS)
@@ -185,12 +183,12 @@ def _suggestions(
     if any(len(np.unique(final[folds != fold])) < 2 for fold in np.unique(folds)):
         return {}, hits
     outcomes = np.searchsorted(values, final.astype(str))
-    strengths = [_STRENGTH_OF_SUGGESTIONS]
+    strengths = _STRENGTHS_OF_SUGGESTIONS
     apart = out_of_fold(inputs[rows], outcomes, weights, folds, strengths=strengths)
     out = _best_other(apart, values, labels[rows])
     hits[LEARNED] = int((out == final)[relabeled].sum())
-    model = fit(inputs[rows], outcomes, weights, strength=_STRENGTH_OF_SUGGESTIONS)
-    found = _best_other(model.predict_proba(inputs), values, labels)
+    average = fit(inputs[rows], outcomes, weights, strengths=strengths)
+    found = _best_other(average.predict(inputs), values, labels)
     found[rows] = out
     return dict(zip(ranked[PATH], found, strict=True)), hits
 

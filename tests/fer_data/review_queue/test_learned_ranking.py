@@ -55,14 +55,14 @@ def taught(systematic: pd.DataFrame) -> Ranking:
     return learned(systematic, first_decisions(systematic, 100))
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, 2, 4])
 def test_after_100_decisions_the_next_100_places_hold_more_wrong_labels(seed: int) -> None:
     ranked = simulated_scores(1500, seed=seed, confused=MOSTLY_ANOTHERS)
     decisions = first_decisions(ranked, 100)
     ranking = learned(ranked, decisions)
     assert ranking.summary["ranking"] == "decisions"
     without = wrong_in_next(ranked, ranked, decisions)
-    assert wrong_in_next(ranking.ranked, ranked, decisions) >= without + 10
+    assert wrong_in_next(ranking.ranked, ranked, decisions) >= without + 50
 
 
 def test_label_quality_stays_where_decisions_teach_nothing_better() -> None:

@@ -63,8 +63,9 @@ def learn_ranking(
 
     The probability that a label is wrong is the mean of logistic regressions, from strongly to weakly
     regularized, on label quality, the given class, and the log-probabilities crossed with it. It is
-    compared with a regression on label quality alone: both predict each decided face from the faces of other folds. A decided face
-    keeps that out-of-fold prediction, so that no decision counts on its own face.
+    compared with a regression on label quality alone: both predict each decided face from the faces of
+    other folds. A decided face keeps that out-of-fold prediction, so that no decision counts on its own
+    face.
 
     Args:
         ranked: N faces by rank, as `mislabels` writes them.

@@ -78,7 +78,7 @@ def test_a_face_and_its_mirror_image_are_one() -> None:
 
 
 def test_its_features_stand_before_its_probabilities_and_know_no_side() -> None:
-    model = build("compact", residual=False)
+    model = build("compact", residual=False, filters=[32, 64, 128, 256])
     both = flip_averaged(with_features(model), settings_of(augmentation=MOVED))
     found = both.predict(FACES, verbose=0)
     assert found.shape == (2, 256 + 6)
@@ -88,7 +88,8 @@ def test_its_features_stand_before_its_probabilities_and_know_no_side() -> None:
 
 def test_plain_stages_are_two_convolutions_each() -> None:
     networks = [
-        build("compact", residual=residual).get_layer(NETWORK) for residual in (True, False)
+        build("compact", residual=residual, filters=[8, 8, 16, 16]).get_layer(NETWORK)
+        for residual in (True, False)
     ]
     kinds = [[type(layer).__name__ for layer in network.layers] for network in networks]
     assert [names.count("Conv2D") for names in kinds] == [1 + 4 * 3 - 1, 1 + 4 * 2]

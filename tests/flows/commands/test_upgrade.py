@@ -69,6 +69,11 @@ def test_the_upgraded_settings_are_those_of_today(workspace: Path) -> None:
     today["crossval"] |= {"epochs": 18, "label_smoothing": 0.1, "mixup_alpha": 0.0}
     today["crossval"] |= {"weight_decay": 0.02}
     today["crossval"] |= {"small_faces": {"size": 32, "epochs": 12}, "mixed_precision": "auto"}
+    today["models.compact"] |= {"filters": [32, 64, 128, 256], "optimizer": "adam"}
+    today["models.compact"] |= {"weight_decay": 0.02, "learning_rate": 0.003}
+    today["models.compact"] |= {"label_smoothing": 0.1, "mixup_alpha": 0.0}
+    today["models.compact"]["augmentation"]["contrast_fraction"] = 0.0
+    today["report"]["seed_spread"]["compact"] = {"accuracy": 0.005, "degrees_of_freedom": 2}
     assert settings_in(workspace) == today
 
 

@@ -188,7 +188,12 @@ def simulate_review(
     from fer_data.core.files import atomic_write
     from flows.commands.demo import run_stages
     from flows.simulation.recorded_annotator import annotator_of
-    from flows.simulation.simulated_review import as_table, read_orders, simulate
+    from flows.simulation.simulated_review import (
+        SimulatedReview,
+        as_table,
+        read_orders,
+        simulate,
+    )
     from flows.simulation.simulation_page import simulation_page
 
     annotator = annotator_of(workspace, key=key, votes=votes, min_agreement=min_agreement)
@@ -196,15 +201,15 @@ def simulate_review(
     folder = workspace / "reports/simulated_review"
     with tempfile.TemporaryDirectory(prefix="ferflow-simulated-") as scratch:
         steps = []
-        for one in simulate(
-            *(workspace, Path(scratch), annotator),
-            orders=read_orders(orders),
+        review = SimulatedReview(
+            annotator,
             num_faces=faces,
             step=step,
             model=model,
             seed=seed,
             run=lambda copy, stages: run_stages(copy, console=console, stages=stages),
-        ):
+        )
+        for one in simulate(workspace, Path(scratch), review, orders=read_orders(orders)):
             steps.append(one)
             console.print(one.in_words(), highlight=False)
             table = as_table(steps)  # written each time: a long simulation may be ended early

@@ -29,6 +29,7 @@ from fer_data.core.schema import (
 )
 from fer_data.core.tables import read_table
 from fer_data.review_queue.audit import mix_in, read_audit
+from fer_data.stages.pipeline_settings import PipelineSettings
 from fer_data.stages.settings import PARAMS_FILE, DataSettings, read_settings
 from flows.simulation.recorded_annotator import SECONDS_A_FACE, RecordedAnnotator
 from flows.workspace.client import commit, git
@@ -49,6 +50,27 @@ _LEFT_OUT = shutil.ignore_patterns(
     )
 )
 """Of a workspace, what its copy does without."""
+
+
+_MODELS = Path("models")
+
+
+@dataclass(frozen=True)
+class SimulatedReview:
+    """Who decides, how often, and what learns from it."""
+
+    annotator: RecordedAnnotator
+    """Who decides."""
+    num_faces: int
+    """On how many faces the annotator decides in each order; fewer where none is left."""
+    step: int
+    """After how many of them the model is trained."""
+    model: str
+    """The model that learns from the decisions."""
+    seed: int
+    """Of the random order."""
+    run: Callable[[Path, Sequence[str]], None]
+    """Runs stages in a workspace."""
 
 
 @dataclass(frozen=True)
@@ -91,29 +113,15 @@ def read_orders(text: str) -> list[Order]:
 
 
 def simulate(
-    workspace: Path,
-    scratch: Path,
-    annotator: RecordedAnnotator,
-    *,
-    orders: Sequence[Order],
-    num_faces: int,
-    step: int,
-    model: str,
-    seed: int,
-    run: Callable[[Path, Sequence[str]], None],
+    workspace: Path, scratch: Path, review: SimulatedReview, *, orders: Sequence[Order]
 ) -> Iterator[Step]:
     """Simulates a review in each of several orders, in copies of a workspace.
 
     Args:
         workspace: Where all stages have run; nothing in it is changed.
         scratch: An empty folder for the copies.
-        annotator: Who decides.
+        review: Who decides, how often, and what learns from it.
         orders: The orders, one after the other.
-        num_faces: On how many faces the annotator decides in each order; fewer where none is left.
-        step: After how many of them the model is trained.
-        model: The model that learns from the decisions.
-        seed: Of the random order.
-        run: Runs stages in a workspace.
 
     Yields:
         What is there before the first decision, and after each step.
@@ -121,7 +129,7 @@ def simulate(
     Raises:
         UserError: The workspace is not built, or a stage failed.
     """
-    _check_built(workspace, model)
+    _check_built(workspace, review.model)
     for order in orders:
         copy = scratch / order
         shutil.copytree(workspace, copy, ignore=_LEFT_OUT, symlinks=True)
@@ -129,37 +137,20 @@ def simulate(
         commit(copy, "Start")  # DVCLive asks for one
         if order == "queue":
             apply_overrides({"review_queue": {"min_decisions_to_learn": 0}}, folder=copy)
-            run(copy, ["review_queue"])
-        yield from _steps(
-            copy,
-            annotator,
-            order=order,
-            num_faces=num_faces,
-            step=step,
-            model=model,
-            seed=seed,
-            run=run,
-        )
+            review.run(copy, ["review_queue"])
+        yield from _steps(copy, review, order)
         shutil.rmtree(copy)
 
 
-def _steps(
-    copy: Path,
-    annotator: RecordedAnnotator,
-    *,
-    order: Order,
-    num_faces: int,
-    step: int,
-    model: str,
-    seed: int,
-    run: Callable[[Path, Sequence[str]], None],
-) -> Iterator[Step]:
+def _steps(copy: Path, review: SimulatedReview, order: Order) -> Iterator[Step]:
     made, wrong_found, moment = 0, 0, datetime.now(UTC)
-    yield _measured(copy, annotator, order, made, wrong_found, model)
-    while made < num_faces:
-        faces = undecided_faces(copy, order, seed=seed)
-        number = min(step, num_faces - made)
-        decisions = annotator.decide(faces, number, start=moment)
+    yield _measured(copy, review, order, made, wrong_found)
+    trainings = [f"train@{name}" for name in _taught(copy, review.model)]
+    below = ["review_queue", "rebalance", "tfrecords", *trainings, f"evaluate@{review.model}"]
+    while made < review.num_faces:
+        faces = undecided_faces(copy, order, seed=review.seed)
+        number = min(review.step, review.num_faces - made)
+        decisions = review.annotator.decide(faces, number, start=moment)
         if not decisions:
             return
         settings = read_settings(DataSettings, "data", file=copy / PARAMS_FILE)
@@ -168,9 +159,20 @@ def _steps(
         made += len(decisions)
         wrong_found += sum(one.decision != KEEP for one in decisions)
         moment = _after(moment, len(decisions))
-        below = ["review_queue", "rebalance", "tfrecords", f"train@{model}", f"evaluate@{model}"]
-        run(copy, below)
-        yield _measured(copy, annotator, order, made, wrong_found, model)
+        review.run(copy, below)
+        yield _measured(copy, review, order, made, wrong_found)
+
+
+def _taught(workspace: Path, model: str) -> list[str]:
+    """A model after those that teach it: all that learn from the decisions, in their order."""
+    models = read_settings(PipelineSettings, "pipeline", file=workspace / PARAMS_FILE).models
+    names = [model]
+    while names[0] in models:
+        start = Path(models[names[0]].starts_from)
+        if start.parent != _MODELS:
+            break
+        names.insert(0, start.name)
+    return names
 
 
 def undecided_faces(workspace: Path, order: Order, *, seed: int) -> pd.DataFrame:
@@ -205,18 +207,13 @@ def as_table(steps: Sequence[Step]) -> pd.DataFrame:
 
 
 def _measured(
-    workspace: Path,
-    annotator: RecordedAnnotator,
-    order: Order,
-    made: int,
-    wrong_found: int,
-    model: str,
+    workspace: Path, review: SimulatedReview, order: Order, made: int, wrong_found: int
 ) -> Step:
     examples = read_table(output("rebalance", "examples.parquet", workspace=workspace))
     train = examples[examples[SPLIT] == TRAIN]
-    truth = train[PATH].map(dict(annotator.truth))
+    truth = train[PATH].map(dict(review.annotator.truth))
     known = truth.notna()
-    folder = output(f"evaluate@{model}", model, workspace=workspace)
+    folder = output(f"evaluate@{review.model}", review.model, workspace=workspace)
     test = read_table(folder / "predictions.parquet", columns=(SPLIT, LABEL, PREDICTION))
     test = test[test[SPLIT] == TEST]
     rate = wilson_rate(int((test[LABEL] == test[PREDICTION]).sum()), len(test))

@@ -17,6 +17,7 @@ from fer_data.review_queue.audit import AUDIT_COLUMNS
 from flows.simulation.recorded_annotator import RecordedAnnotator, by_key
 from flows.simulation.simulated_review import (
     Order,
+    SimulatedReview,
     Step,
     as_table,
     read_orders,
@@ -88,7 +89,8 @@ def apply(copy: Path, stages: Sequence[str]) -> None:
 def run(workspace: Path, tmp_path: Path, order: Order, **options) -> list[Step]:
     annotator = by_key(PLANTED, faces())
     settings = {"num_faces": 20, "step": 8, "model": "scratch", "seed": 0, "run": apply, **options}
-    return list(simulate(workspace, tmp_path / "scratch", annotator, orders=[order], **settings))
+    review = SimulatedReview(annotator, **settings)
+    return list(simulate(workspace, tmp_path / "scratch", review, orders=[order]))
 
 
 def test_the_queue_s_first_faces_are_decided_step_by_step(workspace: Path, tmp_path: Path) -> None:
@@ -119,19 +121,24 @@ def test_a_review_ends_where_no_face_is_left(workspace: Path, tmp_path: Path) ->
 
 def test_faces_that_the_annotator_does_not_know_are_passed_over(workspace, tmp_path) -> None:
     annotator = RecordedAnnotator({"05.jpg": "sad", "00.jpg": "happy"}, "votes")
-    steps = list(
-        simulate(
-            *(workspace, tmp_path / "scratch", annotator),
-            orders=["learned"],
-            num_faces=10,
-            step=5,
-            model="scratch",
-            seed=0,
-            run=apply,
-        )
-    )
+    review = SimulatedReview(annotator, num_faces=10, step=5, model="scratch", seed=0, run=apply)
+    steps = list(simulate(workspace, tmp_path / "scratch", review, orders=["learned"]))
     assert [(one.decisions, one.wrong_found) for one in steps] == [(0, 0), (2, 1)]
     assert [one.label_error for one in steps] == [0.5, 0]
+
+
+def test_the_teacher_of_a_model_learns_from_the_decisions_before_it(workspace, tmp_path) -> None:
+    folder = workspace / "reports/evaluate"
+    shutil.copytree(folder / "scratch", folder / "tiny")
+    ran: list[Sequence[str]] = []
+
+    def noted(copy: Path, stages: Sequence[str]) -> None:
+        ran.append(stages)
+        apply(copy, stages)
+
+    run(workspace, tmp_path, "learned", model="tiny", num_faces=8, run=noted)
+    trained = [stage for stage in ran[-1] if stage.startswith("train@")]
+    assert trained == ["train@compact", "train@tiny"]
 
 
 def test_a_workspace_that_is_not_built_is_one_line(workspace: Path, tmp_path: Path) -> None:

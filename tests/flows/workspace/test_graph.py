@@ -38,6 +38,7 @@ def test_dvc_expands_this_repository_s_stages() -> None:
     assert {"ingest", "crossval@4", "train@scratch", "report"} <= set(graph.above)
     assert {"split", "ingest"} <= set(graph.above["crossval@0"])
     assert "crossval@3" in graph.above["mislabels"]  # through the folder of all folds
+    assert "train@compact" in graph.above["train@tiny"]  # its teacher
     order = list(graph.above)
     assert all(
         order.index(up) < order.index(stage) for stage, above in graph.above.items() for up in above

@@ -22,6 +22,7 @@ from pathlib import Path
 import pandas as pd
 
 from fer_data.core.catalog import output
+from fer_data.stages.pipeline_settings import PipelineSettings
 from fer_data.stages.settings import read_settings
 from fer_models.networks.registry import model_named
 from flows.workspace.client import environment
@@ -34,6 +35,7 @@ def start(model: str, folder: Path) -> subprocess.Popen[bytes]:
     words = [sys.executable, "-m", "fer_models.training.train", "--model", model]
     places = {
         "records": output("tfrecords", "tfrecords"),
+        "starts-from": read_settings(PipelineSettings, "pipeline").models[model].starts_from,
         "checkpoints": folder / "checkpoints",
         "model-folder": folder / "model",
         "report": folder / "report",

@@ -49,14 +49,19 @@ def augmented(
     probabilities = _trained_part(model, settings)(outputs)
     if teacher is not None:
         probabilities = Distillation(settings.teacher_weight)(
-            probabilities, _teaching_part(teacher)(outputs, training=False)
+            probabilities, _teaching_part(teacher, settings)(outputs, training=False)
         )
     return keras.Model(inputs, probabilities)
 
 
-def _teaching_part(teacher: keras.Model) -> keras.Model:
+def _teaching_part(teacher: keras.Model, settings: TrainingSettings) -> keras.Model:
     """The layer `network` of a teacher, which has seen augmented faces, or the whole of it; frozen."""
     part = next((layer for layer in teacher.layers if layer.name == NETWORK), teacher)
+    if part is teacher and settings.small_faces.epochs:
+        raise UserError(
+            f"small_faces: the teacher, {teacher.name}, takes whole faces alone: set "
+            "small_faces.epochs to 0"
+        )
     frozen = keras.Model(part.input, part.output, name="teacher")
     frozen.trainable = False
     return frozen

@@ -77,6 +77,7 @@ def main() -> None:
             "train_faces": len(train.labels),
             "validation_faces": len(validation.labels),
             **summary_of(history, settings, title=row.title_with(settings), paper=row.paper),
+            **({"teacher": flags.starts_from.name} if teachers else {}),
             **({"resumed": checkpoints.resumed} if checkpoints.resumed else {}),
         }
         text = stage.json_text(summary, of=flags.report / "summary.json")

@@ -60,12 +60,18 @@ def fit(
 
     Returns:
         One row an epoch: `epoch` (1-based), `accuracy`, `loss`, `val_accuracy`, `val_loss` (the
-        losses with the network's weight decay) and `seconds`.
+        losses with the network's weight decay, `loss` with the teacher's part, too) and `seconds`.
 
     Raises:
         UserError: The device runs out of memory, it has no deterministic version of an operation and
-            the settings want one, or the training diverges.
+            the settings want one, the training diverges, or the settings want a teacher and there is
+            none.
     """
+    if settings.teacher_weight and teacher is None:
+        raise UserError(
+            f"teacher_weight is {settings.teacher_weight:g}, and no model teaches {model.name}: "
+            "expected 0, but in the section of a model that `pipeline.models` lets start from another"
+        )
     strategy = model.distribute_strategy
     num_devices = strategy.num_replicas_in_sync
     steps_per_epoch = num_batches(

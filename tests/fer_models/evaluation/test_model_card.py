@@ -91,6 +91,12 @@ def test_it_says_where_it_starts_from(tmp_path: Path, settings: dict, start: str
     assert (of_others in card) == (start != "it starts from nothing")
 
 
+def test_it_names_its_teacher(tmp_path: Path) -> None:
+    words = "learned the probabilities of another model, `compact`, whose own card says"
+    assert words in card_of(tmp_path / "taught", teacher="compact")
+    assert "another model" not in card_of(tmp_path / "alone")
+
+
 def test_it_says_which_head_was_chosen_and_what_each_reaches(tmp_path: Path) -> None:
     members = {"members": ["compact", "scratch"]}
     card = card_of(tmp_path / "best", settings=members, combinations=COMBINATIONS)

@@ -16,6 +16,7 @@ from fer_models.training.samples import Samples
 from fer_models.training.train import teacher_files
 from fer_models.training.trainer import fit
 from tests.fer_models.training.test_trainer import network, samples, training_settings_of
+from tests.support.models.small_networks import build, settings_of
 
 SAYS = np.array([[0.1, 0.2, 0.7], [0.6, 0.3, 0.1]], np.float32)
 TEACHES = np.array([[0.0, 0.5, 0.5], [1.0, 0.0, 0.0]], np.float32)
@@ -71,6 +72,22 @@ def test_the_loss_on_validation_is_that_of_the_labels(tmp_path: Path) -> None:
     watched = samples(32, seed=1)
     of_label = model.predict(watched.inputs, verbose=0)[np.arange(32), watched.labels]
     assert history["val_loss"].iloc[-1] == pytest.approx(-np.log(of_label).mean(), rel=1e-4)
+
+
+def test_a_weight_without_a_teacher_is_refused(tmp_path: Path) -> None:
+    """As of fold models or the ensemble's head, where `training` gives all sections a weight."""
+    with pytest.raises(
+        UserError, match=r"^teacher_weight is 2, and no model teaches \w+: expected 0"
+    ):
+        taught(tmp_path, None, teacher_weight=2.0)
+
+
+def test_a_teacher_of_whole_faces_cannot_see_small_ones() -> None:
+    settings = settings_of("compact", teacher_weight=1.0, small_faces={"size": 24, "epochs": 1})
+    with pytest.raises(
+        UserError, match=r"^small_faces: the teacher, scratch, takes whole faces alone"
+    ):
+        augmented(build("compact"), settings, teacher=build("scratch"))
 
 
 def test_a_teacher_stays_as_it_is(tmp_path: Path) -> None:

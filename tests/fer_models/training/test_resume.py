@@ -40,7 +40,16 @@ SETTINGS = {
 }
 WORDS = [
     *("-m", "fer_models.training.train", "--records", "records", "--model", "scratch"),
-    *("--checkpoints", "checkpoints", "--model-folder", "model", "--report", "report"),
+    *(
+        "--starts-from",
+        "weights",
+        "--checkpoints",
+        "checkpoints",
+        "--model-folder",
+        "model",
+        "--report",
+        "report",
+    ),
 ]
 
 

@@ -140,6 +140,8 @@ def test_a_model_is_taught_by_the_one_that_it_starts_from(folder: Path, trained:
     faces = tfrecord.read_split(folder / "records", "test").faces
     assert np.abs(pupil.predict(faces, verbose=0) - teacher.predict(faces, verbose=0)).mean() < 0.2
     assert pupil.count_params() < 3000
+    summary = json.loads((folder / "taught/report/summary.json").read_text())
+    assert summary["teacher"] == "model"  # the name of the folder
 
 
 def test_a_teacher_that_is_missing_is_one_line(folder: Path) -> None:

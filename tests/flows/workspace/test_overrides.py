@@ -98,14 +98,14 @@ def settings_of(name: str, folder: Path) -> TrainingSettings:
 
 
 def test_a_key_that_only_the_defaults_have_is_added_to_its_section(committed: Path) -> None:
-    overrides = {"seed": 7, "augmentation": {"contrast_fraction": 0.1}}
+    overrides = {"seed": 7, "augmentation": {"salt_and_pepper_fraction": 0.1}}
     changes = apply_overrides({"models": {"compact": overrides}}, folder=committed)
     assert changes == [
         "models.compact.seed: 0 -> 7",
-        "models.compact.augmentation.contrast_fraction: 0.0 -> 0.1",
+        "models.compact.augmentation.salt_and_pepper_fraction: 0.0 -> 0.1",
     ]
     found = settings_of("compact", committed)
-    assert (found.seed, found.augmentation.contrast_fraction) == (7, 0.1)
+    assert (found.seed, found.augmentation.salt_and_pepper_fraction) == (7, 0.1)
     assert found.augmentation.rotation_degrees == 12.0, "the section's other departures stay"
     assert settings_of("scratch", committed).seed == 0
     lines = (committed / "params.yaml").read_text().splitlines()

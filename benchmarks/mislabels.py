@@ -87,13 +87,19 @@ class Planted:
     """Objects (N,): which way a label was flipped, "" for most."""
 
 
-def plant_into_archive(expressions: tuple[str, ...], *, seed: int) -> Planted:
-    """The workspace's Training faces, after `plant`."""
+def training_faces() -> pd.DataFrame:
+    """The workspace's Training faces with their labels and the `row` of each in the face store."""
     manifest = read_table(output("ingest", "manifest.parquet"))
     faces = read_table(output("split", "assignments.parquet")).merge(
         manifest[[PATH, ORIGINAL_SPLIT, LABEL]], on=PATH
     )
-    faces = faces.assign(row=np.arange(len(faces)))[faces[ORIGINAL_SPLIT] == TRAINING]
+    faces = faces.assign(row=np.arange(len(faces)))
+    return faces[faces[ORIGINAL_SPLIT] == TRAINING].reset_index(drop=True)
+
+
+def plant_into_archive(expressions: tuple[str, ...], *, seed: int) -> Planted:
+    """The workspace's Training faces, after `plant`."""
+    faces = training_faces()
     numbers = {name: number for number, name in enumerate(expressions)}
     known = read_table(output("mislabels", "label_quality.parquet"))
     predictions = probabilities_of(known).argmax(axis=1)
@@ -102,7 +108,7 @@ def plant_into_archive(expressions: tuple[str, ...], *, seed: int) -> Planted:
         faces[LABEL].map(numbers).to_numpy(), faces[NEAR_GROUP].to_numpy(), confused, seed=seed
     )
     names = np.array(expressions, dtype=object)
-    given = faces.assign(**{LABEL: names[labels]}).reset_index(drop=True)
+    given = faces.assign(**{LABEL: names[labels]})
     return Planted(given, labels, ways)
 
 

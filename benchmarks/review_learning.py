@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.mislabels import Planted, score_folds
+from benchmarks.mislabels import Planted, score_folds, training_faces
 from fer_data.core.catalog import output
 from fer_data.core.face_store import read_pixels
 from fer_data.core.schema import (
@@ -29,13 +29,11 @@ from fer_data.core.schema import (
     GIVEN_LABEL,
     LABEL,
     NEAR_GROUP,
-    ORIGINAL_SPLIT,
     PATH,
     PIXEL_HASH,
     SPLIT,
-    TRAINING,
 )
-from fer_data.core.tables import probabilities_of, read_table
+from fer_data.core.tables import probabilities_of
 from fer_data.label_quality.mislabels import MislabelsSettings, rank_labels
 from fer_data.label_quality.outliers import outlier_scores
 from fer_data.review_queue.audit import draw_audit, mix_in
@@ -51,16 +49,12 @@ CONFUSED, TAKEN_FOR, PART = "happy", "surprise", 0.6
 BUDGET, AUDIT_FACES = 1000, 200
 
 
-def training_faces(key: Path) -> pd.DataFrame:
-    """The Training faces with the `row` of each in the face store, and its true label or `drop`."""
-    manifest = read_table(output("ingest", "manifest.parquet"))
-    faces = read_table(output("split", "assignments.parquet")).merge(
-        manifest[[PATH, ORIGINAL_SPLIT, LABEL]], on=PATH
-    )
+def with_truth(faces: pd.DataFrame, key: Path) -> pd.DataFrame:
+    """The faces with their true labels by the key of the drawn archive, `drop` where there is none."""
     truth = pd.read_csv(key, keep_default_na=False).set_index(PATH)[TRUE_LABEL]
-    drawn = faces[PATH].map(truth).replace("", DROP).fillna(faces[LABEL])
-    faces = faces.assign(row=np.arange(len(faces)), **{TRUE_LABEL: drawn})
-    return faces[faces[ORIGINAL_SPLIT] == TRAINING].reset_index(drop=True)
+    return faces.assign(
+        **{TRUE_LABEL: faces[PATH].map(truth).replace("", DROP).fillna(faces[LABEL])}
+    )
 
 
 def plant(faces: pd.DataFrame, expressions: tuple[str, ...], *, seed: int) -> Planted:
@@ -122,7 +116,7 @@ def main() -> None:
     crossval = read_settings(CrossvalSettings, "crossval")
     ranking = read_settings(MislabelsSettings, "mislabels")
     pixels = read_pixels(output("ingest", "pixels.npy"))
-    faces = training_faces(flags.key)
+    faces = with_truth(training_faces(), flags.key)
     outliers = outlier_scores(pixels, faces["row"].to_numpy())
     folds = sorted(set(faces.loc[faces[SPLIT] != EXCLUDED, FOLD]))
     results = []

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.mislabels import Planted, score_folds
+from benchmarks.mislabels import Planted, score_folds, training_faces
 from benchmarks.trainings import changed
 from fer_data.core.catalog import output
 from fer_data.core.face_store import read_pixels
@@ -33,13 +33,11 @@ from fer_data.core.schema import (
     LABEL,
     LABEL_QUALITY,
     NEAR_GROUP,
-    ORIGINAL_SPLIT,
     PATH,
     PIXEL_HASH,
     SPLIT,
-    TRAINING,
 )
-from fer_data.core.tables import probabilities_of, read_table
+from fer_data.core.tables import probabilities_of
 from fer_data.label_quality.mislabels import MislabelsSettings, rank_labels
 from fer_data.label_quality.outliers import outlier_scores
 from fer_data.review_queue.audit import draw_audit
@@ -47,6 +45,7 @@ from fer_data.review_queue.decided_faces import decided_faces
 from fer_data.review_queue.learned_ranking import learn_ranking
 from fer_data.review_queue.review_queue import review_queue
 from fer_data.stages.settings import DataSettings, read_settings
+from fer_data.synthetic.planted_errors import TRUE_LABEL
 from fer_data.synthetic.scoring import within_class_auroc
 from fer_models.cross_validation.crossval import CrossvalSettings
 
@@ -54,7 +53,6 @@ TAKEN_FOR = "fear"
 CONFUSED = ("angry", "sad", "surprise")
 PART = 1 / 3
 AT_RANDOM = 0.05
-TRUE_LABEL = "true_label"
 AUDIT_PARTS = (0.0, 0.2, 0.5, 1.0)
 RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -70,16 +68,6 @@ RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 """Those of `params.yaml`, and what the fold models had before mixup."""
-
-
-def training_faces() -> pd.DataFrame:
-    """The Training faces with their labels and the `row` of each in the face store."""
-    manifest = read_table(output("ingest", "manifest.parquet"))
-    faces = read_table(output("split", "assignments.parquet")).merge(
-        manifest[[PATH, ORIGINAL_SPLIT, LABEL]], on=PATH
-    )
-    faces = faces.assign(row=np.arange(len(faces)), **{TRUE_LABEL: faces[LABEL]})
-    return faces[faces[ORIGINAL_SPLIT] == TRAINING].reset_index(drop=True)
 
 
 def plant(faces: pd.DataFrame, expressions: tuple[str, ...], *, seed: int) -> Planted:
@@ -170,7 +158,9 @@ def main() -> None:
     flags = parser.parse_args()
     expressions = read_settings(DataSettings, "data").expressions
     pixels = read_pixels(output("ingest", "pixels.npy"))
-    planted = plant(training_faces(), expressions, seed=flags.seed)
+    faces = training_faces()
+    known = faces.assign(**{TRUE_LABEL: faces[LABEL]})
+    planted = plant(known, expressions, seed=flags.seed)
     settings = changed(read_settings(CrossvalSettings, "crossval"), RECIPES[flags.recipe])
     keep = flags.keep / f"{flags.recipe}-{flags.seed}"
     scores = score_folds(planted, pixels, flags.folds, settings=settings, keep=keep)

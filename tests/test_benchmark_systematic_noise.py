@@ -19,6 +19,7 @@ from fer_data.core.schema import (
     SUGGESTED_LABEL,
     TRAIN,
 )
+from fer_data.synthetic.planted_errors import TRUE_LABEL
 
 EXPRESSIONS = ("angry", "fear", "happy", "neutral", "sad", "surprise")
 
@@ -34,7 +35,7 @@ def faces(num_faces: int = 6000) -> pd.DataFrame:
             PATH: [f"{number:05d}.png" for number in range(num_faces)],
             PIXEL_HASH: [f"{number:064x}" for number in generator.permutation(num_faces)],
             LABEL: labels,
-            systematic_noise.TRUE_LABEL: labels,
+            TRUE_LABEL: labels,
             NEAR_GROUP: groups,
             SPLIT: TRAIN,
         }
@@ -59,9 +60,7 @@ def test_decisions_teach_which_labels_go_wrong() -> None:
     rows = systematic_noise.plant(faces(), EXPRESSIONS, seed=0).rows
     generator = np.random.default_rng(1)
     numbers = {name: number for number, name in enumerate(EXPRESSIONS)}
-    true, given = (
-        rows[name].map(numbers).to_numpy() for name in (systematic_noise.TRUE_LABEL, LABEL)
-    )
+    true, given = (rows[name].map(numbers).to_numpy() for name in (TRUE_LABEL, LABEL))
     odds = generator.normal(size=(len(rows), 6)) + 3 * np.eye(6)[true] + 4 * np.eye(6)[given]
     probabilities = np.exp(odds) / np.exp(odds).sum(axis=1, keepdims=True)
     quality = probabilities[np.arange(len(rows)), given]

@@ -163,7 +163,8 @@ def _beside_paper(
     """
     ours = {
         "accuracy": training["training"]["accuracy"],
-        "loss": training["training"]["loss"],
+        # Of a taught model it is the sum of the labels' part and the teacher's: no loss like others'.
+        "loss": None if "teacher" in training else training["training"]["loss"],
         "val_accuracy": test["accuracy"]["value"],
         "val_loss": test["loss"]["value"],
     }

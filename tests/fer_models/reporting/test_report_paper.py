@@ -83,6 +83,15 @@ def test_what_the_paper_does_not_say_is_a_dash(tmp_path: Path) -> None:
     assert 'class="result' not in page
 
 
+def test_the_training_loss_of_a_taught_model_is_a_dash_since_it_holds_the_teacher_s(
+    tmp_path: Path,
+) -> None:
+    write_reports(tmp_path, paper=dict.fromkeys(PAPER), teacher="compact")
+    page = text_of(page_of(model_from(tmp_path)))
+    assert page.count(f"<td>{UNKNOWN}</td>") == 5
+    assert "weight decay where it has any, and the teacher's part." in page
+
+
 def test_the_paper_s_metrics_stand_beside_ours(tmp_path: Path) -> None:
     metrics = {"accuracy": 0.7162, "loss": 0.765, "val_accuracy": 0.629, "val_loss": 1.02}
     write_reports(tmp_path, paper=metrics)

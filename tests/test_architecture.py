@@ -183,6 +183,14 @@ def test_every_model_of_the_settings_has_a_section_and_a_row() -> None:
     assert PARAMS["pipeline"]["folds"] == list(range(PARAMS["split"]["num_folds"]))
 
 
+def test_the_plots_show_every_model() -> None:
+    entries = yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"]
+    plots = [plot for entry in entries for plot in entry.values()]
+    assert plots
+    for plot in plots:
+        assert [Path(file).parts[2] for file in plot["y"]] == PARAMS["report"]["models"]
+
+
 def test_the_graph_lists_no_items_of_its_own() -> None:
     items = {name: stage.get("foreach") or stage.get("matrix") for name, stage in GRAPH.items()}
     assert {name: listed for name, listed in items.items() if listed} == {

@@ -9,6 +9,8 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from fer_data.core.catalog import output
 from fer_data.core.errors import UserError
 from fer_data.core.files import atomic_write
@@ -66,7 +68,10 @@ def pack_workspace(
     packed = list(names) or [name for name, reason in reasons.items() if reason is None]
     if not packed:
         raise UserError(f"no model to pack: {next(iter(reasons.values()))}")
-    compared = [_compared(source, name) for name in packed] if half else []
+    compared: list[str] = []
+    if half:
+        faces = read_split(output("tfrecords", "tfrecords", workspace=folder), VALIDATION).faces
+        compared = [compare_with_half(source, name, faces) for name in packed]
     pack(source, packed, target, revision=revision, half=half)
     left_out = [f"left out: {reason}" for reason in reasons.values() if reason is not None]
     megabytes = target.stat().st_size / 1e6
@@ -130,14 +135,17 @@ def _content(
     return content
 
 
-def _compared(source: Workspace, name: str) -> str:
-    """Compares a rounded model with the original on `validation`, in words.
+def compare_with_half(source: Source, name: str, faces: np.ndarray) -> str:
+    """Compares a model with its copy in half precision, in words.
+
+    Args:
+        source: Where the model comes from.
+        name: The model.
+        faces: Those of `validation`, uint8 (N, 48, 48, 1).
 
     Raises:
-        UserError: There are no faces of `validation`, or the two differ too much.
+        UserError: The two differ too much.
     """
-    records = output("tfrecords", "tfrecords", workspace=source.folder)
-    faces = read_split(records, VALIDATION).faces
     with source.file_of(name, MODEL) as file, tempfile.TemporaryDirectory() as folder:
         rounded = Path(folder, MODEL)
         rounded.write_bytes(in_half_precision(file, called=source.called(name)))

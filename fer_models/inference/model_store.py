@@ -163,15 +163,18 @@ class ModelStore:
     def best(self) -> str:
         """The model that is there and was most often right on `validation`.
 
+        One without that figure, since it has learned `validation`, comes after all that have it.
+
         Raises:
             UserError: None is there; or one is, and what was measured of it cannot be read.
         """
         reasons = {name: self._source.error(name) for name in self._source.names}
-        accuracies = {
-            name: self._metrics(name).validation.accuracy.value
+        measured = {
+            name: self._metrics(name).validation
             for name, reason in reasons.items()
             if reason is None
         }
+        accuracies = {name: one.accuracy.value if one else -1.0 for name, one in measured.items()}
         if not accuracies:
             raise UserError(f"no model that can predict: {next(iter(reasons.values()))}")
         return max(accuracies, key=accuracies.__getitem__)

@@ -39,7 +39,8 @@ class _Test(_Read):
 class Metrics(_Read):
     """The metrics that `evaluate` measured, as far as predictions need them."""
 
-    validation: _Validation
+    validation: _Validation | None = None
+    """None of a model that has learned those faces, too."""
     calibration: _Calibration
     conformal: _Conformal
     test: _Test | None = None

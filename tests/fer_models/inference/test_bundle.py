@@ -73,6 +73,21 @@ def test_equal_models_make_equal_bundles(workspace: Path, bundle: Path, tmp_path
     assert again.read_bytes() == bundle.read_bytes()
 
 
+def test_a_model_that_learned_validation_too_comes_after_those_that_did_not(
+    bundle: Path, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(bundle) as archive:
+        contents = json.loads(archive.read("bundle.json"))
+    without = json.dumps({name: one for name, one in metrics().items() if name != "validation"})
+    path = "models/scratch/metrics.json"
+    contents["sha256"][path] = hashlib.sha256(without.encode()).hexdigest()
+    changed = rewritten(bundle, tmp_path / "metrics.zip", path, without.encode())
+    listed = json.dumps(contents).encode()
+    store = open_model_store(bundle=rewritten(changed, tmp_path / "b.zip", "bundle.json", listed))
+    assert store.error("scratch") is None
+    assert store.best() == "mobilenetv2"
+
+
 @pytest.mark.parametrize("part", ["model.keras", "metrics.json"])
 def test_a_damaged_file_is_found_when_it_is_used(bundle: Path, tmp_path: Path, part: str) -> None:
     path = f"models/scratch/{part}"

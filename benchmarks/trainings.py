@@ -22,12 +22,11 @@ from fer_data.core.catalog import output
 from fer_data.core.files import atomic_write
 from fer_data.core.schema import TEST, TRAIN, VALIDATION
 from fer_data.core.tables import read_json
-from fer_data.stages.settings import read_settings
 from fer_models.core.devices import dtype_policy, precision
 from fer_models.core.input_pipeline import make_repeatable
 from fer_models.core.training_settings import TrainingSettings
 from fer_models.metrics.bootstrap import bootstrap_intervals
-from fer_models.networks.registry import model_named
+from fer_models.networks.registry import model_named, settings_of
 from fer_models.training.checkpoints import Checkpoints
 from fer_models.training.samples import Samples, with_noisy_copies
 from fer_models.training.trainer import fit
@@ -82,7 +81,7 @@ def read_test_faces() -> Samples:
 
 def training_settings_of(model: str) -> TrainingSettings:
     """A model's settings in the workspace's `params.yaml`."""
-    return read_settings(model_named(model).settings_class, f"models.{model}")
+    return settings_of(model)
 
 
 def changed(settings: AnySettings, changes: Mapping[str, Any]) -> AnySettings:

@@ -12,6 +12,7 @@ from fer_data.core.yaml_files import read_yaml
 from fer_data.stages.defaults import descend
 from fer_data.stages.input_changes import filled, item_values
 from fer_data.stages.old_names import old_keys_in_words
+from fer_data.stages.pipeline_settings import repeated
 from fer_data.stages.settings import (
     PARAMS_FILE,
     DataSettings,
@@ -87,6 +88,12 @@ def _params_of(stage: Mapping[str, Any]) -> set[str]:
     return {filled(text, item_values(name, items)) for text in texts for name in items}
 
 
+def section_of(model: str, params: Mapping[str, Any]) -> str:
+    """The section of a model's settings: that of what it repeats, where it is a repeat (`compact_1`)."""
+    own = f"models.{model}"
+    return f"models.{repeated(model)[0]}" if descend(params, own) is None else own
+
+
 def _disagreements(values: Mapping[str, Any]) -> list[str]:
     """What is right in itself, and does not fit another section."""
     errors: list[str] = []
@@ -99,6 +106,11 @@ def _disagreements(values: Mapping[str, Any]) -> list[str]:
     trained = descend(values, "pipeline.models")
     if not isinstance(trained, Mapping):
         return errors
+    for name, entry in trained.items():
+        expected = section_of(str(name), values)
+        section = entry.get("settings", expected) if isinstance(entry, Mapping) else expected
+        if section != expected:
+            errors.append(f"'pipeline.models.{name}.settings': got {section}, expected {expected}")
     for key, known in (("ensemble.members", [*trained]), ("report.models", [*trained, "ensemble"])):
         chosen = descend(values, key)
         unknown = [str(name) for name in chosen if name not in known] if chosen else []

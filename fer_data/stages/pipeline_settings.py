@@ -1,10 +1,22 @@
 """Section `pipeline` of `params.yaml`: what `dvc.yaml` has a stage each for."""
 
+import re
 from typing import Annotated
 
 from pydantic import Field
 
 from fer_data.stages.settings import Settings
+
+
+def repeated(model: str) -> tuple[str, int]:
+    """Splits the name of a repeat, such as `compact_1`.
+
+    Returns:
+        The name of the model that it repeats, and what its seed is higher by; of a name that does not
+        end so, itself and 0.
+    """
+    found = re.fullmatch(r"(.+)_([1-9]\d{0,5})", model)
+    return (found[1], int(found[2])) if found else (model, 0)
 
 
 class ModelEntry(Settings):
@@ -13,7 +25,9 @@ class ModelEntry(Settings):
     module: str
     """The module of `fer_models/networks/` that builds it."""
     defaults: str
-    """The section that its own, `models.NAME`, goes over: `training` or `fine_tuning`."""
+    """The section that its own goes over: `training` or `fine_tuning`."""
+    settings: str
+    """Its own section: `models.NAME`; a repeat, such as `compact_1`, has that of what it repeats."""
     starts_from: str
     """The folder that its training starts from: of weights, or of the model that teaches it, such as
     `models/compact`."""

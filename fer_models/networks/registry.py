@@ -1,7 +1,7 @@
 """The registry of models: one row each, read by trainer, report and command line."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -9,6 +9,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from fer_data.core.errors import UserError
+from fer_data.stages.pipeline_settings import repeated
+from fer_data.stages.settings import PARAMS_FILE, read_settings
 from fer_models.core.training_settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -116,13 +118,38 @@ ZOO = MappingProxyType(
 )
 
 
+def is_model(name: str) -> bool:
+    """Whether the zoo has a model of that name, or one that it repeats."""
+    return _repeated(name)[0] in ZOO
+
+
 def model_named(name: str) -> Model:
     """Looks up the row of a model.
+
+    A name that ends in a number is a repeat of another: `compact_1` is `compact` with a seed that is
+    higher by 1.
 
     Raises:
         UserError: There is none.
     """
-    try:
-        return ZOO[name]
-    except KeyError:
-        raise UserError(f"no model '{name}' in the zoo: expected one of {', '.join(ZOO)}") from None
+    original, number = _repeated(name)
+    if original not in ZOO:
+        raise UserError(f"no model '{name}' in the zoo: expected one of {', '.join(ZOO)}")
+    row = ZOO[original]
+    return replace(row, title=f"{row.title}, repeat {number}") if number else row
+
+
+def settings_of(name: str, *, file: Path = PARAMS_FILE) -> TrainingSettings:
+    """Reads the training settings of a model; a repeat has those of what it repeats, but for its seed.
+
+    Raises:
+        UserError: The zoo has no such model, or its section is wrong.
+    """
+    original, number = _repeated(name)
+    settings = read_settings(model_named(name).settings_class, f"models.{original}", file=file)
+    return settings.model_copy(update={"seed": settings.seed + number})
+
+
+def _repeated(name: str) -> tuple[str, int]:
+    """As `repeated`; a name of the zoo itself repeats nothing."""
+    return (name, 0) if name in ZOO else repeated(name)

@@ -8,13 +8,13 @@ from fer_models.core.training_settings import (
     AugmentationSettings,
     TrainingSettings,
 )
-from fer_models.networks.registry import ZOO
+from fer_models.networks.registry import ZOO, is_model
 
 
 def _distinct_models(names: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(names)) < len(names):
         raise ValueError("every member once")
-    unknown = [name for name in names if name not in ZOO]
+    unknown = [name for name in names if not is_model(name)]
     if unknown:
         raise ValueError(
             f"no model '{unknown[0]}' in the zoo: expected two or more of {', '.join(ZOO)}"
@@ -26,7 +26,7 @@ class EnsembleSettings(TrainingSettings):
     """Section `ensemble`: the members, and how the head is trained."""
 
     members: Annotated[tuple[str, ...], Field(min_length=2), AfterValidator(_distinct_models)]
-    """Models of the zoo, in the order in which their outputs stand side by side."""
+    """Models of the zoo and repeats of them, in the order in which their outputs stand side by side."""
     head: Literal["best", "head", "mean", "calibrated_mean", "stacked"]
     """What is saved on top of them: the way of the lowest loss on `validation`, out of sample, or a
     certain one; `head` is the paper's, which the rest of this section trains."""

@@ -17,7 +17,7 @@ from fer_models.core.input_pipeline import make_repeatable
 from fer_models.core.prediction import read_model
 from fer_models.core.serialization import save_model
 from fer_models.core.training_settings import TrainingSettings
-from fer_models.networks.registry import model_named
+from fer_models.networks.registry import model_named, settings_of
 from fer_models.training.checkpoints import fingerprint_of, open_checkpoints
 from fer_models.training.conditions import conditions
 from fer_models.training.resume_settings import ResumeSettings
@@ -36,7 +36,7 @@ def main() -> None:
         __doc__, "records", "starts_from", "checkpoints", "model_folder", "report", model=str
     )
     row = model_named(flags.model)
-    settings = read_settings(row.settings_class, f"models.{flags.model}")
+    settings = settings_of(flags.model)
     resume = read_settings(ResumeSettings, "checkpoints").resume
     make_repeatable(settings.seed, deterministic=settings.deterministic)
     train, validation = (samples_of(flags.records, split) for split in (TRAIN, VALIDATION))

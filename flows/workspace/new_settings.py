@@ -4,6 +4,7 @@ from ruamel.yaml.comments import CommentedMap
 
 from fer_data.review_queue.review_queue_settings import ReviewQueueSettings
 from fer_data.splitting.split_settings import SplitSettings
+from fer_data.stages.all_settings import section_of
 from fer_data.stages.defaults import descend
 
 _NEW_IN_QUEUE = {
@@ -44,6 +45,11 @@ def add_new_settings(params: CommentedMap) -> list[str]:
         changes.append(
             "'pipeline.models' says what each training starts from: 'starts_from: data/weights/NAME'"
         )
+    without = [(name, one) for name, one in models if "settings" not in one]
+    for name, entry in without:
+        entry.insert(list(entry).index("starts_from"), "settings", section_of(name, params))
+    if without:
+        changes.append("'pipeline.models' says whose settings each has: 'settings: models.NAME'")
     for name, comment in _NEW_IN_QUEUE.items():
         if isinstance(queue, CommentedMap) and name not in queue:
             value = ReviewQueueSettings.model_fields[name].default

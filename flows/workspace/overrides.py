@@ -12,10 +12,11 @@ from fer_data.core.files import atomic_write
 from fer_data.stages.all_settings import all_sections
 from fer_data.stages.defaults import descend, merged
 from fer_data.stages.old_names import what_became_of
+from fer_data.stages.pipeline_settings import ModelEntry
 from fer_data.stages.settings import PARAMS_FILE, read_params
 
 ENTRIES = "pipeline.models"
-"""A section whose keys are entries of a list: null removes one."""
+"""A section whose keys are entries of a list: null removes one, a whole one is added."""
 NULL = "tag:yaml.org,2002:null"
 PRESETS_FOLDER = Path("presets")
 EARLIER_FOLDER = Path("profiles")
@@ -44,7 +45,7 @@ def apply_overrides(overrides: Mapping[str, Any], *, folder: Path = Path()) -> l
     Args:
         overrides: Sections with keys; a list replaces a list. A key that the section leaves to its
             defaults (`training`, `fine_tuning`) is added to it. `pipeline.models.NAME: null` removes a
-            model from those to train.
+            model from those to train; a whole entry, with all its keys, adds one.
         folder: The workspace.
 
     Returns:
@@ -118,6 +119,12 @@ def _set(
         )
     changes: list[str] = []
     for key, value in overrides.items():
+        if key not in params and section == ENTRIES and _is_entry(value):
+            entry = CommentedMap(value)
+            entry.fa.set_flow_style()
+            _add(params, key, entry)
+            changes.append(f"{prefix}{key}: added")
+            continue
         if key not in params and key not in below:
             now = what_became_of(f"{prefix}{key}")
             reason = f": {now}" if now else f", which {PARAMS_FILE} does not have"
@@ -159,6 +166,11 @@ def _set(
             else:
                 _add(params, key, value)
     return changes
+
+
+def _is_entry(value: Any) -> bool:
+    """Whether it is a whole entry of the models to train."""
+    return isinstance(value, Mapping) and set(value) == set(ModelEntry.model_fields)
 
 
 def _add(params: Any, key: str, value: Any) -> None:

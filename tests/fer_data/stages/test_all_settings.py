@@ -61,6 +61,11 @@ def test_the_check_loads_neither_tensorflow_nor_pandas() -> None:
         ("num_folds: 5", "num_folds: 4", r"'split\.num_folds': got 4, but 'pipeline\.folds'"),
         ("[resnet50, mob", "[resnet, mob", r"'ensemble\.members': got resnet, expected some of"),
         ("models: [scratch", "models: [mine", r"'report\.models': got mine, expected some of"),
+        (
+            "settings: models.tiny",
+            "settings: models.compact",
+            r"'pipeline\.models\.tiny\.settings': got models\.compact, expected models\.tiny",
+        ),
     ],
 )
 def test_an_error_of_any_section_is_found_at_once(

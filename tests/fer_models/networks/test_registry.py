@@ -9,7 +9,7 @@ import pytest
 from fer_data.core.errors import UserError
 from fer_data.stages.settings import read_settings
 from fer_models.core.serialization import save_model
-from fer_models.networks.registry import ZOO, model_named
+from fer_models.networks.registry import ZOO, is_model, model_named, settings_of
 from fer_models.networks.scratch import ModelSettings, build_model
 from tests.support.models.model_reports import EXPRESSIONS
 from tests.support.models.small_networks import FACES, PARAMS, build, random_base
@@ -142,3 +142,17 @@ def test_a_title_says_what_the_model_started_from() -> None:
     scratch = model_named("scratch")
     plain = read_settings(scratch.settings_class, "models.scratch", file=PARAMS)
     assert scratch.title_with(plain) == "Eleven-layer CNN from scratch"
+
+
+def test_a_repeat_differs_from_what_it_repeats_by_its_seed_alone() -> None:
+    original, repeat = (settings_of(name, file=PARAMS) for name in ("compact", "compact_2"))
+    assert repeat == original.model_copy(update={"seed": original.seed + 2})
+    assert model_named("compact_2").title == "Compact network, repeat 2"
+    assert model_named("compact_2").build(repeat, 6).count_params() > 1_000_000
+
+
+@pytest.mark.parametrize("name", ["vgg", "vgg_1", "compact_0", "compact_x", "compact_", "_1"])
+def test_no_other_name_is_a_model(name: str) -> None:
+    assert not is_model(name)
+    with pytest.raises(UserError, match=f"no model '{name}' in the zoo"):
+        model_named(name)

@@ -108,6 +108,16 @@ def test_training_twice_gives_the_same_bytes(folder: Path, trained: Path) -> Non
     assert first.read_bytes() == second.read_bytes()
 
 
+def test_a_repeat_is_trained_with_the_next_seed(folder: Path, trained: Path) -> None:
+    finished = train(folder, "repeat", model="scratch_1")
+    assert finished.returncode == 0, finished.stderr
+    summary = json.loads((folder / "repeat/report/summary.json").read_text())
+    assert summary["title"] == "Eleven-layer CNN from scratch, repeat 1"
+    assert summary["settings"] == {**SETTINGS, "seed": SETTINGS["seed"] + 1}
+    first, repeat = (run / "model/model.keras" for run in (trained, folder / "repeat"))
+    assert first.read_bytes() != repeat.read_bytes()
+
+
 def test_a_training_that_diverges_is_one_line_and_saves_nothing(
     folder: Path, tmp_path: Path
 ) -> None:

@@ -51,7 +51,8 @@ def test_the_upgraded_settings_are_those_of_today(workspace: Path) -> None:
     changes = upgrade(workspace)
     assert "'training.resume' is 'checkpoints.resume' now" in changes
     entry = (
-        "    compact: {module: compact, defaults: training, starts_from: data/weights/compact}\n"
+        "    compact: {module: compact, defaults: training, settings: models.compact, "
+        "starts_from: data/weights/compact}\n"
     )
     assert entry in (workspace / "params.yaml").read_text()
     upgraded = (workspace / "params.yaml").read_text()

@@ -7,6 +7,7 @@ from dvc.utils.hydra import apply_overrides as dvc_overrides
 
 from fer_data.core.errors import UserError
 from fer_data.stages.all_settings import check_settings
+from fer_data.stages.input_changes import stage_inputs
 from fer_data.stages.settings import read_params, read_settings
 from fer_models.core.training_settings import TrainingSettings
 from fer_models.networks.registry import ZOO
@@ -147,6 +148,37 @@ def test_null_removes_a_model_from_those_to_train_and_no_other_setting(committed
         *("scratch", "mobilenetv2", "inceptionv3", "compact", "tiny"),
     ]
     assert params["models"]["resnet50"]["patience"] is None
+
+
+REPEAT = {
+    **{"module": "compact", "defaults": "training", "settings": "models.compact"},
+    "starts_from": "data/weights/compact",
+}
+
+
+def test_a_whole_entry_adds_a_model_that_the_graph_trains(committed: Path) -> None:
+    (committed / "dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
+    overrides = {
+        "pipeline": {"models": {"compact_1": REPEAT}},
+        "ensemble": {"members": ["compact", "compact_1"]},
+    }
+    assert "pipeline.models.compact_1: added" in apply_overrides(overrides, folder=committed)
+    assert apply_overrides(overrides, folder=committed) == []
+    check_settings(committed)
+    for name in ("train", "member_predictions"):
+        assert stage_inputs(f"{name}@compact_1", folder=committed) is not None
+    of_repeat, of_original = (
+        stage_inputs(f"train@{name}", folder=committed) for name in ("compact_1", "compact")
+    )
+    assert of_repeat == of_original, "the same settings and code"
+
+
+@pytest.mark.parametrize("entry", [{"module": "compact"}, {**REPEAT, "seed": 1}, "compact"])
+def test_a_part_of_an_entry_adds_none(committed: Path, entry: object) -> None:
+    with pytest.raises(
+        UserError, match=r"set 'pipeline\.models\.compact_1', which params\.yaml does"
+    ):
+        apply_overrides({"pipeline": {"models": {"compact_1": entry}}}, folder=committed)
 
 
 def test_an_override_by_an_old_name_is_told_the_new_one(committed: Path) -> None:

@@ -22,6 +22,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from benchmarks.trainings import (
     Faces,
     Trainings,
@@ -135,6 +137,22 @@ def publish(seeds: Sequence[int], *, part: float, faces: Faces, folder: Path) ->
             f"| {name} | {one.right.mean():.4f} | {one.right_on_test.mean():.4f} ({low:.4f} to "
             f"{high:.4f}) | {one.minutes:.0f} | {one.processor_minutes:.0f} |"
         )
+    if len(rows) > 1:
+        print(f"\n{together(rows, test.labels)}")
+
+
+def together(rows: Sequence[Mapping[str, Any]], labels: np.ndarray) -> str:
+    """What the mean of several trainings' probabilities reaches on `test`, beside the best of them."""
+    right = np.mean([row["probabilities_on_test"] for row in rows], axis=0).argmax(axis=1) == labels
+    best = max(rows, key=lambda row: row["accuracy"])  # on `validation`
+    low, high = over_faces(right.astype(float))
+    gained = right.astype(float) - np.array(best["right_on_test"], float)
+    least, most = over_faces(gained)
+    return (
+        f"The mean of their probabilities: {right.mean():.4f} ({low:.4f} to {high:.4f}) on `test`; over "
+        f"seed {best['seed']}, the best on `validation`, {100 * gained.mean():+.2f} points "
+        f"({100 * least:+.2f} to {100 * most:+.2f})."
+    )
 
 
 def train_once(

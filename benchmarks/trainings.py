@@ -137,7 +137,8 @@ def once(
 
     Returns:
         `accuracy` and `loss` (nats) on `validation`, `seconds` and `processor_seconds` (of all cores
-        together), and a 1 for each face that is predicted rightly, else a 0: `right`, `right_on_test`.
+        together), a 1 for each face that is predicted rightly, else a 0: `right`, `right_on_test`; and
+        of those of `test` the `probabilities_on_test`.
     """
     text = json.dumps([*settings, faces.digests, test is not None])
     file = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
@@ -203,6 +204,7 @@ def _measured(
         probabilities = model.predict(test.inputs, batch_size=512, verbose=0)
         right = probabilities.argmax(axis=1) == test.labels
         found["right_on_test"] = right.astype(int).tolist()
+        found["probabilities_on_test"] = np.round(probabilities.astype(float), 6).tolist()
     return found
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.compact import together
 from benchmarks.trainings import Faces, mean_of, once
 from fer_models.training.samples import Samples
 
@@ -41,3 +42,16 @@ def test_a_training_that_fails_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         once(tmp_path, killed, FACES, settings=[], arm="recipe")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_mean_of_several_trainings_is_compared_with_the_best_on_validation() -> None:
+    labels = np.array([0, 1])
+    rows = [
+        {"seed": 0, "accuracy": 0.7, "right_on_test": [1, 0]},
+        {"seed": 1, "accuracy": 0.6, "right_on_test": [0, 1]},
+    ]
+    rows[0]["probabilities_on_test"] = [[0.9, 0.1], [0.6, 0.4]]
+    rows[1]["probabilities_on_test"] = [[0.4, 0.6], [0.1, 0.9]]
+    words = together(rows, labels)
+    assert "probabilities: 1.0000 " in words
+    assert "over seed 0, the best on `validation`, +50.00 points" in words

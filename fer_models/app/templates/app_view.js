@@ -33,7 +33,9 @@ function say(words, { failed = false } = {}) {
 }
 
 function drawTabs(tab) {
-  const tabs = [...settings.models, { name: ALL, title: "All models at once", error: null }];
+  const several = settings.models.length > 1;
+  const together = several ? [{ name: ALL, title: "All models at once", error: null }] : [];
+  const tabs = [...settings.models, ...together];
   const strip = at("tabs");
   strip.replaceChildren(
     ...tabs.map(({ name, title, error }) => {

@@ -10,7 +10,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from fer_models.app.api import Service
 from fer_models.detection.face_detector import FaceFinder
+from fer_models.inference.bundle import pack
 from fer_models.inference.model_store import open_model_store
+from fer_models.inference.sources import Workspace
 from tests.support.models.images import background, encoded, paste_face, two_faces
 from tests.support.models.tiny_dataset import EXPRESSIONS
 from tests.support.models.trained_workspace import MEASURED, make_models
@@ -189,6 +191,17 @@ def test_on_a_phone_the_open_tab_is_in_sight(app: App, browser: Browser) -> None
         last.evaluate("tab => tab.click()")  # which scrolls nothing by itself
         expect(last).to_have_attribute("aria-selected", "true")
         expect(last).to_be_in_viewport(ratio=1, timeout=5000)
+
+
+def test_one_model_alone_has_no_tab_for_all(folder: Path, browser: Browser) -> None:
+    pack(Workspace(folder), ["scratch"], folder / "one.zip", revision=None)
+    with (
+        running_app(folder, "--bundle", "one.zip") as app,
+        visit(browser, app.address) as page,
+    ):
+        choose(page, folder / "two.png")
+        expect(page.locator(".odds")).to_have_count(2)
+        expect(page.locator("[data-tab]")).to_have_text(["scratch"])
 
 
 def test_tabs_are_walked_by_arrows(page: Page) -> None:

@@ -159,8 +159,11 @@ def simulate_review(
         typer.Option(metavar="FILE", help="Or votes, as `import-decisions --votes` takes them."),
     ] = None,
     min_agreement: Annotated[
-        float, typer.Option(metavar="FRACTION", help="Of the votes: what makes them clear.")
-    ] = 0.6,
+        float | None,
+        typer.Option(
+            metavar="FRACTION", help="Of the votes: what makes them clear.", show_default="0.6"
+        ),
+    ] = None,
     faces: Annotated[
         int,
         typer.Option(metavar="NUMBER", min=1, help="How many faces are decided, in each order."),
@@ -175,7 +178,7 @@ def simulate_review(
         str,
         typer.Option(metavar="NAMES", help="In which orders, with commas between them."),
     ] = "learned,queue,random",
-    seed: Annotated[int, typer.Option(metavar="NUMBER", help="Of the random order.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="NUMBER", min=0, help="Of the random order.")] = 0,
     workspace: Workspace = Path(),
 ) -> None:
     """Let a recorded annotator decide, and show what it does to labels and a model."""
@@ -195,10 +198,16 @@ def simulate_review(
         simulate,
     )
     from flows.simulation.simulation_page import simulation_page
+    from flows.workspace.graph import read_graph, stages_after_decisions
 
     annotator = annotator_of(workspace, key=key, votes=votes, min_agreement=min_agreement)
     console = Console()
+    in_orders = read_orders(orders)
+    stages = stages_after_decisions(read_graph(workspace), model)
     folder = workspace / "reports/simulated_review"
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass  # before the work, whether it can be written there
     with tempfile.TemporaryDirectory(prefix="ferflow-simulated-") as scratch:
         steps = []
         review = SimulatedReview(
@@ -206,10 +215,11 @@ def simulate_review(
             num_faces=faces,
             step=step,
             model=model,
+            stages=stages,
             seed=seed,
             run=lambda copy, stages: run_stages(copy, console=console, stages=stages),
         )
-        for one in simulate(workspace, Path(scratch), review, orders=read_orders(orders)):
+        for one in simulate(workspace, Path(scratch), review, orders=in_orders):
             steps.append(one)
             console.print(one.in_words(), highlight=False)
             table = as_table(steps)  # written each time: a long simulation may be ended early

@@ -61,6 +61,7 @@ def demo(
         archive = Path(scratch) / "archive.zip"
         planted = write_sample(archive, num_faces=faces, seed=seed)
         create.make_workspace(folder, archive=archive, overrides=settings)
+    planted.to_csv(folder / "archive.planted.csv", index=False)  # for `ferflow simulate-review`
     console.print(f"Drew {faces} faces; running the stages in {folder}:", soft_wrap=True)
     demo.run_stages(folder, console=console)
     demo.show_results(folder, planted, console=console)

@@ -1,7 +1,7 @@
 """Shows what decisions do: one model learns from those of a drawn annotator who knows the key."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +16,7 @@ from fer_data.stages.settings import PARAMS_FILE, DataSettings, read_settings
 from fer_data.synthetic.planted_errors import TRUE_LABEL
 from fer_models.reporting.seed_spread import Difference, difference
 from flows.commands.demo import run_stages
-from flows.simulation.recorded_annotator import by_key
+from flows.simulation.recorded_annotator import SECONDS_A_FACE, by_key
 
 MODEL = "scratch"
 """The model that learns from the decisions: the one that trains fastest."""
@@ -88,7 +88,9 @@ def decide(workspace: Path, planted: pd.DataFrame) -> int:
         On how many of them the label was wrong.
     """
     queue = pd.read_csv(output("review_queue", "suspects.csv", workspace=workspace))
-    decisions = by_key(planted, queue).decide(queue, NUM_DECISIONS, start=datetime.now(UTC))
+    # As if they had just been made: one that is dated ahead would go before what a person decides next.
+    start = datetime.now(UTC) - timedelta(seconds=SECONDS_A_FACE * NUM_DECISIONS)
+    decisions = by_key(planted, queue).decide(queue, NUM_DECISIONS, start=start)
     settings = read_settings(DataSettings, "data", file=workspace / PARAMS_FILE)
     append_decisions(
         dependency("rebalance", "relabels.csv", workspace=workspace),

@@ -14,7 +14,11 @@ from fer_data.core.clock import to_utc
 from fer_data.core.errors import UserError
 from fer_data.core.schema import DROP, KEEP, LABEL, PATH, PIXEL_HASH
 from fer_data.core.tables import read_csv, read_table
-from fer_data.decision_import.vote_majorities import check_agreement, find_majorities
+from fer_data.decision_import.vote_majorities import (
+    DEFAULT_AGREEMENT,
+    check_agreement,
+    find_majorities,
+)
 from fer_data.decision_import.vote_rows import read_votes
 from fer_data.stages.settings import PARAMS_FILE, DataSettings, read_settings
 from fer_data.synthetic.planted_errors import TRUE_LABEL
@@ -52,7 +56,7 @@ class RecordedAnnotator:
 
 
 def annotator_of(
-    workspace: Path, *, key: Path | None, votes: Path | None, min_agreement: float
+    workspace: Path, *, key: Path | None, votes: Path | None, min_agreement: float | None
 ) -> RecordedAnnotator:
     """Reads what an annotator would say of the faces of a workspace.
 
@@ -60,28 +64,32 @@ def annotator_of(
         workspace: Where `ingest` has run.
         key: The key that `ferflow sample` wrote beside its archive.
         votes: A file as `ferflow import-decisions --votes` takes it; one of both is given.
-        min_agreement: The part of the votes on a face that makes a clear majority.
+        min_agreement: The part of the votes on a face that makes a clear majority; None: the usual one.
 
     Raises:
-        UserError: Both or none is given, or the file cannot be read.
+        UserError: Both or none is given, or an agreement for a key; or the file cannot be read, or some
+            of its rows.
     """
     data = read_settings(DataSettings, "data", file=workspace / PARAMS_FILE)
     manifest = read_table(output("ingest", "manifest.parquet", workspace=workspace))
     if key is not None and votes is None:
-        planted = read_csv(key, dtype=str)
-        lacking = {PATH, TRUE_LABEL} - set(planted.columns)
-        if lacking:
-            raise UserError(
-                f"{key} is no key of planted errors: it lacks the column {min(lacking)}; expected what "
-                "`ferflow sample` wrote beside its archive"
-            )
+        if min_agreement is not None:
+            raise UserError("--min-agreement is of votes: expected it with --votes, not with --key")
+        planted = _read_key(key, expressions=data.expressions)
         if not planted[PATH].isin(manifest[PATH]).any():
             raise UserError(f"{key} names no face of this workspace: it is of another archive")
         return by_key(planted, manifest)
     if votes is None or key is not None:
         raise UserError("who decides? Give one of --key FILE and --votes FILE")
+    min_agreement = DEFAULT_AGREEMENT if min_agreement is None else min_agreement
     check_agreement(min_agreement)
     read = read_votes(votes, expressions=data.expressions)
+    if read.refusals:
+        first, number = read.refusals[0], len(read.refusals)
+        raise UserError(
+            f"{number} of {number + len(read.rows)} rows of {votes} are refused, the first in line "
+            f"{first.number}: {first.reason}; mend them, or take them out"
+        )
     found = find_majorities(
         read.rows,
         manifest,
@@ -91,6 +99,31 @@ def annotator_of(
     )
     clear = clear_labels(found.votes(), min_agreement=min_agreement).to_dict()
     return by_votes(clear, manifest, expressions=data.expressions)
+
+
+def _read_key(key: Path, *, expressions: tuple[str, ...]) -> pd.DataFrame:
+    """Reads a key of planted errors, whose classes must be those of the workspace."""
+    expected = "expected what `ferflow sample` wrote beside its archive"
+    if not key.is_file():
+        raise UserError(f"there is no file {key}: {expected}")
+    try:
+        planted = read_csv(key, dtype=str)
+    except UserError:
+        raise UserError(f"{key} is no CSV in UTF-8: {expected}") from None
+    lacking = {PATH, TRUE_LABEL} - set(planted.columns)
+    if lacking:
+        raise UserError(
+            f"{key} is no key of planted errors: it lacks the column {min(lacking)}, and has "
+            f"{', '.join(planted.columns)[:80]}; {expected}"
+        )
+    strange = ~planted[TRUE_LABEL].isin(["", *expressions])
+    if strange.any():
+        row = planted[strange].iloc[0]
+        raise UserError(
+            f"{key}: got the {TRUE_LABEL} {row[TRUE_LABEL]!r} of {row[PATH]}, expected one of "
+            f"{', '.join(expressions)}, or nothing where there is no face"
+        )
+    return planted
 
 
 def by_key(planted: pd.DataFrame, faces: pd.DataFrame) -> RecordedAnnotator:

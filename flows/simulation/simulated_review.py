@@ -29,7 +29,6 @@ from fer_data.core.schema import (
 )
 from fer_data.core.tables import read_table
 from fer_data.review_queue.audit import mix_in, read_audit
-from fer_data.stages.pipeline_settings import PipelineSettings
 from fer_data.stages.settings import PARAMS_FILE, DataSettings, read_settings
 from flows.simulation.recorded_annotator import SECONDS_A_FACE, RecordedAnnotator
 from flows.workspace.client import commit, git
@@ -52,9 +51,6 @@ _LEFT_OUT = shutil.ignore_patterns(
 """Of a workspace, what its copy does without."""
 
 
-_MODELS = Path("models")
-
-
 @dataclass(frozen=True)
 class SimulatedReview:
     """Who decides, how often, and what learns from it."""
@@ -67,6 +63,8 @@ class SimulatedReview:
     """After how many of them the model is trained."""
     model: str
     """The model that learns from the decisions."""
+    stages: Sequence[str]
+    """What runs after each step: `flows.workspace.graph` names them."""
     seed: int
     """Of the random order."""
     run: Callable[[Path, Sequence[str]], None]
@@ -83,8 +81,10 @@ class Step:
     """How many were made."""
     wrong_found: int
     """How many of them found a wrong label."""
+    known_labels: int
+    """How many labels in `train` the annotator knows."""
     label_error: float
-    """The part of the labels in `train` that are wrong, of those that the annotator knows."""
+    """The part of them that are wrong."""
     accuracy: float
     """Of the model on Testing faces, by their given labels."""
     low: float
@@ -96,7 +96,8 @@ class Step:
         """Describes the step in a line."""
         return (
             f"{self.order}, {self.decisions} decisions ({self.wrong_found} of wrong labels): "
-            f"{self.label_error:.2%} of the training labels wrong, accuracy {self.accuracy:.4f}"
+            f"{self.label_error:.2%} of {self.known_labels:,} training labels wrong, accuracy "
+            f"{self.accuracy:.4f} ({self.low:.4f} to {self.high:.4f})"
         )
 
 
@@ -127,7 +128,8 @@ def simulate(
         What is there before the first decision, and after each step.
 
     Raises:
-        UserError: The workspace is not built, or a stage failed.
+        UserError: The workspace is not built, a stage failed, or the annotator knows none of the faces
+            that nobody has decided on.
     """
     _check_built(workspace, review.model)
     for order in orders:
@@ -145,12 +147,15 @@ def simulate(
 def _steps(copy: Path, review: SimulatedReview, order: Order) -> Iterator[Step]:
     made, wrong_found, moment = 0, 0, datetime.now(UTC)
     yield _measured(copy, review, order, made, wrong_found)
-    trainings = [f"train@{name}" for name in _taught(copy, review.model)]
-    below = ["review_queue", "rebalance", "tfrecords", *trainings, f"evaluate@{review.model}"]
     while made < review.num_faces:
         faces = undecided_faces(copy, order, seed=review.seed)
         number = min(review.step, review.num_faces - made)
         decisions = review.annotator.decide(faces, number, start=moment)
+        if not decisions and not made:
+            raise UserError(
+                f"no decision to simulate: the annotator knows none of the {len(faces):,} faces that "
+                "are to be decided; others may be decided already"
+            )
         if not decisions:
             return
         settings = read_settings(DataSettings, "data", file=copy / PARAMS_FILE)
@@ -159,20 +164,8 @@ def _steps(copy: Path, review: SimulatedReview, order: Order) -> Iterator[Step]:
         made += len(decisions)
         wrong_found += sum(one.decision != KEEP for one in decisions)
         moment = _after(moment, len(decisions))
-        review.run(copy, below)
+        review.run(copy, review.stages)
         yield _measured(copy, review, order, made, wrong_found)
-
-
-def _taught(workspace: Path, model: str) -> list[str]:
-    """A model after those that teach it: all that learn from the decisions, in their order."""
-    models = read_settings(PipelineSettings, "pipeline", file=workspace / PARAMS_FILE).models
-    names = [model]
-    while names[0] in models:
-        start = Path(models[names[0]].starts_from)
-        if start.parent != _MODELS:
-            break
-        names.insert(0, start.name)
-    return names
 
 
 def undecided_faces(workspace: Path, order: Order, *, seed: int) -> pd.DataFrame:
@@ -220,7 +213,8 @@ def _measured(
     if rate.value is None or rate.low is None or rate.high is None or not known.any():
         raise UserError("there is no Testing face, or no `train` face that the annotator knows")
     error = float((truth[known] != train.loc[known, LABEL]).mean())
-    return Step(order, made, wrong_found, error, rate.value, rate.low, rate.high)
+    labels = int(known.sum())
+    return Step(order, made, wrong_found, labels, error, rate.value, rate.low, rate.high)
 
 
 def _check_built(workspace: Path, model: str) -> None:

@@ -40,6 +40,7 @@ def simulation_page(steps: pd.DataFrame, *, model: str, annotator: str) -> str:
         error_chart=Markup(error_chart(steps)),
         accuracy_chart=Markup(accuracy_chart(steps)),
         last=last,
+        best=min(last, key=lambda one: one[2]["label_error"]),
         model=model,
         annotator=annotator,
         names={order: name for order, (name, *_) in _LOOKS.items()},

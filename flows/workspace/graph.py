@@ -29,6 +29,14 @@ class Graph:
                 found.add(stage)
         return frozenset(found)
 
+    def needs(self, stage: str) -> frozenset[str]:
+        """The stage, and all that make what it needs."""
+        found = {stage}
+        for one in reversed(list(self.above)):  # followers first
+            if one in found:
+                found.update(self.above[one])
+        return frozenset(found)
+
     def without(self, stages: frozenset[str]) -> "Graph":
         """The graph without some stages, all of whose followers must be among them."""
         return Graph({stage: up for stage, up in self.above.items() if stage not in stages})
@@ -94,6 +102,26 @@ def planned(graph: Graph, changed: frozenset[str], *, models: Iterable[str] | No
     # The ensemble is trained by a stage of its own name.
     others = {stage for stage in graph.above if (_item(stage) or stage) in known - chosen}
     return graph.without(graph.below(others & graph.below(changed)))
+
+
+def stages_after_decisions(graph: Graph, model: str) -> list[str]:
+    """The stages by which decisions reach the queue and a model, with all that it is made of.
+
+    Args:
+        graph: The workspace's.
+        model: A model that is measured, `ensemble` or one that another teaches too.
+
+    Raises:
+        UserError: No stage measures such a model.
+    """
+    measured = f"evaluate@{model}"
+    if measured not in graph.above:
+        known = [
+            one.removeprefix("evaluate@") for one in graph.above if one.startswith("evaluate@")
+        ]
+        raise UserError(f"no model '{model}': expected one of {', '.join(known)}")
+    learning = graph.needs(measured) & graph.below(["rebalance"])
+    return [stage for stage in graph.above if stage in learning or stage == "review_queue"]
 
 
 def gpu_stages(workspace: Path, graph: Graph) -> frozenset[str]:

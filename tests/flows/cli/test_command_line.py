@@ -116,6 +116,10 @@ def test_an_old_module_names_the_new_command(module: str) -> None:
         (["export", "scratch"], r"Missing option '--format'"),
         (["accept-decisions"], r"Missing option '--by'"),
         (["demo", "--faces", "many"], r"Invalid value for '--faces': .*integer"),
+        (
+            ["simulate-review", "--seed", "-1"],
+            r"Invalid value for '--seed': .* greater than or equal to 0",
+        ),
         (["predict", "a.png", "--format", "xml"], r".*'xml' is not one of 'table', 'csv', 'jsonl'"),
         (["export", "--formt", "onnx", "scratch"], r"No such option: --formt .*--format"),
         (["run", "--executor", "rays"], r".*'rays' is not one of 'local', 'ray'"),

@@ -41,6 +41,7 @@ def test_the_first_faces_are_decided_by_the_key(workspace: Path) -> None:
     assert len(rows) == NUM_DECISIONS == rows["pixel_hash"].nunique()
     assert rows["decision"].tolist() == ["happy", "drop", *["keep"] * (NUM_DECISIONS - 2)]
     assert set(rows["given_label"]) == {"sad"}
+    assert pd.to_datetime(rows["decided_at"]).max() <= pd.Timestamp.now(tz="UTC")
 
 
 @pytest.mark.parametrize(

@@ -51,12 +51,37 @@ def test_votes_are_read_as_they_are_imported(tmp_path: Path) -> None:
     [
         ("path,error\nx,y\n", "is no key of planted errors: it lacks the column true_label"),
         ("path,true_label\nx,sad\n", "names no face of this workspace"),
-        (None, "who decides"),
+        ("path,true_label\nx,joy\n", "got the true_label 'joy' of x, expected one of "),
+        (
+            "path;true_label\nx;sad\n",
+            "lacks the column path, and has path;true_label; expected what",
+        ),
+        ("", r"key\.csv is no CSV in UTF-8: expected what `ferflow sample` wrote"),
+        (None, r"there is no file .*key\.csv: expected what `ferflow sample` wrote"),
     ],
 )
 def test_a_key_of_something_else_is_one_line(tmp_path: Path, key: str | None, message: str) -> None:
     make(tmp_path)
     file = tmp_path / "key.csv"
-    file.write_text(key or "")
+    if key is not None:
+        file.write_text(key)
     with pytest.raises(UserError, match=message):
-        annotator_of(tmp_path, key=file if key else None, votes=None, min_agreement=0.6)
+        annotator_of(tmp_path, key=file, votes=None, min_agreement=None)
+
+
+def test_one_file_says_who_decides_and_votes_alone_have_an_agreement(tmp_path: Path) -> None:
+    make(tmp_path)
+    file = tmp_path / "file.csv"
+    for key, votes in ((None, None), (file, file)):
+        with pytest.raises(UserError, match="who decides"):
+            annotator_of(tmp_path, key=key, votes=votes, min_agreement=None)
+    with pytest.raises(UserError, match="--min-agreement is of votes"):
+        annotator_of(tmp_path, key=file, votes=None, min_agreement=0.7)
+
+
+def test_votes_that_are_none_are_refused(tmp_path: Path) -> None:
+    paths = make(tmp_path)["path"]
+    votes = tmp_path / "votes.csv"
+    votes.write_text(f"path,happiness,sadness\n{paths[0]},1,9\n{paths[1]},8.0,2\n")
+    with pytest.raises(UserError, match=r"1 of 2 rows .*, the first in line 3: got '8\.0' votes"):
+        annotator_of(tmp_path, key=None, votes=votes, min_agreement=None)

@@ -25,6 +25,7 @@ from flows.simulation.simulated_review import (
     undecided_faces,
 )
 from flows.simulation.simulation_page import simulation_page
+from flows.workspace.graph import Graph, stages_after_decisions
 
 ROOT = Path(__file__).parents[3]
 NUM_FACES = 40
@@ -32,6 +33,7 @@ PLANTED = pd.DataFrame(
     {"path": ["00.jpg", "02.jpg", "31.jpg"], "true_label": ["happy", "", "fear"]}
 )
 """Wrong labels: two that the queue begins with, and one at its end."""
+STAGES = ("review_queue", "rebalance", "tfrecords", "train@scratch", "evaluate@scratch")
 
 
 def faces() -> pd.DataFrame:
@@ -87,8 +89,9 @@ def apply(copy: Path, stages: Sequence[str]) -> None:
 
 
 def run(workspace: Path, tmp_path: Path, order: Order, **options) -> list[Step]:
-    annotator = by_key(PLANTED, faces())
+    annotator = options.pop("annotator", by_key(PLANTED, faces()))
     settings = {"num_faces": 20, "step": 8, "model": "scratch", "seed": 0, "run": apply, **options}
+    settings.setdefault("stages", STAGES)
     review = SimulatedReview(annotator, **settings)
     return list(simulate(workspace, tmp_path / "scratch", review, orders=[order]))
 
@@ -121,24 +124,58 @@ def test_a_review_ends_where_no_face_is_left(workspace: Path, tmp_path: Path) ->
 
 def test_faces_that_the_annotator_does_not_know_are_passed_over(workspace, tmp_path) -> None:
     annotator = RecordedAnnotator({"05.jpg": "sad", "00.jpg": "happy"}, "votes")
-    review = SimulatedReview(annotator, num_faces=10, step=5, model="scratch", seed=0, run=apply)
-    steps = list(simulate(workspace, tmp_path / "scratch", review, orders=["learned"]))
+    steps = run(workspace, tmp_path, "learned", annotator=annotator, num_faces=10, step=5)
     assert [(one.decisions, one.wrong_found) for one in steps] == [(0, 0), (2, 1)]
     assert [one.label_error for one in steps] == [0.5, 0]
 
 
-def test_the_teacher_of_a_model_learns_from_the_decisions_before_it(workspace, tmp_path) -> None:
-    folder = workspace / "reports/evaluate"
-    shutil.copytree(folder / "scratch", folder / "tiny")
-    ran: list[Sequence[str]] = []
+def test_an_annotator_who_knows_no_open_face_is_refused(workspace, tmp_path) -> None:
+    annotator = RecordedAnnotator({"35.jpg": "sad", "00.jpg": "sad"}, "votes")
+    (workspace / "data/review_queue/suspects.csv").write_text(
+        "path,pixel_hash,label\n05.jpg,5,sad\n"
+    )
+    with pytest.raises(UserError, match="the annotator knows none of the 1 faces that are to be"):
+        run(workspace, tmp_path, "queue", annotator=annotator)
 
-    def noted(copy: Path, stages: Sequence[str]) -> None:
-        ran.append(stages)
-        apply(copy, stages)
 
-    run(workspace, tmp_path, "learned", model="tiny", num_faces=8, run=noted)
-    trained = [stage for stage in ran[-1] if stage.startswith("train@")]
-    assert trained == ["train@compact", "train@tiny"]
+GRAPH = Graph(
+    {
+        "crossval@0": (),
+        "mislabels": ("crossval@0",),
+        "review_queue": ("mislabels",),
+        "rebalance": (),
+        "tfrecords": ("rebalance",),
+        "train@compact": ("tfrecords",),
+        "train@scratch": ("tfrecords",),
+        "train@tiny": ("tfrecords", "train@compact"),
+        "member_predictions@compact": ("tfrecords", "train@compact"),
+        "ensemble": ("tfrecords", "member_predictions@compact"),
+        "evaluate@scratch": ("tfrecords", "train@scratch", "mislabels"),
+        "evaluate@tiny": ("tfrecords", "train@tiny", "mislabels"),
+        "evaluate@ensemble": ("tfrecords", "ensemble", "mislabels"),
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("model", "made_of"),
+    [
+        ("scratch", ["train@scratch"]),
+        ("tiny", ["train@compact", "train@tiny"]),
+        ("ensemble", ["train@compact", "member_predictions@compact", "ensemble"]),
+    ],
+)
+def test_all_that_a_model_is_made_of_learns_from_the_decisions(model, made_of) -> None:
+    stages = stages_after_decisions(GRAPH, model)
+    assert stages == ["review_queue", "rebalance", "tfrecords", *made_of, f"evaluate@{model}"]
+
+
+def test_an_unknown_model_is_told_those_that_there_are() -> None:
+    for name in ("nope", "../../etc", "compact"):
+        with pytest.raises(
+            UserError, match=r"no model '.*': expected one of scratch, tiny, ensemble$"
+        ):
+            stages_after_decisions(GRAPH, name)
 
 
 def test_a_workspace_that_is_not_built_is_one_line(workspace: Path, tmp_path: Path) -> None:
@@ -153,6 +190,9 @@ def test_the_page_has_both_charts_and_each_order_s_end(workspace: Path, tmp_path
     steps = [one for order in ("queue", "random") for one in run(workspace, tmp_path, order)]
     page = simulation_page(as_table(steps), model="scratch", annotator="drawn annotator")
     assert page.count("<svg") == 2
+    assert "20 decisions, queue by label quality: wrong labels in training go from 6.7" in page
+    assert page.index("wrong labels in training go from") < page.index("<svg")
+    assert "on the 30 faces of" in page
     assert "queue by label quality" in page
     assert "at random" in page
     assert "http" not in page.replace("http://www.w3.org", "")

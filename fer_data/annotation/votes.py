@@ -85,10 +85,11 @@ def label_shares(votes: pd.DataFrame, expressions: tuple[str, ...]) -> pd.DataFr
         expressions: The K classes.
 
     Returns:
-        float32 with K columns, each row with the sum 1, of the faces with a vote for one of the classes.
+        float32 with K columns, each row with the sum 1, of the faces most of whose votes are for the
+        classes: one vote among many for something else is no label.
     """
     counts = votes.reindex(columns=list(expressions), fill_value=0)
-    counts = counts[counts.sum(axis=1) > 0]
+    counts = counts[2 * counts.sum(axis=1) > votes.sum(axis=1)]
     return counts.div(counts.sum(axis=1), axis=0).astype(np.float32)
 
 

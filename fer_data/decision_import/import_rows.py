@@ -13,7 +13,7 @@ from fer_data.annotation.decision_rows import (
 )
 from fer_data.annotation.decision_writer import Decision
 from fer_data.core.errors import UserError
-from fer_data.core.schema import DECISION_COLUMNS
+from fer_data.core.schema import DECISION_COLUMNS, KNOWN_EXPRESSIONS, expression_of_folder
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,9 @@ def read_csv_entries(text: str, *, file: Path) -> Reading:
         UserError: The columns are others.
     """
     header, lines = split_header(text)
+    names = [name.strip().casefold() for name in header.split(",")]
+    if any(expression_of_folder(name, KNOWN_EXPRESSIONS) for name in names):
+        raise UserError(f"{file} has columns of classes, so it holds votes: give --votes, too")
     check_header(header, file=file)
     reading = Reading("line")
     for row in rows_of(lines):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from fer_data.annotation.decision_rows import ADVICE, OTHER_MARKS
 from fer_data.annotation.votes import UNKNOWN
 from fer_data.core.errors import UserError
 from fer_data.core.schema import DROP, KNOWN_EXPRESSIONS, expression_of_folder
@@ -56,8 +57,8 @@ def read_votes(file: Path, *, expressions: tuple[str, ...]) -> VoteFile:
         expressions: The workspace's classes.
 
     Raises:
-        UserError: It is missing or no such CSV; no column names the image; a column has another name,
-            or the meaning of one before; or none is of a class of the workspace.
+        UserError: It is missing, empty or no such CSV; no column names the image; a column has another
+            name, or the meaning of one before; or none is of a class of the workspace.
     """
     try:
         header, *lines = csv.reader(io.StringIO(read_text(file), newline=""), strict=True)
@@ -67,11 +68,16 @@ def read_votes(file: Path, *, expressions: tuple[str, ...]) -> VoteFile:
     names = ["_".join(name.casefold().split()) for name in header]
     keys = [names.index(key) for key in _KEYS if key in names]
     usage = names.index(_USAGE) if _USAGE in names else None
+    mark = next((mark for mark in OTHER_MARKS if len(header) == 1 and mark in header[0]), None)
+    if mark is not None:
+        raise UserError(f"{file} has {OTHER_MARKS[mark]} between its columns{ADVICE}")
     if not keys and usage is None:
         raise UserError(
             f"{file} has no column that names the image (its columns: {_listed(header)}): expected "
             "pixel_hash, path or file_name, or FER+'s Usage"
         )
+    if not any(map(any, lines)):
+        raise UserError(f"{file} has a header and no votes below it")
     meanings = _meanings(names, header, file=file, expressions=expressions)
     result = VoteFile([], [])
     for number, (first, fields) in enumerate(_numbered(lines), start=1):
@@ -83,7 +89,10 @@ def read_votes(file: Path, *, expressions: tuple[str, ...]) -> VoteFile:
         for place, meaning in meanings.items():
             text = fields[place].strip() or "0"
             if not _COUNT.fullmatch(text):
-                reason = f"got {text[:40]!r} votes for {header[place]}, expected a whole number"
+                reason = (
+                    f"got {text[:40]!r} votes for {header[place]}, expected a whole number of up to 9 "
+                    "digits"
+                )
                 result.refusals.append(Refusal(first, reason))
                 break
             counts[meaning] = int(text)

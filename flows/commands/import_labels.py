@@ -1,6 +1,6 @@
 """Imports decisions that were made elsewhere, all of a file or none of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from fer_data.core.errors import UserError
 from fer_data.core.schema import ORIGINAL_SPLIT
 from fer_data.core.tables import original_splits, read_table
 from fer_data.decision_import.import_plan import Plan, plan_import, read_file
-from fer_data.decision_import.import_rows import Reading
+from fer_data.decision_import.import_rows import Reading, Refusal
 from fer_data.decision_import.vote_majorities import (
     Majorities,
     check_agreement,
@@ -70,6 +70,9 @@ def import_decisions(
         check_agreement(min_agreement)
         read = read_votes(file, expressions=data.expressions)
         reading = Reading("line", refusals=read.refusals)
+        if read.refusals and not (partial and read.rows):
+            yield from _in_words(file, reading.unit, read.refusals)
+            raise _refused(file, len(read.refusals), len(read.refusals) + len(read.rows))
     manifest = read_table(output("ingest", "manifest.parquet", workspace=folder))
     assignments = output("split", "assignments.parquet", workspace=folder)
     if assignments.exists():  # which may have drawn Testing faces
@@ -100,13 +103,9 @@ def import_decisions(
             held.append(lines_of(plan.decisions, expressions=expressions))
         if votes is not None and (partial or not plan.refusals) and not dry_run:
             _keep(votes, kept)
-    for refusal in plan.refusals:
-        yield f"{file}, {reading.unit} {refusal.number}: {refusal.reason}"
+    yield from _in_words(file, reading.unit, plan.refusals)
     if plan.refusals and not partial:
-        raise UserError(
-            f"{len(plan.refusals)} of {num_rows} rows of {file} are refused, so nothing is imported: "
-            "mend them, or take the others with --partial"
-        )
+        raise _refused(file, len(plan.refusals), num_rows)
     if votes is not None:
         yield from in_words(votes, decided)
         yield from accuracy_by_votes(votes, folder=folder)
@@ -119,6 +118,19 @@ def import_decisions(
         yield f"written down, but not applied, since the expression is retired: {in_counts(retired)}"
     done = f"{len(plan.decisions)} decisions -> {relabels}{_left_out(plan, reading.num_skipped)}"
     yield f"would be done, without --dry-run: {done}" if dry_run else done
+
+
+def _in_words(file: Path, unit: str, refusals: Iterable[Refusal]) -> Iterator[str]:
+    """A line for each refused row."""
+    for refusal in refusals:
+        yield f"{file}, {unit} {refusal.number}: {refusal.reason}"
+
+
+def _refused(file: Path, number: int, of: int) -> UserError:
+    others = "" if number == of else ", or take the others with --partial"
+    return UserError(
+        f"{number} of {of} rows of {file} are refused, so nothing is imported: mend them{others}"
+    )
 
 
 def _keep(votes: Majorities, file: Path) -> None:

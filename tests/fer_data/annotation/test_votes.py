@@ -82,6 +82,13 @@ def test_shares_are_of_the_votes_for_the_classes() -> None:
     np.testing.assert_allclose(shares, [[0.3, 0.7, 0.0], [0.5, 0.5, 0.0]], rtol=1e-6)
 
 
+def test_a_stray_vote_among_votes_for_no_class_gives_no_shares() -> None:
+    """Nine could not tell, and one said sad: that is no face of sadness."""
+    votes = pd.DataFrame({"sad": [1, 6, 5], "unknown": [9, 4, 5]}, index=pd.Index([A, B, C]))
+    shares = label_shares(votes, ("sad", "happy"))
+    assert list(shares.index) == [B]  # c is split in halves
+
+
 def test_a_clear_majority_is_of_all_votes() -> None:
     assert clear_labels(VOTES, min_agreement=0.6).to_dict() == {A: "happy", C: "unknown"}
     assert clear_labels(VOTES, min_agreement=0.75).to_dict() == {C: "unknown"}

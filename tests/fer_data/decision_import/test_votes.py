@@ -151,10 +151,10 @@ def test_lines_without_counts_are_refused(tmp_path: Path) -> None:
     )
     assert [row.number for row in votes.rows] == [2, 7]
     assert {one.number: one.reason for one in votes.refusals} == {
-        3: "got '-1' votes for happy, expected a whole number",
-        4: "got '0.8' votes for happy, expected a whole number",
+        3: "got '-1' votes for happy, expected a whole number of up to 9 digits",
+        4: "got '0.8' votes for happy, expected a whole number of up to 9 digits",
         5: "got 2 fields, expected 3",
-        8: f"got '1{'0' * 39}' votes for happy, expected a whole number",
+        8: f"got '1{'0' * 39}' votes for happy, expected a whole number of up to 9 digits",
     }
 
 
@@ -175,12 +175,12 @@ def test_lines_without_counts_are_refused(tmp_path: Path) -> None:
             "path,fear,NF\na,1,2\n",
             r"votes for no class of this workspace \(its columns: path, fear, NF\)",
         ),
-        ("path;happy\na;1\n", "no column that names the image"),
+        ("path;happy\na;1\n", "semicolons between its columns"),
         (
             "path,happy,sad\nother.png,1,2\n",
             "none of the 1 rows names a face of this archive: got 'other.png'",
         ),
-        ("path,happy,sad\n", "none of the 0 rows names a face of this archive"),
+        ("path,happy,sad\n", "has a header and no votes below it"),
     ],
 )
 def test_a_file_that_cannot_be_joined_is_refused_in_a_line(

@@ -116,6 +116,42 @@ def test_a_line_without_counts_lets_none_in_but_with_partial(ferflow) -> None:
 
 
 @pytest.mark.usefixtures("manifest")
+@pytest.mark.parametrize("words", [(), ("--partial",)])
+def test_where_every_line_is_refused_the_reason_is_told(ferflow, capsys, words) -> None:
+    Path(VOTES).write_text("path,happy,sad\nx.png,8.0,0\ny.png,-1,0\n", encoding="utf-8")
+    with pytest.raises(
+        SystemExit, match=r"^error: 2 of 2 rows of \.\./votes\.csv are refused.* them$"
+    ):
+        ferflow("import-decisions", "--votes", VOTES, *words)
+    said = capsys.readouterr().out
+    assert "line 2: got '8.0' votes for happy, expected a whole number" in said
+    assert "line 3: got '-1' votes for happy" in said
+
+
+@pytest.mark.usefixtures("manifest")
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("path,happy,sad\n,,\n", "has a header and no votes below it"),
+        ("path;happy;sad\nx.png;1;2\n", "has semicolons between its columns, as Excel writes them"),
+        ("path\thappy\tsad\nx.png\t1\t2\n", "has tabs between its columns"),
+    ],
+)
+def test_another_form_of_votes_is_told_what_is_expected(
+    ferflow, content: str, message: str
+) -> None:
+    Path(VOTES).write_text(content, encoding="utf-8")
+    with pytest.raises(SystemExit, match=message):
+        ferflow("import-decisions", "--votes", VOTES)
+
+
+@pytest.mark.usefixtures("manifest")
+def test_votes_without_the_option_are_told_it(ferflow) -> None:
+    with pytest.raises(SystemExit, match="has columns of classes, so it holds votes: give --votes"):
+        ferflow("import-decisions", VOTES)
+
+
+@pytest.mark.usefixtures("manifest")
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -52,6 +52,8 @@ class AuditResult:
     """How many of them were decided one at a time."""
     at_once: int
     """How many were decided together with other images, which does not count."""
+    untouched: list[str]
+    """The classes of which no face of the sample is decided one at a time."""
     classes: list[ClassResult]
     total: Rate
     """The part of wrong labels in the archive; unknown for few faces."""
@@ -114,6 +116,7 @@ def audit_result(
         for name in expressions
         if name in sizes.index
     ]
+    touched = set(audit.loc[final.notna(), LABEL])
     wrong = counted["wrong"].to_numpy(bool)
     of_class = counted.groupby(LABEL)[PATH].transform("size").to_numpy(float)
     weights = counted[CLASS_FACES].to_numpy(float) / of_class
@@ -121,6 +124,7 @@ def audit_result(
         sample=len(audit),
         decided=int(final.notna().sum()),
         at_once=int(audit[PIXEL_HASH].isin(decisions.loc[at_once, PIXEL_HASH]).sum()),
+        untouched=[one.expression for one in classes if one.expression not in touched],
         classes=classes,
         total=_total(classes),
         label_quality=auroc(wrong, _scores(counted, label_quality), weights),

@@ -24,6 +24,7 @@ from fer_data.stages.settings import (
 
 PACKAGES = ("fer_data", "fer_models", "flows")
 """Where settings are looked for: in modules whose names end in `settings`, which are light to import."""
+MODELS_FOLDER, ENSEMBLE = "models", "ensemble"
 
 
 def all_sections() -> dict[str, type[Settings]]:
@@ -94,6 +95,32 @@ def section_of(model: str, params: Mapping[str, Any]) -> str:
     return f"models.{repeated(model)[0]}" if descend(params, own) is None else own
 
 
+def _wrong_teachers(trained: Mapping[str, Any]) -> list[str]:
+    """Models that start from one that is not trained, or that waits for them."""
+    errors: list[str] = []
+    teachers = {
+        str(name): start.partition("/")[2]
+        for name, entry in trained.items()
+        if isinstance(entry, Mapping)
+        and isinstance(start := entry.get("starts_from"), str)
+        and start.startswith(f"{MODELS_FOLDER}/")
+    }
+    for name, teacher in teachers.items():
+        key = f"'pipeline.models.{name}.starts_from': got {MODELS_FOLDER}/{teacher}"
+        above, followed = teacher, {name}
+        while above in teachers and above not in followed:
+            followed.add(above)
+            above = teachers[above]
+        if teacher not in (*trained, ENSEMBLE):
+            errors.append(
+                f"{key}, expected the folder of a model that is trained, such as "
+                f"{MODELS_FOLDER}/{next(one for one in trained if one != name)}"
+            )
+        elif above in followed:
+            errors.append(f"{key}, which waits for {name} itself: expected another model")
+    return errors
+
+
 def _disagreements(values: Mapping[str, Any]) -> list[str]:
     """What is right in itself, and does not fit another section."""
     errors: list[str] = []
@@ -111,7 +138,8 @@ def _disagreements(values: Mapping[str, Any]) -> list[str]:
         section = entry.get("settings", expected) if isinstance(entry, Mapping) else expected
         if section != expected:
             errors.append(f"'pipeline.models.{name}.settings': got {section}, expected {expected}")
-    for key, known in (("ensemble.members", [*trained]), ("report.models", [*trained, "ensemble"])):
+    errors += _wrong_teachers(trained)
+    for key, known in (("ensemble.members", [*trained]), ("report.models", [*trained, ENSEMBLE])):
         chosen = descend(values, key)
         unknown = [str(name) for name in chosen if name not in known] if chosen else []
         if unknown:

@@ -28,7 +28,7 @@ class ModelEntry(Settings):
     """The section that its own goes over: `training` or `fine_tuning`."""
     settings: str
     """Its own section: `models.NAME`; a repeat, such as `compact_1`, has that of what it repeats."""
-    starts_from: str
+    starts_from: Annotated[str, Field(min_length=1)]
     """The folder that its training starts from: of weights, or of the model that teaches it, such as
     `models/compact`."""
 

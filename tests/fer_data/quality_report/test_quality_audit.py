@@ -107,3 +107,16 @@ def test_two_people_s_agreement_on_the_audit_is_reported() -> None:
         [log_of(sample), log_of(sample.head(50), annotator="bob", note="50 images at once")]
     )
     assert "ann and bob" not in text(section(page(at_once), "audit"))
+
+
+def test_a_class_that_nobody_decided_on_is_named() -> None:
+    faces = of_audit(beyond=0)
+    words = text(section(page(log_of(faces[faces["label"] != "surprise"])), "audit"))
+    assert "Too few faces of the audit are decided to say" in words
+    assert "None of those labeled surprise is decided." in words
+    assert "None of those labeled" not in text(section(page(log_of(faces)), "audit"))
+
+
+def test_the_first_sentence_of_the_page_has_the_interval_too() -> None:
+    lede = " ".join(text(page(log_of(of_audit()))).split()).partition("by random faces")[0]
+    assert "of the labels are wrong (95 % interval" in lede

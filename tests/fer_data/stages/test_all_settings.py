@@ -62,6 +62,22 @@ def test_the_check_loads_neither_tensorflow_nor_pandas() -> None:
         ("[resnet50, mob", "[resnet, mob", r"'ensemble\.members': got resnet, expected some of"),
         ("models: [scratch", "models: [mine", r"'report\.models': got mine, expected some of"),
         (
+            "starts_from: models/compact",
+            "starts_from: models/nope",
+            r"'pipeline\.models\.tiny\.starts_from': got models/nope, expected the folder of a model",
+        ),
+        (
+            "starts_from: models/compact",
+            "starts_from: models/tiny",
+            r"'pipeline\.models\.tiny\.starts_from': got models/tiny, which waits for tiny itself",
+        ),
+        (
+            "starts_from: data/weights/compact",
+            "starts_from: models/tiny",
+            r"compact\.starts_from': got models/tiny, which waits for compact.*tiny\.starts_from'",
+        ),
+        ("starts_from: models/compact", "starts_from: ''", r"tiny\.starts_from': got ''"),
+        (
             "settings: models.tiny",
             "settings: models.compact",
             r"'pipeline\.models\.tiny\.settings': got models\.compact, expected models\.tiny",

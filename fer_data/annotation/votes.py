@@ -13,12 +13,13 @@ import pandas as pd
 
 from fer_data.core.errors import UserError
 from fer_data.core.files import atomic_write
-from fer_data.core.schema import PIXEL_HASH
+from fer_data.core.schema import DROP, PIXEL_HASH
 from fer_data.core.tables import read_csv
 
 UNKNOWN: Final = "unknown"
 """Votes of people who could not tell."""
 _COUNT: Final = re.compile("[0-9]{1,9}")
+_MEANING: Final = re.compile("[a-z][a-z_]*")
 _HASH: Final = re.compile("[0-9a-f]{64}")
 
 
@@ -35,10 +36,19 @@ def read_kept_votes(file: Path) -> pd.DataFrame:
         raise UserError(
             f"{file} is missing: a line `{PIXEL_HASH}` there means that there are no votes"
         )
-    read = read_csv(file, dtype=str)
     remedy = "`git checkout` brings back what was committed, or import the votes again"
+    try:
+        read = read_csv(file, dtype=str)
+    except UserError:
+        raise UserError(f"{file} is no whole CSV in UTF-8: {remedy}") from None
     if read.columns[0] != PIXEL_HASH:
         raise UserError(f"{file} begins with {read.columns[0]!r}, expected {PIXEL_HASH}: {remedy}")
+    for meaning in read.columns[1:]:  # a second column of a name is read as another name
+        if not _MEANING.fullmatch(meaning):
+            raise UserError(
+                f"{file} has a column {meaning[:40]!r}, expected the name of a class, {UNKNOWN} or "
+                f"{DROP}, in small letters, each once: {remedy}"
+            )
     for number, pixel_hash in enumerate(read[PIXEL_HASH], start=2):
         if not _HASH.fullmatch(pixel_hash):
             raise UserError(

@@ -51,6 +51,13 @@ def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
     [
         ("path,happy\n", "begins with 'path', expected pixel_hash"),
         (f"pixel_hash,happy\n{A},1\n{A},2\n", f"has {A} twice"),
+        (
+            f"pixel_hash,happy,happy\n{A},1,2\n",
+            r"has a column 'happy\.1', expected the name of a class",
+        ),
+        (f"pixel_hash,Happy\n{A},1\n", "has a column 'Happy', expected the name of a class"),
+        (f"pixel_hash,happy\n{A},1,2,3\n", "no whole CSV|twice|expected a pixel hash"),
+        ("", "is no whole CSV in UTF-8"),
         (f"pixel_hash,happy\n{A},1.5\n", f"got '1.5' votes for happy on {A}, expected a whole"),
         (f"pixel_hash,happy\n{A},\n", f"got '' votes for happy on {A}, expected a whole number"),
         ("pixel_hash,happy\n<<<<<<< HEAD,\n", "line 2: got '<<<<<<< HEAD', expected a pixel hash"),

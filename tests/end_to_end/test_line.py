@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from fer_data.core.tables import read_table
+from flows.workspace.overrides import apply_overrides
 from tests.support.flows.typed_commands import MODELS, NUM_FOLDS, call, ok, repro
 
 pytestmark = pytest.mark.timeout(1500)  # the first test waits for every stage of the line
@@ -81,6 +82,24 @@ def test_training_needs_nothing_but_the_records(workspace: Path) -> None:
     shutil.rmtree(workspace / "models")
     ok(workspace, *words)
     assert (workspace / "models/scratch/model.keras").read_bytes() == before
+
+
+def test_a_repeat_is_trained_with_the_next_seed_and_joins_the_ensemble(workspace: Path) -> None:
+    params = yaml.safe_load((workspace / "params.yaml").read_text())
+    entry = params["pipeline"]["models"]["scratch"]
+    overrides = {
+        "pipeline": {"models": {"scratch_1": entry}},
+        "ensemble": {"members": ["scratch", "scratch_1"]},
+    }
+    apply_overrides(overrides, folder=workspace)
+    new = ["train@scratch_1", "member_predictions@scratch_1", "ensemble"]
+    assert repro(workspace, "ensemble") == new
+    seeds = [
+        json.loads((workspace / f"reports/train/{name}/summary.json").read_text())["seed"]
+        for name in ("scratch", "scratch_1")
+    ]
+    assert seeds == [0, 1]
+    assert repro(workspace, "ensemble") == []
 
 
 def test_metrics_and_plots_show(workspace: Path) -> None:

@@ -112,10 +112,8 @@ def _wrong_teachers(trained: Mapping[str, Any]) -> list[str]:
             followed.add(above)
             above = teachers[above]
         if teacher not in (*trained, ENSEMBLE):
-            errors.append(
-                f"{key}, expected the folder of a model that is trained, such as "
-                f"{MODELS_FOLDER}/{next(one for one in trained if one != name)}"
-            )
+            others = ", ".join(str(one) for one in trained if one != name)
+            errors.append(f"{key}, expected a folder of weights, or of one of the models {others}")
         elif above in followed:
             errors.append(f"{key}, which waits for {name} itself: expected another model")
     return errors

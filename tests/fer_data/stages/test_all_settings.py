@@ -64,7 +64,7 @@ def test_the_check_loads_neither_tensorflow_nor_pandas() -> None:
         (
             "starts_from: models/compact",
             "starts_from: models/nope",
-            r"'pipeline\.models\.tiny\.starts_from': got models/nope, expected the folder of a model",
+            r"'pipeline\.models\.tiny\.starts_from': got models/nope, expected a folder of weights",
         ),
         (
             "starts_from: models/compact",

@@ -62,6 +62,7 @@ NOT_RUN = {
     "ferflow run": "hours; tests/flows/pipeline/test_flow.py has tiny workspaces",
     "python benchmarks": "minutes to hours",
     "ferflow simulate-review": "minutes; tests/flows/simulation",
+    "ferflow preset cpu": "part of a sentence; tests/flows/workspace/test_overrides.py",
     "ferflow preset gpu": "part of a sentence; tests/flows/workspace/test_overrides.py",
     "dvc repro": "hours",
     "dvc --wait-for-lock": "part of a sentence; tests/flows/workspace/test_stage_runner.py",

@@ -73,7 +73,16 @@ class OneModel:
 
 
 def joined(first: Samples, second: Samples) -> Samples:
-    """The samples of both, none of which has soft labels."""
+    """The samples of both.
+
+    Raises:
+        UserError: The first have soft labels, which the others never have.
+    """
+    if first.shares is not None:
+        raise UserError(
+            "the records have soft labels, and `validation` never has: expected those of "
+            "`rebalance.soft_labels: false`"
+        )
     return Samples(
         np.concatenate([first.inputs, second.inputs]),
         np.concatenate([first.labels, second.labels]),

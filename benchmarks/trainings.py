@@ -69,7 +69,8 @@ def read_faces(*, left_out: Collection[str] = ()) -> Faces:
     """
     folder = output("tfrecords", "tfrecords")
     train, validation = (_samples_of(folder, split, left_out) for split in (TRAIN, VALIDATION))
-    arrays = (train.inputs, train.labels, train.weights, validation.inputs, validation.labels)
+    arrays = [train.inputs, train.labels, train.weights, validation.inputs, validation.labels]
+    arrays += [] if train.shares is None else [train.shares]
     digests = tuple(hashlib.sha256(array.tobytes()).hexdigest() for array in arrays)
     return Faces(train, validation, len(tfrecord.expressions(folder)), digests)
 
@@ -211,4 +212,6 @@ def _measured(
 def _samples_of(folder: Path, split: str, left_out: Collection[str] = ()) -> Samples:
     examples = tfrecord.read_split(folder, split)
     taken = ~np.isin(examples.paths, list(left_out))
-    return Samples(examples.faces[taken], examples.labels[taken], examples.weights[taken])
+    soft = examples.shares if split == TRAIN else None
+    shares = None if soft is None else soft[taken]
+    return Samples(examples.faces[taken], examples.labels[taken], examples.weights[taken], shares)

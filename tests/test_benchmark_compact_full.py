@@ -1,5 +1,6 @@
 """The last fit of `compact`: it learns `validation` too, and states no figure of it."""
 
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -21,6 +22,7 @@ from fer_data.core.tables import write_table
 from fer_models.calibration.temperature_scaling import fit_temperature
 from fer_models.core.prediction import read_model
 from fer_models.inference.model_store import open_model_store
+from fer_models.training.samples import Samples
 from tests.support.models.evaluation_inputs import SECTION, save_tiny_model
 from tests.support.models.tiny_dataset import EXPRESSIONS, TRAINING_SETTINGS, write_tiny_records
 
@@ -108,6 +110,13 @@ def test_it_is_another_network_than_without_validation(
     alone = compact_full.trained("compact", settings, faces)
     asked = faces.validation.inputs[:8]
     assert not np.allclose(full.predict(asked, verbose=0), alone.predict(asked, verbose=0))
+
+
+def test_soft_labels_are_refused_and_not_dropped() -> None:
+    hard = Samples(np.zeros((2, 48, 48, 1)), np.array([0, 1]), np.ones(2))
+    with pytest.raises(UserError, match="the records have soft labels"):
+        compact_full.joined(dataclasses.replace(hard, shares=np.eye(2)), hard)
+    assert len(compact_full.joined(hard, hard).labels) == 4
 
 
 @pytest.mark.parametrize("changes", [{"patience": 3}, {"restore_best_weights": True}])

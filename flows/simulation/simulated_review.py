@@ -128,8 +128,7 @@ def simulate(
         What is there before the first decision, and after each step.
 
     Raises:
-        UserError: The workspace is not built, a stage failed, or the annotator knows none of the faces
-            that nobody has decided on.
+        UserError: The workspace is not built, a stage failed, or the annotator knows no undecided face.
     """
     _check_built(workspace, review.model)
     for order in orders:

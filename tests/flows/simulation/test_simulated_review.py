@@ -190,8 +190,8 @@ def test_the_page_has_both_charts_and_each_order_s_end(workspace: Path, tmp_path
     steps = [one for order in ("queue", "random") for one in run(workspace, tmp_path, order)]
     page = simulation_page(as_table(steps), model="scratch", annotator="drawn annotator")
     assert page.count("<svg") == 2
-    assert "20 decisions (queue by label quality): wrong labels in training go from 6.7" in page
-    assert page.index("wrong labels in training go from") < page.index("<svg")
+    assert "after 20 decisions (queue by label quality)" in page
+    assert page.index("Wrong labels in training: 6.7") < page.index("<svg")
     assert "on the 30 faces of" in page
     assert "queue by label quality" in page
     assert "at random" in page
